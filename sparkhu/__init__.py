@@ -1,0 +1,1 @@
+"""Sparkhu: preprocessing, forecasting and data care for thousands of time series."""

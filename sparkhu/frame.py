@@ -1,0 +1,112 @@
+"""The observation frame: many series in one long, sorted Polars frame.
+
+| column | type | meaning |
+| --- | --- | --- |
+| `unique_id` | text | the series |
+| `ds` | `timestamp[us, UTC]` | the instant of the observation |
+| `y` | float64 | the current value; null is a marked gap, NaN never stands |
+| `available_at` | `timestamp[us, UTC]` | the moment from which the value could have been known |
+
+Steps add columns: `y_raw` (the observed value, from the first step that changes `y` on), flags
+(`is_outlier`, `is_gap`), `needs_fill` (a flagged point that counts as missing) and `fill_strategy`.
+Rows are sorted by (`unique_id`, `ds`).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from sparkhu.errors import InputError
+
+TIME = pl.Datetime("us", "UTC")
+SCHEMA: dict[str, pl.DataType] = {"unique_id": pl.String(), "ds": TIME, "y": pl.Float64(), "available_at": TIME}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def check_frame(frame: pl.DataFrame, *columns: str) -> None:
+    """Check that `frame` holds `columns`, each with the type that the observation frame gives it.
+
+    Args:
+        frame: The frame to look at.
+        columns: Names that must be there; the base columns among them must have their type.
+
+    Raises:
+        InputError: A column is missing or has another type; the message names it, what it is, and the fix.
+    """
+    for name in columns:
+        if name not in frame.columns:
+            found = ", ".join(frame.columns) or "no columns at all"
+            raise InputError(f"column '{name}' is missing; the frame has {found}. Rename the column that holds it.")
+        wanted, got = SCHEMA.get(name), frame.schema[name]
+        if wanted is not None and got != wanted:
+            raise InputError(f"column '{name}' has type {got}, expected {wanted}. Cast it first.")
+
+
+def from_pandas(table: Any) -> pl.DataFrame:
+    """Turn a pandas frame into an observation frame: UTC microseconds, no NaN, sorted, `available_at` filled from `ds`.
+
+    Naive times are taken as UTC.
+
+    Raises:
+        InputError: `unique_id`, `ds` or `y` is missing or cannot be read as text, time and number.
+    """
+    frame = pl.from_pandas(table)
+    for name in ("unique_id", "ds", "y"):
+        if name not in frame.columns:
+            raise InputError(f"column '{name}' is missing; the frame has {', '.join(frame.columns)}. Rename one to it.")
+    times = [name for name in ("ds", "available_at") if name in frame.columns]
+    if "available_at" not in frame.columns:
+        frame = frame.with_columns(available_at=pl.col("ds"))
+        times.append("available_at")
+    try:
+        frame = frame.with_columns(
+            pl.col("unique_id").cast(pl.String),
+            pl.col("y").cast(pl.Float64).fill_nan(None),
+            *[_utc(frame, name) for name in times],
+        )
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"the frame cannot be read as text, time and number: {error}") from error
+    return frame.sort("unique_id", "ds", maintain_order=True)
+
+
+def _utc(frame: pl.DataFrame, name: str) -> pl.Expr:
+    column = pl.col(name).cast(pl.Datetime("us", getattr(frame.schema[name], "time_zone", None)))
+    zoned = getattr(frame.schema[name], "time_zone", None) is not None
+    return column.dt.convert_time_zone("UTC") if zoned else column.dt.replace_time_zone("UTC")
+
+
+def accepts_pandas(step: Callable[Concatenate[pl.DataFrame, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """Let a function on an observation frame take and give back a pandas frame as well.
+
+    A Polars frame passes through as it is. A pandas frame in first position is brought to the
+    observation frame with `from_pandas`, and a frame among the results is turned back.
+    """
+
+    @wraps(step)
+    def either(frame: Any, *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(frame, pl.DataFrame):
+            return step(frame, *args, **kwargs)
+        result = step(from_pandas(frame), *args, **kwargs)
+        return cast(T, result.to_pandas()) if isinstance(result, pl.DataFrame) else result
+
+    return either
+
+
+def segments(frame: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find where each series of a sorted frame starts and how many rows it has.
+
+    Args:
+        frame: Rows sorted by `unique_id`.
+
+    Returns:
+        `(starts, lengths)`, one element a series, in row order.
+    """
+    lengths = frame["unique_id"].rle().struct.field("len").to_numpy().astype(np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]]) if len(lengths) else lengths
+    return starts, lengths

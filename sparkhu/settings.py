@@ -1,0 +1,25 @@
+"""Deployment settings: the one place that reads Sparkhu's environment variables."""
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where Sparkhu keeps its state on this machine, read from `SPARKHU_*` variables.
+
+    Attributes:
+        home: Folder of local state: registry, logs, caches (`SPARKHU_HOME`).
+        events: File to which running steps append their progress as JSON lines (`SPARKHU_EVENTS`); unset: nowhere.
+        tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
+        workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SPARKHU_", frozen=True)
+
+    home: Path = Field(default_factory=lambda: user_data_path("sparkhu"))
+    events: Path | None = None
+    tracking_uri: str | None = None
+    workers: int | None = Field(default=None, ge=1)

@@ -1,0 +1,1 @@
+"""The preprocessing steps: pure functions, one module a step, frame in and frame out."""
