@@ -4,7 +4,7 @@
 | --- | --- |
 | `unique_id` | the series |
 | `step` | the step's name |
-| `status` | `ok`; `skipped`: the step does not apply, the series goes on; `failed`: the series is left out from there on |
+| `status` | `ok`; `skipped`: the step does not apply; `failed`: the series is left out from there on |
 | `reason` | why, in words; null for `ok` |
 | `counts` | a JSON object of counts, such as `{"outliers": 12}` |
 """

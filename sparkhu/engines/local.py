@@ -1,0 +1,67 @@
+"""The embedded engine: a pool of processes on this machine, each with one thread."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+from sparkhu.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Read once by Polars and by the linear algebra underneath NumPy when a worker starts.
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class LocalEngine:
+    """Maps a function over items with up to `workers` processes.
+
+    With one worker or one item it works in this process, with all threads. Results come in the order of the items
+    whatever the number of workers.
+
+    Args:
+        workers: Largest number of processes; by default one a core that this process may use.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise InputError(f"workers must be at least 1, got {workers}")
+        self.workers = workers or len(os.sched_getaffinity(0))
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Yield `function(item)` for each item, in order.
+
+        Args:
+            function: A module-level function or a partial of one.
+            items: What to map over.
+        """
+        workers = min(self.workers, len(items))
+        if workers <= 1:
+            yield from map(function, items)
+            return
+        # `spawn`: a fork of a process whose Polars threads run can hang.
+        with _environment(ONE_THREAD), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(function, item) for item in items]
+            try:
+                for future in futures:
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,263 @@
+"""Run a step over a dataset: map it over the shards, write what it adds, record what happened.
+
+`run_step` is all that a component, the command line and Spark's executors need; `recorded` does the same
+book-keeping for steps that are no map over shards (ingest, training, publishing).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from sparkhu import events, ledger
+from sparkhu.engines import LocalEngine
+from sparkhu.errors import SparkhuError
+from sparkhu.lineage import StepRecord, code_fingerprint, last_steps, read_trail
+from sparkhu.settings import Settings
+from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
+from sparkhu.steps.result import StepResult
+
+Inputs = Mapping[str, Path | str | Sequence[Path | str]]
+Outputs = Mapping[str, tuple[Path | str, Kind]]
+Result = TypeVar("Result")
+
+MAX_FAILED_SHARE = 0.5
+
+
+@dataclass
+class StepNotes:
+    """What a running step has to say; `recorded` turns it into the step's record."""
+
+    step: str
+    rows_in: int = 0
+    rows_out: int = 0
+    series_in: int = 0
+    entries: pl.DataFrame = field(default_factory=ledger.empty)
+    counts: dict[str, int] = field(default_factory=dict)
+    sources: tuple[dict[str, Any], ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def say(self, message: str) -> None:
+        """Say aloud what was found from the data or chosen by default, once."""
+        if message not in self.notes:
+            self.notes.append(message)
+            events.emit("note", step=self.step, message=message)
+
+    def record(
+        self, started: datetime, seconds: float, inputs: Sequence[Path], params: Mapping[str, Any]
+    ) -> StepRecord:
+        """Make the record of the finished step."""
+        status = self.entries["status"]
+        return StepRecord(
+            step=self.step,
+            started=started.isoformat(),
+            seconds=round(seconds, 4),
+            rows_in=self.rows_in,
+            rows_out=self.rows_out,
+            series_in=self.series_in,
+            series_skipped=int((status == "skipped").sum()),
+            series_failed=int((status == "failed").sum()),
+            inputs=last_steps(inputs),
+            params=dict(params),
+            counts=self.counts,
+            sources=self.sources,
+            notes=tuple(self.notes),
+            code=code_fingerprint(),
+        )
+
+
+@contextmanager
+def recorded(
+    step: str,
+    *,
+    inputs: Sequence[Path | str],
+    outputs: Sequence[Path | str],
+    params: Mapping[str, Any] | None = None,
+    max_failed_share: float = MAX_FAILED_SHARE,
+) -> Iterator[tuple[StepNotes, tuple[Path, ...]]]:
+    """Give notes to take and folders to write into; record the step and put the folders in place when it ends well.
+
+    Args:
+        step: Name of the step, unique within a run.
+        inputs: Artifact folders that it reads; their histories and ledgers go on in its outputs.
+        outputs: Folders that it writes.
+        params: Its parameters, for the record.
+        max_failed_share: Largest share of failed series that the run goes on with.
+
+    Raises:
+        SparkhuError: Too many series have failed. Whatever the block raises goes on, and nothing is left in place.
+    """
+    notes, folders = StepNotes(step), [Path(folder) for folder in inputs]
+    started, clock = datetime.now(UTC), time.perf_counter()
+    events.emit("step_started", step=step)
+    try:
+        with new_folder(*(Path(path) for path in outputs)) as drafts:
+            trail = read_trail(folders)
+            yield notes, drafts
+            entries = ledger.with_step(notes.entries, step)
+            record = notes.record(started, time.perf_counter() - clock, folders, params or {})
+            trail = trail.extended(record, entries)
+            ledger.check_share_of_failed(trail.entries, max_failed_share)
+            for draft in drafts:
+                trail.write(draft)
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, SparkhuError) else 1
+        events.emit("step_failed", step=step, error_type=type(error).__name__, message=str(error), exit_code=code)
+        raise
+    events.emit("step_finished", step=step, record=record.__dict__)
+
+
+def metadata(path: Path | str) -> dict[str, Any]:
+    """Summarise the step that wrote an artifact folder, for the artifact's metadata on the Kubeflow page."""
+    record = read_trail([Path(path)]).history[-1]
+    names = ("step", "seconds", "rows_in", "rows_out", "series_in", "series_skipped", "series_failed", "code")
+    return {**{name: getattr(record, name) for name in names}, **record.counts}
+
+
+def run_step(
+    step: Callable[..., StepResult],
+    *,
+    name: str,
+    inputs: Inputs,
+    outputs: Outputs,
+    params: Mapping[str, Any] | None = None,
+    max_failed_share: float = MAX_FAILED_SHARE,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Map a shard step over datasets and write what it adds.
+
+    Args:
+        step: A module-level function that takes one frame per input and the parameters by keyword.
+        name: Name of the step, unique within a run.
+        inputs: Folders per frame: a dataset, or rows followed by their layers. The first is mapped over; the
+            others are read shard by shard beside it.
+        outputs: Folder and kind per frame of the step's result.
+        params: The step's parameters.
+        max_failed_share: Largest share of failed series that the run goes on with.
+        workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
+
+    Returns:
+        What happened, for the artifact's metadata: seconds, rows in and out, counts.
+
+    Raises:
+        InputError: A parameter or an input cannot be used.
+        SparkhuError: Storage fails, or more series fail than `max_failed_share` allows.
+    """
+    params, sources = dict(params or {}), open_inputs(inputs)
+    folders = [dataset.path for group in sources.values() for dataset in group]
+    paths = [Path(path) for path, _ in outputs.values()]
+    with recorded(name, inputs=folders, outputs=paths, params=params, max_failed_share=max_failed_share) as (notes, at):
+        drafts = {key: (draft, kind) for (key, (_, kind)), draft in zip(outputs.items(), at, strict=True)}
+        work = partial(_step_on_shard, step, params, drafts)
+        shards: dict[str, list[Shard]] = {key: [] for key in outputs}
+        entries = [ledger.empty()]
+        for written, part, counts in map_shards(work, sources, workers=workers, step=name):
+            for key, shard in written.items():
+                shards[key].append(shard)
+            entries.append(part)
+            for key, count in counts.items():
+                notes.counts[key] = notes.counts.get(key, 0) + count
+        for key, (draft, kind) in drafts.items():
+            write_manifest(draft, kind, shards[key])
+        first = next(iter(sources.values()))[0]
+        notes.entries, notes.rows_in, notes.series_in = pl.concat(entries), first.rows, first.series
+        notes.rows_out = sum(shard.rows for shard in shards[next(iter(outputs))])
+    return metadata(paths[0])
+
+
+def open_inputs(inputs: Inputs) -> dict[str, list[Dataset]]:
+    """Open the datasets of each input: one folder, or rows followed by their layers."""
+    several = {key: [paths] if isinstance(paths, str | Path) else list(paths) for key, paths in inputs.items()}
+    return {key: [open_dataset(path) for path in paths] for key, paths in several.items()}
+
+
+def map_shards(
+    function: Callable[["ShardFrames"], Result],
+    sources: Mapping[str, Sequence[Dataset]],
+    *,
+    step: str,
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """Yield `function(frames of the shard)` for every shard of the first input, in order.
+
+    Series that failed in an earlier step are left out of all frames.
+
+    Args:
+        function: A module-level function or a partial of one.
+        sources: Datasets per input, as `open_inputs` gives them.
+        step: Name of the step, for progress.
+        workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
+    """
+    names = [shard.name for shard in next(iter(sources.values()))[0].shards]
+    trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
+    work = partial(_with_frames, function, sources, ledger.failed_ids(trail.entries))
+    engine = LocalEngine(workers or Settings().workers)
+    for done, result in enumerate(engine.map(work, names), start=1):
+        events.emit("shard_done", step=step, done=done, of=len(names))
+        yield result
+
+
+@dataclass(frozen=True)
+class ShardFrames:
+    """What a step gets of one shard: a frame per input, without the series that failed before.
+
+    Attributes:
+        name: The shard.
+        frames: One frame per input.
+        kept: Which rows of the first input's shard are in its frame.
+    """
+
+    name: str
+    frames: dict[str, pl.DataFrame]
+    kept: pl.Series
+
+
+def _with_frames(
+    function: Callable[[ShardFrames], Result],
+    sources: Mapping[str, Sequence[Dataset]],
+    failed: pl.Series,
+    name: str,
+) -> Result:
+    frames = {key: read_shard(group, name) for key, group in sources.items()}
+    keep = ~pl.col("unique_id").is_in(failed.implode())
+    kept = next(iter(frames.values())).select(kept=keep).to_series()
+    if len(failed):
+        frames = {key: frame.filter(keep) for key, frame in frames.items()}
+    return function(ShardFrames(name, frames, kept))
+
+
+def _step_on_shard(
+    step: Callable[..., StepResult],
+    params: Mapping[str, Any],
+    drafts: Mapping[str, tuple[Path, Kind]],
+    shard: ShardFrames,
+) -> tuple[dict[str, Shard], pl.DataFrame, Mapping[str, int]]:
+    result = step(**shard.frames, **params)
+    failed = ledger.failed_ids(result.ledger)
+    written = {}
+    for key, (draft, kind) in drafts.items():
+        frame = result.frames[key]
+        if kind == "columns":
+            frame = _aligned(frame, shard.kept)
+        elif len(failed):
+            frame = frame.filter(~pl.col("unique_id").is_in(failed.implode()))
+        written[key] = write_shard(draft, shard.name, frame)
+    return written, result.ledger, result.counts
+
+
+def _aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+    """Give the rows of failed series back to a layer, as nulls: it must fit the rows that it lies beside."""
+    if kept.all():
+        return layer
+    rows = pl.DataFrame({"row": kept.arg_true()}).hstack(layer)
+    return (
+        pl.DataFrame({"row": pl.int_range(len(kept), eager=True, dtype=pl.UInt32)})
+        .join(rows, on="row", how="left", maintain_order="left")
+        .drop("row")
+    )

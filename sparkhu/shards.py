@@ -1,0 +1,151 @@
+"""A dataset is a folder of shards: Parquet files that each hold whole series.
+
+Three kinds of dataset share the names of their shards, from ingest to the end of a run:
+
+- `rows`: observations;
+- `columns`: a layer of columns, aligned row by row with the shards of a `rows` dataset;
+- `series`: a table about series, any number of rows for each, in the shard of its series.
+
+A step writes only what it adds; `read_shard` assembles rows and their layers, and where names are equal the later
+layer wins. A dataset appears whole or not at all: it is written beside its place and renamed into it.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import polars as pl
+
+from sparkhu.errors import InputError, SparkhuError
+
+Kind = Literal["rows", "columns", "series"]
+MANIFEST = "dataset.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a dataset: its name (without suffix), rows, and number of series."""
+
+    name: str
+    rows: int
+    series: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of shards, as its manifest describes it."""
+
+    path: Path
+    kind: Kind
+    shards: tuple[Shard, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def series(self) -> int:
+        """Series in all shards (0 for a layer of columns, which names none)."""
+        return sum(shard.series for shard in self.shards)
+
+    def file(self, name: str) -> Path:
+        """Where the shard `name` lies."""
+        return self.path / f"{name}.parquet"
+
+    def files(self) -> list[Path]:
+        """All shard files, in order."""
+        return [self.file(shard.name) for shard in self.shards]
+
+    def scan(self) -> pl.LazyFrame:
+        """Read all shards lazily as one frame."""
+        return pl.scan_parquet(self.files())
+
+
+def open_dataset(path: Path | str) -> Dataset:
+    """Open a dataset by its folder.
+
+    Raises:
+        InputError: There is no dataset in that folder, or a version of it that this library does not read.
+    """
+    folder = Path(path)
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise InputError(f"'{folder}' holds no dataset ({MANIFEST} is missing). Give the folder that a step wrote.")
+    content = json.loads(manifest.read_text())
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"'{folder}' has dataset schema {content.get('schema_version')}, this version of Sparkhu reads "
+            f"{SCHEMA_VERSION}. Run the step that wrote it again."
+        )
+    return Dataset(folder, cast(Kind, content["kind"]), tuple(Shard(**shard) for shard in content["shards"]))
+
+
+def write_shard(folder: Path, name: str, frame: pl.DataFrame) -> Shard:
+    """Write one shard file into a folder that `new_folder` gave, and describe it."""
+    frame.write_parquet(folder / f"{name}.parquet", compression="lz4")
+    series = frame["unique_id"].n_unique() if "unique_id" in frame.columns else 0
+    return Shard(name, frame.height, series)
+
+
+def write_manifest(folder: Path, kind: Kind, shards: Sequence[Shard]) -> None:
+    """Describe the shards that lie in `folder`."""
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got '{kind}'")
+    content = {"schema_version": SCHEMA_VERSION, "kind": kind, "shards": [asdict(shard) for shard in shards]}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1))
+
+
+@contextmanager
+def new_folder(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Give temporary folders that take the places of `paths` when the block ends well, and vanish when it fails.
+
+    Names are unique per attempt, so two attempts at one place never mix; the last to end stands.
+    """
+    attempt = uuid.uuid4().hex[:8]
+    drafts = tuple(path.with_name(f".{path.name}.{attempt}") for path in paths)
+    try:
+        for draft in drafts:
+            draft.mkdir(parents=True)
+        yield drafts
+        for draft, path in zip(drafts, paths, strict=True):
+            if path.exists():
+                shutil.rmtree(path)
+            draft.rename(path)
+    finally:
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
+    """Assemble the shard `name` of rows and their layers, or of several tables about series.
+
+    Args:
+        datasets: Rows (or a table) first. `columns` datasets that follow are set beside it, later ones winning;
+            further `series` datasets are set below it.
+        name: The shard.
+
+    Raises:
+        SparkhuError: A layer does not fit its rows: it was made from another dataset.
+    """
+    frames = [pl.read_parquet(dataset.file(name)) for dataset in datasets]
+    first, layers = frames[0], []
+    for dataset, frame in zip(datasets[1:], frames[1:], strict=True):
+        if dataset.kind != "columns":
+            first = pl.concat([first, frame], how="diagonal")
+        elif frame.height != first.height:
+            raise SparkhuError(
+                f"layer '{dataset.path}' has {frame.height} rows in shard {name}, its dataset "
+                f"'{datasets[0].path}' has {first.height}. Make the layer from that dataset."
+            )
+        else:
+            layers.append(frame)
+    for layer in layers:
+        first = first.with_columns(layer.get_columns())
+    return first
