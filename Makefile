@@ -1,0 +1,93 @@
+# Everything a person or CI does here. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := . components pipelines
+PYPROJECTS := pyproject.toml components/pyproject.toml pipelines/pyproject.toml
+PIP_INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --progress-bar off
+WORKERS ?= 2
+
+.PHONY: help
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Run the whole pipeline on real series and say where the report is
+	@$(BIN)/sparkhu demo
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Run the tests; more than 90 % of the library must be covered
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term
+
+.PHONY: test-full
+test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves out
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+.PHONY: mutate
+mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice at least 80 % of them
+	@$(BIN)/python tests/mutate.py --workers $(WORKERS) $(STEPS)
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## Check style, types, the arrows between packages and the generated pages
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo 'make format puts this right' >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Format the code and repair what can be repaired without thought
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: docs
+docs: $(VENV)/.installed-dev ## Write the reference pages and the README's table of steps from the code
+	@$(BIN)/python docs/generate.py
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+	--no-emit-package sparkhu --no-emit-package sparkhu-components --no-emit-package sparkhu-pipelines \
+	--custom-compile-command 'make lock' $(ARGS)
+
+.PHONY: lock
+lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for newer versions)
+	@$(COMPILE) $(PYPROJECTS) requirements/build.in -o requirements/run.txt
+	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove the environment and everything that was generated
+	@rm -rf $(VENV) mutants build out demo .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The environment. Stamps say what was installed from which files, so that a second run installs nothing.
+
+define FIND_PYTHON
+for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$candidate"; break; fi; \
+done; \
+if [ -z "$${found:-}" ]; then \
+	echo 'Sparkhu needs Python 3.11 or newer and found none; name one with make PYTHON=/path/to/python3' >&2; exit 2; \
+fi; \
+if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	version="$$("$$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
+	echo "$$found cannot make environments yet. On Debian and Ubuntu: sudo apt-get install python$$version-venv" >&2; exit 2; \
+fi
+endef
+
+$(BIN)/python:
+	@$(FIND_PYTHON); "$$found" -m venv $(VENV)
+
+$(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
+	@echo 'Installing what Sparkhu needs into $(VENV) (once; a minute or two)'
+	@$(PIP_INSTALL) --require-hashes -r requirements/run.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
+	@echo 'Installing what the tests need into $(VENV) (once)'
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,38 @@
+"""What all tests share: hypothesis profiles, a state folder of their own, the evaluation data."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick", max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", settings.get_profile("quick"), max_examples=500, derandomize=False)
+settings.register_profile("mutation", settings.get_profile("quick"), max_examples=10, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sparkhu_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep registry, logs and caches of the tests away from the user's own."""
+    home = tmp_path_factory.mktemp("sparkhu-home")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in [name for name in os.environ if name.startswith("SPARKHU_")]:
+            if variable != "SPARKHU_EVALUATION_DATA":
+                patch.delenv(variable)
+        patch.setenv("SPARKHU_HOME", str(home))
+        yield home
+
+
+@pytest.fixture(scope="session")
+def evaluation_data() -> Path:
+    """The folder of published data sets (ett, m4, nab, prices) that real-data tests read."""
+    folder = os.environ.get("SPARKHU_EVALUATION_DATA")
+    if not folder:
+        pytest.skip("SPARKHU_EVALUATION_DATA names no folder of evaluation data")
+    path = Path(folder)
+    assert path.is_dir(), f"SPARKHU_EVALUATION_DATA={folder} is no folder"
+    return path
