@@ -1,0 +1,44 @@
+"""Component: Bring irregular series to the grid of their median gap, so that they can be forecast."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Output
+
+from sparkhu_components.images import STEPS
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def resample_irregular(
+    observations: Input[Dataset],
+    flags: Input[Dataset],
+    profile: Input[Dataset],
+    grid: Output[Dataset],
+    grid_profile: Output[Dataset],
+) -> None:
+    """Bring irregular series to the grid of their median gap, so that they can be forecast.
+
+    Args:
+        observations: Observations of irregular series.
+        flags: Layer of outlier flags.
+        profile: One row a series: way, period, season, borders of the split.
+        grid: Evenly spaced observations.
+        grid_profile: The profile of each series on its grid.
+    """
+    from sparkhu.steps.resampling import resample_irregular as step
+
+    from sparkhu.execution import run_step
+
+    grid.metadata.update(
+        run_step(
+            step,
+            name="resample_irregular",
+            inputs={
+                "observations": [observations.path, flags.path],
+                "profile": profile.path,
+            },
+            outputs={
+                "observations": (grid.path, "rows"),
+                "profile": (grid_profile.path, "series"),
+            },
+            params={},
+        )
+    )

@@ -1,0 +1,1 @@
+"""Sparkhu's pipelines, their parameters, and where they run."""

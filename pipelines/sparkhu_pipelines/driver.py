@@ -1,0 +1,30 @@
+"""Runs one pipeline with kfp's local runner, in a process group of its own: `python -m sparkhu_pipelines.driver JOB`.
+
+JOB is a JSON file written by `sparkhu_pipelines.local`; the folders of the pipeline's outputs go into the file that it
+names.
+"""
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+
+def main(job_file: str) -> None:
+    """Run the job and write where its outputs lie.
+
+    Args:
+        job_file: JSON with `module`, `pipeline`, `arguments`, `root` (folder for artifacts) and `outputs` (file).
+    """
+    from kfp import local
+
+    job = json.loads(Path(job_file).read_text())
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"], workspace_root=job["root"])
+    pipeline = getattr(import_module(job["module"]), job["pipeline"])
+    task = pipeline(**job["arguments"])
+    outputs = {name: artifact.path for name, artifact in task.outputs.items()}
+    Path(job["outputs"]).write_text(json.dumps(outputs))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

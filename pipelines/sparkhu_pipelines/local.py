@@ -1,0 +1,130 @@
+"""Run a pipeline on this machine: each task a process of its own, driven by kfp's local runner.
+
+The driver runs in a session of its own, so that Ctrl-C reaches it once and in order: the whole group is ended before
+the caller sees `KeyboardInterrupt`. Its output goes to a log file; what a person should see arrives as events.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sparkhu.errors import InputError, SparkhuError
+
+Event = dict[str, Any]
+POLL_SECONDS = 0.05
+GRACE_SECONDS = 3.0
+
+
+def run_locally(
+    module: str,
+    pipeline: str,
+    arguments: Mapping[str, Any],
+    *,
+    root: Path,
+    log: Path,
+    on_event: Callable[[Event], None],
+) -> dict[str, Path]:
+    """Run a pipeline and wait for it.
+
+    Args:
+        module: Module that holds the pipeline, such as `sparkhu_pipelines.forecast`.
+        pipeline: Name of the pipeline function in it.
+        arguments: The pipeline's arguments.
+        root: Empty folder for the artifacts; the caller removes it.
+        log: File that the tasks' output is appended to.
+        on_event: Called with each event of the running steps (see `sparkhu.events`).
+
+    Returns:
+        The folder or file of each output of the pipeline.
+
+    Raises:
+        InputError: A step refused the user's input; the message is the step's own.
+        SparkhuError: A step failed for another reason; the message names the step and the log.
+        KeyboardInterrupt: Ctrl-C; all processes of the run have ended.
+    """
+    events, outputs, job = root / "events.jsonl", root / "outputs.json", root / "job.json"
+    job.write_text(
+        json.dumps(
+            {
+                "module": module,
+                "pipeline": pipeline,
+                "arguments": dict(arguments),
+                "root": str(root / "artifacts"),
+                "outputs": str(outputs),
+            }
+        )
+    )
+    events.touch()
+    failures: list[Event] = []
+    with log.open("ab") as sink:
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "sparkhu_pipelines.driver", str(job)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        try:
+            for event in _follow(events, driver):
+                if event["kind"] == "step_failed":
+                    failures.append(event)
+                on_event(event)
+        finally:
+            _end(driver)
+    if driver.returncode != 0 or not outputs.exists():
+        raise _failure(failures, log)
+    return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
+
+
+def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
+    """Yield events as they are written, until the driver has ended."""
+    with events.open() as lines:
+        pending = ""
+        while True:
+            ended = driver.poll() is not None
+            for part in lines:
+                pending += part
+                if pending.endswith("\n"):
+                    yield json.loads(pending)
+                    pending = ""
+            if ended:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _end(driver: subprocess.Popen[bytes]) -> None:
+    """End every process of the driver's group: asked first, forced after a grace period."""
+    for ask, grace in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, None)):
+        try:
+            os.killpg(driver.pid, ask)
+        except ProcessLookupError:
+            break
+        _wait_for_group(driver, grace)
+    driver.wait()
+
+
+def _wait_for_group(driver: subprocess.Popen[bytes], seconds: float | None) -> None:
+    until = time.monotonic() + (seconds or GRACE_SECONDS)
+    while time.monotonic() < until:
+        driver.poll()
+        try:
+            os.killpg(driver.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _failure(failures: list[Event], log: Path) -> SparkhuError:
+    if not failures:
+        return SparkhuError(f"the run ended before its last step; the log '{log}' tells why.")
+    first = failures[0]
+    if first["exit_code"] == InputError.exit_code:
+        return InputError(first["message"])
+    return SparkhuError(f"step {first['step']} failed: {first['message']}. The log '{log}' tells more.")
