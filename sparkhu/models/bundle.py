@@ -1,0 +1,183 @@
+"""The bundle of a forecaster: one folder with all that forecasting new data needs, and where it came from.
+
+| file | what |
+| --- | --- |
+| `bundle.json` | schema version, name, flavour, parameters, sources, code, the model of each group, checksums |
+| `models/…/` | one folder a group of series (such as `1h/24`), as the model saved itself: JSON and safetensors |
+| `profile.parquet` | one row a series: period, season, group, input size, horizon |
+| `scalers.parquet` | one row a series: scaler, centre, scale |
+| `choices.parquet` | one row a series: how its missing points are filled |
+| `conformal.parquet` | quantiles of calibration residuals: the half-widths of the intervals |
+
+Nothing in it is code or a pickle. `bundle.json` is written last: where it stands, the bundle is whole.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.frame import check_frame
+from sparkhu.lineage import file_checksum
+
+MANIFEST = "bundle.json"
+SCHEMA_VERSION = 1
+TABLES: dict[str, tuple[str, ...]] = {
+    "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
+    "scalers": ("unique_id", "center", "scale"),
+    "choices": ("unique_id", "strategy"),
+    "conformal": (),
+}
+
+
+class SavesToFolder(Protocol):
+    """A model that can write itself into a folder of its own."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model into `folder`."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        folder: Where it lies.
+        name: The model's name.
+        flavor: What kind of forecaster it is, such as `linear`.
+        models: Folder of the model, per group of series.
+        profile: One row a series: its group, period, season, input size, horizon.
+        scalers: One row a series.
+        choices: One row a series: its fill strategy.
+        conformal: Quantiles of the calibration residuals.
+        params: Parameters it was made with.
+        sources: Fingerprints of what it was trained on.
+        code: Fingerprint of the library that trained it.
+    """
+
+    folder: Path
+    name: str
+    flavor: str
+    models: Mapping[str, Path]
+    profile: pl.DataFrame
+    scalers: pl.DataFrame
+    choices: pl.DataFrame
+    conformal: pl.DataFrame
+    params: Mapping[str, Any]
+    sources: Sequence[Mapping[str, Any]]
+    code: str
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    flavor: str,
+    models: Mapping[str, SavesToFolder],
+    profile: pl.DataFrame,
+    scalers: pl.DataFrame,
+    choices: pl.DataFrame,
+    conformal: pl.DataFrame,
+    params: Mapping[str, Any],
+    sources: Sequence[Mapping[str, Any]],
+    code: str,
+) -> None:
+    """Write a bundle into `folder`, which must exist and hold none.
+
+    Args:
+        folder: Where to.
+        name: The model's name.
+        flavor: What kind of forecaster it is.
+        models: The fitted model of each group.
+        profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
+            `input_size`, `horizon` and its period.
+        scalers: One row a series with `unique_id`, `center`, `scale`.
+        choices: One row a series with `unique_id`, `strategy`.
+        conformal: Quantiles of the calibration residuals.
+        params: Parameters it was made with; JSON values.
+        sources: Fingerprints of what it was trained on.
+        code: Fingerprint of the library that trained it (`sparkhu.lineage.code_fingerprint`).
+
+    Raises:
+        InputError: A table lacks a column, or a group of the profile has no model.
+    """
+    tables = {"profile": profile, "scalers": scalers, "choices": choices, "conformal": conformal}
+    for table, columns in TABLES.items():
+        check_frame(tables[table], *columns)
+    missing = set(profile["group"].drop_nulls()) - set(models)
+    if missing:
+        raise InputError(f"group '{min(missing)}' of the profile has no model; models are given for {sorted(models)}.")
+    folders = {group: f"models/{number:02d}-{_plain(group)}" for number, group in enumerate(sorted(models))}
+    for group, place in folders.items():
+        (folder / place).mkdir(parents=True)
+        models[group].save(folder / place)
+    for table, frame in tables.items():
+        frame.write_parquet(folder / f"{table}.parquet")
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "flavor": flavor,
+        "models": folders,
+        "params": dict(params),
+        "sources": list(sources),
+        "code": code,
+        "files": _checksums(folder, folders.values()),
+    }
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str))
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Open a bundle and verify that its files are those that were written.
+
+    Args:
+        folder: What `write_bundle` wrote, or a copy of it.
+
+    Raises:
+        InputError: The folder holds no bundle, or one of a schema that this library does not read.
+        SparkhuError: A file is missing or has changed.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise InputError(
+            f"'{folder}' holds no model bundle ({MANIFEST} is missing). Give the folder of a trained model."
+        )
+    content = json.loads(manifest.read_text())
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"'{folder}' has bundle schema {content.get('schema_version')}, this version of Sparkhu reads "
+            f"{SCHEMA_VERSION}. Train the model again."
+        )
+    found = _checksums(folder, content["models"].values())
+    for file, checksum in content["files"].items():
+        if found.get(file) != checksum:
+            state = "has changed" if file in found else "is missing"
+            raise SparkhuError(f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model.")
+    tables = {table: pl.read_parquet(folder / f"{table}.parquet") for table in TABLES}
+    return Bundle(
+        folder=folder,
+        name=content["name"],
+        flavor=content["flavor"],
+        models={group: folder / place for group, place in content["models"].items()},
+        profile=tables["profile"],
+        scalers=tables["scalers"],
+        choices=tables["choices"],
+        conformal=tables["conformal"],
+        params=content["params"],
+        sources=content["sources"],
+        code=content["code"],
+    )
+
+
+def _plain(group: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", group)
+
+
+def _checksums(folder: Path, models: Iterable[str]) -> dict[str, str]:
+    files = [folder / f"{table}.parquet" for table in TABLES]
+    files += [file for place in models for file in sorted((folder / place).rglob("*"))]
+    return {str(file.relative_to(folder)): file_checksum(file) for file in files if file.is_file()}

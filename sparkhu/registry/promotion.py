@@ -1,0 +1,143 @@
+"""Decide which version of a model serves: challengers against the reigning champion, on the same window."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from sparkhu.errors import InputError
+from sparkhu.registry.store import connect
+from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
+
+Direction = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version and its score; all candidates of one decision are scored on the same window."""
+
+    version: ModelVersion
+    score: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which version is champion from now on, and why.
+
+    Attributes:
+        name: The registered model.
+        champion: Number of the version that the alias points to now.
+        previous: Number of the version that it pointed to before; None at the first decision.
+        reason: Why, in words.
+        metric: Name of the score.
+        direction: `min` where a smaller score is better, `max` where a larger one is.
+        minimum_improvement: Share of the reigning champion's score by which a challenger had to be better.
+        window: What the scores were taken on.
+        scores: Score of each candidate, by version number.
+        decided_at: When, UTC, ISO 8601.
+    """
+
+    name: str
+    champion: str
+    previous: str | None
+    reason: str
+    metric: str
+    direction: Direction
+    minimum_improvement: float
+    window: str
+    scores: dict[str, float]
+    decided_at: str
+
+
+def promote(
+    name: str,
+    candidates: Sequence[Candidate],
+    *,
+    metric: str,
+    direction: Direction = "min",
+    minimum_improvement: float = 0.0,
+    window: str = "",
+) -> Decision:
+    """Set the alias `champion` to the best of the candidates, and store the decision with its evidence.
+
+    The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
+    of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
+    cannot be compared and gives way; the reason says so. Of equal candidates the first wins.
+
+    Args:
+        name: The registered model.
+        candidates: Versions of it, scored on one validation window.
+        metric: Name of the score, such as `mse`.
+        direction: `min` where a smaller score is better, `max` where a larger one is.
+        minimum_improvement: Share of the reigning champion's score, such as 0.01.
+        window: What the scores were taken on, for the evidence.
+
+    Returns:
+        The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
+
+    Raises:
+        InputError: No candidate has a finite score, or a parameter is out of range.
+        SparkhuError: The registry cannot be used.
+    """
+    _check(candidates, direction, minimum_improvement)
+    client, _ = connect()
+    reigning = version_by_alias(client, name, CHAMPION)
+    previous = None if reigning is None else str(reigning.version)
+    winner, reason = choose(candidates, previous, direction, minimum_improvement)
+    decision = Decision(
+        name=name,
+        champion=winner.version.version,
+        previous=previous,
+        reason=reason,
+        metric=metric,
+        direction=direction,
+        minimum_improvement=minimum_improvement,
+        window=window,
+        scores={candidate.version.version: candidate.score for candidate in candidates},
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    _store(client, decision, winner, candidates)
+    return decision
+
+
+def choose(
+    candidates: Sequence[Candidate], reigning: str | None, direction: Direction, minimum_improvement: float
+) -> tuple[Candidate, str]:
+    """Find the better one and say why; touches no registry. `reigning` is the champion's version number."""
+    sign = 1 if direction == "min" else -1
+    scored = [candidate for candidate in candidates if isfinite(candidate.score)]
+    best = min(scored, key=lambda candidate: sign * candidate.score)
+    champion = next((candidate for candidate in scored if candidate.version.version == reigning), None)
+    if champion is None:
+        first = f"champion {reigning} has no score on this window" if reigning else "there was no champion"
+        return best, f"{first}; version {best.version.version} scores best with {best.score:.6g}"
+    gain = sign * (champion.score - best.score)
+    wanted = minimum_improvement * abs(champion.score)
+    compared = f"{best.score:.6g} against {champion.score:.6g} of champion {reigning}"
+    if gain > 0 and gain >= wanted:
+        return best, f"version {best.version.version} is better: {compared}"
+    if gain > 0:
+        return champion, f"version {best.version.version} is better by less than {minimum_improvement:.2%}: {compared}"
+    return champion, f"no challenger is better than champion {reigning}, which scores {champion.score:.6g}"
+
+
+def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement: float) -> None:
+    if direction not in get_args(Direction):
+        raise InputError(f"direction must be 'min' or 'max', got '{direction}'")
+    if not 0 <= minimum_improvement < 1:
+        raise InputError(f"minimum_improvement must be a share from 0 to below 1, got {minimum_improvement}")
+    if not any(isfinite(candidate.score) for candidate in candidates):
+        raise InputError(f"none of the {len(candidates)} candidates has a finite score. Give one with a scored window.")
+
+
+def _store(client: Any, decision: Decision, winner: Candidate, candidates: Sequence[Candidate]) -> None:
+    scores = {number: score if isfinite(score) else None for number, score in decision.scores.items()}
+    evidence = {**asdict(decision), "scores": scores}
+    # The evidence first: an alias never points to a version that nothing speaks for.
+    client.log_dict(winner.version.run_id, evidence, "promotion.json")
+    for candidate in candidates:
+        number = candidate.version.version
+        client.set_model_version_tag(decision.name, number, "sparkhu.promotion", json.dumps(evidence))
+    client.set_registered_model_alias(decision.name, CHAMPION, decision.champion)

@@ -1,0 +1,90 @@
+"""Where runs and models are registered: an MLflow server, or SQLite and a folder on this machine."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sparkhu.errors import SparkhuError
+from sparkhu.settings import Settings
+
+EXPERIMENT = "sparkhu"
+
+# Read by MLflow when it is imported or used. What a user has set himself stands.
+MLFLOW_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # Else `uv.lock` and `pyproject.toml` of the working directory would be copied into every model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
+}
+
+
+def tracking_uri() -> str:
+    """Name the MLflow store in use: `SPARKHU_TRACKING_URI`, else `mlflow.db` in Sparkhu's home folder.
+
+    Example:
+        >>> import mlflow                                                  # doctest: +SKIP
+        >>> mlflow.set_tracking_uri(tracking_uri())                        # doctest: +SKIP
+        >>> model = mlflow.pyfunc.load_model("models:/sparkhu@champion")   # doctest: +SKIP
+    """
+    settings = Settings()
+    return settings.tracking_uri or f"sqlite:///{settings.home.absolute() / 'mlflow.db'}"
+
+
+def connect() -> tuple[Any, str]:
+    """Open the store, making it where there is none.
+
+    Importing MLflow takes three to five seconds and a new SQLite store one more, so this is called only by what
+    logs or loads a model.
+
+    Returns:
+        MLflow's client and the id of the experiment that holds Sparkhu's runs.
+
+    Raises:
+        SparkhuError: MLflow is not installed, or its store cannot be reached.
+    """
+    for name, value in MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    except ImportError as error:
+        raise SparkhuError(f"the registry needs MLflow ({error}). Run: pip install 'sparkhu[registry]'") from error
+    uri = tracking_uri()
+    try:
+        with _alone():
+            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            return client, _experiment(client)
+    except (MlflowException, OSError) as error:
+        raise SparkhuError(f"the model registry at '{uri}' cannot be used: {error}") from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time open the local store: two that migrate a new SQLite file at once break it."""
+    settings = Settings()
+    if settings.tracking_uri is not None:
+        yield
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / ".mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _experiment(client: Any) -> str:
+    from mlflow.exceptions import MlflowException
+
+    settings = Settings()
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        local = None if settings.tracking_uri else (settings.home.absolute() / "mlflow-artifacts").as_uri()
+        try:
+            return str(client.create_experiment(EXPERIMENT, artifact_location=local))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(EXPERIMENT)
+    return str(found.experiment_id)

@@ -1,0 +1,200 @@
+"""Log a trained bundle as a run and a registered model version, and load a registered one again."""
+
+import hashlib
+import json
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparkhu.errors import InputError
+from sparkhu.models.bundle import Bundle, read_bundle
+from sparkhu.registry.store import connect
+
+CHAMPION = "champion"
+LOADER = "sparkhu.models.serving"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model: its name, its number, the run that made it."""
+
+    name: str
+    version: str
+    run_id: str
+
+    @property
+    def uri(self) -> str:
+        """How MLflow addresses it, such as `models:/sparkhu/3`."""
+        return f"models:/{self.name}/{self.version}"
+
+
+def log_model(
+    folder: Path,
+    *,
+    name: str,
+    metrics: Mapping[str, float],
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    parents: Sequence[str] = (),
+) -> ModelVersion:
+    """Log one run (parameters, metrics, fingerprints of inputs and code) and register its model.
+
+    The artifact holds the bundle as it is, and no pickle: MLflow loads it through `sparkhu.models.serving`.
+
+    Args:
+        folder: The bundle (`sparkhu.models.bundle.write_bundle`); its flavour, sources and code go into the run.
+        name: Name of the registered model, made where there is none.
+        metrics: Scores by name; those that are not finite are left out.
+        params: Parameters of the run, beside those of the bundle.
+        tags: Further tags of the run and of the version.
+        parents: Ids of the runs that it stands on.
+
+    Returns:
+        The new version.
+
+    Raises:
+        InputError: `folder` holds no bundle that can be read.
+        SparkhuError: The registry cannot be used.
+    """
+    bundle = read_bundle(folder)
+    client, experiment = connect()
+    facts = {**_facts(bundle, parents), **(tags or {})}
+    run = client.create_run(experiment, run_name=f"{name} {bundle.flavor}", tags=facts).info.run_id
+    try:
+        logged = client.create_logged_model(
+            experiment, name=bundle.flavor, source_run_id=run, tags=facts, model_type="forecaster"
+        )
+        _log_values(client, run, logged.model_id, metrics, {**bundle.params, **(params or {})})
+        _log_lineage(client, run, logged.model_id, bundle)
+        with tempfile.TemporaryDirectory() as scratch:
+            _save(bundle, Path(scratch) / "model", logged.model_id)
+            client.log_model_artifacts(logged.model_id, str(Path(scratch) / "model"))
+        client.finalize_logged_model(logged.model_id, "READY")
+        version = _register(client, name, logged, run, facts)
+    except BaseException:
+        client.set_terminated(run, status="FAILED")
+        raise
+    client.set_terminated(run)
+    return version
+
+
+def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bundle, ModelVersion]:
+    """Bring the version that an alias of a registered model points to into a folder.
+
+    Args:
+        name: Name of the registered model.
+        folder: Where to put its files; made if it is not there.
+        alias: The alias.
+
+    Returns:
+        The bundle, verified, and the version it is of.
+
+    Raises:
+        InputError: There is no such model or alias, or its bundle has a schema that this library does not read.
+        SparkhuError: The registry cannot be used, or a file of the model is damaged.
+    """
+    client, _ = connect()
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
+
+    found = version_by_alias(client, name, alias)
+    if found is None:
+        raise InputError(
+            f"model '{name}' has no version under the alias '{alias}' in the registry at '{client.tracking_uri}'. "
+            f"Train one first (sparkhu run), or name another model."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=client.tracking_uri))
+    data = Model.load(str(place)).flavors["python_function"]["data"]
+    return read_bundle(place / data), ModelVersion(name, str(found.version), found.run_id)
+
+
+def version_by_alias(client: Any, name: str, alias: str) -> Any | None:
+    """Find MLflow's record of the version that an alias points to; None where model or alias do not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _facts(bundle: Bundle, parents: Sequence[str]) -> dict[str, str]:
+    sources = json.dumps(bundle.sources, sort_keys=True, default=str)
+    return {
+        "sparkhu.flavor": bundle.flavor,
+        "sparkhu.code": bundle.code,
+        "sparkhu.sources": hashlib.sha256(sources.encode()).hexdigest(),
+        "sparkhu.parents": ",".join(parents),
+    }
+
+
+def _log_values(client: Any, run: str, model_id: str, metrics: Mapping[str, float], params: Mapping[str, Any]) -> None:
+    from math import isfinite
+
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    finite = [Metric(key, value, now, 0, model_id=model_id) for key, value in metrics.items() if isfinite(value)]
+    client.log_batch(run, metrics=finite, params=[Param(key, str(value)) for key, value in params.items()])
+
+
+def _log_lineage(client: Any, run: str, model_id: str, bundle: Bundle) -> None:
+    """Show the sources as the run's datasets, and keep their full fingerprints in `lineage.json`."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
+
+    training = [InputTag("mlflow.data.context", "training")]
+    inputs = []
+    for source in bundle.sources:
+        text = json.dumps(source, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:32]  # MLflow keeps no more than 36 characters
+        inputs.append(DatasetInput(Dataset(str(source.get("uri", digest))[:500], digest, "sparkhu", text), training))
+    client.log_inputs(run, datasets=inputs)
+    client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
+    lineage = {"sources": list(bundle.sources), "code": bundle.code, "params": dict(bundle.params)}
+    client.log_dict(run, json.loads(json.dumps(lineage, default=str)), "lineage.json")
+
+
+def _save(bundle: Bundle, place: Path, model_id: str) -> None:
+    import mlflow.pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    from sparkhu import __name__ as package
+
+    intervals = [ColSpec("double", column) for column in ("y_hat", "lo_80", "hi_80", "lo_95", "hi_95")]
+    series = [ColSpec("string", "unique_id"), ColSpec("datetime", "ds")]
+    with warnings.catch_warnings():
+        # An example would be one forecast more to make and to keep; the signature says the columns.
+        warnings.filterwarnings("ignore", message=".*input example was not provided.*")
+        mlflow.pyfunc.save_model(
+            str(place),
+            loader_module=LOADER,
+            data_path=str(bundle.folder),
+            mlflow_model=Model(model_id=model_id),
+            signature=ModelSignature(
+                Schema([*series, ColSpec("double", "y", required=False)]), Schema([*series, *intervals])
+            ),
+            pip_requirements=[package],
+            metadata={"flavor": bundle.flavor, "code": bundle.code},
+        )
+
+
+def _register(client: Any, name: str, logged: Any, run: str, tags: Mapping[str, str]) -> ModelVersion:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(
+        name, logged.artifact_location, run, tags=dict(tags), model_id=logged.model_id, await_creation_for=0
+    )
+    return ModelVersion(name, str(made.version), run)
