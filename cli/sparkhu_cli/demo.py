@@ -1,0 +1,34 @@
+"""`sparkhu demo`: the whole pipeline on real series that come along."""
+
+from pathlib import Path
+
+import click
+
+from sparkhu_cli.options import out_option
+from sparkhu_cli.session import Session
+
+
+@click.command(short_help="Run the pipeline on real series that come along.")
+@out_option("Folder for the results.", default="demo")
+@click.pass_obj
+def command(session: Session, out: Path) -> None:
+    """Run the whole pipeline on 17 real series that come along.
+
+    They are weekly, monthly, quarterly and yearly: carbon dioxide with its gaps, sunspots, El Niño, the Nile, national
+    accounts. Nothing is fetched from a network.
+
+    \b
+    Example:
+      sparkhu demo --out demo
+    """
+    from sparkhu.settings import Settings
+    from sparkhu_cli.demo_series import write_demo_series
+    from sparkhu_cli.run import run_forecast
+    from sparkhu_cli.terminal import Terminal
+    from sparkhu_pipelines.parameters import run_parameters
+
+    terminal = Terminal()
+    source = write_demo_series(Settings().home / "demo")
+    terminal.line(f"The same as: sparkhu run --source {source} --out {out}")
+    parameters = run_parameters({"source": str(source), "model_name": "demo"})
+    run_forecast(parameters.model_dump(), out=out, session=session, terminal=terminal)

@@ -1,0 +1,71 @@
+"""Options that several commands share, and how parameters come together from preset, file and command line."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SOURCE_OPTIONS = (
+    click.option("--time", metavar="COL", help="Column of the times.  [found from the data]"),
+    click.option("--value", metavar="COL", help="Column of the values.  [found from the data]"),
+    click.option("--id", metavar="COL", help="Column of the series' names.  [found from the data]"),
+    click.option("--wide", is_flag=True, default=None, help="Every column but the time is a series."),
+    click.option("--zone", metavar="ZONE", help="IANA zone of times without an offset.  [UTC]"),
+    click.option("--time-format", metavar="FORMAT", help="Format of the times, such as %d/%m/%Y.  [found]"),
+)
+
+PARAMETER_OPTIONS = (
+    click.option("--start", metavar="TIME", help="First instant of the interval, included.  [all]"),
+    click.option("--end", metavar="TIME", help="End of the interval, excluded.  [all]"),
+    click.option("--horizon", type=click.IntRange(min=1), metavar="N", help="Points to forecast.  [from the season]"),
+    click.option("--input-size", type=click.IntRange(min=1), metavar="L", help="Points a model looks back.  [found]"),
+    click.option("--period", metavar="P", help="Period of all series, such as 1h or 1mo.  [found for each]"),
+    click.option("--season-length", type=click.IntRange(min=1), metavar="N", help="Points a season.  [the calendar's]"),
+    click.option("--split", metavar="A/B/C", help="Training, validation, test: shares or rows.  [0.7/0.1/0.2]"),
+    click.option("--preset", metavar="NAME", help="A published protocol: ett."),
+    click.option(
+        "--params",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="YAML file with any parameters; options given here win.",
+    ),
+)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Give a command several options, shown in the given order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def source_option() -> Callable[[Command], Command]:
+    """Give a command the option that names its source."""
+    return click.option(
+        "--source", required=True, metavar="URI", help="CSV or Parquet: a file, a glob, a folder, or any fsspec URI."
+    )
+
+
+def out_option(text: str, default: str | None = None) -> Callable[[Command], Command]:
+    """Give a command the option that names the folder it writes."""
+    return click.option(
+        "--out",
+        required=default is None,
+        default=default,
+        show_default=default is not None,
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=text,
+    )
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,84 @@
+"""Run a pipeline on this machine and put its results in place, whole or not at all."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparkhu_cli.progress import Progress
+from sparkhu_cli.session import Session
+from sparkhu_cli.staging import Stage, staged
+from sparkhu_cli.summary import show_accuracy
+from sparkhu_cli.terminal import Terminal, seconds_text
+
+RESULTS, REPORT = "results", "report"
+
+
+def run_pipeline(
+    name: str, arguments: Mapping[str, Any], *, out: Path, session: Session, terminal: Terminal
+) -> dict[str, Any]:
+    """Run a pipeline, show its progress, and leave its results in `out`.
+
+    Args:
+        name: `forecast` or `predict`: a module of `sparkhu_pipelines` with the pipeline `<name>_pipeline`.
+        arguments: The pipeline's arguments.
+        out: The results folder.
+        session: The call that runs it; its log is opened.
+        terminal: Where progress is shown.
+
+    Returns:
+        The content of `run.json`.
+
+    Raises:
+        SparkhuError: The pipeline or storage fails; `out` is as it was before.
+    """
+    from sparkhu_pipelines.local import run_locally
+
+    log = session.open_log(name)
+    began = time.monotonic()
+    with staged(out) as stage:
+        try:
+            outputs = run_locally(
+                f"sparkhu_pipelines.{name}",
+                f"{name}_pipeline",
+                arguments,
+                root=stage.work,
+                log=log,
+                on_event=Progress(terminal).on_event,
+            )
+        finally:
+            terminal.clear()
+        record = _collect(outputs, stage, name, arguments)
+        shutil.copyfile(log, stage.results / "run.log")
+    _summarise(record, out, time.monotonic() - began, terminal)
+    return record
+
+
+def _collect(outputs: Mapping[str, Path], stage: Stage, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    from sparkhu.lineage import read_trail
+    from sparkhu.results import run_record, write_run
+
+    source = outputs[RESULTS]
+    for path in source.iterdir():
+        path.rename(stage.results / path.name)
+    outputs[REPORT].rename(stage.results / "report.html")
+    run = run_record(read_trail([stage.results]), pipeline=name, parameters=arguments)
+    write_run(run, stage.results)
+    return run.model_dump(mode="json")
+
+
+def _summarise(record: Mapping[str, Any], out: Path, seconds: float, terminal: Terminal) -> None:
+    warnings = record["warnings"]
+    if warnings:
+        terminal.line()
+        terminal.marked("!", f"{len(warnings)} warning{'s' * (len(warnings) != 1)}")
+        for warning in warnings:
+            terminal.line(f"    {warning}")
+    metrics = out / "metrics.json"
+    if metrics.is_file():
+        show_accuracy(json.loads(metrics.read_text(encoding="utf-8")), terminal)
+    terminal.line()
+    terminal.line(f"{len(record['steps'])} steps in {seconds_text(seconds)}; results in {out}")
+    terminal.line(f"Open the report: {out / 'report.html'}")

@@ -1,0 +1,69 @@
+"""Live progress of a run: a line a step, what was found said below it, what needs attention counted."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Final
+
+from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
+
+Event = dict[str, Any]
+NAME_WIDTH: Final = 30
+LONG_SECONDS: Final = 1.0
+
+
+class Progress:
+    """Turns the events of running steps into lines.
+
+    Args:
+        terminal: Where to write.
+        clock: Gives seconds; replaced in tests.
+    """
+
+    def __init__(self, terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
+        self._clock = clock
+        self._began: dict[str, float] = {}
+        self._notes: dict[str, list[str]] = defaultdict(list)
+
+    def on_event(self, event: Event) -> None:
+        """Take one event of `sparkhu.events`; kinds that say nothing to a person are passed over."""
+        handlers: dict[str, Callable[[Event], None]] = {
+            "step_started": self._started,
+            "shard_done": self._shard_done,
+            "step_finished": self._finished,
+            "step_failed": self._failed,
+            "note": self._noted,
+        }
+        if event["kind"] in handlers:
+            handlers[event["kind"]](event)
+
+    def _started(self, event: Event) -> None:
+        self._began[event["step"]] = self._clock()
+        self._terminal.passing(f"  {event['step']}")
+
+    def _shard_done(self, event: Event) -> None:
+        seconds = self._clock() - self._began.get(event["step"], self._clock())
+        if seconds >= LONG_SECONDS:
+            self._terminal.passing(
+                f"  {event['step']:<{NAME_WIDTH}} {event['done']:,} of {event['of']:,} shards  {seconds_text(seconds)}"
+            )
+
+    def _finished(self, event: Event) -> None:
+        record = event["record"]
+        rows = f"{record['rows_in']:>12,} → {record['rows_out']:<12,}"
+        self._terminal.marked(OK, f"{event['step']:<{NAME_WIDTH}} {rows} {seconds_text(record['seconds']):>10}")
+        self._say_notes(event["step"])
+
+    def _failed(self, event: Event) -> None:
+        self._terminal.marked(FAILED, event["step"])
+        self._say_notes(event["step"])
+
+    def _noted(self, event: Event) -> None:
+        self._notes[event.get("step", "")].append(event["message"])
+        if not event.get("step"):
+            self._say_notes("")
+
+    def _say_notes(self, step: str) -> None:
+        for message in self._notes.pop(step, []):
+            self._terminal.aside(f"    {message}")

@@ -1,0 +1,50 @@
+"""`sparkhu run`: the whole pipeline on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sparkhu_cli.options import PARAMETER_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
+from sparkhu_cli.session import Session
+
+
+@click.command(short_help="Clean, analyse and forecast the series of a source.")
+@source_option()
+@with_options(*SOURCE_OPTIONS, *PARAMETER_OPTIONS)
+@out_option("Folder for the results.")
+@click.pass_obj
+def command(session: Session, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
+    """Clean, analyse and forecast the series of a source.
+
+    What is not given is found from the data where that is safe, and said aloud. DIR then holds report.html, run.json,
+    metrics.json, forecasts.parquet, clean.parquet, stats.parquet, ledger.parquet and quarantine.parquet.
+
+    \b
+    Example:
+      sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results
+    """
+    from sparkhu_cli.terminal import Terminal
+    from sparkhu_pipelines.parameters import load_parameters, run_parameters
+
+    from_file = load_parameters(params) if params else {}
+    parameters = run_parameters(from_file, options, preset=preset or "")
+    run_forecast(parameters.model_dump(), out=out, session=session, terminal=Terminal())
+
+
+def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
+    """Look at the source, then run the forecast pipeline on it.
+
+    The look finds in a second what would else end the run in its first step, before anything is started.
+
+    Raises:
+        InputError: The source cannot be used.
+        SparkhuError: The run fails.
+    """
+    from sparkhu.sources import SourceOptions, inspect_source
+    from sparkhu_cli.pipeline_run import run_pipeline
+
+    names = SourceOptions.__dataclass_fields__
+    options = SourceOptions(**{name: value for name, value in parameters.items() if name in names})
+    inspect_source(parameters["source"], options)
+    run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)

@@ -1,0 +1,108 @@
+"""Write results beside their place and move them in at the end: a folder holds a whole result or none.
+
+A run works in a hidden folder inside the results folder, so the last step is a rename on the same disk. `run.json` is
+removed first and comes back last: where it stands, everything else is of the same run.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sparkhu.errors import InputError
+from sparkhu.results import FILES, RUN
+
+PREFIX: Final = ".sparkhu-"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a run works until it is done.
+
+    Attributes:
+        work: Folder for what the run makes on its way; it is thrown away.
+        results: Folder for the files that move into the results folder.
+    """
+
+    work: Path
+    results: Path
+
+
+@contextmanager
+def staged(out: Path, *, last: str = RUN, owned: tuple[str, ...] = FILES) -> Iterator[Stage]:
+    """Give a stage whose results move into `out` when the block ends well; when it fails, `out` is as it was.
+
+    Args:
+        out: The results folder; made where it does not exist.
+        last: The file that comes last: with it the folder is whole.
+        owned: Names of files that an earlier result left, removed where the new one has none of that name.
+
+    Raises:
+        InputError: `out` is no folder, or another run is writing into it.
+        OSError: Storage fails.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out '{out}' is a file. Name a folder.")
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(out):
+            yield from _in_stage(out, last, owned)
+    except BaseException:
+        for folder in made:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def _in_stage(out: Path, last: str, owned: tuple[str, ...]) -> Iterator[Stage]:
+    for left_by_killed_run in out.glob(f"{PREFIX}*"):
+        shutil.rmtree(left_by_killed_run)
+    stage = out / f"{PREFIX}{uuid.uuid4().hex[:8]}"
+    try:
+        work, results = stage / "work", stage / "results"
+        work.mkdir(parents=True)
+        results.mkdir()
+        yield Stage(work, results)
+        _publish(results, out, last, owned)
+    finally:
+        # A second Ctrl-C must not leave half of the stage behind.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        shutil.rmtree(stage, ignore_errors=True)
+        signal.signal(signal.SIGINT, before)
+
+
+def _publish(results: Path, out: Path, last: str, owned: tuple[str, ...]) -> None:
+    (out / last).unlink(missing_ok=True)
+    names = sorted((path.name for path in results.iterdir()), key=lambda name: (name == last, name))
+    for name in set(owned) - set(names):
+        (out / name).unlink(missing_ok=True)
+    moved = []
+    try:
+        for name in names:
+            (results / name).replace(out / name)
+            moved.append(name)
+    except BaseException:
+        for name in moved:
+            (out / name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock ends with it, however it ends."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"another run is writing into '{folder}'. Wait for it, or name another --out.") from error
+    else:
+        yield
+    finally:
+        os.close(handle)
