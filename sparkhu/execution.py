@@ -18,7 +18,7 @@ import polars as pl
 from sparkhu import events, ledger
 from sparkhu.engines import LocalEngine
 from sparkhu.errors import SparkhuError
-from sparkhu.lineage import StepRecord, code_fingerprint, last_steps, read_trail
+from sparkhu.lineage import StepRecord, Trail, code_fingerprint, last_steps, read_trail
 from sparkhu.settings import Settings
 from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
 from sparkhu.steps.result import StepResult
@@ -79,7 +79,6 @@ def recorded(
     inputs: Sequence[Path | str],
     outputs: Sequence[Path | str],
     params: Mapping[str, Any] | None = None,
-    max_failed_share: float = MAX_FAILED_SHARE,
 ) -> Iterator[tuple[StepNotes, tuple[Path, ...]]]:
     """Give notes to take and folders to write into; record the step and put the folders in place when it ends well.
 
@@ -87,8 +86,7 @@ def recorded(
         step: Name of the step, unique within a run.
         inputs: Artifact folders that it reads; their histories and ledgers go on in its outputs.
         outputs: Folders that it writes.
-        params: Its parameters, for the record.
-        max_failed_share: Largest share of failed series that the run goes on with.
+        params: Its parameters, for the record. `max_failed_share`, given to the first step of a run, holds for all.
 
     Raises:
         SparkhuError: Too many series have failed. Whatever the block raises goes on, and nothing is left in place.
@@ -103,7 +101,7 @@ def recorded(
             entries = ledger.with_step(notes.entries, step)
             record = notes.record(started, time.perf_counter() - clock, folders, params or {})
             trail = trail.extended(record, entries)
-            ledger.check_share_of_failed(trail.entries, max_failed_share)
+            ledger.check_share_of_failed(trail.entries, _max_failed_share(trail))
             for draft in drafts:
                 trail.write(draft)
     except BaseException as error:
@@ -111,6 +109,11 @@ def recorded(
         events.emit("step_failed", step=step, error_type=type(error).__name__, message=str(error), exit_code=code)
         raise
     events.emit("step_finished", step=step, record=record.__dict__)
+
+
+def _max_failed_share(trail: Trail) -> float:
+    given = (record.params["max_failed_share"] for record in trail.history if "max_failed_share" in record.params)
+    return next(given, MAX_FAILED_SHARE)
 
 
 def metadata(path: Path | str) -> dict[str, Any]:
@@ -127,7 +130,6 @@ def run_step(
     inputs: Inputs,
     outputs: Outputs,
     params: Mapping[str, Any] | None = None,
-    max_failed_share: float = MAX_FAILED_SHARE,
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Map a shard step over datasets and write what it adds.
@@ -139,7 +141,6 @@ def run_step(
             others are read shard by shard beside it.
         outputs: Folder and kind per frame of the step's result.
         params: The step's parameters.
-        max_failed_share: Largest share of failed series that the run goes on with.
         workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
 
     Returns:
@@ -147,12 +148,12 @@ def run_step(
 
     Raises:
         InputError: A parameter or an input cannot be used.
-        SparkhuError: Storage fails, or more series fail than `max_failed_share` allows.
+        SparkhuError: Storage fails, or more series fail than the run's `max_failed_share` allows.
     """
     params, sources = dict(params or {}), open_inputs(inputs)
     folders = [dataset.path for group in sources.values() for dataset in group]
     paths = [Path(path) for path, _ in outputs.values()]
-    with recorded(name, inputs=folders, outputs=paths, params=params, max_failed_share=max_failed_share) as (notes, at):
+    with recorded(name, inputs=folders, outputs=paths, params=params) as (notes, at):
         drafts = {key: (draft, kind) for (key, (_, kind)), draft in zip(outputs.items(), at, strict=True)}
         work = partial(_step_on_shard, step, params, drafts)
         shards: dict[str, list[Shard]] = {key: [] for key in outputs}
