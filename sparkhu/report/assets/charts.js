@@ -1,0 +1,154 @@
+// The two figures of a series: all of it, raw against clean; and its end with the forecast.
+
+const CONFIG = {
+  displaylogo: false,
+  responsive: true,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
+};
+const LABEL_GAP = 14;
+
+/** Colours of the page, as the style sheet has them now (light or dark). */
+function palette() {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["ink", "soft", "line", "faint", "card", "accent", "ring", "orange", "raw", "band"];
+  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+function translucent(hex, alpha) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  return `rgba(${red},${green},${blue},${alpha})`;
+}
+
+/** Text for the charting library, which reads a few HTML tags in labels. */
+const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+function layout(colours, unit, right) {
+  const axis = { gridcolor: colours.faint, linecolor: colours.line, zeroline: false, tickfont: { color: colours.soft }, automargin: true };
+  const title = (text) => ({ text, font: { size: 12, color: colours.soft }, standoff: 6 });
+  return {
+    margin: { l: 50, r: right, t: 10, b: 40 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", size: 12, color: colours.ink },
+    showlegend: false,
+    hovermode: "x unified",
+    hoverlabel: { bgcolor: colours.card, bordercolor: colours.line, font: { color: colours.ink } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.line, activecolor: colours.accent },
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    xaxis: { ...axis, type: "date", title: title("time (UTC)"), nticks: 6, hoverformat: "%Y-%m-%d %H:%M:%S" },
+    yaxis: { ...axis, title: title(plain(unit)), nticks: 5 },
+    shapes: [],
+    annotations: [],
+  };
+}
+
+const line = (x, y, name, colour, width, more = {}) => ({
+  x, y, name, type: "scatter", mode: "lines", connectgaps: false, line: { color: colour, width, ...more }, hovertemplate: "%{y:.5g}",
+});
+
+function marks(x, y, places, name, colour, size, width) {
+  const marker = { symbol: "circle-open", color: colour, size, line: { width } };
+  const at = (values) => places.map((place) => values[place]);
+  return { x: at(x), y: at(y), name, type: "scatter", mode: "markers", marker, hovertemplate: "%{y:.5g}" };
+}
+
+function bands(x, gaps, colours) {
+  return gaps.map(([from, to]) => ({
+    type: "rect", layer: "below", xref: "x", yref: "paper", x0: x[from], x1: x[to], y0: 0, y1: 1,
+    fillcolor: translucent(colours.band, 0.2), line: { width: 0 },
+  }));
+}
+
+/** Observed values wide and grey, cleaned ones thin and in the accent on top: where they differ, both show. */
+function curves(part, colours) {
+  const x = instants(part.t);
+  const value = part.y.map((y, at) => part.raw[at] ?? y);
+  const traces = [line(x, part.raw, "observed", colours.raw, 3.5), line(x, part.y, "cleaned", colours.accent, 1.4)];
+  if (part.filled.length) traces.push(marks(x, part.y, part.filled, "filled", colours.accent, 5.5, 1.3));
+  if (part.outliers.length) traces.push(marks(x, value, part.outliers, "outlier", colours.ring, 10, 2));
+  return { x, traces };
+}
+
+function historyFigure(part, unit) {
+  const colours = palette();
+  const { x, traces } = curves(part, colours);
+  const figure = layout(colours, unit, 12);
+  figure.shapes = bands(x, part.gaps, colours);
+  return { traces, layout: figure };
+}
+
+/** The area between two bounds; the last observed point is its tip. */
+function fan(x, low, high, name, colour) {
+  const area = { type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
+  return [
+    { ...area, x, y: low, name: `${name} from` },
+    { ...area, x, y: high, name: `${name} to`, fill: "tonexty", fillcolor: colour },
+  ];
+}
+
+function forecastTraces(name, model, isChampion, colours) {
+  const x = instants(model.t);
+  const traces = [];
+  if (isChampion && model.hi_95) traces.push(...fan(x, model.lo_95, model.hi_95, "95 %", translucent(colours.accent, 0.16)));
+  if (isChampion && model.hi_80) traces.push(...fan(x, model.lo_80, model.hi_80, "80 %", translucent(colours.accent, 0.26)));
+  const style = isChampion ? [colours.accent, 2.2, {}] : [name === "seasonal_naive" ? colours.orange : colours.soft, 1.4, { dash: "dot" }];
+  traces.push(line(x, model.y, plain(modelName(name)), ...style));
+  return traces;
+}
+
+/** Labels at the ends of the lines, moved apart where they would touch. */
+function endLabels(forecast, champion, colours, range, height) {
+  const labels = [];
+  for (const [name, model] of Object.entries(forecast.models)) {
+    const isChampion = name === champion;
+    const colour = isChampion ? colours.accent : name === "seasonal_naive" ? colours.orange : colours.soft;
+    const end = model.y.length - 1;
+    labels.push({ y: model.y[end], text: plain(modelName(name)), colour });
+    if (isChampion && model.hi_80) labels.push({ y: model.hi_80[end], text: "80 %", colour: colours.soft });
+    if (isChampion && model.hi_95) labels.push({ y: model.hi_95[end], text: "95 %", colour: colours.soft });
+  }
+  const pixels = height / (range[1] - range[0]);
+  let floor = -Infinity;
+  return labels.filter((label) => label.y !== null && label.y !== undefined).sort((a, b) => a.y - b.y).map((label) => {
+    const at = Math.max((label.y - range[0]) * pixels, floor + LABEL_GAP);
+    floor = at;
+    return {
+      xref: "paper", x: 1, xanchor: "left", xshift: 4, y: label.y, yref: "y", yshift: at - (label.y - range[0]) * pixels,
+      yanchor: "middle", text: label.text, showarrow: false, font: { size: 11, color: label.colour },
+    };
+  });
+}
+
+/** Smallest and largest value that the forecast figure shows, with some air. */
+function extent(recent, forecast) {
+  const lists = Object.values(forecast.models).flatMap((model) => [model.y, model.lo_95, model.hi_95]);
+  const values = [...(recent ? [recent.y, recent.raw] : []), ...lists].flatMap((list) => list ?? []).filter((value) => value !== null);
+  if (!values.length) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const air = (high - low || Math.abs(high) || 1) * 0.06;
+  return [low - air, high + air];
+}
+
+function forecastFigure(drawing, settings, height) {
+  const colours = palette();
+  const { recent, forecast } = drawing;
+  const figure = layout(colours, settings.unit, 92);
+  const range = extent(recent, forecast);
+  const traces = [];
+  for (const [name, model] of Object.entries(forecast.models)) {
+    const isChampion = name === settings.champion;
+    traces[isChampion ? "unshift" : "push"](...forecastTraces(name, model, isChampion, colours));
+  }
+  if (recent) {
+    const { x, traces: observed } = curves(recent, colours);
+    traces.push(...observed);
+    figure.shapes = bands(x, recent.gaps, colours);
+  }
+  const [cutoff] = instants(forecast.cutoff);
+  figure.shapes.push({ type: "line", xref: "x", yref: "paper", x0: cutoff, x1: cutoff, y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } });
+  figure.yaxis.range = range;
+  figure.xaxis.nticks = 4;
+  const { t, b } = figure.margin;
+  figure.annotations = endLabels(forecast, settings.champion, colours, range, height - t - b);
+  return { traces, layout: figure };
+}

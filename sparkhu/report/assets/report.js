@@ -1,0 +1,137 @@
+// Bringing the page to life: tables at once, cards and charts when they come into view.
+
+const CARDS_AT_ONCE = 6;
+const tables = {};
+const drawnCharts = new Set();
+let settings = null;
+
+/** Call `act` once with each element when it is about to come into view. */
+function whenInView(act) {
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries.filter((one) => one.isIntersecting)) {
+      observer.unobserve(entry.target);
+      act(entry.target).catch(tell);
+    }
+  }, { rootMargin: "300px" });
+  return observer;
+}
+
+function tell(error) {
+  const box = byId("trouble");
+  box.hidden = false;
+  box.textContent = `Part of this page could not be shown: ${error.message}`;
+  throw error;
+}
+
+async function drawChart(chart) {
+  const Plotly = await chartLibrary();
+  if (!chart.isConnected) return;
+  const { traces, layout: figure } = chart.figure(chart.clientHeight);
+  await Plotly.react(chart, traces, figure, CONFIG);
+  drawnCharts.add(chart);
+  chart.dataset.drawn = "yes";
+}
+
+const charts = whenInView(drawChart);
+const cards = whenInView(async (card) => {
+  const at = settings.drawn.indexOf(card.seriesId);
+  fillCard(card, card.seriesId, at < 0 ? null : await unpackJson(`drawn-${at}`), tables.series, settings);
+  for (const chart of card.querySelectorAll(".chart")) charts.observe(chart);
+});
+
+function newCard(id) {
+  const card = el("article", "card");
+  card.seriesId = id;
+  card.style.minHeight = "360px";
+  cards.observe(card);
+  return card;
+}
+
+/** Cards of `ids`, a few at a time. */
+function fillList(list, ids) {
+  list.replaceChildren();
+  const more = el("button", "more");
+  more.type = "button";
+  let shown = 0;
+  const extend = () => {
+    const next = ids.slice(shown, shown + CARDS_AT_ONCE);
+    shown += next.length;
+    list.append(...next.map(newCard));
+    more.textContent = `Show ${Math.min(CARDS_AT_ONCE, ids.length - shown)} more of ${ids.length - shown}`;
+    if (shown < ids.length) list.append(more);
+    else more.remove();
+  };
+  more.addEventListener("click", extend);
+  extend();
+}
+
+function buildCards(host) {
+  const { drawn, worst } = settings;
+  const list = el("div");
+  const lists = [[`Worst ${worst}`, drawn.slice(0, worst)], [`Sample of ${drawn.length - worst}`, drawn.slice(worst)]];
+  if (worst < drawn.length) host.append(el("div", "tools", choice(lists, (ids) => fillList(list, ids))));
+  host.append(list);
+  fillList(list, drawn.slice(0, worst));
+}
+
+function choice(lists, choose) {
+  const buttons = lists.map(([label, ids]) => {
+    const button = el("button", "", label);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      choose(ids);
+    });
+    return button;
+  });
+  buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === 0)));
+  return el("span", "tabs", ...buttons);
+}
+
+async function buildTable(host) {
+  const name = host.dataset.table;
+  const onOpen = name === "series" ? (id) => { location.hash = seriesAddress(id); } : null;
+  tables[name] = new DataTable(host, name, await unpackJson(`data-${name}`), onOpen);
+}
+
+/** Open the series that the address names, under the table. */
+function followAddress() {
+  const [, name] = location.hash.match(/^#series=(.*)$/) ?? [];
+  if (name === undefined) return;
+  const id = decodeURIComponent(name);
+  const known = settings.drawn.includes(id) || tables.series?.data[0].includes(id);
+  const opened = known ? newCard(id) : el("p", "absent", `No series is called “${id}”.`);
+  byId("opened").replaceChildren(opened);
+  opened.scrollIntoView({ block: "start" });
+}
+
+/** A link of the summary puts its filter on the table it leads to. */
+function followQueries() {
+  for (const link of document.querySelectorAll("a[data-query]")) {
+    link.addEventListener("click", () => tables[link.hash.slice(1)]?.filter(link.dataset.query));
+  }
+}
+
+function followTheme() {
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const chart of drawnCharts) {
+      if (chart.isConnected) drawChart(chart).catch(tell);
+      else drawnCharts.delete(chart);
+    }
+  });
+}
+
+async function start() {
+  if (!("DecompressionStream" in window)) throw new Error("this browser is too old to unpack it; use one of 2023 or later");
+  settings = await unpackJson("settings");
+  await Promise.all([...document.querySelectorAll("[data-table]")].map(buildTable));
+  followQueries();
+  const host = byId("cards");
+  if (host) buildCards(host);
+  followTheme();
+  followAddress();
+  addEventListener("hashchange", followAddress);
+  document.documentElement.dataset.ready = "yes";
+}
+
+start().catch(tell);

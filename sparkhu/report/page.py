@@ -1,0 +1,131 @@
+"""Assemble the page and write it."""
+
+import uuid
+from pathlib import Path
+from string import Template
+from typing import IO
+
+from sparkhu.report.accuracy import Accuracy, read_accuracy
+from sparkhu.report.drawing import choose_series, drawings
+from sparkhu.report.embedding import asset, content_policy, packed_chart_library, packed_json, page_script
+from sparkhu.report.markup import absent, escape, plural
+from sparkhu.report.overview import Overview, build_overview
+from sparkhu.report.reading import Results, read_results
+from sparkhu.report.sections import (
+    accuracy_section,
+    counted_section,
+    ledger_section,
+    lineage_section,
+    pipeline_section,
+    table_host,
+)
+from sparkhu.report.summary import source_name, summary_section
+from sparkhu.report.tables import Table, duplicates_table, ledger_table, quarantine_table, series_table
+
+DATA = "<!-- data -->"
+
+
+def write_report(results: Path, out: Path) -> None:
+    """Write the report of a run: one HTML file that needs nothing else, neither network nor server.
+
+    Up to 100 series are all drawn; of more, the 50 worst beside seasonal naive and 50 evenly spread over the others.
+    The table lists all of them. What the results folder lacks is left out of the report, which says so.
+
+    Args:
+        results: The folder that a run wrote.
+        out: The file to write; it appears whole or not at all.
+
+    Raises:
+        InputError: The folder does not exist, holds no result, or a file in it cannot be read.
+
+    Example:
+        >>> write_report(Path("out"), Path("out/report.html"))  # doctest: +SKIP
+    """
+    opened = read_results(results)
+    accuracy = read_accuracy(opened.metrics)
+    overview = build_overview(opened, accuracy)
+    tables = [ledger_table(opened), quarantine_table(opened), duplicates_table(opened)]
+    worst, sample = choose_series(overview)
+    head, tail = _page(opened, accuracy, overview, tables, (worst, sample)).split(DATA)
+    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(head)
+            _write_data(file, opened, accuracy, [series_table(overview), *tables], (worst, sample))
+            file.write(tail)
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_data(
+    file: IO[str],
+    results: Results,
+    accuracy: Accuracy,
+    tables: list[Table | None],
+    chosen: tuple[list[str], list[str]],
+) -> None:
+    """Write what the scripts unpack: the tables, one block a drawn series, the charting library."""
+    for table in tables:
+        if table is not None and table.total:
+            file.write(packed_json(f"data-{table.name}", table.document))
+    worst, sample = chosen
+    settings = {
+        "drawn": [*worst, *sample],
+        "worst": len(worst),
+        "champion": accuracy.champion,
+        "lead": accuracy.lead,
+        "unit": _unit(results),
+    }
+    file.write(packed_json("settings", settings))
+    for number, drawing in enumerate(drawings(results, accuracy, settings["drawn"])):
+        file.write(packed_json(f"drawn-{number}", drawing))
+    file.write(packed_chart_library())
+
+
+def _page(
+    results: Results,
+    accuracy: Accuracy,
+    overview: Overview,
+    tables: list[Table | None],
+    chosen: tuple[list[str], list[str]],
+) -> str:
+    """Fill the template; all but the data stands in it."""
+    ledger, quarantine, duplicates = tables
+    left_out = results.left_out()
+    return Template(asset("report.html")).substitute(
+        policy=content_policy(),
+        title=escape(source_name(results)),
+        style=asset("report.css"),
+        script=page_script(),
+        data=DATA,
+        summary=summary_section(results, accuracy, overview),
+        accuracy=accuracy_section(accuracy, overview),
+        series=table_host(series_table(overview), "stats.parquet", "No series in this run."),
+        charts=_charts(results, chosen),
+        pipeline=pipeline_section(results),
+        ledger=ledger_section(results, ledger),
+        quarantine=counted_section(results, quarantine, "reason", "No row was set aside."),
+        duplicates=counted_section(results, duplicates, "kind", "No instant stands more than once."),
+        lineage=lineage_section(results),
+        left_out=f"Not in this run: {escape(', '.join(left_out))}." if left_out else "",
+    )
+
+
+def _charts(results: Results, chosen: tuple[list[str], list[str]]) -> str:
+    """Say what is drawn and give the place for it."""
+    worst, sample = chosen
+    if "clean" not in results.tables and "forecasts" not in results.tables:
+        return absent("No clean.parquet in this run: there is nothing to draw.")
+    if not sample:
+        note = f"All {plural(len(worst), 'series', 'series')}, worst beside seasonal naive first."
+    else:
+        note = f"The {len(worst)} worst beside seasonal naive, and {len(sample)} evenly spread over the others."
+    return f'<p class="note">{note} Times are UTC.</p><div id="cards"></div>'
+
+
+def _unit(results: Results) -> str:
+    """Name what the values are, for the axes: the column they came from, where the run says."""
+    parameters = results.run.get("parameters")
+    value = parameters.get("value") if isinstance(parameters, dict) else None
+    return str(value) if value else "value, as in the source"

@@ -1,0 +1,143 @@
+"""The answer first: what the run did, how good it is beside seasonal naive, and what needs attention."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal
+
+import polars as pl
+
+from sparkhu.report.accuracy import BASELINES, NAIVE, Accuracy
+from sparkhu.report.markup import absent, escape, number, percent, plural
+from sparkhu.report.overview import Overview
+from sparkhu.report.reading import Results
+from sparkhu.report.tables import count_by
+
+LOW_COVERAGE = 0.7
+READABLE = {"seasonal_naive": "seasonal naive", "last_value": "last value"}
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Something to look at.
+
+    Attributes:
+        level: `bad`: lost; `warn`: worth a look.
+        text: What it is, with its count.
+        target: The part of the page that shows it.
+        query: The filter to put on the table there.
+    """
+
+    level: Literal["bad", "warn"]
+    text: str
+    target: str
+    query: str = ""
+
+
+def model_name(name: str | None) -> str:
+    """Write a model's name as people say it."""
+    return READABLE.get(name or "", (name or "no model").replace("_", " "))
+
+
+def source_name(results: Results) -> str:
+    """Name the source of the run, as short as it is clear: its file name."""
+    found = results.run.get("source")
+    if isinstance(found, dict):
+        found = found.get("uri") or found.get("path") or found.get("source")
+    if isinstance(found, list):
+        found = ", ".join(PurePath(str(item)).name for item in found)
+    return PurePath(str(found)).name if found else results.folder.name
+
+
+def verdict(accuracy: Accuracy, overview: Overview) -> str:
+    """Say in one sentence how the model compares with seasonal naive, as HTML."""
+    mae, naive = accuracy.overall("mae")
+    lead = escape(model_name(accuracy.lead))
+    if mae is None or accuracy.lead == NAIVE:
+        return "No model was held against seasonal naive in this run."
+    if not naive:
+        return f"The <b>{lead}</b> model has a mean absolute error of <b>{number(mae)}</b>."
+    ratios = overview.frame["ratio"].drop_nulls()
+    change = percent(abs(1 - mae / naive))
+    word = "lower" if mae < naive else "higher"
+    state = "good" if mae < naive else "poor"
+    share = f" It is better on <b>{(ratios < 1).sum():,} of {len(ratios):,}</b> series." if len(ratios) else ""
+    stayed = " The baseline forecasts in its place." if accuracy.champion in BASELINES else ""
+    return (
+        f'The <b>{lead}</b> model\'s mean absolute error is <b class="{state}">{change} {word}</b> than seasonal '
+        f"naive's ({number(mae)} against {number(naive)}).{share}{stayed}"
+    )
+
+
+def attention(results: Results, accuracy: Accuracy, overview: Overview) -> list[Attention]:
+    """List what needs a look, lost things first; empty when all is well."""
+    return [*_lost(results, overview), *_doubtful(results, overview)]
+
+
+def _lost(results: Results, overview: Overview) -> Iterator[Attention]:
+    for status, level, meaning in (("failed", "bad", "left out"), ("skipped", "warn", "by a step that does not apply")):
+        series = _series_with(results, status)
+        if series:
+            text = f"{plural(series, 'series', 'series')} {status}, {meaning}"
+            yield Attention("bad" if level == "bad" else "warn", text, "ledger", f"status={status}")
+    quarantine = results.table("quarantine")
+    rows = 0 if quarantine is None else int(quarantine.select(pl.len()).collect().item())
+    if rows:
+        yield Attention("warn", f"{plural(rows, 'source row')} in quarantine", "quarantine")
+    conflicts = sum(count for kind, count in count_by(results.table("duplicates"), "kind") if kind != "exact")
+    if conflicts:
+        yield Attention("warn", f"{plural(conflicts, 'instant')} with more than one value", "duplicates")
+
+
+def _doubtful(results: Results, overview: Overview) -> Iterator[Attention]:
+    frame = overview.frame
+    worse = int((frame["ratio"] > 1).sum())
+    if worse:
+        yield Attention("warn", f"{plural(worse, 'series', 'series')} worse than seasonal naive", "series", "ratio>1")
+    low = int((frame["coverage_80"] < LOW_COVERAGE).sum()) if "coverage_80" in frame.columns else 0
+    if low:
+        text = f"{plural(low, 'series', 'series')} with under {percent(LOW_COVERAGE)} of values in the 80 % interval"
+        yield Attention("warn", text, "series", f"coverage_80<{LOW_COVERAGE}")
+    undecided = int((frame["decision"] == "no_decision").sum()) if "decision" in frame.columns else 0
+    if undecided:
+        text = f"{plural(undecided, 'series', 'series')} too short to decide on a period"
+        yield Attention("warn", text, "series", "decision=no_decision")
+
+
+def _series_with(results: Results, status: str) -> int:
+    ledger = results.table("ledger")
+    if ledger is None:
+        return 0
+    return int(ledger.filter(pl.col("status") == status).select(pl.col("unique_id").n_unique()).collect().item())
+
+
+def summary_section(results: Results, accuracy: Accuracy, overview: Overview) -> str:
+    """Give the top of the page as HTML: figures, verdict, and what needs attention."""
+    figures = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in _figures(accuracy, overview))
+    items = attention(results, accuracy, overview)
+    listed = "".join(
+        f'<li class="{item.level}"><a href="#{item.target}" data-query="{escape(item.query)}">{escape(item.text)}</a></li>'
+        for item in items
+    )
+    todo = f'<ul class="attention">{listed}</ul>' if items else '<p class="calm">Nothing needs attention.</p>'
+    started = str(results.history[0].get("started", ""))[:16].replace("T", " ") if results.history else ""
+    when = f'<p class="when">Run of {escape(started)} UTC</p>' if started else ""
+    body = f'<p class="verdict">{verdict(accuracy, overview)}</p>' if accuracy.models else absent(
+        "No errors of models in this run, so nothing stands beside seasonal naive."
+    )
+    return f'<h1>{escape(source_name(results))}</h1>{when}{body}<dl class="figures">{figures}</dl>{todo}'
+
+
+def _figures(accuracy: Accuracy, overview: Overview) -> list[tuple[str, str]]:
+    frame = overview.frame
+    figures = [("Series", f"{frame.height:,}")]
+    if "points" in frame.columns:
+        figures.append(("Points", f"{int(frame['points'].sum()):,}"))
+    for key, label in (("filled", "Filled"), ("outliers", "Outliers")):
+        if key in frame.columns:
+            figures.append((label, f"{int(frame[key].sum()):,}"))
+    champion: dict[str, Any] = accuracy.models.get(accuracy.champion or "", {})
+    for level in (80, 95):
+        if champion.get(f"coverage_{level}") is not None:
+            figures.append((f"In the {level} % interval", percent(champion[f"coverage_{level}"])))
+    return figures

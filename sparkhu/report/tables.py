@@ -1,0 +1,119 @@
+"""The large tables that the browser sorts, filters and saves: columns of plain values, capped where they may be huge."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from sparkhu.report.overview import STATUS_ORDER, Format, Overview
+from sparkhu.report.reading import Results
+
+CAP = 5000
+DIGITS = 6
+
+Field = tuple[str, str, Format]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the browser.
+
+    Attributes:
+        name: Its name, which is that of the CSV file it is saved as.
+        document: `columns` (key, label, format, views) and `data`, one list a column.
+        shown: Rows in it.
+        total: Rows that there are.
+    """
+
+    name: str
+    document: dict[str, Any]
+    shown: int
+    total: int
+
+
+def series_table(overview: Overview) -> Table:
+    """Give the table of all series."""
+    columns = [
+        {"key": column.key, "label": column.label, "format": column.format, "views": list(column.views)}
+        for column in overview.columns
+    ]
+    data = [_plain(overview.frame[column.key]) for column in overview.columns]
+    count = overview.frame.height
+    return Table("series", {"columns": columns, "data": data}, count, count)
+
+
+def ledger_table(results: Results) -> Table | None:
+    """Give the ledger's entries, failed ones first, then skipped ones, then as many others as fit."""
+    ledger = results.table("ledger")
+    if ledger is None:
+        return None
+    rank = pl.col("status").replace_strict(STATUS_ORDER, default=0, return_dtype=pl.Int8)
+    fields: tuple[Field, ...] = (
+        ("unique_id", "Series", "text"),
+        ("step", "Step", "text"),
+        ("status", "Status", "text"),
+        ("reason", "Reason", "text"),
+        ("counts", "Counts", "text"),
+    )
+    return _capped("ledger", ledger.sort(rank, maintain_order=True), fields)
+
+
+def quarantine_table(results: Results) -> Table | None:
+    """Give the rows that validation set aside, in the order of the source."""
+    quarantine = results.table("quarantine")
+    fields: tuple[Field, ...] = (
+        ("unique_id", "Series", "text"),
+        ("source_row", "Source row", "count"),
+        ("ds_text", "Time as read", "text"),
+        ("y_text", "Value as read", "text"),
+        ("reason", "Reason", "text"),
+    )
+    return None if quarantine is None else _capped("quarantine", quarantine.sort("source_row", "unique_id"), fields)
+
+
+def duplicates_table(results: Results) -> Table | None:
+    """Give the instants that the source held more than once: conflicts first."""
+    duplicates = results.table("duplicates")
+    fields: tuple[Field, ...] = (
+        ("unique_id", "Series", "text"),
+        ("ds", "Time, UTC", "time"),
+        ("kind", "Kind", "text"),
+        ("rows", "Rows", "count"),
+        ("distinct_values", "Distinct values", "count"),
+        ("kept", "Kept", "number"),
+    )
+    if duplicates is None:
+        return None
+    exact_last = pl.col("kind") == "exact"
+    return _capped("duplicates", duplicates.sort(exact_last, "unique_id", "ds"), fields)
+
+
+def count_by(frame: pl.LazyFrame | None, column: str) -> list[tuple[str, int]]:
+    """Count the rows of a table by the values of one column, the most frequent first."""
+    if frame is None:
+        return []
+    counts = frame.group_by(pl.col(column).cast(pl.String).fill_null("not said")).agg(pl.len()).sort("len", column)
+    return [(str(value), int(count)) for value, count in reversed(counts.collect().rows())]
+
+
+def _capped(name: str, frame: pl.LazyFrame, fields: Iterable[Field]) -> Table:
+    schema = frame.collect_schema()
+    total = int(frame.select(pl.len()).collect().item())
+    rows = frame.head(CAP).collect()
+    present = [(key, label, kind) for key, label, kind in fields if key in schema.names()]
+    columns = [
+        {"key": key, "label": label, "format": kind if schema[key].is_numeric() or kind == "time" else "text"}
+        for key, label, kind in present
+    ]
+    return Table(name, {"columns": columns, "data": [_plain(rows[key]) for key, _, _ in present]}, rows.height, total)
+
+
+def _plain(values: pl.Series) -> list[Any]:
+    """Turn a column into what JSON knows: finite numbers, text, null; times as ISO text without the zone."""
+    if isinstance(values.dtype, pl.Datetime):
+        fraction = bool((values.dt.microsecond() != 0).any())
+        return values.dt.to_string("%Y-%m-%d %H:%M:%S%.3f" if fraction else "%Y-%m-%d %H:%M:%S").to_list()
+    if values.dtype.is_float():
+        return pl.select(pl.when(values.is_finite()).then(values.round_sig_figs(DIGITS))).to_series().to_list()
+    return values.to_list() if values.dtype.is_integer() else values.cast(pl.String).to_list()
