@@ -19,7 +19,7 @@ def main(job_file: str) -> None:
     from kfp import local
 
     job = json.loads(Path(job_file).read_text())
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"], workspace_root=job["root"])
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"])
     pipeline = getattr(import_module(job["module"]), job["pipeline"])
     task = pipeline(**job["arguments"])
     outputs = {name: artifact.path for name, artifact in task.outputs.items()}

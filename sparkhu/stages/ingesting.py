@@ -1,0 +1,44 @@
+"""Read a source into shards: the one shuffle of a run."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sparkhu import ledger
+from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
+from sparkhu.shards import write_manifest, write_shard
+from sparkhu.sources import SourceOptions, read_source
+from sparkhu.steps.ingestion import raw_shards
+
+
+def ingest_source(
+    source: str, options: SourceOptions, *, out: Path | str, max_failed_share: float = MAX_FAILED_SHARE
+) -> dict[str, Any]:
+    """Read a source, sort it by series and time, and write it as shards of whole series.
+
+    Args:
+        source: File, folder, glob or URI.
+        options: What is known of the source; the rest is found from it and said.
+        out: Folder of the new dataset.
+        max_failed_share: Largest share of failed series that the run goes on with.
+
+    Returns:
+        What happened, for the artifact's metadata.
+
+    Raises:
+        InputError: The source cannot be read, or what it holds cannot be told safely.
+    """
+    params = {"source": source, **asdict(options), "max_failed_share": max_failed_share}
+    with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
+        raw = read_source(source, options)
+        for message in raw.notes:
+            notes.say(message)
+        slices = raw_shards(raw.frame)
+        shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
+        write_manifest(draft, "rows", shards)
+        notes.sources = tuple(asdict(file) for file in raw.files)
+        counts = raw.frame.group_by("unique_id", maintain_order=True).len("rows")
+        notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
+        notes.rows_in = notes.rows_out = raw.frame.height
+        notes.series_in = counts.height
+    return metadata(out)

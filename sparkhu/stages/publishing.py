@@ -1,0 +1,75 @@
+"""Gather the results of a run into one folder of files that other programs read."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from sparkhu.execution import Inputs, ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.frame import TIME
+from sparkhu.shards import open_dataset
+
+CLEAN: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "y_raw": pl.Float64(),
+    "available_at": TIME,
+    "is_gap": pl.Boolean(),
+    "is_outlier": pl.Boolean(),
+    "fill_strategy": pl.String(),
+}
+FILLED = {"is_gap": False, "is_outlier": False}
+
+
+def publish_results(
+    *,
+    clean: Inputs,
+    tables: Mapping[str, Sequence[Path | str]],
+    documents: Mapping[str, Path | str],
+    out: Path | str,
+) -> dict[str, Any]:
+    """Write a results folder: `clean.parquet`, one Parquet file a table, the documents, the ledger and the history.
+
+    Args:
+        clean: Rows and their layers of each way of the split, by the way's name. Series keep the rows of their way:
+            regular ones with marked gaps, irregular ones as they were observed.
+        tables: Datasets about series per file name (without suffix), joined one below the other.
+        documents: Files copied as they are, by name.
+        out: Folder of the results.
+
+    Returns:
+        What happened, for the artifact's metadata.
+    """
+    sources = open_inputs(clean)
+    folders = [dataset.path for group in sources.values() for dataset in group]
+    folders += [Path(folder) for group in tables.values() for folder in group]
+    folders += [Path(file).parent for file in documents.values()]
+    inputs = list(dict.fromkeys(folders))
+    with recorded("publish", inputs=inputs, outputs=[out]) as (notes, (draft,)):
+        schema = pl.DataFrame(schema=CLEAN).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        with pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer:
+            for frame in map_shards(clean_rows, sources, step="publish"):
+                writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+                notes.rows_out += frame.height
+                notes.series_in += frame["unique_id"].n_unique()
+        notes.rows_in = sum(group[0].rows for group in sources.values())
+        for name, group in tables.items():
+            scans = [open_dataset(folder).scan() for folder in group]
+            pl.concat(scans, how="diagonal").sink_parquet(draft / f"{name}.parquet")
+        for name, file in documents.items():
+            shutil.copyfile(file, draft / name)
+    return metadata(out)
+
+
+def clean_rows(shard: ShardFrames) -> pl.DataFrame:
+    """Bring both ways of a shard to the columns of `clean.parquet`, sorted by series and time."""
+    ways = []
+    for frame in shard.frames.values():
+        missing = [pl.lit(FILLED.get(name), dtype).alias(name) for name, dtype in CLEAN.items() if name not in frame]
+        filled = frame.with_columns(missing).with_columns(pl.col(list(FILLED)).fill_null(False))
+        ways.append(filled.select(CLEAN.keys()))
+    return pl.concat(ways).sort("unique_id", "ds", maintain_order=True)

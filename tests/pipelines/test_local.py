@@ -1,0 +1,105 @@
+"""Tests of the local runner, on a real pipeline of two tasks in real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sparkhu_pipelines.local import run_locally
+
+from sparkhu.errors import InputError, SparkhuError
+
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def _tiny_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([HERE, *sys.path]))
+
+
+def run(folder: Path, behaviour: str, events: list[dict[str, Any]] | None = None) -> dict[str, Path]:
+    root = folder / "root"
+    root.mkdir()
+    seen = events if events is not None else []
+    return run_locally(
+        "tiny_pipeline",
+        "tiny",
+        {"behaviour": behaviour},
+        root=root,
+        log=folder / "run.log",
+        on_event=seen.append,
+    )
+
+
+def alive(root: Path) -> list[int]:
+    """Processes whose command line names the folder of the run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(root) in command:
+            found.append(int(process.name))
+    return found
+
+
+def test_outputs_are_where_the_runner_says_and_events_tell_what_happened(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+
+    outputs = run(tmp_path, "work", events)
+
+    assert (outputs["answer"] / "total.txt").read_text() == "6"
+    assert [(event["kind"], event.get("step")) for event in events] == [
+        ("step_started", "produce"),
+        ("note", "produce"),
+        ("step_finished", "produce"),
+        ("step_started", "total"),
+        ("step_finished", "total"),
+    ]
+
+
+def test_a_step_that_refuses_the_input_gives_its_own_message(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^behaviour cannot be 'refuse'; give 'work'\.$"):
+        run(tmp_path, "refuse")
+
+
+def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SparkhuError, match=r"step produce failed: the disk is full\. The log '.*run\.log'") as caught:
+        run(tmp_path, "break")
+
+    assert not isinstance(caught.value, InputError)
+    assert "Traceback" in (tmp_path / "run.log").read_text()
+
+
+def test_ctrl_c_ends_every_process_of_the_run(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
+        "root = Path(sys.argv[1])\n"
+        "run_locally('tiny_pipeline', 'tiny', {'behaviour': 'sleep'}, root=root, log=root / 'log',"
+        " on_event=lambda event: print(event['kind'], flush=True))"
+    )
+    root = tmp_path / "root"
+    root.mkdir()
+    process = subprocess.Popen([sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    watchdog = threading.Timer(30, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdout.readline() == "step_started\n"
+        assert len(alive(root)) >= 3
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+    finally:
+        watchdog.cancel()
+        process.stdout.close()
+
+    assert process.returncode != 0
+    assert time.monotonic() - asked < 10
+    assert alive(root) == []

@@ -1,0 +1,50 @@
+"""A pipeline of two small tasks, for the tests of the local runner."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Output
+
+
+@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
+    """Write a file, or behave as asked: refuse, break, or sleep."""
+    import time
+    from pathlib import Path
+
+    from sparkhu.execution import recorded
+
+    with recorded("produce", inputs=[], outputs=[numbers.path]) as (notes, (draft,)):
+        notes.say("numbers are made up")
+        if behaviour == "refuse":
+            from sparkhu.errors import InputError
+
+            raise InputError("behaviour cannot be 'refuse'; give 'work'.")
+        if behaviour == "break":
+            raise RuntimeError("the disk is full")
+        if behaviour == "sleep":
+            time.sleep(60)
+        Path(draft, "numbers.txt").write_text("1 2 3")
+
+
+@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+def total(numbers: Input[Dataset], answer: Output[Dataset]) -> None:
+    """Sum the numbers."""
+    from pathlib import Path
+
+    from sparkhu.execution import recorded
+
+    with recorded("total", inputs=[numbers.path], outputs=[answer.path]) as (_, (draft,)):
+        text = Path(numbers.path, "numbers.txt").read_text()
+        Path(draft, "total.txt").write_text(str(sum(map(int, text.split()))))
+
+
+Outputs = NamedTuple("Outputs", [("answer", Dataset)])
+
+
+@dsl.pipeline(name="tiny")
+def tiny(behaviour: str = "work") -> Outputs:
+    """Make numbers and sum them."""
+    made = produce(behaviour=behaviour)
+    summed = total(numbers=made.outputs["numbers"])
+    return Outputs(answer=summed.outputs["answer"])
