@@ -4,18 +4,18 @@ from pathlib import Path
 
 import click
 
+from sparkhu_cli.documented import Documented
 from sparkhu_cli.options import out_option
 
 
-@click.command(short_help="Write the pipelines as YAML for Kubeflow.")
+@click.command(
+    cls=Documented,
+    short_help="Write the pipelines as YAML for Kubeflow.",
+    example="sparkhu compile --out compiled",
+)
 @out_option("Folder for the YAML files.")
 def command(out: Path) -> None:
-    """Write the pipelines as YAML that Kubeflow Pipelines runs.
-
-    \b
-    Example:
-      sparkhu compile --out compiled
-    """
+    """Write the pipelines as YAML that Kubeflow Pipelines runs."""
     from sparkhu_pipelines.compiling import compile_pipelines
 
     for path in compile_pipelines(out):

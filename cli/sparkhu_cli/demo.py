@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
+from sparkhu_cli.documented import Documented
 from sparkhu_cli.options import out_option
 from sparkhu_cli.session import Session
 
 
-@click.command(short_help="Run the pipeline on real series that come along.")
+@click.command(
+    cls=Documented,
+    short_help="Run the pipeline on real series that come along.",
+    example="sparkhu demo --out demo",
+)
 @out_option("Folder for the results.", default="demo")
 @click.pass_obj
 def command(session: Session, out: Path) -> None:
@@ -16,10 +21,6 @@ def command(session: Session, out: Path) -> None:
 
     They are weekly, monthly, quarterly and yearly: carbon dioxide with its gaps, sunspots, El Niño, the Nile, national
     accounts. Nothing is fetched from a network.
-
-    \b
-    Example:
-      sparkhu demo --out demo
     """
     from sparkhu.settings import Settings
     from sparkhu_cli.demo_series import write_demo_series

@@ -91,7 +91,7 @@ def _yearly(name: str, table: Any, year: str, value: str) -> pl.DataFrame:
 
 
 def _quarters(table: Any) -> pl.DataFrame:
-    frame = pl.from_pandas(table)
+    frame: pl.DataFrame = pl.from_pandas(table)
     month = (pl.col("quarter").cast(pl.Int32) - 1) * 3 + 1
     return frame.with_columns(date=pl.date(pl.col("year").cast(pl.Int32), month, 1))
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import click
 
+from sparkhu_cli.documented import write_example
 from sparkhu_cli.failures import exit_code_of
 from sparkhu_cli.session import Session
 
@@ -18,18 +19,20 @@ COMMANDS = ("run", "check", "forecast", "step", "compile", "demo")
 class SparkhuGroup(click.Group):
     """Finds a command in the module of its name, and turns what it raises into a message and an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Name the commands in the order in which a user meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command's module, or give None where there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        command = cast(click.Command, import_module(f"sparkhu_cli.{cmd_name}").command)
-        if not any(option.name == "verbose" for option in command.params):
-            command.params.append(verbose_option())
-        return command
+        return cast(click.Command, import_module(f"sparkhu_cli.{cmd_name}").command)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write an example below the commands."""
+        super().format_epilog(ctx, formatter)
+        write_example("sparkhu check sales.csv\nsparkhu run --source sales.csv --out results", formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever goes wrong ends in one message on stderr and an exit code."""
@@ -39,21 +42,10 @@ class SparkhuGroup(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - everything ends here, in a message
             ctx.exit(exit_code_of(error, session))
         finally:
             session.close()
-
-
-def verbose_option() -> click.Option:
-    """Give the option `-v` of a command; it says the same after the command's name as before it."""
-
-    def set_verbose(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
-        if wanted:
-            ctx.ensure_object(Session).verbose = True
-
-    text = "Show the log, and the traceback of a failure."
-    return click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=set_verbose, help=text)
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -69,14 +61,8 @@ def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) ->
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
-def sparkhu(verbose: bool) -> None:  # noqa: ARG001 - the group reads it from its context
-    """Clean, analyse and forecast many time series.
-
-    \b
-    Example:
-      sparkhu check sales.csv
-      sparkhu run --source sales.csv --out results
-    """
+def sparkhu(verbose: bool) -> None:
+    """Clean, analyse and forecast many time series."""
 
 
 def main() -> None:

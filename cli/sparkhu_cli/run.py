@@ -5,24 +5,25 @@ from typing import Any
 
 import click
 
+from sparkhu_cli.documented import Documented
 from sparkhu_cli.options import PARAMETER_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
 from sparkhu_cli.session import Session
 
 
-@click.command(short_help="Clean, analyse and forecast the series of a source.")
+@click.command(
+    cls=Documented,
+    short_help="Clean, analyse and forecast the series of a source.",
+    example="sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results",
+)
 @source_option()
 @with_options(*SOURCE_OPTIONS, *PARAMETER_OPTIONS)
 @out_option("Folder for the results.")
 @click.pass_obj
-def command(session: Session, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
+def command(session: Session, /, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
     """Clean, analyse and forecast the series of a source.
 
     What is not given is found from the data where that is safe, and said aloud. DIR then holds report.html, run.json,
     metrics.json, forecasts.parquet, clean.parquet, stats.parquet, ledger.parquet and quarantine.parquet.
-
-    \b
-    Example:
-      sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results
     """
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import load_parameters, run_parameters

@@ -5,11 +5,18 @@ from typing import Any
 
 import click
 
+from sparkhu_cli.documented import Documented
 from sparkhu_cli.session import Session
 
 
 @click.command(
+    cls=Documented,
     short_help="Run one step on dataset folders.",
+    example="""
+        sparkhu step --list
+        sparkhu step ingest --set source=sales.csv --out work/ingest
+        sparkhu step validate --in raw=work/ingest/raw --out work/validate
+    """,
     # NAME --help describes the step, so the option is the command's own.
     context_settings={"help_option_names": []},
 )
@@ -22,6 +29,8 @@ from sparkhu_cli.session import Session
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
+    *,
     name: str | None,
     inputs: tuple[str, ...],
     params: tuple[str, ...],
@@ -32,12 +41,6 @@ def command(
     """Run one step on dataset folders.
 
     Inputs and outputs are folders that steps write. `sparkhu step NAME --help` says what a step takes.
-
-    \b
-    Example:
-      sparkhu step --list
-      sparkhu step ingest --set source=sales.csv --out work/ingest
-      sparkhu step validate --in raw=work/ingest/raw --out work/validate
     """
     from sparkhu_cli.components import describe_component, first_line, load_component, names
 
