@@ -1,0 +1,8 @@
+"""Sources of raw observations: files found, columns and times recognised, every row kept."""
+
+from sparkhu.sources.columns import Role, Roles
+from sparkhu.sources.files import SourceFile
+from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
+
+__all__ = ["RAW_SCHEMA", "RawSource", "Role", "Roles", "SourceFile", "SourceOptions", "read_source"]

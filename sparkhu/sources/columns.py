@@ -1,0 +1,191 @@
+"""Which column is the time, which the value, which the series: as told, or found where that is safe."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.times import share_of_times
+from sparkhu.sources.values import present, share_of_numbers
+
+TIME_NAMES = ("ds", "date", "datetime", "date_time", "timestamp", "time", "year")
+VALUE_NAMES = ("y", "value")
+ID_NAMES = ("unique_id", "id", "series", "series_id", "sensor", "sensor_id", "item_id")
+AVAILABLE_AT = "available_at"
+UNNAMED = re.compile(r"unnamed[_: ]+\d+", re.IGNORECASE)
+LIKELY = 0.5
+
+
+@dataclass(frozen=True)
+class Role:
+    """A column and why it was taken."""
+
+    column: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a source are.
+
+    Attributes:
+        time: The times.
+        values: The one value column of a long source, or the series of a wide one.
+        id: The series' names; null where the source has no such column (wide, or one series a file).
+        wide: Each of `values` is a series.
+        available_at: There is a column that says from when each value was known.
+        notes: What was found rather than given.
+    """
+
+    time: Role
+    values: tuple[Role, ...]
+    id: Role | None
+    wide: bool
+    available_at: bool
+    notes: tuple[str, ...]
+
+
+def find_roles(table: pl.DataFrame, options: SourceOptions, source: str) -> Roles:
+    """Choose the columns of `table` as `options` say, and by their names and contents where they say nothing.
+
+    Args:
+        table: The source's columns, text or typed.
+        options: What the user said.
+        source: How to call the source in messages.
+
+    Raises:
+        InputError: A named column is missing, a choice is not safe, or there is no time or no value column. The
+            message lists the candidates and the flag that decides.
+    """
+    _check_options(options)
+    for flag, name in (("--time", options.time), ("--value", options.value), ("--id", options.id)):
+        if name:
+            _check_exists(table, name, flag, source)
+    time = _time(table, options, source)
+    rest = [name for name in table.columns if name not in (time.column, AVAILABLE_AT)]
+    available_at = AVAILABLE_AT in table.columns and time.column != AVAILABLE_AT
+    if options.wide:
+        series = tuple(Role(name, "--wide: a series a column") for name in rest if not UNNAMED.fullmatch(name))
+        if not series:
+            raise InputError(f"{source}: with --wide there must be a column beside the time column '{time.column}'.")
+        return Roles(time, series, None, wide=True, available_at=available_at, notes=_said("time", time))
+    id_, remark = _id(table, options, source, [name for name in rest if name != options.value])
+    value = _value(table, options, source, [name for name in rest if id_ is None or name != id_.column])
+    notes = (*_said("time", time), *_said("value", value), *_said("id", id_), *remark)
+    return Roles(time, (value,), id_, wide=False, available_at=available_at, notes=notes)
+
+
+def _check_options(options: SourceOptions) -> None:
+    for flag, name in (("--value", options.value), ("--id", options.id)):
+        if options.wide and name:
+            raise InputError(f"--wide makes every column a series, so {flag} '{name}' has no place. Give one of them.")
+    named = [name for name in (options.time, options.value, options.id) if name]
+    for name in named:
+        if named.count(name) > 1:
+            raise InputError(f"column '{name}' is given for two of --time, --value and --id. Give each its own.")
+
+
+def _check_exists(table: pl.DataFrame, name: str, flag: str, source: str) -> None:
+    if name not in table.columns:
+        close = get_close_matches(name.lower(), [each.lower() for each in table.columns], 1)
+        meant = [each for each in table.columns if each.lower() in close]
+        hint = f" Did you mean '{meant[0]}'?" if meant else ""
+        raise InputError(f"{source} has no column '{name}' ({flag}); it has {_list(table.columns)}.{hint}")
+
+
+def _time(table: pl.DataFrame, options: SourceOptions, source: str) -> Role:
+    if options.time:
+        return Role(options.time, "--time")
+    others = {options.value, options.id, AVAILABLE_AT}
+    candidates = [name for name in table.columns if name not in others]
+    named = [
+        name
+        for name in _named(candidates, TIME_NAMES)
+        if share_of_times(table[name], numbers=True) > LIKELY or name == "ds"
+    ]
+    if named:
+        return Role(_only(named, "ds", "time", source), "its name")
+    parsing = [name for name in candidates if share_of_times(table[name], numbers=False) > LIKELY]
+    if parsing:
+        return Role(_only(parsing, "ds", "time", source), "the only column that reads as a time")
+    raise InputError(
+        f"{source} has no column with a time that can be parsed; it has {_list(table.columns)}. "
+        "Name the time column with --time (and its format with --time-format)."
+    )
+
+
+def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str]) -> Role:
+    if options.value:
+        return Role(options.value, "--value")
+    named = _named(candidates, VALUE_NAMES)
+    if named:
+        return Role(_only(named, "y", "value", source), "its name")
+    numeric = [
+        name for name in candidates if not UNNAMED.fullmatch(name) and share_of_numbers(table[name]) > LIKELY
+    ]
+    if not numeric:
+        raise InputError(
+            f"{source} has no column of numbers beside the time; it has {_list(table.columns)}. "
+            "Name the value column with --value."
+        )
+    return Role(_only(numeric, "y", "value", source), "the only column of numbers")
+
+
+def _id(
+    table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str]
+) -> tuple[Role | None, tuple[str, ...]]:
+    """Find the id column; one that numbers the rows is none, and that is said."""
+    if options.id:
+        return Role(options.id, "--id"), ()
+    found = _named(candidates, ID_NAMES)
+    why = "its name"
+    if not found:
+        found = [name for name in candidates if _is_text(table[name]) and name.lower() not in VALUE_NAMES]
+        why = "the only column of text"
+    running = [name for name in found if name != "unique_id" and _numbers_rows(table[name])]
+    remark = tuple(f"column '{name}' differs in every row, so it is no series; --id {name} takes it" for name in running)
+    found = [name for name in found if name not in running]
+    return (Role(_only(found, "unique_id", "id", source), why) if found else None), remark
+
+
+def _is_text(column: pl.Series) -> bool:
+    """Tell whether a column is words: neither numbers nor times nor nothing at all."""
+    if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+        return False
+    empty = not present(column).count()
+    return not empty and share_of_numbers(column) <= LIKELY and share_of_times(column, numbers=False) <= LIKELY
+
+
+def _numbers_rows(column: pl.Series) -> bool:
+    return len(column) > 1 and column.n_unique() == len(column)
+
+
+def _named(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    return [name for name in columns if name.strip().lower() in names]
+
+
+def _only(candidates: Sequence[str], own: str, flag: str, source: str) -> str:
+    """Give the only candidate, or the one that has the observation frame's own name."""
+    if own in candidates:
+        return own
+    if len(candidates) == 1:
+        return candidates[0]
+    wide = " or, where each is a series, --wide" if flag == "value" else ""
+    raise InputError(
+        f"{source}: {_list(candidates)} could each be the {flag} column. Say which with --{flag} NAME{wide}."
+    )
+
+
+def _said(kind: str, role: Role | None) -> tuple[str, ...]:
+    if role is None or role.why.startswith("--"):
+        return ()
+    return (f"{kind} column is '{role.column}' ({role.why})",)
+
+
+def _list(names: Sequence[str], shown: int = 12) -> str:
+    listed = ", ".join(f"'{name}'" for name in names[:shown])
+    return listed if len(names) <= shown else f"{listed} and {len(names) - shown} more"

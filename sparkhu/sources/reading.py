@@ -1,0 +1,185 @@
+"""Read a source into the raw frame: every row of it, parsed where it can be, with its text where it cannot."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME
+from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
+from sparkhu.sources.files import FILE, OVERFLOW, ROW, SourceFile, Table, read_tables
+from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.times import LocalTimes, parse_times
+from sparkhu.sources.values import parse_numbers, present
+from sparkhu.sources.zones import Instants, check_zone, to_instants
+
+RAW_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "available_at": TIME,
+    "source_row": pl.Int64(),
+    "ds_text": pl.String(),
+    "y_text": pl.String(),
+    "ds_reason": pl.String(),
+}
+SURPLUS = "row_too_long"
+
+
+class RawSource(NamedTuple):
+    """A source, read.
+
+    Attributes:
+        frame: The raw frame (`RAW_SCHEMA`), sorted by (`unique_id`, `ds`, `source_row`). `ds` or `y` is null where the
+            source has none or one that cannot be used; then `ds_text` or `y_text` holds the source's text (null
+            where it has none) and `ds_reason` says why there is no instant.
+        notes: What was found from the data and chosen by default, to be said aloud.
+        files: The files read, with their fingerprints.
+        roles: The chosen columns, one a group of files with equal columns.
+        notations: How the times are written, one a group.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+    roles: tuple[Roles, ...]
+    notations: tuple[str, ...]
+
+
+class _Part(NamedTuple):
+    frame: pl.DataFrame
+    roles: Roles
+    notation: str
+    notes: list[str]
+
+
+def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
+    """Read CSV (gzip too) or Parquet, long or wide, from a file, a glob or a folder.
+
+    Args:
+        uri: A local path or any fsspec URI.
+        options: What is known of it; what is not is found where that is safe, and said in `notes`.
+
+    Raises:
+        InputError: There is nothing to read, a column is missing or cannot be chosen safely, or the source has no
+            parsable time or no number at all.
+
+    Example:
+        >>> read_source("sensors.csv", SourceOptions(time="when", zone="Europe/Berlin")).frame  # doctest: +SKIP
+    """
+    options = options or SourceOptions()
+    check_zone(options.zone)
+    found = read_tables(uri)
+    parts = [_read_table(table, options) for table in found.tables]
+    frame = pl.concat([part.frame for part in parts])
+    _check_something(frame, parts, uri)
+    notes = dict.fromkeys([*found.notes, *(note for part in parts for note in part.notes)])
+    return RawSource(
+        frame.sort("unique_id", "ds", "source_row"),
+        tuple(notes),
+        tuple(found.files),
+        tuple(part.roles for part in parts),
+        tuple(part.notation for part in parts),
+    )
+
+
+def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
+    roles = parts[0].roles
+    if not frame["ds"].count():
+        raise InputError(
+            f"no time in column '{roles.time.column}' of '{uri}' can be parsed; it holds {_examples(frame['ds_text'])}. "
+            "Name another column with --time, or the format with --time-format."
+        )
+    if not frame["y"].count():
+        what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
+        raise InputError(
+            f"there is no number in {what} of '{uri}'; it holds {_examples(frame['y_text'])}. "
+            "Name the value column with --value."
+        )
+
+
+def _examples(texts: pl.Series) -> str:
+    shown = texts.drop_nulls().unique(maintain_order=True).head(3)
+    return ", ".join(f"'{text}'" for text in shown) or "only missing values"
+
+
+def _read_table(table: Table, options: SourceOptions) -> _Part:
+    frame = table.frame
+    roles = find_roles(frame.select(table.header), options, table.name)
+    notes = list(roles.notes)
+    ids = _ids(frame, roles)
+    column = frame[roles.time.column]
+    times = parse_times(column, time_format=options.time_format)
+    instants = to_instants(times, ids, present(column).is_null(), options.zone)
+    notes += _said(times, instants, options.zone)
+    if roles.id is None and not roles.wide:
+        notes.append(f"no id column: the series is named after its file ({', '.join(ids.unique().sort().head(5))})")
+    base = pl.DataFrame(
+        {
+            "unique_id": ids,
+            "ds": instants.ds,
+            "available_at": _available_at(frame, instants.ds, ids, options, wanted=roles.available_at),
+            ROW: frame[ROW],
+            "ds_text": column.cast(pl.String).set(instants.ds.is_not_null(), None),
+            "ds_reason": instants.reason,
+        }
+    )
+    if OVERFLOW in frame.columns:
+        base = _refuse_surplus(base, frame[OVERFLOW], column, notes)
+    parsed = [parse_numbers(frame[role.column]) for role in roles.values]
+    if any(numbers.decimal_comma for numbers in parsed):
+        notes.append("values have a decimal comma")
+    names = [role.column for role in roles.values] if roles.wide else [None]
+    columns = [
+        base.with_columns(
+            *([pl.lit(name).alias("unique_id")] if name is not None else []),
+            numbers.y.alias("y"),
+            numbers.refused.alias("y_text"),
+        )
+        for name, numbers in zip(names, parsed, strict=True)
+    ]
+    return _Part(pl.concat(columns).select(RAW_SCHEMA.keys()).cast(RAW_SCHEMA), roles, times.notation, notes)
+
+
+def _ids(frame: pl.DataFrame, roles: Roles) -> pl.Series:
+    if roles.id is None:
+        return frame[FILE].alias("unique_id")
+    text = frame[roles.id.column].cast(pl.String).str.strip_chars()
+    return text.set(text == "", None).alias("unique_id")
+
+
+def _available_at(
+    frame: pl.DataFrame, ds: pl.Series, ids: pl.Series, options: SourceOptions, *, wanted: bool
+) -> pl.Series:
+    """Take the column `available_at` where there is one; a row without it was known at its own time."""
+    if not wanted:
+        return ds.alias(AVAILABLE_AT)
+    column = frame[AVAILABLE_AT]
+    known = to_instants(parse_times(column), ids, present(column).is_null(), options.zone).ds
+    return known.zip_with(known.is_not_null(), ds).alias(AVAILABLE_AT)
+
+
+def _said(times: LocalTimes, instants: Instants, zone: str) -> list[str]:
+    notes = [f"times are written as {times.notation}"]
+    if times.evidence:
+        notes.append(times.evidence)
+    if (times.local.is_not_null() & times.offset.is_null()).any():
+        notes.append(f"times without an offset are taken in zone {zone}")
+    if instants.doubled:
+        notes.append(
+            f"{instants.doubled} rows lie in an hour that a clock change in {zone} repeats; "
+            "the first of two is taken in summer time, the second in winter time"
+        )
+    return notes
+
+
+def _refuse_surplus(base: pl.DataFrame, surplus: pl.Series, column: pl.Series, notes: list[str]) -> pl.DataFrame:
+    """Refuse rows that have more fields than the header: which of their fields is which cannot be known."""
+    long = surplus.is_not_null()
+    notes.append(f"{long.sum()} rows have more fields than the header and are refused")
+    return base.with_columns(
+        base["ds"].set(long, None),
+        base["available_at"].set(long, None),
+        base["ds_text"].zip_with(~long, column.cast(pl.String)),
+        base["ds_reason"].set(long, SURPLUS),
+    )

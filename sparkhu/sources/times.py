@@ -1,0 +1,237 @@
+"""Times in text, found safely: one kind of notation a column, never guessed between two readings.
+
+A notation is chosen for the column as a whole, by the kind that most of its cells have; a cell of another kind is
+unparsable, so that a truncated `2014-01` in a column of full stamps does not silently become the first of January.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.sources.values import present
+
+LOCAL = pl.Datetime("us")
+SAMPLE = 10_000
+CLOCKS = ("", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %H:%M", "T%H:%M", " %I:%M:%S %p", " %I:%M %p")
+OFFSET = r"(:\d{2}(?:[.,]\d+)?)\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
+DAY_OR_MONTH_FIRST = r"^(\d{1,2})[-/.](\d{1,2})[-/.]\d{4}(?:[T ]|$)"
+
+
+class LocalTimes(NamedTuple):
+    """A column of times as written, before any zone is applied.
+
+    Attributes:
+        local: Wall-clock times to the microsecond, null where unparsable.
+        offset: Offset from UTC in microseconds where the text states one, else null.
+        notation: What the notation is, in words.
+        evidence: How an ambiguity was decided, in words; empty where there was none.
+    """
+
+    local: pl.Series
+    offset: pl.Series
+    notation: str
+    evidence: str = ""
+
+
+class Notation(NamedTuple):
+    """One kind of notation: its name, the pattern of its cells, and how they are parsed."""
+
+    name: str
+    pattern: str
+    parse: Callable[[pl.Series], pl.Series]
+
+
+def _by_formats(formats: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
+    """Parse with the first of `formats` that fits each cell; the ones that fit nothing cost only the rows left."""
+
+    def parse(text: pl.Series) -> pl.Series:
+        times = pl.Series(text.name, [None], dtype=LOCAL).new_from_index(0, len(text))
+        for form in formats:
+            left = (times.is_null() & text.is_not_null()).arg_true()
+            if not len(left):
+                break
+            times = times.scatter(left, text.gather(left).str.to_datetime(form, time_unit="us", strict=False))
+        return times
+
+    return parse
+
+
+def _dated(*dates: str) -> Callable[[pl.Series], pl.Series]:
+    return _by_formats([date + clock for date in dates for clock in CLOCKS])
+
+
+def _year(text: pl.Series) -> pl.Series:
+    return text.str.slice(0, 4).add("-01-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+
+
+def _month(text: pl.Series) -> pl.Series:
+    return text.str.replace("/", "-").add("-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+
+
+def _quarter(text: pl.Series) -> pl.Series:
+    month = (text.str.slice(-1).cast(pl.Int32) * 3 - 2).cast(pl.String).str.zfill(2)
+    return (text.str.slice(0, 4) + "-" + month + "-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+
+
+def _epoch(digits_after_seconds: int) -> Callable[[pl.Series], pl.Series]:
+    """Parse counts since 1970 in integer arithmetic, so that no microsecond is lost to rounding."""
+
+    def parse(text: pl.Series) -> pl.Series:
+        whole = text.str.extract(r"^(\d+)").cast(pl.Int64)
+        if digits_after_seconds > 6:
+            return (whole // 10 ** (digits_after_seconds - 6)).cast(LOCAL)
+        room = 6 - digits_after_seconds
+        fraction = text.str.extract(r"\.(\d+)").fill_null("0").str.pad_end(room, "0").str.slice(0, room)
+        below = fraction.cast(pl.Int64) if room else whole * 0
+        return (whole * 10**room + below).cast(LOCAL)
+
+    return parse
+
+
+NAMED_MONTH = _dated("%d-%b-%Y", "%d %b %Y", "%d. %B %Y", "%b %d, %Y", "%b %d %Y")
+WORDS = r"^(?:\d{1,2}\.?[- ][A-Za-z]{3,9}[- ]\d{4}|[A-Za-z]{3,9} \d{1,2},? \d{4})(?:[T ]|$)"
+YEAR_FIRST = Notation("year-month-day", r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]|$)", _dated("%Y-%m-%d", "%Y/%m/%d"))
+DAY_FIRST = Notation("day/month/year", DAY_OR_MONTH_FIRST, _dated("%d/%m/%Y"))
+MONTH_FIRST = Notation("month/day/year", DAY_OR_MONTH_FIRST, _dated("%m/%d/%Y"))
+TEXT_NOTATIONS = (
+    YEAR_FIRST,
+    DAY_FIRST,
+    Notation("day and month by name", WORDS, NAMED_MONTH),
+    Notation("year-month", r"^\d{4}[-/]\d{1,2}$", _month),
+    Notation("year and quarter", r"^\d{4}[- ]?[Qq][1-4]$", _quarter),
+)
+NUMBER_NOTATIONS = (
+    Notation("year, taken as 1 January", r"^\d{4}(?:\.0*)?$", _year),
+    Notation("yyyymmdd", r"^(?:1\d|20)\d{6}$", _by_formats(["%Y%m%d"])),
+    Notation("yyyymmddHHMM", r"^(?:1\d|20)\d{10}$", _by_formats(["%Y%m%d%H%M"])),
+    Notation("yyyymmddHHMMSS", r"^(?:1\d|20)\d{12}$", _by_formats(["%Y%m%d%H%M%S"])),
+    Notation("seconds since 1970 (UTC)", r"^\d{10}(?:\.\d*)?$", _epoch(0)),
+    Notation("milliseconds since 1970 (UTC)", r"^\d{13}(?:\.\d*)?$", _epoch(3)),
+    Notation("microseconds since 1970 (UTC)", r"^\d{16}$", _epoch(6)),
+    Notation("nanoseconds since 1970 (UTC)", r"^\d{19}$", _epoch(9)),
+)
+
+
+def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
+    """Parse a column as times, to the microsecond (finer digits are cut off).
+
+    Args:
+        column: Text, numbers (years, `yyyymmdd`, or an epoch of unmistakable length), dates or datetimes.
+        time_format: A `strptime` format to use instead of finding one.
+
+    Raises:
+        InputError: Day and month cannot be told apart, or contradict one another. The message names `--time-format`.
+    """
+    if column.dtype == pl.Date or column.dtype == pl.Datetime:
+        return _typed(column)
+    text = present(_integral(column))
+    if time_format:
+        return _stated(text, time_format)
+    notation, evidence = _read_as(_notation(text, (*TEXT_NOTATIONS, *NUMBER_NOTATIONS)), text, column.name)
+    text = text.set(~text.str.contains(notation.pattern), None)
+    if "since 1970" in notation.name:
+        return LocalTimes(notation.parse(text), _no_offset(text).fill_null(0), notation.name)
+    body, offset = _split_offset(text)
+    if notation in (DAY_FIRST, MONTH_FIRST):
+        body = body.str.replace(r"^(\d+)[-.](\d+)[-.]", "$1/$2/")
+    local = notation.parse(body.str.replace(r"(:\d{2}),(\d+)$", "$1.$2"))
+    return LocalTimes(local, offset, notation.name, evidence)
+
+
+def share_of_times(column: pl.Series, *, numbers: bool) -> float:
+    """Tell which share of the cells that are not missing has the column's most frequent notation.
+
+    Args:
+        column: Any column; only a sample of it is looked at.
+        numbers: Count bare numbers (years, epochs) as times as well.
+    """
+    if column.dtype == pl.Date or column.dtype == pl.Datetime:
+        return 1.0 if column.count() else 0.0
+    if column.dtype.is_numeric() and not numbers:
+        return 0.0
+    sample = _sample(present(_integral(column)))
+    notations = (*TEXT_NOTATIONS, *NUMBER_NOTATIONS) if numbers else TEXT_NOTATIONS
+    return max(_matches(sample, each) for each in notations) / len(sample) if len(sample) else 0.0
+
+
+def _sample(text: pl.Series) -> pl.Series:
+    filled = text.drop_nulls()
+    return filled.gather_every(max(1, len(filled) // SAMPLE))
+
+
+def _matches(text: pl.Series, notation: Notation) -> int:
+    return int(text.str.contains(notation.pattern).sum())
+
+
+def _notation(text: pl.Series, notations: Sequence[Notation]) -> Notation:
+    sample = _sample(text)
+    return max(notations, key=lambda each: _matches(sample, each))
+
+
+def _integral(column: pl.Series) -> pl.Series:
+    """Write whole floats as integers: 1388534400.0 as text could come out as 1.3885344e9."""
+    whole = column.dtype.is_float() and column.is_nan().not_().all() and (column == column.round(0)).all()
+    return column.cast(pl.Int64) if whole else column
+
+
+def _typed(column: pl.Series) -> LocalTimes:
+    zone = getattr(column.dtype, "time_zone", None)
+    if zone is None:
+        return LocalTimes(column.cast(LOCAL), _no_offset(column), f"typed column ({column.dtype})")
+    utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(LOCAL)
+    return LocalTimes(utc, _no_offset(column).fill_null(0), f"typed column ({column.dtype})")
+
+
+def _stated(text: pl.Series, time_format: str) -> LocalTimes:
+    try:
+        times = text.str.to_datetime(time_format, time_unit="us", strict=False)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"--time-format '{time_format}' is not a strptime format such as %d/%m/%Y: {error}") from error
+    typed = _typed(times)
+    return LocalTimes(typed.local, typed.offset, f"stated format {time_format}")
+
+
+def _no_offset(column: pl.Series) -> pl.Series:
+    return pl.Series("offset", [None], dtype=pl.Int64).new_from_index(0, len(column))
+
+
+def _split_offset(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Cut a trailing `Z` or `+01:00` off and give it in microseconds."""
+    written = text.str.extract(OFFSET, 2)
+    if not written.count():
+        return text, _no_offset(text)
+    known = written.drop_nulls().unique()
+    microseconds = [_offset_microseconds(each) for each in known]
+    offset = written.replace_strict(known, pl.Series(microseconds, dtype=pl.Int64), default=None)
+    return text.str.replace(OFFSET, "$1").set(written.is_not_null() & offset.is_null(), None), offset
+
+
+def _offset_microseconds(written: str) -> int | None:
+    """Read one offset; null beyond the 14 hours that zones differ from UTC at most."""
+    if written[0] not in "+-":
+        return 0
+    hours, minutes = int(written[1:3]), int(written[3:].lstrip(":") or 0)
+    total = (hours * 60 + minutes) * 60_000_000
+    if minutes > 59 or total > 14 * 3_600_000_000:
+        return None
+    return -total if written[0] == "-" else total
+
+
+def _read_as(notation: Notation, text: pl.Series, column: str) -> tuple[Notation, str]:
+    """Decide between day first and month first by evidence: a number above 12 can only be a day."""
+    if notation is not DAY_FIRST:
+        return notation, ""
+    parts = [text.str.extract(DAY_OR_MONTH_FIRST, group).cast(pl.Int64) for group in (1, 2)]
+    is_day, can_be_month = [part.is_between(13, 31) for part in parts], [part.is_between(1, 12) for part in parts]
+    day_first, month_first = is_day[0] & can_be_month[1], is_day[1] & can_be_month[0]
+    way_out = "Say which with --time-format, such as %d/%m/%Y or %m/%d/%Y."
+    if day_first.any() and month_first.any():
+        examples = f"'{text.filter(day_first)[0]}' and '{text.filter(month_first)[0]}'"
+        raise InputError(f"time column '{column}' has the day first and the month first: {examples}. {way_out}")
+    if not day_first.any() and not month_first.any():
+        example = text.filter(text.str.contains(DAY_OR_MONTH_FIRST))[0]
+        raise InputError(f"time column '{column}': '{example}' may be day/month or month/day. {way_out}")
+    chosen, proof = (DAY_FIRST, day_first) if day_first.any() else (MONTH_FIRST, month_first)
+    return chosen, f"times are {chosen.name}: '{text.filter(proof)[0]}' allows no other reading"
