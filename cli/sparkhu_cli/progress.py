@@ -43,7 +43,7 @@ class Progress:
         self._terminal.passing(f"  {event['step']}")
 
     def _shard_done(self, event: Event) -> None:
-        seconds = self._clock() - self._began.get(event["step"], self._clock())
+        seconds = self._clock() - self._began[event["step"]]
         if seconds >= LONG_SECONDS:
             self._terminal.passing(
                 f"  {event['step']:<{NAME_WIDTH}} {event['done']:,} of {event['of']:,} shards  {seconds_text(seconds)}"

@@ -1,0 +1,115 @@
+"""Results move in whole or not at all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu_cli.staging import staged
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def publish(out: Path, **files: str) -> None:
+    with staged(out) as stage:
+        (stage.work / "scratch").write_text("thrown away")
+        for name, text in files.items():
+            (stage.results / name.replace("_", ".")).write_text(text)
+
+
+def test_results_move_in_and_the_hidden_folder_goes(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "results"
+    publish(out, run_json="{}", clean_parquet="c")
+    assert names(out) == {"run.json", "clean.parquet"}
+
+
+def test_run_json_is_removed_first_and_comes_back_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old")
+    seen: list[tuple[str, bool]] = []
+    replace = Path.replace
+
+    def watch(self: Path, target: Path) -> Path:
+        seen.append((Path(target).name, (tmp_path / "run.json").exists()))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    publish(tmp_path, run_json="new", clean_parquet="new", stats_parquet="new")
+    assert seen == [("clean.parquet", False), ("stats.parquet", False), ("run.json", False)]
+    assert (tmp_path / "run.json").read_text() == "new"
+
+
+def test_a_failure_removes_the_folders_that_were_made(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), staged(tmp_path / "deep" / "results") as stage:
+        (stage.results / "clean.parquet").write_text("half")
+        raise RuntimeError
+    assert names(tmp_path) == set()
+
+
+def test_a_failure_leaves_the_earlier_results_as_they_were(tmp_path: Path) -> None:
+    publish(tmp_path, run_json="old", clean_parquet="old")
+    (tmp_path / "notes.txt").write_text("the user's")
+    with pytest.raises(KeyboardInterrupt), staged(tmp_path) as stage:
+        (stage.results / "clean.parquet").write_text("half")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == {"run.json", "clean.parquet", "notes.txt"}
+    assert (tmp_path / "clean.parquet").read_text() == "old"
+
+
+def test_a_failure_while_moving_in_leaves_no_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old")
+    replace = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if Path(target).name == "stats.parquet":
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        publish(tmp_path, run_json="new", clean_parquet="new", stats_parquet="new")
+    assert names(tmp_path) == {"stats.parquet"}
+
+
+def test_files_of_an_earlier_result_that_the_new_one_lacks_go(tmp_path: Path) -> None:
+    publish(tmp_path, run_json="old", choices_parquet="old")
+    (tmp_path / "notes.txt").write_text("the user's")
+    publish(tmp_path, run_json="new")
+    assert names(tmp_path) == {"run.json", "notes.txt"}
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / ".sparkhu-0badc0de" / "work").mkdir(parents=True)
+    publish(tmp_path, run_json="new")
+    assert names(tmp_path) == {"run.json"}
+
+
+def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
+    with staged(tmp_path) as stage, pytest.raises(InputError, match="another run is writing into"), staged(tmp_path):
+        pass
+    assert not stage.work.exists()
+
+
+def test_a_file_is_no_results_folder(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    path.write_text("x")
+    with pytest.raises(InputError, match="is a file"), staged(path):
+        pass
+
+
+def test_a_killed_process_holds_no_folder(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, pathlib, sys\n"
+        "from sparkhu_cli.staging import staged\n"
+        "with staged(pathlib.Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    paths = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": paths}, check=False)
+    assert any(name.startswith(".sparkhu-") for name in names(tmp_path))
+    publish(tmp_path, run_json="new")
+    assert names(tmp_path) == {"run.json"}
