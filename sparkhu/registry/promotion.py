@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from sparkhu.errors import InputError
-from sparkhu.registry.store import connect
+from sparkhu.registry.store import registry
 from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 
 Direction = Literal["min", "max"]
@@ -82,23 +82,23 @@ def promote(
         SparkhuError: The registry cannot be used.
     """
     _check(candidates, direction, minimum_improvement)
-    client, _ = connect()
-    reigning = version_by_alias(client, name, CHAMPION)
-    previous = None if reigning is None else str(reigning.version)
-    winner, reason = choose(candidates, previous, direction, minimum_improvement)
-    decision = Decision(
-        name=name,
-        champion=winner.version.version,
-        previous=previous,
-        reason=reason,
-        metric=metric,
-        direction=direction,
-        minimum_improvement=minimum_improvement,
-        window=window,
-        scores={candidate.version.version: candidate.score for candidate in candidates},
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    _store(client, decision, winner, candidates)
+    with registry() as (client, _):
+        reigning = version_by_alias(client, name, CHAMPION)
+        previous = None if reigning is None else str(reigning.version)
+        winner, reason = choose(candidates, previous, direction, minimum_improvement)
+        decision = Decision(
+            name=name,
+            champion=winner.version.version,
+            previous=previous,
+            reason=reason,
+            metric=metric,
+            direction=direction,
+            minimum_improvement=minimum_improvement,
+            window=window,
+            scores={candidate.version.version: candidate.score for candidate in candidates},
+            decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        _store(client, decision, winner, candidates)
     return decision
 
 

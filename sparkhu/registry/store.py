@@ -33,32 +33,35 @@ def tracking_uri() -> str:
     return settings.tracking_uri or f"sqlite:///{settings.home.absolute() / 'mlflow.db'}"
 
 
-def connect() -> tuple[Any, str]:
-    """Open the store, making it where there is none.
+@contextmanager
+def registry() -> Iterator[tuple[Any, str]]:
+    """Open the store, making it where there is none; a failure of MLflow inside the block becomes a `SparkhuError`.
 
     Importing MLflow takes three to five seconds and a new SQLite store one more, so this is called only by what
     logs or loads a model.
 
-    Returns:
+    Yields:
         MLflow's client and the id of the experiment that holds Sparkhu's runs.
 
     Raises:
-        SparkhuError: MLflow is not installed, or its store cannot be reached.
+        SparkhuError: MLflow is not installed, or its store cannot be used.
     """
     for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
         raise SparkhuError(f"the registry needs MLflow ({error}). Run: pip install 'sparkhu[registry]'") from error
     uri = tracking_uri()
     try:
         with _alone():
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            return client, _experiment(client)
-    except (MlflowException, OSError) as error:
-        raise SparkhuError(f"the model registry at '{uri}' cannot be used: {error}") from error
+            experiment = _experiment(client)
+        yield client, experiment
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise SparkhuError(f"the model registry at '{uri}' failed: {error}") from error
 
 
 @contextmanager

@@ -5,14 +5,16 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from sparkhu.errors import InputError
 from sparkhu.models.bundle import Bundle, read_bundle
-from sparkhu.registry.store import connect
+from sparkhu.registry.store import registry
 
 CHAMPION = "champion"
 LOADER = "sparkhu.models.serving"
@@ -30,6 +32,16 @@ class ModelVersion:
     def uri(self) -> str:
         """How MLflow addresses it, such as `models:/sparkhu/3`."""
         return f"models:/{self.name}/{self.version}"
+
+
+def check_name(name: str) -> None:
+    """Check that a model can be registered, and addressed as `models:/NAME@champion`, under this name.
+
+    Raises:
+        InputError: It is empty or holds a character of the address.
+    """
+    if not name.strip() or set(name) & set("/:@"):
+        raise InputError(f"name must be a word without '/', ':' or '@', got '{name}'")
 
 
 def log_model(
@@ -57,14 +69,13 @@ def log_model(
         The new version.
 
     Raises:
-        InputError: `folder` holds no bundle that can be read.
+        InputError: `name` cannot name a model, or `folder` holds no bundle that can be read.
         SparkhuError: The registry cannot be used.
     """
+    check_name(name)
     bundle = read_bundle(folder)
-    client, experiment = connect()
     facts = {**_facts(bundle, parents), **(tags or {})}
-    run = client.create_run(experiment, run_name=f"{name} {bundle.flavor}", tags=facts).info.run_id
-    try:
+    with registry() as (client, experiment), _run(client, experiment, f"{name} {bundle.flavor}", facts) as run:
         logged = client.create_logged_model(
             experiment, name=bundle.flavor, source_run_id=run, tags=facts, model_type="forecaster"
         )
@@ -74,12 +85,7 @@ def log_model(
             _save(bundle, Path(scratch) / "model", logged.model_id)
             client.log_model_artifacts(logged.model_id, str(Path(scratch) / "model"))
         client.finalize_logged_model(logged.model_id, "READY")
-        version = _register(client, name, logged, run, facts)
-    except BaseException:
-        client.set_terminated(run, status="FAILED")
-        raise
-    client.set_terminated(run)
-    return version
+        return _register(client, name, logged, run, facts)
 
 
 def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bundle, ModelVersion]:
@@ -97,19 +103,21 @@ def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bu
         InputError: There is no such model or alias, or its bundle has a schema that this library does not read.
         SparkhuError: The registry cannot be used, or a file of the model is damaged.
     """
-    client, _ = connect()
-    from mlflow.artifacts import download_artifacts
-    from mlflow.models import Model
+    check_name(name)
+    with registry() as (client, _):
+        from mlflow.artifacts import download_artifacts
+        from mlflow.models import Model
 
-    found = version_by_alias(client, name, alias)
-    if found is None:
-        raise InputError(
-            f"model '{name}' has no version under the alias '{alias}' in the registry at '{client.tracking_uri}'. "
-            f"Train one first (sparkhu run), or name another model."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=client.tracking_uri))
-    data = Model.load(str(place)).flavors["python_function"]["data"]
+        uri = client.tracking_uri
+        found = version_by_alias(client, name, alias)
+        if found is None:
+            raise InputError(
+                f"model '{name}' has no version under the alias '{alias}' in the registry at '{uri}'. "
+                f"Train one first (sparkhu run), or name another model."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=uri))
+        data = Model.load(str(place)).flavors["python_function"]["data"]
     return read_bundle(place / data), ModelVersion(name, str(found.version), found.run_id)
 
 
@@ -125,6 +133,17 @@ def version_by_alias(client: Any, name: str, alias: str) -> Any | None:
         raise
 
 
+@contextmanager
+def _run(client: Any, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+    run = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
+    try:
+        yield run
+    except BaseException:
+        client.set_terminated(run, status="FAILED")
+        raise
+    client.set_terminated(run)
+
+
 def _facts(bundle: Bundle, parents: Sequence[str]) -> dict[str, str]:
     sources = json.dumps(bundle.sources, sort_keys=True, default=str)
     return {
@@ -136,8 +155,6 @@ def _facts(bundle: Bundle, parents: Sequence[str]) -> dict[str, str]:
 
 
 def _log_values(client: Any, run: str, model_id: str, metrics: Mapping[str, float], params: Mapping[str, Any]) -> None:
-    from math import isfinite
-
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
@@ -162,28 +179,32 @@ def _log_lineage(client: Any, run: str, model_id: str, bundle: Bundle) -> None:
 
 
 def _save(bundle: Bundle, place: Path, model_id: str) -> None:
-    import mlflow.pyfunc
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    from sparkhu import __name__ as package
-
-    intervals = [ColSpec("double", column) for column in ("y_hat", "lo_80", "hi_80", "lo_95", "hi_95")]
-    series = [ColSpec("string", "unique_id"), ColSpec("datetime", "ds")]
+    """Write the bundle as an MLflow model; requirements and signature are given, so that MLflow infers nothing."""
     with warnings.catch_warnings():
-        # An example would be one forecast more to make and to keep; the signature says the columns.
-        warnings.filterwarnings("ignore", message=".*input example was not provided.*")
+        # MLflow warns of its own type hints, and asks for an example: one forecast more to make and to keep.
+        warnings.filterwarnings("ignore", message=".*(type hint is inferred|input example was not provided)")
+        import mlflow.pyfunc
+        from mlflow.models import Model
+
         mlflow.pyfunc.save_model(
             str(place),
             loader_module=LOADER,
             data_path=str(bundle.folder),
             mlflow_model=Model(model_id=model_id),
-            signature=ModelSignature(
-                Schema([*series, ColSpec("double", "y", required=False)]), Schema([*series, *intervals])
-            ),
-            pip_requirements=[package],
+            signature=_signature(),
+            pip_requirements=["sparkhu"],
             metadata={"flavor": bundle.flavor, "code": bundle.code},
         )
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    series = [ColSpec("string", "unique_id"), ColSpec("datetime", "ds")]
+    observed = ColSpec("double", "y", required=False)
+    forecast = [ColSpec("double", column) for column in ("y_hat", "lo_80", "hi_80", "lo_95", "hi_95")]
+    return ModelSignature(Schema([*series, observed]), Schema([*series, *forecast]))
 
 
 def _register(client: Any, name: str, logged: Any, run: str, tags: Mapping[str, str]) -> ModelVersion:
