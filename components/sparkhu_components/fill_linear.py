@@ -26,9 +26,8 @@ def fill_linear(
             value.
         max_gap_points: Longest run of missing points that is filled; 0: any.
     """
-    from sparkhu.steps.filling import fill as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.filling import fill as step
 
     filled.metadata.update(
         run_step(

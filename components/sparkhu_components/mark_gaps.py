@@ -30,9 +30,8 @@ def mark_gaps(
         preserve_last: Mark no row in the last period before `end`, so that the next interval does not
             collide.
     """
-    from sparkhu.steps.gaps import mark_gaps as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.gaps import mark_gaps as step
 
     marked.metadata.update(
         run_step(

@@ -60,9 +60,7 @@ def prepare(given: dict[str, Any]) -> Prepared:
     validated = validate(raw=raw.outputs["raw"], **interval)
     unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
     rows = unique.outputs["unique"]
-    described = describe(
-        observations=rows, split=given["split"], stationarity_points=given["stationarity_points"]
-    )
+    described = describe(observations=rows, split=given["split"], stationarity_points=given["stationarity_points"])
     found = detect_regularity(
         observations=rows,
         zone=given["zone"],

@@ -1,0 +1,44 @@
+"""Component: Score the models on the test windows, against observed values only, and calibrate intervals."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from sparkhu_components.images import STEPS
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def evaluate(
+    sequences: Input[Dataset],
+    plan: Input[Dataset],
+    windows: Input[Dataset],
+    scalers: Input[Dataset],
+    linear: Input[Model],
+    seasonal_naive: Input[Model],
+    evaluation: Output[Dataset],
+    scores: Output[Metrics],
+) -> None:
+    """Score the models on the test windows, against observed values only, and calibrate intervals.
+
+    Args:
+        sequences: Evenly spaced observations of all series.
+        plan: One row a series: its group, input size, horizon, borders of the split.
+        windows: Index of the windows: which can be used, and from when.
+        scalers: One versioned scaler a series.
+        linear: The linear model.
+        seasonal_naive: The seasonal naive model.
+        evaluation: Errors over all, per group and per series; residual quantiles of the intervals.
+        scores: Errors over all series.
+    """
+    from sparkhu.stages.evaluating import evaluate_models
+
+    done, errors = evaluate_models(
+        sequences=sequences.path,
+        plan=plan.path,
+        windows=windows.path,
+        scalers=scalers.path,
+        models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+        out=evaluation.path,
+    )
+    evaluation.metadata.update(done)
+    for name, error in errors.items():
+        scores.log_metric(name, error)

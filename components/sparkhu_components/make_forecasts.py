@@ -1,0 +1,24 @@
+"""Component: Forecast every series with the champion, from its newest points."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Model, Output
+
+from sparkhu_components.images import STEPS
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def make_forecasts(
+    sequences: Input[Dataset],
+    champion: Input[Model],
+    forecasts: Output[Dataset],
+) -> None:
+    """Forecast every series with the champion, from its newest points.
+
+    Args:
+        sequences: Evenly spaced observations of all series.
+        champion: All that forecasting needs.
+        forecasts: Point forecasts with 80 % and 95 % intervals.
+    """
+    from sparkhu.stages.forecasting import forecast_series
+
+    forecasts.metadata.update(forecast_series(sequences=sequences.path, champion=champion.path, out=forecasts.path))

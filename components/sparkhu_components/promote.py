@@ -1,0 +1,47 @@
+"""Component: Register the models in MLflow and make the better one on validation the champion."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Markdown, Model, Output
+
+from sparkhu_components.images import STEPS
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def promote(
+    evaluation: Input[Dataset],
+    plan: Input[Dataset],
+    scalers: Input[Dataset],
+    choices: Input[Dataset],
+    linear: Input[Model],
+    seasonal_naive: Input[Model],
+    champion: Output[Model],
+    card: Output[Markdown],
+    model_name: str = "forecaster",
+) -> None:
+    """Register the models in MLflow and make the better one on validation the champion.
+
+    Args:
+        evaluation: Errors of the models.
+        plan: One row a series: its group, input size, horizon, borders of the split.
+        scalers: One versioned scaler a series.
+        choices: How each series' missing points are filled.
+        linear: The linear model.
+        seasonal_naive: The seasonal naive model.
+        champion: All that forecasting needs: weights, scalers, plan, intervals.
+        card: What the champion is, what it was made from, how good it is.
+        model_name: Name of the model in the registry.
+    """
+    from sparkhu.stages.promoting import promote_champion
+
+    champion.metadata.update(
+        promote_champion(
+            evaluation=evaluation.path,
+            plan=plan.path,
+            scalers=scalers.path,
+            choices=choices.path,
+            models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+            model_name=model_name,
+            out=champion.path,
+            card=card.path,
+        )
+    )

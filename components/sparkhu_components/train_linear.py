@@ -1,0 +1,30 @@
+"""Component: Fit a linear model per group of series, its ridge strength chosen on validation windows."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Model, Output
+
+from sparkhu_components.images import STEPS
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def train_linear(
+    sequences: Input[Dataset],
+    plan: Input[Dataset],
+    windows: Input[Dataset],
+    scalers: Input[Dataset],
+    model: Output[Model],
+) -> None:
+    """Fit a linear model per group of series, its ridge strength chosen on validation windows.
+
+    Args:
+        sequences: Evenly spaced observations of all series.
+        plan: One row a series: its group, input size, horizon, borders of the split.
+        windows: Index of the windows: which can be used, and from when.
+        scalers: One versioned scaler a series.
+        model: Weights per group: one fit for evaluation, one on all windows for forecasts.
+    """
+    from sparkhu.stages.training import train_linear as train
+
+    model.metadata.update(
+        train(sequences=sequences.path, plan=plan.path, windows=windows.path, scalers=scalers.path, out=model.path)
+    )
