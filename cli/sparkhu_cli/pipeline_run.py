@@ -36,7 +36,7 @@ def run_pipeline(
     """
     from sparkhu_pipelines.local import run_locally
 
-    log = session.open_log(name)
+    log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage:
         try:
@@ -46,25 +46,39 @@ def run_pipeline(
                 arguments,
                 root=stage.work,
                 log=log,
-                on_event=Progress(terminal).on_event,
+                on_event=progress.on_event,
             )
         finally:
             terminal.clear()
-        record = _collect(outputs, stage, name, arguments)
+        record = _collect(outputs, progress.records, stage, name, arguments)
         shutil.copyfile(log, stage.results / "run.log")
     _summarise(record, out, time.monotonic() - began, terminal)
     return record
 
 
-def _collect(outputs: Mapping[str, Path], stage: Stage, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    from sparkhu.lineage import read_trail
+def _collect(
+    outputs: Mapping[str, Path],
+    records: Mapping[str, dict[str, Any]],
+    stage: Stage,
+    name: str,
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Bring the files of the results together and describe the run.
+
+    The history that the results carry ends with the step that wrote them; what came after is known from its event.
+    """
+    from sparkhu.lineage import StepRecord, Trail, read_trail
     from sparkhu.results import run_record, write_run
 
     source = outputs[RESULTS]
     for path in source.iterdir():
         path.rename(stage.results / path.name)
     outputs[REPORT].rename(stage.results / "report.html")
-    run = run_record(read_trail([stage.results]), pipeline=name, parameters=arguments)
+    trail = read_trail([stage.results])
+    known = {record.step for record in trail.history}
+    later = [StepRecord(**record) for step, record in records.items() if step not in known]
+    whole = Trail((*trail.history, *later), trail.entries)
+    run = run_record(whole, pipeline=name, parameters=arguments)
     write_run(run, stage.results)
     return run.model_dump(mode="json")
 

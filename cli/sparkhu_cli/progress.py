@@ -18,9 +18,13 @@ class Progress:
     Args:
         terminal: Where to write.
         clock: Gives seconds; replaced in tests.
+
+    Attributes:
+        records: The record of each finished step, by its name.
     """
 
     def __init__(self, terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> None:
+        self.records: dict[str, dict[str, Any]] = {}
         self._terminal = terminal
         self._clock = clock
         self._began: dict[str, float] = {}
@@ -50,7 +54,7 @@ class Progress:
             )
 
     def _finished(self, event: Event) -> None:
-        record = event["record"]
+        record = self.records[event["step"]] = event["record"]
         rows = f"{record['rows_in']:>12,} → {record['rows_out']:<12,}"
         self._terminal.marked(OK, f"{event['step']:<{NAME_WIDTH}} {rows} {seconds_text(record['seconds']):>10}")
         self._say_notes(event["step"])

@@ -24,11 +24,12 @@ class Session:
     Attributes:
         verbose: Show the log on stderr as well.
         log: The log file, once the command has opened one.
+        handlers: What writes the log.
     """
 
     verbose: bool = False
     log: Path | None = None
-    _handlers: list[logging.Handler] = field(default_factory=list)
+    handlers: list[logging.Handler] = field(default_factory=list)
 
     def open_log(self, command: str) -> Path:
         """Open a log file of this call in the state folder and send all logging there."""
@@ -37,12 +38,12 @@ class Session:
         folder = Settings().home / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}-{os.getpid()}.log"
-        self._handlers = [_LogFile(self.log, encoding="utf-8")]
+        self.handlers = [_LogFile(self.log, encoding="utf-8")]
         if self.verbose:
-            self._handlers.append(logging.StreamHandler(sys.stderr))
+            self.handlers.append(logging.StreamHandler(sys.stderr))
         root = logging.getLogger()
         root.setLevel(logging.INFO)
-        for handler in self._handlers:
+        for handler in self.handlers:
             handler.setFormatter(logging.Formatter(FORMAT))
             root.addHandler(handler)
         logging.captureWarnings(True)
@@ -53,7 +54,7 @@ class Session:
     def close(self) -> None:
         """Close the log."""
         logging.captureWarnings(False)
-        for handler in self._handlers:
+        for handler in self.handlers:
             logging.getLogger().removeHandler(handler)
             handler.close()
-        self._handlers = []
+        self.handlers = []

@@ -22,6 +22,12 @@ def publish(out: Path, **files: str) -> None:
             (stage.results / name.replace("_", ".")).write_text(text)
 
 
+def fail_half_way(out: Path, error: BaseException) -> None:
+    with staged(out) as stage:
+        (stage.results / "clean.parquet").write_text("half")
+        raise error
+
+
 def test_results_move_in_and_the_hidden_folder_goes(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "results"
     publish(out, run_json="{}", clean_parquet="c")
@@ -44,18 +50,16 @@ def test_run_json_is_removed_first_and_comes_back_last(tmp_path: Path, monkeypat
 
 
 def test_a_failure_removes_the_folders_that_were_made(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), staged(tmp_path / "deep" / "results") as stage:
-        (stage.results / "clean.parquet").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_half_way(tmp_path / "deep" / "results", RuntimeError())
     assert names(tmp_path) == set()
 
 
 def test_a_failure_leaves_the_earlier_results_as_they_were(tmp_path: Path) -> None:
     publish(tmp_path, run_json="old", clean_parquet="old")
     (tmp_path / "notes.txt").write_text("the user's")
-    with pytest.raises(KeyboardInterrupt), staged(tmp_path) as stage:
-        (stage.results / "clean.parquet").write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        fail_half_way(tmp_path, KeyboardInterrupt())
     assert names(tmp_path) == {"run.json", "clean.parquet", "notes.txt"}
     assert (tmp_path / "clean.parquet").read_text() == "old"
 
