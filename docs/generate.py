@@ -1,0 +1,176 @@
+"""Write the reference pages and the README's table of steps from the code.
+
+python docs/generate.py            write them
+python docs/generate.py --check    say which are stale, and fail
+"""
+
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import click
+import docstring_parser
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference"
+BEGIN, END = "<!-- steps: written by make docs -->", "<!-- end of steps -->"
+NOTICE = "<!-- Written by `make docs`; do not edit. -->"
+HELP_WIDTH = 100
+
+
+def components() -> list[Any]:
+    """Return every component, in the order in which the forecast pipeline meets them."""
+    from kfp.dsl.python_component import PythonComponent
+
+    import sparkhu_components
+
+    found = {}
+    for module in iter_modules(sparkhu_components.__path__, "sparkhu_components."):
+        for value in vars(import_module(module.name)).values():
+            if isinstance(value, PythonComponent):
+                found[value.component_spec.name] = value
+    order = {name: place for place, name in enumerate(pipeline_order())}
+    return sorted(found.values(), key=lambda each: (order.get(each.component_spec.name, len(order)), each.name))
+
+
+def pipeline_order() -> list[str]:
+    """Name the forecast pipeline's components so that none comes before one that it needs; equals by name."""
+    from sparkhu_pipelines.forecast import forecast_pipeline
+
+    tasks = forecast_pipeline.pipeline_spec.root.dag.tasks
+    sorter = TopologicalSorter({name: sorted(task.dependent_tasks) for name, task in sorted(tasks.items())})
+    sorter.prepare()
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += [tasks[name].component_ref.name.removeprefix("comp-") for name in ready]
+        sorter.done(*ready)
+    return list(dict.fromkeys(order))
+
+
+def is_artifact(spec: Any) -> bool:
+    """Tell an artifact from a parameter: only artifacts have a versioned schema."""
+    return "@" in spec.type
+
+
+def artifact_type(spec: Any) -> str:
+    """Shorten `system.Dataset@0.0.1` to `Dataset`."""
+    return str(spec.type).split("@", maxsplit=1)[0].removeprefix("system.")
+
+
+def step_name(component: Any) -> str:
+    """Return the name by which `sparkhu step` and Python know the component."""
+    return str(component.python_func.__name__)
+
+
+def defaults(specs: dict[str, Any]) -> str:
+    """List parameters with their defaults for a table cell."""
+    parameters = {name: spec for name, spec in specs.items() if not is_artifact(spec)}
+    return ", ".join(
+        f"`{name}={spec.default!r}`" if spec.optional else f"`{name}`" for name, spec in parameters.items()
+    )
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Render a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def steps_table() -> str:
+    """Render the README's table: every step, what it does, its parameters with their defaults."""
+    rows = []
+    for component in components():
+        spec, name = component.component_spec, step_name(component)
+        link = f"[`{name}`](docs/reference/components.md#{name})"
+        rows.append([link, first_sentence(spec.description), defaults(spec.inputs or {})])
+    return table(["step", "what it does", "parameters"], rows)
+
+
+def first_sentence(description: str | None) -> str:
+    """Take a description's first paragraph as one line."""
+    return " ".join((description or "").strip().split("\n\n")[0].split())
+
+
+def component_section(component: Any) -> str:
+    """Render a component's part of the reference."""
+    spec, name = component.component_spec, step_name(component)
+    documented = docstring_parser.parse(component.python_func.__doc__ or "")
+    about = {param.arg_name: " ".join((param.description or "").split()) for param in documented.params}
+    prose = "\n\n".join(filter(None, [documented.short_description, documented.long_description]))
+    inputs, outputs = spec.inputs or {}, spec.outputs or {}
+    artifacts = [
+        [f"`{key}`", "in", artifact_type(each), about[key]] for key, each in inputs.items() if is_artifact(each)
+    ]
+    artifacts += [[f"`{key}`", "out", artifact_type(each), about.get(key, "")] for key, each in outputs.items()]
+    parts = [f"## {name}", prose, table(["artifact", "", "type", "what it holds"], artifacts)]
+    parameters = [
+        [f"`{key}`", each.type.lower(), f"`{each.default!r}`" if each.optional else "required", about[key]]
+        for key, each in inputs.items()
+        if not is_artifact(each)
+    ]
+    if parameters:
+        parts.append(table(["parameter", "type", "default", "meaning"], parameters))
+    return "\n\n".join(parts)
+
+
+def components_page() -> str:
+    """Render the reference of all components."""
+    intro = "Each step is one Kubeflow Pipelines component; `sparkhu step NAME` runs it alone on dataset folders."
+    return "\n\n".join(["# Components", NOTICE, intro, *map(component_section, components())]) + "\n"
+
+
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
+    """Walk a command and its sub-commands: full name and help text."""
+    width = {"terminal_width": HELP_WIDTH, "max_content_width": HELP_WIDTH}
+    context = command.make_context(name, [], parent, resilient_parsing=True, **width)
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            subcommand = command.get_command(context, each)
+            assert subcommand is not None, each
+            yield from commands(subcommand, each, context)
+
+
+def command_page() -> str:
+    """Render the reference of the command line: what `--help` says."""
+    from sparkhu_cli.main import sparkhu
+
+    sections = [f"## {name}\n\n```\n{text.rstrip()}\n```" for name, text in commands(sparkhu, "sparkhu")]
+    return "\n\n".join(["# The command line", NOTICE, *sections]) + "\n"
+
+
+def readme() -> str:
+    """Return the README with a fresh table between its markers."""
+    text = README.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{README.name} has lost the markers {BEGIN} and {END} around its table of steps")
+    return f"{before}{BEGIN}\n{steps_table()}\n{END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` say which differ from what the code says."""
+    pages = {
+        README: readme(),
+        REFERENCE / "components.md": components_page(),
+        REFERENCE / "command.md": command_page(),
+    }
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in stale:
+        if "--check" in arguments:
+            print(f"{path.relative_to(ROOT)} is stale; make docs writes it", file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(pages[path], "utf-8")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
