@@ -11,7 +11,8 @@ from sparkhu.sources.files import FILE, OVERFLOW, ROW, SourceFile, Table, read_t
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.times import LocalTimes, parse_times
 from sparkhu.sources.values import parse_numbers, present
-from sparkhu.sources.zones import Instants, check_zone, to_instants
+from sparkhu.sources.zones import Instants, to_instants
+from sparkhu.zones import check_zone
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),

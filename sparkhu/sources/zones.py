@@ -1,13 +1,12 @@
 """From wall-clock times to instants: zones, and the hours that a clock change doubles or skips."""
 
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from sparkhu.errors import InputError
 from sparkhu.frame import TIME
 from sparkhu.sources.times import LocalTimes
+from sparkhu.zones import check_zone
 
 UNPARSABLE = "time_unparsable"
 MISSING = "time_missing"
@@ -29,18 +28,6 @@ class Instants(NamedTuple):
     doubled: int = 0
 
 
-def check_zone(zone: str) -> None:
-    """Check that `zone` names a time zone.
-
-    Raises:
-        InputError: It does not; the message shows what a name looks like.
-    """
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(f"zone must be an IANA time zone such as UTC or Europe/Berlin, got '{zone}'") from error
-
-
 def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str) -> Instants:
     """Place wall-clock times in a zone; times with an offset of their own need none.
 
@@ -58,7 +45,7 @@ def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str
         InputError: `zone` is not a time zone.
     """
     check_zone(zone)
-    offset = pl.Series(times.offset)
+    offset = times.offset
     early = _placed(times.local, zone, "earliest")
     late = _placed(times.local, zone, "latest")
     doubled = (early != late).fill_null(False) & offset.is_null()

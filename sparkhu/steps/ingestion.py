@@ -1,0 +1,57 @@
+"""Ingest: cut a sorted frame into shards of whole series."""
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import segments
+
+ROWS_PER_SHARD = 1_000_000
+
+
+def shard_bounds(lengths: Sequence[int], rows_per_shard: int = ROWS_PER_SHARD) -> list[tuple[int, int]]:
+    """Group series into shards by their row counts alone, so that equal counts always give equal shards.
+
+    Series are taken in order; a shard ends before the series that would carry it beyond `rows_per_shard`. A series
+    longer than that is a shard of its own.
+
+    Args:
+        lengths: Rows of each series, in order.
+        rows_per_shard: Largest number of rows in a shard of more than one series.
+
+    Returns:
+        `(offset, rows)` of each shard.
+
+    Raises:
+        InputError: `rows_per_shard` is not positive.
+
+    Example:
+        >>> shard_bounds([3, 3, 5, 1], rows_per_shard=6)
+        [(0, 6), (6, 6)]
+    """
+    if rows_per_shard < 1:
+        raise InputError(f"rows_per_shard must be positive, got {rows_per_shard}")
+    bounds: list[tuple[int, int]] = []
+    offset = rows = 0
+    for length in lengths:
+        if rows and rows + length > rows_per_shard:
+            bounds.append((offset, rows))
+            offset, rows = offset + rows, 0
+        rows += length
+    return [*bounds, (offset, rows)] if rows else bounds
+
+
+def raw_shards(frame: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> Iterator[pl.DataFrame]:
+    """Cut a frame into shards of whole series; a frame without rows gives one empty shard.
+
+    Args:
+        frame: Rows sorted by `unique_id`, as `sparkhu.sources.read_source` gives them.
+        rows_per_shard: Largest number of rows in a shard of more than one series.
+
+    Raises:
+        InputError: `rows_per_shard` is not positive.
+    """
+    _, lengths = segments(frame)
+    bounds = shard_bounds(lengths.tolist(), rows_per_shard) or [(0, 0)]
+    return (frame.slice(offset, rows) for offset, rows in bounds)
