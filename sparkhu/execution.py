@@ -105,10 +105,16 @@ def recorded(
             for draft in drafts:
                 trail.write(draft)
     except BaseException as error:
-        code = error.exit_code if isinstance(error, SparkhuError) else 1
-        events.emit("step_failed", step=step, error_type=type(error).__name__, message=str(error), exit_code=code)
+        kind, code = type(error).__name__, _exit_code(error)
+        events.emit("step_failed", step=step, error_type=kind, message=str(error), exit_code=code)
         raise
     events.emit("step_finished", step=step, record=record.__dict__)
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, SparkhuError):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
 def _max_failed_share(trail: Trail) -> float:
@@ -254,6 +260,8 @@ def _step_on_shard(
 
 def _aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
     """Give the rows of failed series back to a layer, as nulls: it must fit the rows that it lies beside."""
+    if layer.height != kept.sum():
+        raise SparkhuError(f"the step gave {layer.height} rows of columns beside {kept.sum()} rows of observations")
     if kept.all():
         return layer
     rows = pl.DataFrame({"row": kept.arg_true()}).hstack(layer)

@@ -56,7 +56,10 @@ def from_pandas(table: Any) -> pl.DataFrame:
     Raises:
         InputError: `unique_id`, `ds` or `y` is missing or cannot be read as text, time and number.
     """
-    frame = pl.from_pandas(table)
+    try:
+        frame: pl.DataFrame = pl.from_pandas(table)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the frame cannot be read: a column mixes types ({error}). Give each column one.") from error
     for name in ("unique_id", "ds", "y"):
         if name not in frame.columns:
             raise InputError(f"column '{name}' is missing; the frame has {', '.join(frame.columns)}. Rename one to it.")
@@ -64,6 +67,11 @@ def from_pandas(table: Any) -> pl.DataFrame:
     if "available_at" not in frame.columns:
         frame = frame.with_columns(available_at=pl.col("ds"))
         times.append("available_at")
+    for name in times:
+        if frame.schema[name].base_type() not in (pl.Datetime, pl.Date):
+            raise InputError(
+                f"column '{name}' has type {frame.schema[name]}, expected times. Convert it first: pandas.to_datetime."
+            )
     try:
         frame = frame.with_columns(
             pl.col("unique_id").cast(pl.String),
@@ -89,7 +97,7 @@ def accepts_pandas(step: Callable[Concatenate[pl.DataFrame, P], T]) -> Callable[
     """
 
     @wraps(step)
-    def either(frame: Any, *args: P.args, **kwargs: P.kwargs) -> T:
+    def either(frame: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if isinstance(frame, pl.DataFrame):
             return step(frame, *args, **kwargs)
         result = step(from_pandas(frame), *args, **kwargs)

@@ -1,10 +1,13 @@
 """Deployment settings: the one place that reads Sparkhu's environment variables."""
 
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sparkhu.errors import InputError
 
 
 class Settings(BaseSettings):
@@ -15,11 +18,22 @@ class Settings(BaseSettings):
         events: File to which running steps append their progress as JSON lines (`SPARKHU_EVENTS`); unset: nowhere.
         tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
         workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
+
+    Raises:
+        InputError: A variable has a value that it cannot have.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SPARKHU_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SPARKHU_", env_ignore_empty=True, frozen=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("sparkhu"))
     events: Path | None = None
     tracking_uri: str | None = None
     workers: int | None = Field(default=None, ge=1)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"SPARKHU_{first['loc'][0]}".upper()
+            raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error

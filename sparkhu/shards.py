@@ -10,11 +10,12 @@ A step writes only what it adds; `read_shard` assembles rows and their layers, a
 layer wins. A dataset appears whole or not at all: it is written beside its place and renamed into it.
 """
 
+import errno
 import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -115,12 +116,28 @@ def new_folder(*paths: Path) -> Iterator[tuple[Path, ...]]:
             draft.mkdir(parents=True)
         yield drafts
         for draft, path in zip(drafts, paths, strict=True):
-            if path.exists():
-                shutil.rmtree(path)
-            draft.rename(path)
+            _replace(path, draft)
     finally:
         for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(path: Path, draft: Path) -> None:
+    """Put `draft` in the place of `path`. What lay there is moved aside first: half deleted it would look whole."""
+    aside = draft.with_name(f"{draft.name}.old")
+    while True:
+        with suppress(FileNotFoundError):
+            path.rename(aside)
+        try:
+            draft.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            # Another attempt has just put its result there; this one ends later and stands.
+        else:
+            return
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
@@ -132,8 +149,13 @@ def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
         name: The shard.
 
     Raises:
-        SparkhuError: A layer does not fit its rows: it was made from another dataset.
+        SparkhuError: A dataset has no such shard, or a layer does not fit its rows: it was made from another dataset.
     """
+    for dataset in datasets:
+        if name not in {shard.name for shard in dataset.shards}:
+            raise SparkhuError(
+                f"'{dataset.path}' has no shard {name}, which '{datasets[0].path}' may have. Make it from that dataset."
+            )
     frames = [pl.read_parquet(dataset.file(name)) for dataset in datasets]
     first, layers = frames[0], []
     for dataset, frame in zip(datasets[1:], frames[1:], strict=True):

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
-from sparkhu.errors import InputError
+from sparkhu.errors import InputError, SparkhuError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +38,9 @@ class LocalEngine:
         Args:
             function: A module-level function or a partial of one.
             items: What to map over.
+
+        Raises:
+            SparkhuError: A worker process was killed. What `function` raises goes on, once the items at work are done.
         """
         workers = min(self.workers, len(items))
         if workers <= 1:
@@ -48,8 +52,14 @@ class LocalEngine:
             try:
                 for future in futures:
                     yield future.result()
+            except BrokenProcessPool as error:
+                raise SparkhuError(
+                    f"a worker process was killed, most often for want of memory; {workers} were at work. "
+                    "Set SPARKHU_WORKERS to a smaller number."
+                ) from error
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                # Waits for what is at work: no worker may write once the caller begins to clear up.
+                pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
 

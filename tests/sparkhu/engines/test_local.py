@@ -1,0 +1,97 @@
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sparkhu.engines import LocalEngine
+from sparkhu.errors import InputError, SparkhuError
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def slow_first(number: int) -> int:
+    time.sleep(0.3 if number == 0 else 0.0)
+    return number
+
+
+def process_and_threads(_: int) -> tuple[int, str | None]:
+    return os.getpid(), os.environ.get("POLARS_MAX_THREADS")
+
+
+def marked(folder: Path, number: int) -> int:
+    if number == 0:
+        raise ValueError("shard 0 is broken")
+    time.sleep(0.05)
+    (folder / str(number)).touch()
+    return number
+
+
+def killed(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("function", [square, slow_first])
+def test_results_come_in_the_order_of_the_items(function: Callable[[int], int], workers: int) -> None:
+    assert list(LocalEngine(workers).map(function, range(6))) == [function(number) for number in range(6)]
+
+
+def test_nothing_to_map_gives_nothing() -> None:
+    assert list(LocalEngine(2).map(square, [])) == []
+
+
+def test_one_worker_or_one_item_works_in_this_process() -> None:
+    assert [pid for pid, _ in LocalEngine(1).map(process_and_threads, range(3))] == [os.getpid()] * 3
+    assert [pid for pid, _ in LocalEngine(2).map(process_and_threads, range(1))] == [os.getpid()]
+
+
+def test_workers_are_other_processes_of_one_thread_each_and_the_environment_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    found = list(LocalEngine(2).map(process_and_threads, range(4)))
+    assert os.getpid() not in {pid for pid, _ in found}
+    assert {threads for _, threads in found} == {"1"}
+    assert "POLARS_MAX_THREADS" not in os.environ
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_an_exception_goes_on_and_what_waits_is_cancelled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="shard 0 is broken"):
+        list(LocalEngine(2).map(partial(marked, tmp_path), range(200)))
+    done = len(list(tmp_path.iterdir()))
+    assert done < 100
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) == done
+
+
+def test_a_reader_that_stops_early_ends_the_pool(tmp_path: Path) -> None:
+    results = LocalEngine(2).map(partial(marked, tmp_path), range(1, 200))
+    assert next(results) == 1
+    results.close()  # type: ignore[attr-defined]
+    done = len(list(tmp_path.iterdir()))
+    assert done < 100
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) == done
+
+
+def test_a_killed_worker_is_told_in_one_message() -> None:
+    with pytest.raises(SparkhuError, match=r"a worker process was killed.*2 were at work\. Set SPARKHU_WORKERS"):
+        list(LocalEngine(2).map(killed, range(2)))
+
+
+@pytest.mark.parametrize("workers", [0, -2])
+def test_fewer_than_one_worker_is_refused(workers: int) -> None:
+    with pytest.raises(InputError, match=f"workers must be at least 1, got {workers}"):
+        LocalEngine(workers)
+
+
+def test_by_default_every_core_works() -> None:
+    assert LocalEngine().workers == len(os.sched_getaffinity(0))

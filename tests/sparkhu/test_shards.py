@@ -1,0 +1,137 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
+
+
+def dataset(path: Path, kind: Kind, **shards: pl.DataFrame) -> Dataset:
+    with new_folder(path) as (draft,):
+        write_manifest(draft, kind, [write_shard(draft, name, frame) for name, frame in shards.items()])
+    return open_dataset(path)
+
+
+def rows(*values: float) -> pl.DataFrame:
+    return pl.DataFrame({"unique_id": ["a"] * len(values), "y": list(values)})
+
+
+def test_a_dataset_comes_back_as_its_manifest_says(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "d", "rows", s0=rows(1, 2), s1=rows(3))
+    assert made.shards == (Shard("s0", 2, 1), Shard("s1", 1, 1))
+    assert (made.kind, made.rows, made.series) == ("rows", 3, 2)
+    assert made.files() == [tmp_path / "d" / "s0.parquet", tmp_path / "d" / "s1.parquet"]
+    assert made.scan().collect()["y"].to_list() == [1, 2, 3]
+    assert open_dataset(str(tmp_path / "d")) == made
+
+
+def test_a_layer_of_columns_names_no_series(tmp_path: Path) -> None:
+    assert dataset(tmp_path / "d", "columns", s0=pl.DataFrame({"y": [1.0]})).series == 0
+
+
+def test_a_kind_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="kind must be one of rows, columns, series, got 'row'"):
+        write_manifest(tmp_path, "row", [])  # type: ignore[arg-type]
+
+
+def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"'{tmp_path}' holds no dataset \(dataset.json is missing\)"):
+        open_dataset(tmp_path)
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    manifest = dataset(tmp_path / "d", "rows").path / "dataset.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 9}))
+    with pytest.raises(InputError, match="has dataset schema 9, this version of Sparkhu reads 1"):
+        open_dataset(tmp_path / "d")
+
+
+def test_later_layers_win(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "base", "rows", s0=rows(1, 2))
+    one = dataset(tmp_path / "one", "columns", s0=pl.DataFrame({"y": [10.0, 20.0], "flag": [True, False]}))
+    two = dataset(tmp_path / "two", "columns", s0=pl.DataFrame({"y": [100.0, 200.0]}))
+    assert read_shard([base, one, two], "s0").rows() == [("a", 100.0, True), ("a", 200.0, False)]
+    assert read_shard([base, two, one], "s0").rows() == [("a", 10.0, True), ("a", 20.0, False)]
+    assert read_shard([base], "s0").equals(rows(1, 2))
+
+
+def test_tables_about_series_are_set_below_each_other(tmp_path: Path) -> None:
+    one = dataset(tmp_path / "one", "series", s0=pl.DataFrame({"unique_id": ["a"], "mae": [1.0]}))
+    two = dataset(tmp_path / "two", "series", s0=pl.DataFrame({"unique_id": ["a"], "weight": [2]}))
+    assert read_shard([one, two], "s0").rows() == [("a", 1.0, None), ("a", None, 2)]
+
+
+def test_a_layer_of_another_dataset_is_refused(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "base", "rows", s0=rows(1, 2))
+    layer = dataset(tmp_path / "layer", "columns", s0=pl.DataFrame({"flag": [True]}))
+    with pytest.raises(SparkhuError, match=r"layer '.*layer' has 1 rows in shard s0, its dataset '.*base' has 2"):
+        read_shard([base, layer], "s0")
+
+
+def test_a_dataset_without_the_shard_is_refused(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "base", "rows", s0=rows(1), s1=rows(2))
+    layer = dataset(tmp_path / "layer", "columns", s0=pl.DataFrame({"flag": [True]}))
+    with pytest.raises(SparkhuError, match=r"'.*layer' has no shard s1"):
+        read_shard([base, layer], "s1")
+
+
+def test_an_exception_leaves_neither_result_nor_draft(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="broken"), new_folder(tmp_path / "x", tmp_path / "y") as drafts:
+        assert all(draft.is_dir() for draft in drafts)
+        (drafts[0] / "half").touch()
+        raise RuntimeError("broken")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exception_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
+    dataset(tmp_path / "d", "rows", s0=rows(1))
+    with pytest.raises(RuntimeError, match="broken"), new_folder(tmp_path / "d") as (draft,):
+        write_shard(draft, "s0", rows(2))
+        raise RuntimeError("broken")
+    assert read_shard([open_dataset(tmp_path / "d")], "s0")["y"].to_list() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_of_two_attempts_at_one_place_the_last_to_end_stands_whole(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "d") as (first,):
+        (first / "first").touch()
+        with new_folder(tmp_path / "d") as (second,):
+            (second / "second").touch()
+        assert [path.name for path in (tmp_path / "d").iterdir()] == ["second"]
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["first"]
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_attempts_of_several_processes_end_with_one_whole_result(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sparkhu.shards import new_folder\n"
+        "for _ in range(100):\n"
+        "    with new_folder(Path(sys.argv[1])) as (draft,):\n"
+        "        for part in range(5): (draft / f'{sys.argv[2]}{part}').touch()"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "d"), name]) for name in "ab"]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    names = {path.name for path in (tmp_path / "d").iterdir()}
+    assert names in ({f"a{part}" for part in range(5)}, {f"b{part}" for part in range(5)})
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_killed_writer_leaves_nothing_in_place(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; import polars as pl\n"
+        "from sparkhu.shards import new_folder, write_shard\n"
+        "with new_folder(Path(sys.argv[1])) as (draft,):\n"
+        "    write_shard(draft, 's0', pl.DataFrame({'y': [1.0]})); print('half', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "d")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "half\n"
+        writer.kill()
+    assert not (tmp_path / "d").exists()
+    dataset(tmp_path / "d", "rows", s0=rows(1))
+    assert open_dataset(tmp_path / "d").rows == 1
