@@ -45,7 +45,8 @@ def describe_component(component: Any) -> str:
     lines += _section("Inputs (--in NAME=DIR)", {name: _text(spec.inputs[name]) for name in datasets})
     described = {f"{name} ({item.type.lower()})": f"{_text(item)}{_default(item)}" for name, item in params.items()}
     lines += _section("Parameters (--set NAME=VALUE)", described)
-    lines += _section("Outputs (folders in --out)", {name: _text(item) for name, item in (spec.outputs or {}).items()})
+    said = _docstring(component)
+    lines += _section("Outputs (folders in --out)", {name: said.get(name, "") for name in spec.outputs or {}})
     return "\n".join(lines)
 
 
@@ -165,5 +166,16 @@ def _text(item: Any) -> str:
     return " ".join(str(item.description or "").split())
 
 
+def _docstring(component: Any) -> dict[str, str]:
+    """Give what a component's docstring says of its arguments: a specification says nothing of outputs."""
+    from docstring_parser import parse
+
+    arguments = parse(component.python_func.__doc__ or "").params
+    return {each.arg_name: " ".join((each.description or "").split()) for each in arguments}
+
+
 def _default(item: Any) -> str:
-    return f"  [{json.dumps(item.default)}]" if item.optional else "  [required]"
+    """Write the default; an empty text says nothing, its meaning stands in the description."""
+    if not item.optional:
+        return "  [required]"
+    return "" if item.default in ("", None) else f"  [{json.dumps(item.default)}]"

@@ -79,19 +79,28 @@ def _in_stage(out: Path, last: str, owned: tuple[str, ...]) -> Iterator[Stage]:
 
 
 def _publish(results: Path, out: Path, last: str, owned: tuple[str, ...]) -> None:
-    (out / last).unlink(missing_ok=True)
+    _remove(out / last)
     names = sorted((path.name for path in results.iterdir()), key=lambda name: (name == last, name))
     for name in set(owned) - set(names):
-        (out / name).unlink(missing_ok=True)
+        _remove(out / name)
     moved = []
     try:
         for name in names:
+            if (out / name).is_dir():
+                _remove(out / name)
             (results / name).replace(out / name)
             moved.append(name)
     except BaseException:
         for name in moved:
-            (out / name).unlink(missing_ok=True)
+            _remove(out / name)
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.execution import recorded
 from sparkhu_cli.main import sparkhu
 
-SCORES = {name: 0.4 for name in ("mse", "mae", "rmse", "smape", "mase", "wape", "coverage_80", "coverage_95")}
+SCORES = dict.fromkeys(("mse", "mae", "rmse", "smape", "mase", "wape", "coverage_80", "coverage_95"), 0.4)
 METRICS = {
     "schema_version": 1,
     "units": "standardised",
