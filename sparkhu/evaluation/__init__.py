@@ -1,0 +1,1 @@
+"""Evaluation: metrics, the backtest over windows, conformal intervals, the champion."""

@@ -1,0 +1,166 @@
+"""The backtest: every model on every window of a part of the split, scored against observed values only.
+
+Errors are kept as sums per series and model, so the tables of shards are simply put one after another, and means over
+series, groups or all are made from them at the end (`summary.py`).
+"""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.evaluation.conformal import LEVELS
+from sparkhu.evaluation.metrics import absolute_percentage
+from sparkhu.models.base import Forecaster, Models
+from sparkhu.steps.normalisation import fit_scalers
+from sparkhu.training.parts import PARTS, TEST, Floats, Integers, ShardWindows, assemble, expand
+
+SUMS = ("absolute", "squared", "absolute_own", "actual_own", "percentage", "scaled", *[f"inside_{p}" for p in LEVELS])
+COUNTS = ("windows", "points", "scaled_points", *[f"interval_points_{p}" for p in LEVELS])
+SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "group": pl.String(),
+    "model": pl.String(),
+    **{name: pl.Int64() for name in COUNTS},
+    **{name: pl.Float64() for name in SUMS},
+}
+
+
+def score_shard(
+    sequences: pl.DataFrame,
+    windows: pl.DataFrame,
+    scalers: pl.DataFrame,
+    profile: pl.DataFrame,
+    *,
+    models: Models,
+    intervals: pl.DataFrame | None = None,
+    part: str = TEST,
+) -> pl.DataFrame:
+    """Score models on the windows of one part.
+
+    Args:
+        sequences: Sorted rows of the shard.
+        windows: As `index_windows` gives them.
+        scalers: As `fit_scalers` gives them.
+        profile: As `plan_groups` gives it.
+        models: By name and group; as they stood after the training interval (`for_evaluation`).
+        intervals: As `borrow` gives them, for the coverage; None leaves it out.
+        part: Which of `sparkhu.training.parts.PARTS`.
+
+    Returns:
+        One row a series and model with scored points: `windows`, `points` and sums of errors. `absolute` and
+        `squared` are in units of the standard deviation of the training interval, whatever the scaler; `*_own` in the
+        series' own units; `percentage` sums sMAPE terms, `scaled` MASE terms over `scaled_points`.
+
+    Raises:
+        InputError: `part` is none of the parts.
+    """
+    if part not in PARTS:
+        raise InputError(f"part must be one of {', '.join(PARTS)}, got '{part}'")
+    shard = assemble(sequences, windows, scalers, profile)
+    units = Units(shard, sequences, profile)
+    tables = [pl.DataFrame(schema=SCHEMA)]
+    for group, _, H, rows in shard.groups():
+        chosen = rows.filter(pl.col("part") == part)
+        for name, groups in models.items():
+            if group in groups and chosen.height:
+                radii = {level: interval_radii(intervals, shard, name, level, H) for level in LEVELS}
+                tables.append(_score(shard, units, chosen, groups[group], radii))
+    return pl.concat(tables).sort("unique_id", "model")
+
+
+class Units:
+    """What errors of each series are measured in.
+
+    Attributes:
+        deviation: Standard deviation of the training interval, an element a series of the shard's table.
+        seasonal: Mean absolute seasonal change of the training interval, the scale of MASE; NaN where there is none.
+    """
+
+    def __init__(self, shard: ShardWindows, sequences: pl.DataFrame, profile: pl.DataFrame):
+        standard = fit_scalers(sequences, profile, scaler="standard").frames["scalers"].select("unique_id", "scale")
+        changes = _seasonal_changes(shard, sequences, profile)
+        table = shard.series.join(standard, on="unique_id", how="left", maintain_order="left")
+        table = table.join(changes, on="unique_id", how="left", maintain_order="left")
+        self.deviation = table["scale"].to_numpy()
+        self.seasonal = table["change"].fill_null(float("nan")).to_numpy()
+
+
+def _seasonal_changes(shard: ShardWindows, sequences: pl.DataFrame, profile: pl.DataFrame) -> pl.DataFrame:
+    plan = profile.select("unique_id", "train_end", season=pl.col("season_length").fill_null(1).clip(1))
+    rows = sequences.select("unique_id", "ds", observed=pl.Series(shard.observed)).join(
+        plan, on="unique_id", maintain_order="left"
+    )
+    parts = [pl.DataFrame(schema={"unique_id": pl.String, "change": pl.Float64})]
+    for (season,), part in rows.partition_by("season", as_dict=True).items():
+        change = pl.col("observed") - pl.col("observed").shift(int(season)).over("unique_id")
+        trained = part.with_columns(change=change.abs().fill_nan(None)).filter(pl.col("ds") < pl.col("train_end"))
+        parts.append(trained.group_by("unique_id").agg(pl.col("change").mean()))
+    return pl.concat(parts).with_columns(change=pl.when(pl.col("change") > 0).then(pl.col("change")))
+
+
+def interval_radii(intervals: pl.DataFrame | None, shard: ShardWindows, model: str, level: int, H: int) -> Floats:
+    """Look half-widths up, (series of the shard, H) in scaled units; NaN where there is none."""
+    found = np.full((shard.series.height, H), np.nan)
+    if intervals is None:
+        return found
+    codes = shard.series.select("unique_id", code=pl.int_range(pl.len(), dtype=pl.Int64))
+    rows = intervals.filter((pl.col("model") == model) & (pl.col("step") <= H)).join(codes, on="unique_id")
+    radii = rows[f"radius_{level}"].fill_null(float("nan")).to_numpy()
+    found[rows["code"].to_numpy(), rows["step"].to_numpy() - 1] = radii
+    return found
+
+
+def _score(
+    shard: ShardWindows,
+    units: Units,
+    rows: pl.DataFrame,
+    model: Forecaster,
+    radii: dict[int, Floats],
+) -> pl.DataFrame:
+    L, H = model.input_size, model.horizon
+    totals = {column: np.zeros(shard.series.height) for column in (*COUNTS, *SUMS)}
+    for codes, starts in shard.chunks(rows, L + H):
+        scaled = model.predict(expand(shard.inputs, starts, L))
+        errors = _errors(shard, units, codes, starts + L, scaled)
+        errors |= _inside(shard, codes, starts + L, scaled, radii)
+        for column, values in errors.items():
+            totals[column] += np.bincount(codes, values, minlength=len(totals[column]))
+    table = shard.series.select("unique_id", "group").with_columns(
+        pl.lit(model.name).alias("model"), *[pl.Series(column, values) for column, values in totals.items()]
+    )
+    return table.filter(pl.col("points") > 0).cast(dict(SCHEMA)).select(SCHEMA.keys())  # type: ignore[arg-type]
+
+
+def _errors(shard: ShardWindows, units: Units, codes: Integers, targets: Integers, scaled: Floats) -> dict[str, Any]:
+    """Sum each window's errors over its observed points: arrays (windows,)."""
+    actual = expand(shard.observed, targets, scaled.shape[1])
+    forecast = shard.unscaled(scaled, codes)
+    own = np.abs(actual - forecast)
+    points = (~np.isnan(actual)).sum(axis=1)
+    deviation, seasonal = units.deviation[codes], units.seasonal[codes]
+    absolute = np.nansum(own, axis=1)
+    return {
+        "windows": (points > 0).astype(np.float64),
+        "points": points,
+        "scaled_points": np.where(np.isnan(seasonal), 0, points),
+        "absolute": absolute / deviation,
+        "squared": np.nansum(own**2, axis=1) / deviation**2,
+        "absolute_own": absolute,
+        "actual_own": np.nansum(np.abs(actual), axis=1),
+        "percentage": np.nansum(absolute_percentage(actual, forecast), axis=1),
+        "scaled": np.where(np.isnan(seasonal), 0.0, absolute / np.where(np.isnan(seasonal), 1.0, seasonal)),
+    }
+
+
+def _inside(
+    shard: ShardWindows, codes: Integers, targets: Integers, scaled: Floats, radii: dict[int, Floats]
+) -> dict[str, Any]:
+    residuals = np.abs(expand(shard.truth, targets, scaled.shape[1]) - scaled)
+    counted = {}
+    for level, radius in radii.items():
+        allowed = radius[codes]
+        counted[f"interval_points_{level}"] = (~np.isnan(residuals) & ~np.isnan(allowed)).sum(axis=1)
+        counted[f"inside_{level}"] = (residuals <= allowed).sum(axis=1)
+    return counted

@@ -1,0 +1,224 @@
+"""Split conformal intervals: half-widths from the absolute errors on windows that chose nothing.
+
+For n residuals and a coverage of 1 − α the half-width is the ⌈(n + 1)(1 − α)⌉-th smallest, per series, model
+and horizon step, in scaled units. Source: J. Lei et al., "Distribution-Free Predictive Inference for Regression", JASA
+113 (2018), section 2.2. A series with fewer than 1/α residuals at a step borrows from a pool: its group's residuals at
+that step, else at all steps, else those of all groups. Pools are histograms with logarithmic bins, so that they add up
+exactly over shards in bounded memory; a pooled half-width is a bin's upper end, at most 1.4 % too wide.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from sparkhu import ledger
+from sparkhu.models.base import Forecaster, Models
+from sparkhu.training.parts import CALIBRATE, Floats, Integers, ShardWindows, assemble, expand
+
+LEVELS = (80, 95)
+BINS = 2048
+SMALLEST, LARGEST = 1e-6, 1e6
+OWN, GROUP_STEP, GROUP, ALL = ("series", "group at the step", "group", "all groups")
+SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "group": pl.String(),
+    "model": pl.String(),
+    "step": pl.Int64(),
+    "residuals": pl.Int64(),
+    **{f"radius_{level}": pl.Float64() for level in LEVELS},
+}
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What the calibration windows of some series say.
+
+    Attributes:
+        table: One row a series, model and step: `residuals`, and `radius_80`, `radius_95` in scaled units, null
+            where the series has too few residuals of its own. Every series of a group is in it.
+        pools: Histograms (H, BINS) of the residuals by (group, model).
+    """
+
+    table: pl.DataFrame
+    pools: Mapping[tuple[str, str], Counts]
+
+
+def fewest(level: int) -> int:
+    """Give the residuals that a coverage of `level` percent takes: 1/α, 5 for 80 and 20 for 95."""
+    return -(-100 // (100 - level))
+
+
+def rank(count: Counts, level: int) -> Counts:
+    """Give ⌈(n + 1)·level/100⌉ in whole numbers."""
+    return -(-(count + 1) * level // 100)
+
+
+def calibrate_shard(
+    sequences: pl.DataFrame,
+    windows: pl.DataFrame,
+    scalers: pl.DataFrame,
+    profile: pl.DataFrame,
+    *,
+    models: Models,
+) -> Calibration:
+    """Measure the residuals of every model on a shard's calibration windows, against observed values.
+
+    Args:
+        sequences: Sorted rows of the shard.
+        windows: As `index_windows` gives them.
+        scalers: As `fit_scalers` gives them.
+        profile: As `plan_groups` gives it.
+        models: By name and group; as they stood after the training interval (`for_evaluation`).
+    """
+    shard = assemble(sequences, windows, scalers, profile)
+    tables, pools = [pl.DataFrame(schema=SCHEMA)], {}
+    rows = {group: part for group, _, _, part in shard.groups()}
+    for (group, H), series in shard.series.partition_by("group", "horizon", as_dict=True).items():
+        part = rows.get(group, shard.table.clear()).filter(pl.col("part") == CALIBRATE)
+        members = shard.series.with_row_index("code").filter(pl.col("group") == group)["code"].to_numpy().astype(int)
+        for name, groups in models.items():
+            if group not in groups:
+                continue
+            found = residuals(shard, part, groups[group])
+            position = np.searchsorted(members, part["code"].to_numpy())
+            tables.append(_own(series["unique_id"], group, name, found, position))
+            pools[group, name] = _histogram(found)
+    return Calibration(pl.concat(tables).sort("unique_id", "model", "step"), pools)
+
+
+def residuals(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> Floats:
+    """Give absolute errors (windows, H) in scaled units; NaN where nothing was observed."""
+    L, H = model.input_size, model.horizon
+    parts = [np.empty((0, H))]
+    for _, starts in shard.chunks(rows, L + H):
+        forecast = model.predict(expand(shard.inputs, starts, L))
+        parts.append(np.abs(expand(shard.truth, starts + L, H) - forecast))
+    return np.concatenate(parts)
+
+
+def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers) -> pl.DataFrame:
+    """Take each series' order statistics, step by step; `series` numbers the windows' series in order."""
+    size, H = len(ids), found.shape[1]
+    first = np.searchsorted(series, np.arange(size))
+    counts, radii = np.zeros((size, H), np.int64), {level: np.full((size, H), np.nan) for level in LEVELS}
+    for step in range(H):
+        column = found[:, step]
+        ordered = column[np.lexsort((column, series))]
+        counts[:, step] = np.bincount(series, ~np.isnan(column), minlength=size)
+        for level, radius in radii.items():
+            enough = counts[:, step] >= fewest(level)
+            at = first[enough] + rank(counts[enough, step], level) - 1
+            radius[enough, step] = ordered[at]
+    columns = {f"radius_{level}": pl.Series(radius.ravel()).fill_nan(None) for level, radius in radii.items()}
+    return pl.DataFrame(
+        {
+            "unique_id": ids.gather(np.repeat(np.arange(size), H)),
+            "group": pl.repeat(group, size * H, eager=True),
+            "model": pl.repeat(model, size * H, eager=True),
+            "step": np.tile(np.arange(1, H + 1), size),
+            "residuals": counts.ravel(),
+            **columns,
+        },
+        schema=SCHEMA,
+    )
+
+
+def _histogram(found: Floats) -> Counts:
+    H = found.shape[1]
+    step = np.broadcast_to(np.arange(H), found.shape)[~np.isnan(found)]
+    share = np.log(np.clip(found[~np.isnan(found)], SMALLEST, LARGEST) / SMALLEST) / np.log(LARGEST / SMALLEST)
+    bins = np.minimum((share * BINS).astype(np.int64), BINS - 1)
+    return np.bincount(step * BINS + bins, minlength=H * BINS).reshape(H, BINS)
+
+
+def merge_pools(calibrations: Iterable[Calibration]) -> dict[tuple[str, str], Counts]:
+    """Add the pools of shards."""
+    total: dict[tuple[str, str], Counts] = {}
+    for calibration in calibrations:
+        for key, counts in calibration.pools.items():
+            total[key] = total[key] + counts if key in total else counts
+    return total
+
+
+def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
+    """Fill the half-widths that a series cannot give itself from the pools.
+
+    Args:
+        table: `Calibration.table` of one or more shards.
+        pools: Of all shards of the run (`merge_pools`).
+
+    Returns:
+        The table with `radius_*` filled and `source_80`, `source_95`: `series`, `group at the step`, `group`,
+        `all groups`, or null with a null radius where even these have fewer than 1/α residuals.
+        The 95 % half-width is never below the 80 % one.
+    """
+    lent = _pool_table(pools)
+    joined = table.join(lent, on=("group", "model", "step"), how="left", maintain_order="left")
+    for level in LEVELS:
+        own, pooled = pl.col(f"radius_{level}"), pl.col(f"pooled_{level}")
+        source = pl.when(own.is_not_null()).then(pl.lit(OWN)).otherwise(pl.col(f"lender_{level}"))
+        joined = joined.with_columns(
+            source.alias(f"source_{level}"), pl.coalesce(own, pooled).alias(own.meta.output_name())
+        )
+    wider = pl.when(pl.col("radius_95").is_not_null()).then(pl.max_horizontal("radius_80", "radius_95"))
+    return joined.with_columns(radius_95=wider).select(*SCHEMA, "source_80", "source_95")
+
+
+def _pool_table(pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
+    everything = {
+        model: sum(
+            (counts.sum(axis=0) for (_, name), counts in pools.items() if name == model), np.zeros(BINS, np.int64)
+        )
+        for _, model in pools
+    }
+    rows = []
+    for (group, model), counts in sorted(pools.items()):
+        for step, at_step in enumerate(counts, start=1):
+            lenders = ((GROUP_STEP, at_step), (GROUP, counts.sum(axis=0)), (ALL, everything[model]))
+            found = [_first_enough(lenders, level) for level in LEVELS]
+            rows.append((group, model, step, *[cell for pair in found for cell in pair]))
+    columns = [c for level in LEVELS for c in ((f"pooled_{level}", pl.Float64), (f"lender_{level}", pl.String))]
+    schema = {"group": pl.String, "model": pl.String, "step": pl.Int64, **dict(columns)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _first_enough(lenders: Iterable[tuple[str, Counts]], level: int) -> tuple[float | None, str | None]:
+    for name, counts in lenders:
+        total = counts.sum()
+        if total >= fewest(level):
+            bin_number = int(np.searchsorted(np.cumsum(counts), rank(total, level)))
+            return SMALLEST * (LARGEST / SMALLEST) ** ((bin_number + 1) / BINS), name
+    return None, None
+
+
+def calibration_entries(intervals: pl.DataFrame, *, model: str) -> pl.DataFrame:
+    """Say in the ledger which series had too few residuals of their own and where their intervals come from.
+
+    Args:
+        intervals: As `borrow` gives them.
+        model: The model whose intervals are looked at, the champion.
+    """
+    rows = intervals.filter(pl.col("model") == model)
+    table = rows.group_by("unique_id", maintain_order=True).agg(
+        pl.col("residuals").min(),
+        lender=pl.col("source_95").last(),
+        own=(pl.col("source_95") == OWN).fill_null(False).all(),
+    )
+    text = pl.format(
+        "{} residuals of its own, an interval of 95 % needs {}: {}",
+        pl.col("residuals"),
+        pl.lit(fewest(95)),
+        pl.when(pl.col("lender").is_null()).then(pl.lit("no interval")).otherwise(
+            pl.format("borrowed from {}", pl.col("lender"))
+        ),
+    )  # fmt: skip
+    table = table.with_columns(
+        status=pl.when("own").then(pl.lit("ok")).otherwise(pl.lit("skipped")), reason=pl.when(~pl.col("own")).then(text)
+    )
+    return ledger.entries(
+        table["unique_id"], status=table["status"], reason=table["reason"], counts={"residuals": table["residuals"]}
+    )

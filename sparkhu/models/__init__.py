@@ -1,0 +1,1 @@
+"""Forecasters behind one small interface, stored without pickle."""

@@ -1,0 +1,34 @@
+"""The models that a run lets compete: the fitted linear one and the two that learn nothing."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from sparkhu.models.base import Forecaster, Models
+from sparkhu.models.linear import Linear
+from sparkhu.models.naive import LastValue, SeasonalNaive
+
+LINEAR, SEASONAL_NAIVE, LAST_VALUE = NAMES = ("linear", "seasonal_naive", "last_value")
+
+
+def candidates(profile: pl.DataFrame, linear: Mapping[str, Linear]) -> Models:
+    """Give every model by name and group.
+
+    Args:
+        profile: As `plan_groups` gives it.
+        linear: The fitted linear models; a group without one has the naive models alone.
+    """
+    sizes = profile.drop_nulls("group").unique("group").sort("group")
+    naive: dict[str, dict[str, Forecaster]] = {SEASONAL_NAIVE: {}, LAST_VALUE: {}}
+    for group, L, H, season in sizes.select("group", "input_size", "horizon", "season_length").iter_rows():
+        naive[SEASONAL_NAIVE][group] = SeasonalNaive(L, H, season or 1)
+        naive[LAST_VALUE][group] = LastValue(L, H)
+    return {LINEAR: linear, **naive}
+
+
+def for_evaluation(models: Models) -> Models:
+    """Give the models as they stood after the training interval, to be scored on what came later."""
+    return {
+        name: {g: model.for_evaluation() if isinstance(model, Linear) else model for g, model in groups.items()}
+        for name, groups in models.items()
+    }

@@ -1,0 +1,62 @@
+"""Forecasters that learn nothing: the yardsticks of every evaluation, and the fallback of every forecast."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sparkhu.models.base import Floats, check_inputs
+from sparkhu.models.storage import write_model
+
+
+@dataclass(frozen=True)
+class LastValue:
+    """Repeats the last value.
+
+    Example:
+        >>> LastValue(input_size=2, horizon=3).predict(np.array([[1.0, 5.0]])).tolist()
+        [[5.0, 5.0, 5.0]]
+    """
+
+    input_size: int
+    horizon: int
+    name: str = "last_value"
+
+    def predict(self, inputs: Floats) -> Floats:
+        """Forecast (n, H) from inputs (n, L)."""
+        check_inputs(inputs, self.input_size)
+        return np.repeat(inputs[:, -1:], self.horizon, axis=1)
+
+    def save(self, folder: Path) -> None:
+        """Write the model into `folder`."""
+        write_model(folder, {"kind": self.name, "input_size": self.input_size, "horizon": self.horizon}, {})
+
+
+@dataclass(frozen=True)
+class SeasonalNaive:
+    """Repeats the last season; where the input is shorter than a season, or there is none, the last value.
+
+    Example:
+        >>> SeasonalNaive(input_size=3, horizon=3, season_length=2).predict(np.array([[9.0, 1.0, 5.0]])).tolist()
+        [[1.0, 5.0, 1.0]]
+    """
+
+    input_size: int
+    horizon: int
+    season_length: int
+    name: str = "seasonal_naive"
+
+    @property
+    def lag(self) -> int:
+        """How many points back the forecast looks: the season, 1 where the input does not hold one."""
+        return self.season_length if 1 <= self.season_length <= self.input_size else 1
+
+    def predict(self, inputs: Floats) -> Floats:
+        """Forecast (n, H) from inputs (n, L)."""
+        check_inputs(inputs, self.input_size)
+        return inputs[:, self.input_size - self.lag + np.arange(self.horizon) % self.lag]
+
+    def save(self, folder: Path) -> None:
+        """Write the model into `folder`."""
+        sizes = {"input_size": self.input_size, "horizon": self.horizon, "season_length": self.season_length}
+        write_model(folder, {"kind": self.name, **sizes}, {})

@@ -1,0 +1,1 @@
+"""Training: groups of series, parts of their windows, Gram matrices, the ridge."""

@@ -1,0 +1,122 @@
+"""Gram matrices of windows: all that closed-form least squares needs to know of the data, in one pass.
+
+A window is the vector z = (x − last x, 1, y − last x) of L + 1 + H numbers. The Gram matrix Σ z zᵀ gives the normal
+equations of every horizon step at once, and the squared error of any linear map W on the same windows as a
+quadratic form, Σ ‖y − Wᵀx‖² = tr(Vᵀ G V) with V = (W; −I). Matrices of shards are added in the order of the
+shards, so that the result does not depend on how many workers made them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import SparkhuError
+from sparkhu.training.parts import CHOOSE, TRAIN, Floats, Integers, ShardWindows, assemble, expand
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """The Gram matrix of some windows.
+
+    Attributes:
+        matrix: (L + 1 + H, L + 1 + H), Σ z zᵀ.
+        windows: How many windows it sums.
+        input_size: L.
+    """
+
+    matrix: Floats
+    windows: int
+    input_size: int
+
+    @classmethod
+    def empty(cls, input_size: int, horizon: int) -> "Gram":
+        """Give the Gram matrix of no windows."""
+        size = input_size + 1 + horizon
+        return cls(np.zeros((size, size)), 0, input_size)
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return int(self.matrix.shape[0]) - 1 - self.input_size
+
+    def __add__(self, other: "Gram") -> "Gram":
+        if self.input_size != other.input_size or self.matrix.shape != other.matrix.shape:
+            raise SparkhuError(
+                f"Gram matrices of windows {self.input_size} + {self.horizon} and {other.input_size} + "
+                f"{other.horizon} cannot be added. Plan the groups once for all shards."
+            )
+        return Gram(self.matrix + other.matrix, self.windows + other.windows, self.input_size)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupGram:
+    """The Gram matrices of one group.
+
+    Attributes:
+        train: Windows of the training interval.
+        choose: Windows of the choosing half of validation whose targets were all observed, against the observed
+            values.
+        rest: All other windows than those of training, for the final fit.
+    """
+
+    train: Gram
+    choose: Gram
+    rest: Gram
+
+    def __add__(self, other: "GroupGram") -> "GroupGram":
+        return GroupGram(self.train + other.train, self.choose + other.choose, self.rest + other.rest)
+
+
+def gram_shard(
+    sequences: pl.DataFrame, windows: pl.DataFrame, scalers: pl.DataFrame, profile: pl.DataFrame
+) -> dict[str, GroupGram]:
+    """Sum the Gram matrices of a shard's windows, by group.
+
+    Args:
+        sequences: Sorted rows of the shard.
+        windows: As `index_windows` gives them.
+        scalers: As `fit_scalers` gives them.
+        profile: With `group, input_size, horizon, season_length` and the borders of the split.
+    """
+    shard = assemble(sequences, windows, scalers, profile)
+    grams = {}
+    for group, L, H, rows in shard.groups():
+        choosing = rows.filter(pl.col("part") == CHOOSE)
+        grams[group] = GroupGram(
+            train=_sum(shard, rows.filter(pl.col("part") == TRAIN), L, H),
+            choose=_sum(shard, choosing, L, H, targets=shard.truth),
+            rest=_sum(shard, rows.filter(pl.col("part") != TRAIN), L, H),
+        )
+    return grams
+
+
+def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
+    """Add the Gram matrices of shards, in the order given."""
+    total: dict[str, GroupGram] = {}
+    for grams in shards:
+        for group, gram in grams.items():
+            total[group] = total[group] + gram if group in total else gram
+    return dict(sorted(total.items()))
+
+
+def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, targets: Floats | None = None) -> Gram:
+    total, count = Gram.empty(L, H).matrix, 0
+    for _, starts in shard.chunks(rows, L + 1 + H):
+        z = _vectors(shard.inputs, starts, L, H) if targets is None else _scored(shard.inputs, targets, starts, L, H)
+        total += z.T @ z
+        count += len(z)
+    return Gram(total, count, L)
+
+
+def _vectors(values: Floats, starts: Integers, L: int, H: int) -> Floats:
+    points = expand(values, starts, L + H)
+    points -= points[:, L - 1 : L].copy()
+    return np.insert(points, L, 1.0, axis=1)
+
+
+def _scored(values: Floats, targets: Floats, starts: Integers, L: int, H: int) -> Floats:
+    z = _vectors(values, starts, L, H)
+    z[:, L + 1 :] = expand(targets, starts + L, H) - values[starts + L - 1][:, None]
+    return z[~np.isnan(z).any(axis=1)]
