@@ -20,6 +20,13 @@ def rows(*values: float) -> pl.DataFrame:
     return pl.DataFrame({"unique_id": ["a"] * len(values), "y": list(values)})
 
 
+def fail_halfway(*paths: Path) -> None:
+    with new_folder(*paths) as drafts:
+        assert all(draft.is_dir() for draft in drafts)
+        write_shard(drafts[0], "s0", rows(2))
+        raise RuntimeError("broken")
+
+
 def test_a_dataset_comes_back_as_its_manifest_says(tmp_path: Path) -> None:
     made = dataset(tmp_path / "d", "rows", s0=rows(1, 2), s1=rows(3))
     assert made.shards == (Shard("s0", 2, 1), Shard("s1", 1, 1))
@@ -80,18 +87,15 @@ def test_a_dataset_without_the_shard_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_exception_leaves_neither_result_nor_draft(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="broken"), new_folder(tmp_path / "x", tmp_path / "y") as drafts:
-        assert all(draft.is_dir() for draft in drafts)
-        (drafts[0] / "half").touch()
-        raise RuntimeError("broken")
+    with pytest.raises(RuntimeError, match="broken"):
+        fail_halfway(tmp_path / "x", tmp_path / "y")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
     dataset(tmp_path / "d", "rows", s0=rows(1))
-    with pytest.raises(RuntimeError, match="broken"), new_folder(tmp_path / "d") as (draft,):
-        write_shard(draft, "s0", rows(2))
-        raise RuntimeError("broken")
+    with pytest.raises(RuntimeError, match="broken"):
+        fail_halfway(tmp_path / "d")
     assert read_shard([open_dataset(tmp_path / "d")], "s0")["y"].to_list() == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
 
