@@ -1,0 +1,267 @@
+"""Gap detection: every instant at which a regular series lacks a row gets one, with a null and `is_gap`.
+
+Between two rows at least 1.7 periods apart stand `n − 1` new rows, `n = ⌊(10·gap + 7·P) / (10·P)⌋`, evenly
+spaced, in whole microseconds. Before the first row (back to `start`) and behind the last (up to `end`) new rows step
+by `P` from that row. Months, quarters, years and business days count and step by the calendar, whole days by the
+clock of the zone. A row that came without a value is marked as well.
+"""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import accepts_pandas, check_frame
+from sparkhu.ledger import entries
+from sparkhu.periods import Period
+from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Bools, Ints, Segments, instants, times
+from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, join, last_period, new_instants
+from sparkhu.zones import check_zone
+
+MAX_GAP_POINTS = 1_000_000
+
+
+def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_gap_points: int) -> Bounds:
+    """Check the parameters of the step, and read its interval.
+
+    Args:
+        start: ISO text of the first instant, in `zone` where it names none; empty means none.
+        end: The instant the interval ends before, likewise.
+        zone: IANA name.
+        preserve_last: Needs an `end`.
+        max_gap_points: At least 1.
+
+    Raises:
+        InputError: A text is no time, `end` does not lie after `start`, or a value cannot be used.
+    """
+    check_zone(zone)
+    bounds = [_instant(name, text, zone) for name, text in (("start", start), ("end", end))]
+    return _bounds(bounds[0], bounds[1], preserve_last=preserve_last, max_gap_points=max_gap_points)
+
+
+def _instant(name: str, text: str, zone: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{name} must be an ISO time such as 2024-06-01T00:00, got '{text}'.") from error
+    if read.tzinfo is not None:
+        return read
+    local = pl.Series([read], dtype=pl.Datetime("us")).dt.replace_time_zone(
+        zone, ambiguous="earliest", non_existent="null"
+    )
+    if local[0] is None:
+        raise InputError(f"{name} '{text}' does not exist in {zone}, where the clocks skip it. Give it an offset.")
+    moment: datetime = local.dt.convert_time_zone("UTC")[0]
+    return moment
+
+
+def _bounds(start: datetime | None, end: datetime | None, *, preserve_last: bool, max_gap_points: int) -> Bounds:
+    if max_gap_points < 1:
+        raise InputError(f"max_gap_points must be at least 1, got {max_gap_points}.")
+    if preserve_last and end is None:
+        raise InputError("preserve_last keeps the last period before `end` free, but there is no end. Give one.")
+    if start is not None and end is not None and end <= start:
+        raise InputError(f"end must lie after start, got [{start.isoformat()}, {end.isoformat()}).")
+    return Bounds(_microseconds(start), _microseconds(end), preserve_last)
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(instants(pl.Series([moment]))[0])
+
+
+@accepts_pandas
+def add_gap_rows(
+    frame: pl.DataFrame,
+    period: Period | str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    preserve_last: bool = False,
+    max_gap_points: int = MAX_GAP_POINTS,
+) -> pl.DataFrame:
+    """Give every missing instant of series that share a period a row.
+
+    Args:
+        frame: Observation frame, sorted, each instant of a series once.
+        period: The period, or its label such as `1h` or `1mo` (in UTC).
+        start: First instant of the interval (with a zone); none: nothing is added in front.
+        end: The instant the interval ends before; none: nothing is added behind.
+        preserve_last: Add no row in `[end − P, end)`.
+        max_gap_points: The most rows that one series may get.
+
+    Returns:
+        The frame with the new rows in their places and `is_gap`. In a new row `y` (and `y_raw`) are null,
+        `available_at` is `ds`, `is_outlier` and `needs_fill` are false, and any other column is null.
+
+    Raises:
+        InputError: A parameter cannot be used, or a series would get more than `max_gap_points` rows.
+
+    Example:
+        >>> add_gap_rows(frame, "1h", end=datetime(2024, 6, 2, tzinfo=UTC)).filter("is_gap")
+    """
+    bounds = _bounds(start, end, preserve_last=preserve_last, max_gap_points=max_gap_points)
+    check_frame(frame, "unique_id", "ds", "y", "available_at")
+    owner = Segments.of(frame)
+    steps = period if isinstance(period, Period) else Period.parse(period)
+    plan = _Plan(instants(frame["ds"]), owner, bounds, max_gap_points)
+    plan.add(np.arange(len(owner.lengths)), steps)
+    if plan.too_many.any():
+        worst = int(np.flatnonzero(plan.too_many)[0])
+        raise InputError(f"series '{owner.ids[worst]}': {plan.reason()}")
+    return _scatter(frame, owner, *plan.finish())
+
+
+class _Plan:
+    """The rows to add to a shard, gathered period by period."""
+
+    def __init__(self, ds: Ints, owner: Segments, bounds: Bounds, limit: int) -> None:
+        self.ds, self.owner, self.bounds, self.limit = ds, owner, bounds, limit
+        self.too_many = np.zeros(len(owner.lengths), np.bool_)
+        self._slots: list[Ints] = [np.zeros(0, np.int64)]
+        self._numbers: list[Ints] = [np.zeros(0, np.int64)]
+        self._instants: list[Ints] = [np.zeros(0, np.int64)]
+
+    def add(self, series: Ints, period: Period) -> None:
+        """Plan the rows of the series that have `period`; those that need too many get none and are remembered."""
+        found = find_stretches(self.ds, self.owner, series, period, self.bounds)
+        found = self._within_limit(found)
+        moments = new_instants(found, period)
+        slots, numbers = np.repeat(found.slot, found.rows), np.repeat(found.number, found.rows)
+        free = last_period(self.bounds, period)
+        if free is not None:
+            kept = (moments < free[0]) | (moments >= free[1])
+            moments, slots, numbers = moments[kept], slots[kept], numbers[kept]
+        self._slots.append(slots)
+        self._numbers.append(numbers)
+        self._instants.append(moments)
+
+    def _within_limit(self, found: Stretches) -> Stretches:
+        # Each count is cut just above the limit first, so that their sum stays within 64 bits.
+        rows = np.zeros(len(self.owner.lengths), np.int64)
+        np.add.at(rows, found.number, np.minimum(found.rows, self.limit + 1))
+        self.too_many |= rows > self.limit
+        return found.take(~self.too_many[found.number])
+
+    def reason(self) -> str:
+        """Say why a series that needs too many rows is left out."""
+        return (
+            f"its gaps hold more than max_gap_points = {self.limit} points; "
+            "check its period and the interval, or raise max_gap_points."
+        )
+
+    def finish(self) -> tuple[Ints, Ints, Ints]:
+        """Give slot, series' number and instant of every new row, in the order of the shard."""
+        slots, numbers = np.concatenate(self._slots), np.concatenate(self._numbers)
+        moments = np.concatenate(self._instants)
+        order = np.lexsort((moments, numbers)) if len(self._slots) > 2 else np.arange(len(slots))
+        return slots[order], numbers[order], moments[order]
+
+
+def _scatter(frame: pl.DataFrame, owner: Segments, slots: Ints, numbers: Ints, moments: Ints) -> pl.DataFrame:
+    """Put the new rows into the frame, each before the row `slots` says."""
+    observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
+    marked = frame.with_columns(is_gap=observed.is_null() | _earlier(frame))
+    if not len(slots):
+        return marked
+    total = frame.height + len(slots)
+    is_new = np.zeros(total, np.bool_)
+    is_new[slots + np.arange(len(slots))] = True
+    source = pl.Series(np.cumsum(~is_new) - 1).set(pl.Series(is_new), None)
+    ds, number = np.empty(total, np.int64), np.empty(total, np.int64)
+    ds[is_new], ds[~is_new] = moments, instants(frame["ds"])
+    number[is_new], number[~is_new] = numbers, owner.number()
+    new = pl.Series(is_new)
+    flags = [name for name in ("is_outlier", "needs_fill") if name in frame.columns]
+    return marked.select(pl.all().gather(source)).with_columns(
+        unique_id=owner.ids.gather(number),
+        ds=times(ds),
+        available_at=pl.when(new).then(times(ds)).otherwise("available_at"),
+        is_gap=pl.when(new).then(pl.lit(value=True)).otherwise("is_gap"),
+        **{name: pl.when(new).then(pl.lit(value=False)).otherwise(name) for name in flags},
+    )
+
+
+def _earlier(frame: pl.DataFrame) -> pl.Expr:
+    return pl.col("is_gap").fill_null(value=False) if "is_gap" in frame.columns else pl.lit(value=False)
+
+
+def mark_gaps(
+    observations: pl.DataFrame,
+    profile: pl.DataFrame,
+    *,
+    start: str = "",
+    end: str = "",
+    zone: str = "UTC",
+    preserve_last: bool = False,
+    max_gap_points: int = MAX_GAP_POINTS,
+) -> StepResult:
+    """Mark the gaps of a shard of regular series.
+
+    Args:
+        observations: Rows of the shard.
+        profile: One row a series with `decision` and `period_label` (and `month_day`, where a month's day is aimed at).
+        start: First instant of the interval, ISO text in `zone`; empty: nothing is added in front.
+        end: The instant the interval ends before, likewise; empty: nothing is added behind.
+        zone: Time zone of `start` and `end` where they name none, and of the calendar.
+        preserve_last: Add no row in `[end − P, end)`, so that the next interval does not collide.
+        max_gap_points: The most rows that one series may get; a series that needs more fails.
+
+    Returns:
+        `observations`: all rows, the new ones in their places, see `add_gap_rows`. The ledger counts `rows`,
+        `marked` (new rows) and `nulls` (rows that came without a value). A series that is not regular is
+        skipped: no row is added. The run counts `marked` and `left_out` rows.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+    """
+    bounds = check_gaps(start=start, end=end, zone=zone, preserve_last=preserve_last, max_gap_points=max_gap_points)
+    check_frame(observations, "unique_id", "ds", "y", "available_at")
+    owner = Segments.of(observations)
+    table = _periods(owner, profile)
+    plan = _Plan(instants(observations["ds"]), owner, bounds, max_gap_points)
+    for (label, month_day), group in table.filter(pl.col("label").is_not_null()).group_by("label", "month_day"):
+        plan.add(group["number"].sort().to_numpy(), Period.parse(str(label), zone, month_day))
+    slots, numbers, moments = plan.finish()
+    marked = _scatter(observations, owner, slots, numbers, moments)
+    return _result(marked, owner, table, plan, np.bincount(numbers, minlength=len(owner.lengths)))
+
+
+def _periods(owner: Segments, profile: pl.DataFrame) -> pl.DataFrame:
+    """Give each series its number and, where it is regular, its period's label."""
+    aims = ["month_day"] if "month_day" in profile.columns else []
+    table = owner.align(profile, "decision", "period_label", *aims).with_row_index("number")
+    regular = (pl.col("decision") == "regular") & pl.col("period_label").is_not_null()
+    return table.select(
+        pl.col("number").cast(pl.Int64),
+        label=pl.when(regular).then("period_label"),
+        month_day=pl.col("month_day") if aims else pl.lit(None, dtype=pl.Int64),
+        decision="decision",
+    )
+
+
+def _result(marked: pl.DataFrame, owner: Segments, table: pl.DataFrame, plan: _Plan, added: Ints) -> StepResult:
+    left_out = int(owner.lengths[plan.too_many].sum())
+    if left_out:
+        marked = marked.filter(~pl.col("unique_id").is_in(owner.ids.filter(pl.Series(plan.too_many)).implode()))
+    nulls = marked.group_by("unique_id").agg(n=pl.col("is_gap").sum())
+    nulls_each = owner.align(nulls, "n")["n"].fill_null(0) - pl.Series(added)
+    skipped = table["label"].is_null()
+    state = pl.DataFrame({"failed": plan.too_many, "skipped": skipped, "decision": table["decision"]})
+    state = state.select(
+        status=pl.when("failed").then(pl.lit("failed")).when("skipped").then(pl.lit("skipped")).otherwise(pl.lit("ok")),
+        reason=pl.when("failed")
+        .then(pl.lit(plan.reason()))
+        .when("skipped")
+        .then(pl.format("gaps are marked in regular series, this one is {}", pl.col("decision").fill_null("unknown"))),
+    )
+    ledger = entries(
+        owner.ids,
+        status=state["status"],
+        reason=state["reason"],
+        counts={"rows": pl.Series(owner.lengths), "marked": pl.Series(added), "nulls": nulls_each.clip(0)},
+    )
+    return StepResult({"observations": marked}, ledger, {"marked": int(added.sum()), "left_out": left_out})

@@ -1,0 +1,76 @@
+"""Joining of both ways: the regular series with their gaps filled and the irregular ones on their grid."""
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME, check_frame
+from sparkhu.ledger import entries
+from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Segments
+
+SEQUENCES: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "y_raw": pl.Float64(),
+    "available_at": TIME,
+    "is_gap": pl.Boolean(),
+    "is_outlier": pl.Boolean(),
+    "fill_strategy": pl.String(),
+}
+
+
+def join_series(
+    regular: pl.DataFrame, irregular: pl.DataFrame, profile: pl.DataFrame, grid_profile: pl.DataFrame
+) -> StepResult:
+    """Join the model-ready rows of both ways of a shard.
+
+    Args:
+        regular: Regular series with marked and filled gaps. Where a cleaning step was off and its columns
+            are not there, nothing was changed: `y_raw` is `y`, no flag is set, `fill_strategy` is null.
+        irregular: Irregular series on their grid.
+        profile: One row a series of the shard.
+        grid_profile: One row an irregular series, as its grid has it.
+
+    Returns:
+        `sequences`: the columns of `SEQUENCES`, sorted by series and time; `profile`: one row a series in
+        `sequences`, in the same order. The ledger counts `rows`.
+
+    Raises:
+        InputError: A series goes both ways, or a column is missing.
+    """
+    both = [_sequence(regular), _sequence(irregular)]
+    doubled = both[0]["unique_id"].unique().filter(both[0]["unique_id"].unique().is_in(both[1]["unique_id"].implode()))
+    if len(doubled):
+        raise InputError(f"series '{doubled.min()}' goes both ways; a series is regular or irregular, not both.")
+    sequences = _by_series(pl.concat(both))
+    owner = Segments.of(sequences)
+    rest = profile.filter(~pl.col("unique_id").is_in(grid_profile["unique_id"].implode()))
+    joined = pl.concat([rest, grid_profile.select(profile.columns)])
+    ledger = entries(owner.ids, counts={"rows": pl.Series(owner.lengths)})
+    table = owner.align(joined, *[name for name in joined.columns if name != "unique_id"])
+    return StepResult({"sequences": sequences, "profile": table}, ledger)
+
+
+def _sequence(frame: pl.DataFrame) -> pl.DataFrame:
+    check_frame(frame, "unique_id", "ds", "y", "available_at")
+    absent = {
+        "y_raw": pl.col("y"),
+        "is_gap": pl.col("y").is_null(),
+        "is_outlier": pl.lit(value=False),
+        "fill_strategy": pl.lit(None, dtype=pl.String),
+    }
+    added = frame.with_columns(**{name: value for name, value in absent.items() if name not in frame.columns})
+    return added.select(pl.col(name).cast(dtype) for name, dtype in SEQUENCES.items())
+
+
+def _by_series(frame: pl.DataFrame) -> pl.DataFrame:
+    """Bring whole series, each sorted by time, into the order of their names."""
+    owner = Segments.of(frame)
+    order = owner.ids.arg_sort().to_numpy()
+    if np.array_equal(order, np.arange(len(order))):
+        return frame
+    lengths = owner.lengths[order]
+    offset = np.arange(frame.height) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return frame.select(pl.all().gather(np.repeat(owner.starts[order], lengths) + offset))

@@ -1,0 +1,157 @@
+"""How well a strategy fills this very series: known points are hidden, filled again, and compared.
+
+Masks are drawn from the known points of the training part, each with a known point directly on both sides. They
+depend on the series alone (its name seeds the draw), so they are the same for every strategy and in every shard.
+"""
+
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from sparkhu.steps.points import Points
+from sparkhu.steps.segmented import Bools, Floats, Ints
+from sparkhu.steps.strategies import Masks, Strategy
+
+MASKS = 20
+"""Masks a series and length; fewer where it has fewer places for them."""
+SHORT_LENGTHS = (1, 4)
+POINTS_PER_MASK = 3
+"""A length is measured where the training part knows this many times as many points."""
+
+SCORES: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "strategy": pl.String(),
+    "mask_length": pl.Int64(),
+    "mae": pl.Float64(),
+    "points": pl.Int64(),
+    "weight": pl.Float64(),
+}
+
+
+def seed_of(unique_id: str) -> int:
+    """Make a seed from a series' name, the same on every machine and in every Python process."""
+    return int.from_bytes(blake2b(unique_id.encode(), digest_size=8).digest(), "little")
+
+
+def draw_masks(points: Points, season_length: Ints) -> list[Masks]:
+    """Draw the masks of every series.
+
+    The places where a mask of `m` points fits (known points only, a known point on both sides, all in the training
+    part) are cut into 20 equal stretches, and one place is drawn from each; with 20 places or fewer, all are taken.
+
+    Args:
+        points: The shard.
+        season_length: Points a season for each series; 0 or 1 means none.
+
+    Returns:
+        Masks by length, each sorted by series; only the lengths that some series is long enough for.
+    """
+    known = points.owner.sum_ints(points.sample)
+    draws = _uniforms(points)
+    wanted = [(m, np.ones(len(known), np.bool_), 0 if m == 1 else 1) for m in SHORT_LENGTHS]
+    for m in np.unique(season_length):
+        if m > 1 and m not in SHORT_LENGTHS:
+            wanted.append((int(m), season_length == m, 2))
+    found = []
+    for length, series, column in sorted(wanted, key=lambda item: item[0]):
+        long_enough = series & (known >= POINTS_PER_MASK * length)
+        mask = _place(points, length, long_enough, draws[:, column])
+        if len(mask.first):
+            found.append(mask)
+    return found
+
+
+def _uniforms(points: Points) -> Floats:
+    """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks)."""
+    draws = [np.random.default_rng(seed_of(name)).random((3, MASKS)) for name in points.owner.ids]
+    return np.array(draws).reshape(-1, 3, MASKS)
+
+
+def _place(points: Points, length: int, series: Bools, draws: Floats) -> Masks:
+    places = _places(points, length, series)
+    counts = np.bincount(points.number[places], minlength=len(series))
+    first = np.cumsum(counts) - counts
+    stretch = np.arange(MASKS)
+    low = stretch * counts[:, None] // MASKS
+    size = (stretch + 1) * counts[:, None] // MASKS - low
+    # With fewer places than masks some stretches are empty: they draw nothing, the others hold one place each.
+    picked = (first[:, None] + low + (draws * size).astype(np.int64))[size > 0]
+    rows = places[picked]
+    return Masks(length, rows, points.number[rows])
+
+
+def _places(points: Points, length: int, series: Bools) -> Ints:
+    """Find the rows at which a mask may start."""
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(points.sample)])
+    start = np.arange(1, len(points.y) - length)
+    if not len(start):
+        return np.zeros(0, np.int64)
+    whole = total[start + length + 1] - total[start - 1] == length + 2
+    one_series = points.number[start - 1] == points.number[start + length]
+    return start[whole & one_series & series[points.number[start]]]
+
+
+def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
+    """Weigh the mask lengths of each series as long as its real gaps are.
+
+    A missing point of the training part counts for the measured length that is nearest to the length of its gap,
+    the shorter of two as near. Without such a point, the measured lengths weigh the same.
+
+    Args:
+        points: The shard.
+        measured: Which lengths are measured for each series, shape (series, lengths).
+        lengths: The lengths, ascending.
+
+    Returns:
+        Weights, shape (series, lengths), that sum to 1 for each series with a measured length.
+    """
+    rows = np.flatnonzero(points.missing & points.fit)
+    number = points.number[rows]
+    distance = np.abs(points.run[rows][:, None] - lengths).astype(np.float64)
+    distance[~measured[number]] = np.inf
+    counts = np.zeros(measured.shape)
+    if len(lengths):
+        np.add.at(counts, (number, distance.argmin(axis=1)), 1.0)
+    counts *= measured
+    total = counts.sum(axis=1, keepdims=True)
+    uniform = measured / np.maximum(measured.sum(axis=1, keepdims=True), 1)
+    return np.divide(counts, total, out=uniform, where=total > 0)
+
+
+def score(points: Points, name: str, strategy: Strategy, season_length: Ints) -> pl.DataFrame:
+    """Measure a strategy on the masks of every series.
+
+    Args:
+        points: The shard.
+        name: The strategy's label in the table.
+        strategy: What fills.
+        season_length: Points a season for each series; 0 or 1 means none.
+
+    Returns:
+        `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of `y`;
+        null where the strategy could not fill them all), `points` (hidden points), `weight`; sorted by series.
+    """
+    masks = draw_masks(points, season_length)
+    lengths = np.array([mask.length for mask in masks], np.int64)
+    size = (len(points.owner.lengths), len(lengths))
+    errors, hidden = np.zeros(size), np.zeros(size, np.int64)
+    for column, (mask, refilled) in enumerate(zip(masks, strategy.refill(points, masks), strict=True)):
+        series, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
+        misses = np.abs(refilled - points.y[mask.rows]).ravel()
+        hidden[series, column] = masks_each * mask.length
+        errors[series, column] = np.add.reduceat(misses, first * mask.length)
+    measured = hidden > 0
+    share = weights(points, measured, lengths)
+    series, column = np.nonzero(measured)
+    return pl.DataFrame(
+        {
+            "unique_id": points.owner.ids.gather(series),
+            "strategy": pl.repeat(name, len(series), dtype=pl.String, eager=True),
+            "mask_length": lengths[column],
+            "mae": pl.Series(errors[series, column] / hidden[series, column]).fill_nan(None),
+            "points": hidden[series, column],
+            "weight": share[series, column],
+        },
+        schema=SCORES,
+    )

@@ -1,0 +1,126 @@
+"""What filling sees of a shard: which points are known, which are missing, and the known ones next to each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from sparkhu.frame import TIME, check_frame
+from sparkhu.steps.segmented import (
+    NEVER,
+    Bools,
+    Floats,
+    Ints,
+    Segments,
+    flag,
+    floats,
+    instants,
+    next_true,
+    previous_true,
+    run_lengths,
+)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The rows of a shard as arrays.
+
+    Attributes:
+        owner: The series.
+        ds: Instants, microseconds.
+        y: Values, NaN where null.
+        available_at: Microseconds; `NEVER` where null.
+        known: Observed and not flagged as missing: `y` is there, `needs_fill` is not set, no step filled it before.
+        missing: To be filled: neither known nor filled before.
+        fit: In the series' training part (`ds` before its end).
+    """
+
+    owner: Segments
+    ds: Ints
+    y: Floats
+    available_at: Ints
+    known: Bools
+    missing: Bools
+    fit: Bools
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, train_end: pl.Series | datetime | None = None) -> "Points":
+        """Read a sorted observation frame.
+
+        Args:
+            frame: Observation frame; `needs_fill` and `fill_strategy` are heeded where it has them.
+            train_end: Where the training part ends, exclusive: one instant for all, or one a series in row
+                order; without one (or null) the whole series is its training part.
+        """
+        check_frame(frame, "unique_id", "ds", "y", "available_at")
+        owner = Segments.of(frame)
+        ds, y = instants(frame["ds"]), floats(frame["y"])
+        filled = np.zeros(frame.height, np.bool_)
+        if "fill_strategy" in frame.columns:
+            filled = frame["fill_strategy"].is_not_null().to_numpy()
+        known = ~np.isnan(y) & ~flag(frame, "needs_fill") & ~filled
+        missing = np.isnan(y) | (~known & ~filled)
+        return cls(owner, ds, y, instants(frame["available_at"]), known, missing, ds < _ends(owner, train_end))
+
+    @cached_property
+    def number(self) -> Ints:
+        """The series' number of every row."""
+        return self.owner.number()
+
+    @cached_property
+    def before(self) -> Ints:
+        """The nearest known row at or before each row, `NOWHERE` where there is none."""
+        return previous_true(self.known, self.owner)
+
+    @cached_property
+    def after(self) -> Ints:
+        """The nearest known row at or after each row, `NOWHERE` where there is none."""
+        return next_true(self.known, self.owner)
+
+    @cached_property
+    def run(self) -> Ints:
+        """How many points that are not known stand together, for each of them; 0 at a known point."""
+        return run_lengths(~self.known, self.owner)
+
+    @cached_property
+    def sample(self) -> Bools:
+        """The points that parameters are fitted on: known and in the training part."""
+        return self.known & self.fit
+
+    @cached_property
+    def sample_order(self) -> tuple[Floats, Ints, Ints, Ints]:
+        """The sample of each series, sorted.
+
+        Returns:
+            The sorted values of all series one after another, where those of each series start, how many they are,
+            and the rank of each row of the sample within its series (0 elsewhere).
+        """
+        rows = np.flatnonzero(self.sample)
+        counts = self.owner.sum_ints(self.sample)
+        first = np.cumsum(counts) - counts
+        values = self.y[rows]
+        # Sorting is the work of a series: series by series is five times as fast as one sort by two keys.
+        order = np.empty(len(rows), np.int64)
+        for start, end in zip(first.tolist(), (first + counts).tolist(), strict=True):
+            order[start:end] = np.argsort(values[start:end]) + start
+        rank = np.zeros(len(self.y), np.int64)
+        rank[rows[order]] = np.arange(len(rows)) - np.repeat(first, counts)
+        return values[order], first, counts, rank
+
+    @cached_property
+    def sample_available_at(self) -> Ints:
+        """Per series, the moment from which its whole sample could have been known."""
+        return self.owner.latest(np.where(self.sample, self.available_at, NEVER))
+
+
+def _ends(owner: Segments, train_end: pl.Series | datetime | None) -> Ints:
+    """Give every row the end of its series' training part; the end of time where there is none."""
+    forever = np.iinfo(np.int64).max
+    if isinstance(train_end, pl.Series):
+        ends = instants(train_end)
+        return np.repeat(np.where(ends == NEVER, forever, ends), owner.lengths)
+    if train_end is None:
+        return np.full(int(owner.lengths.sum()), forever)
+    return np.full(int(owner.lengths.sum()), instants(pl.Series([train_end]).cast(TIME))[0])

@@ -1,0 +1,157 @@
+"""Pooling of fills: each series takes the strategy that filled its own masked points best.
+
+The mean absolute errors of the mask lengths are weighted as long as the series' real gaps are. The lowest wins;
+within 1e-9 of it the simpler strategy does (the order of `sparkhu.steps.strategies.ORDER`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import check_frame
+from sparkhu.steps.filling import fill_ledger, put
+from sparkhu.steps.points import Points
+from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Segments, floats, instants
+from sparkhu.steps.strategies import ORDER, Estimate
+
+DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear")
+UNMEASURED = "linear"
+"""What a series too short to be measured is filled with."""
+TIE = 1e-9
+CHOICES: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "strategy": pl.String(),
+    "mae": pl.Float64(),
+    "runner_up": pl.String(),
+    "reason": pl.String(),
+}
+
+
+def check_pooling(*, variants: Sequence[str], choice: str) -> None:
+    """Check the parameters of pooling.
+
+    Raises:
+        InputError: There is no variant, one is unknown or twice, or `choice` is not among them.
+    """
+    unknown = [name for name in variants if name not in ORDER]
+    if unknown or not variants or len(set(variants)) < len(variants):
+        raise InputError(f"variants must be some of {', '.join(ORDER)}, each once, got {list(variants)}.")
+    if choice and choice not in variants:
+        raise InputError(f"choice must be empty (by score) or one of {', '.join(variants)}, got '{choice}'.")
+
+
+def choose_strategies(
+    unique_id: pl.Series, scores: pl.DataFrame, *, variants: Sequence[str] = DEFAULT_VARIANTS, choice: str = ""
+) -> pl.DataFrame:
+    """Choose a filling strategy for each series.
+
+    Args:
+        unique_id: The series, each once.
+        scores: `unique_id`, `strategy`, `mask_length`, `mae`, `weight` of all variants. A variant with a
+            null error is not chosen.
+        variants: The strategies to choose from.
+        choice: One of them to take for every series; empty: by score.
+
+    Returns:
+        `unique_id`, `strategy`, `mae` (weighted, unit of `y`; null where not measured), `runner_up`, `reason`.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+
+    Example:
+        >>> choose_strategies(pl.Series(["a"]), scores)["strategy"][0]
+        'linear'
+    """
+    check_pooling(variants=variants, choice=choice)
+    check_frame(scores, "unique_id", "strategy", "mask_length", "mae", "weight")
+    ranked = _ranked(scores, variants, choice)
+    first = ranked.group_by("unique_id", maintain_order=True).agg(
+        "strategy",
+        "mae",
+        tied=(pl.col("tied").sum() > 1),
+    )
+    series = pl.DataFrame({"unique_id": unique_id}, schema={"unique_id": pl.String()})
+    fallback = choice or (UNMEASURED if UNMEASURED in variants else min(variants, key=ORDER.index))
+    return series.join(first, on="unique_id", how="left", maintain_order="left").select(
+        "unique_id",
+        strategy=pl.col("strategy").list.first().fill_null(fallback),
+        mae=pl.col("mae").list.first(),
+        runner_up=pl.col("strategy").list.get(1, null_on_oob=True),
+        reason=_reason(choice, fallback),
+    )
+
+
+def _ranked(scores: pl.DataFrame, variants: Sequence[str], choice: str) -> pl.DataFrame:
+    """Give each series its measured variants, the one to take first, the others by error."""
+    order = pl.col("strategy").replace_strict(ORDER, range(len(ORDER)), return_dtype=pl.Int64)
+    pooled = (
+        scores.filter(pl.col("strategy").is_in(variants))
+        .sort("unique_id", "strategy", "mask_length")
+        .group_by("unique_id", "strategy", maintain_order=True)
+        .agg(mae=(pl.col("mae") * pl.col("weight")).sum(), whole=pl.col("mae").is_not_null().all())
+        .filter("whole")
+        .with_columns(order=order, tied=pl.col("mae") <= pl.col("mae").min().over("unique_id") + TIE)
+    )
+    ahead = pl.col("strategy") == choice if choice else pl.col("tied")
+    place = pl.when(ahead).then(pl.lit(float("-inf"))).otherwise("mae")
+    return pooled.with_columns(place=place).sort("unique_id", "place", "order")
+
+
+def _reason(choice: str, fallback: str) -> pl.Expr:
+    if choice:
+        return pl.lit("chosen by name")
+    return (
+        pl.when(pl.col("strategy").is_null())
+        .then(pl.lit(f"not measured: too few known points in the training part to hide any; {fallback} by default"))
+        .when("tied")
+        .then(pl.lit("the simplest of those with the lowest masked error"))
+        .otherwise(pl.lit("lowest masked error"))
+    )
+
+
+def pool_fills(
+    observations: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    variants: Sequence[str] = DEFAULT_VARIANTS,
+    choice: str = "",
+) -> StepResult:
+    """Choose each series' strategy, and fill with it.
+
+    Args:
+        observations: Rows of the shard with the layers `<variant>` and `<variant>_available_at` of every variant.
+        scores: The score tables of all variants, one after another.
+        variants: See `choose_strategies`.
+        choice: See `choose_strategies`.
+
+    Returns:
+        `filled`: columns `y`, `y_raw`, `available_at`, `fill_strategy`, aligned with the rows. A missing point that
+        the chosen strategy cannot fill is null, also where it was flagged; `choices`: see
+        `choose_strategies`. The ledger counts `missing`, `filled` and `left` points.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+    """
+    check_pooling(variants=variants, choice=choice)
+    check_frame(observations, *variants, *[f"{name}_available_at" for name in variants])
+    points = Points.of(observations)
+    choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
+    estimate = _chosen(observations, points.owner, choices["strategy"], variants)
+    label = choices["strategy"].gather(points.number)
+    filled = put(observations, points, estimate, pl.lit(label))
+    done = ~np.isnan(estimate.values)
+    columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
+    return StepResult({"filled": columns, "choices": choices.cast(CHOICES)}, fill_ledger(points, done))
+
+
+def _chosen(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> Estimate:
+    """Take each row's estimate from the layer of its series' strategy."""
+    values, latest = np.full(frame.height, np.nan), instants(frame["available_at"]).copy()
+    for name in variants:
+        rows = np.repeat((strategy == name).to_numpy(), owner.lengths)
+        values[rows] = floats(frame[name])[rows]
+        latest[rows] = instants(frame[f"{name}_available_at"])[rows]
+    return Estimate(values, latest)

@@ -1,0 +1,211 @@
+"""Resampling of irregular series to the even grid of their median gap, so that they can be forecast.
+
+The grid starts at a series' first point and steps by its median gap P. A cell is named by its end: the value at `s`
+is the mean of the points in `(s − P, s]`. So nothing in it is later than its own time, and data that lie on the
+grid already stay as they are. An empty cell repeats the last value before it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME, check_frame
+from sparkhu.ledger import entries
+from sparkhu.periods import Period
+from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import (
+    NEVER,
+    NOWHERE,
+    Bools,
+    Floats,
+    Ints,
+    Segments,
+    flag,
+    floats,
+    instants,
+    previous_true,
+    times,
+)
+
+MAX_GRID_POINTS = 1_000_000
+BORDERS = ("train_end", "valid_end", "test_end")
+GRID: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "y_raw": pl.Float64(),
+    "available_at": TIME,
+    "is_gap": pl.Boolean(),
+    "is_outlier": pl.Boolean(),
+    "fill_strategy": pl.String(),
+}
+
+
+class _Grid(NamedTuple):
+    """The grids of some series: steps and first instants in microseconds, how many points."""
+
+    owner: Segments
+    step: Ints
+    origin: Ints
+
+    @property
+    def stamps(self) -> Ints:
+        position = np.arange(int(self.owner.lengths.sum())) - np.repeat(self.owner.starts, self.owner.lengths)
+        return np.repeat(self.origin, self.owner.lengths) + position * np.repeat(self.step, self.owner.lengths)
+
+    @property
+    def last(self) -> Ints:
+        return self.origin + (self.owner.lengths - 1) * self.step
+
+
+def check_resampling(*, max_grid_points: int) -> None:
+    """Check the parameters of the step.
+
+    Raises:
+        InputError: `max_grid_points` is below 1.
+    """
+    if max_grid_points < 1:
+        raise InputError(f"max_grid_points must be at least 1, got {max_grid_points}.")
+
+
+def resample_irregular(
+    observations: pl.DataFrame, profile: pl.DataFrame, *, max_grid_points: int = MAX_GRID_POINTS
+) -> StepResult:
+    """Bring the irregular series of a shard to the grid of their median gap.
+
+    Args:
+        observations: Rows of the shard with their outlier flags.
+        profile: One row a series with `median_gap_us`, `n`, the period and the borders of the split.
+        max_grid_points: A series whose grid would have more points fails.
+
+    Returns:
+        `observations`: `ds` the end of each cell; `y` the mean of its known points, in an empty cell the last value
+        before it (null before the first); `y_raw` the mean of all its observed points, flagged ones too, else null;
+        `available_at` the cell's end or, if later, when the last point that it used became available; `is_gap`
+        where nothing was observed; `is_outlier` where a point in it was; `fill_strategy` `last` where repeated.
+        `profile`: the series' profile with the grid's period, season and number of points, and the borders moved to
+        the first grid point at or after them (past the last one, where they lay past the last point).
+        A series of one row is skipped and stays as it is; one without a median gap fails.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+    """
+    check_resampling(max_grid_points=max_grid_points)
+    check_frame(observations, "unique_id", "ds", "y", "available_at")
+    owner = Segments.of(observations)
+    table = owner.align(profile, *[name for name in profile.columns if name != "unique_id"])
+    check_frame(table, "median_gap_us", "n", "period_kind", "period_us", "period_label", "season_length", *BORDERS)
+    ds = instants(observations["ds"])
+    gap = table["median_gap_us"].fill_null(0).cast(pl.Int64).to_numpy()
+    single, unknown = owner.lengths == 1, (owner.lengths > 1) & (gap < 1)
+    step = np.where(gap < 1, 1, gap)
+    origin, last = ds[owner.starts], ds[owner.ends - 1]
+    points = -((origin - last) // step) + 1
+    failed = unknown | (~single & (points > max_grid_points))
+    kept = pl.Series(~failed)
+    rows = observations.filter(pl.Series(np.repeat(~failed, owner.lengths)))
+    lengths = points[~failed]
+    grid_owner = Segments(owner.ids.filter(kept), np.cumsum(lengths) - lengths, lengths)
+    grid = _Grid(grid_owner, step[~failed], origin[~failed])
+    sequences = _fill_cells(rows, Segments.of(rows), grid)
+    moved = _profile(table.filter(kept), grid, last[~failed], single[~failed])
+    ledger = _ledger(owner, single, unknown, failed, points, max_grid_points)
+    left_out = int(owner.lengths[failed].sum())
+    return StepResult({"observations": sequences, "profile": moved}, ledger, {"left_out": left_out})
+
+
+def _fill_cells(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> pl.DataFrame:
+    """Average the rows of each cell, and repeat the last value in the empty ones."""
+    number = owner.number()
+    inside = instants(rows["ds"]) - grid.origin[number]
+    cell = grid.owner.starts[number] - (-inside // grid.step[number])
+    first = np.flatnonzero(np.diff(cell, prepend=NOWHERE))
+    y, raw = floats(rows["y"]), floats(rows["y_raw"] if "y_raw" in rows.columns else rows["y"])
+    stamps = grid.stamps
+    values = _spread(_means(y, ~np.isnan(y) & ~flag(rows, "needs_fill"), first), cell[first], len(stamps), np.nan)
+    observed = _spread(_means(raw, ~np.isnan(raw), first), cell[first], len(stamps), np.nan)
+    known_from = _latest(instants(rows["available_at"]), first)
+    available = np.maximum(stamps, _spread(known_from, cell[first], len(stamps), NEVER))
+    outlier = _spread(_latest(flag(rows, "is_outlier").astype(np.int64), first), cell[first], len(stamps), 0)
+    source = previous_true(~np.isnan(values), grid.owner)
+    filled = np.isnan(values) & (source != NOWHERE)
+    values[filled] = values[source[filled]]
+    available[filled] = np.maximum(available[filled], available[source[filled]])
+    return pl.DataFrame(
+        {
+            "unique_id": grid.owner.ids.gather(grid.owner.number()),
+            "ds": times(stamps),
+            "y": pl.Series(values).fill_nan(None),
+            "y_raw": pl.Series(observed).fill_nan(None),
+            "available_at": times(available),
+            "is_gap": np.isnan(observed),
+            "is_outlier": outlier == 1,
+            "fill_strategy": pl.Series(filled).replace_strict({True: "last", False: None}, return_dtype=pl.String),
+        },
+        schema=GRID,
+    )
+
+
+def _means(values: Floats, which: Bools, first: Ints) -> Floats:
+    if not len(first):
+        return np.zeros(0)
+    sums = np.add.reduceat(np.where(which, values, 0.0), first)
+    counts = np.add.reduceat(which.astype(np.int64), first)
+    return np.divide(sums, counts, out=np.full(len(first), np.nan), where=counts > 0)
+
+
+def _latest(values: Ints, first: Ints) -> Ints:
+    return np.maximum.reduceat(values, first) if len(first) else np.zeros(0, np.int64)
+
+
+def _spread(values: np.ndarray, cells: Ints, size: int, empty: float | np.int64) -> np.ndarray:
+    spread = np.full(size, empty, dtype=values.dtype)
+    spread[cells] = values
+    return spread
+
+
+def _profile(table: pl.DataFrame, grid: _Grid, last: Ints, single: Bools) -> pl.DataFrame:
+    """Describe the grid in the profile of each series; one of a single row keeps its own."""
+    periods = [Period("fixed", int(step)) for step in grid.step]
+    described = {
+        "period_kind": pl.repeat("fixed", len(periods), dtype=pl.String, eager=True),
+        "period_us": pl.Series(grid.step),
+        "period_label": pl.Series([period.label for period in periods], dtype=pl.String),
+        "season_length": pl.Series([period.season_length() for period in periods], dtype=pl.Int64),
+        "n": pl.Series(grid.owner.lengths),
+        **{name: times(_border(instants(table[name]), grid, last)) for name in BORDERS},
+    }
+    own = pl.Series(single)
+    return table.with_columns(
+        pl.when(own).then(pl.col(name)).otherwise(column).cast(table.schema[name]).alias(name)
+        for name, column in described.items()
+    )
+
+
+def _border(border: Ints, grid: _Grid, last: Ints) -> Ints:
+    """Move borders to the grid: the same points lie before them as whole cells do."""
+    known = np.where(border == NEVER, grid.origin, border)
+    moved = grid.origin - (grid.origin - known) // grid.step * grid.step
+    moved = np.where(known > last, np.maximum(moved, grid.last + grid.step), moved)
+    return np.where(border == NEVER, NEVER, moved)
+
+
+def _ledger(owner: Segments, single: Bools, unknown: Bools, failed: Bools, points: Ints, limit: int) -> pl.DataFrame:
+    state = pl.DataFrame({"single": single, "unknown": unknown, "failed": failed, "points": points}).select(
+        status=pl.when("failed").then(pl.lit("failed")).when("single").then(pl.lit("skipped")).otherwise(pl.lit("ok")),
+        reason=pl.when("unknown")
+        .then(pl.lit("no median gap is known, so there is no grid to bring it to"))
+        .when("failed")
+        .then(pl.format("its grid would have {} points, more than max_grid_points = {}", "points", pl.lit(limit)))
+        .when("single")
+        .then(pl.lit("one point has no gap to make a grid of; it stays as it is")),
+        cells=pl.when("failed").then(0).otherwise("points"),
+    )
+    return entries(
+        owner.ids,
+        status=state["status"],
+        reason=state["reason"],
+        counts={"rows": pl.Series(owner.lengths), "cells": state["cells"]},
+    )

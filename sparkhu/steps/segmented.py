@@ -1,0 +1,152 @@
+"""Per-series reductions and look-ups over one sorted shard, without a loop over its series.
+
+A shard holds whole series one after another, so a series is a segment of rows: reductions are
+`reduceat` calls and look-ups of a neighbour are running maxima. Every result of a series depends on its own
+rows alone, to the last bit, so it does not matter which other series share the shard.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME, check_frame, segments
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+NOWHERE = -1
+"""Stands for "no such row" among row numbers."""
+NEVER = np.int64(np.iinfo(np.int64).min)
+"""Stands for "no such instant": earlier than every instant, so that it loses in every maximum."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The series of a shard, in row order.
+
+    Attributes:
+        ids: One name a series.
+        starts: The row each series starts at.
+        lengths: How many rows each series has.
+    """
+
+    ids: pl.Series
+    starts: Ints
+    lengths: Ints
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Segments":
+        """Find the series of a sorted frame.
+
+        Raises:
+            InputError: The rows are not sorted by `unique_id`, `ds`, or an instant of a series stands twice.
+        """
+        starts, lengths = segments(frame)
+        found = cls(frame["unique_id"].gather(starts), starts, lengths)
+        found._check_order(instants(frame["ds"]))
+        return found
+
+    def _check_order(self, ds: Ints) -> None:
+        inside = np.ones(len(ds), np.bool_)
+        inside[self.starts] = False
+        bad = np.flatnonzero(inside[1:] & (np.diff(ds) <= 0))
+        if len(bad) or self.ids.n_unique() != len(self.ids):
+            where = f"row {int(bad[0]) + 1}" if len(bad) else "a series that stands in two places"
+            raise InputError(
+                f"rows must be sorted by unique_id and ds, each instant once; broken at {where}. "
+                'Drop duplicates and call frame.sort("unique_id", "ds") first.'
+            )
+
+    @property
+    def ends(self) -> Ints:
+        """The row after each series' last."""
+        return self.starts + self.lengths
+
+    def number(self) -> Ints:
+        """Give the number of its series to every row."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def sum_ints(self, values: npt.NDArray[np.integer] | Bools) -> Ints:
+        """Sum whole numbers (or count what is true) per series."""
+        return np.add.reduceat(values.astype(np.int64), self.starts) if len(self.starts) else np.zeros(0, np.int64)
+
+    def sum_floats(self, values: Floats) -> Floats:
+        """Sum per series."""
+        return np.add.reduceat(values, self.starts) if len(self.starts) else np.zeros(0)
+
+    def latest(self, values: Ints) -> Ints:
+        """Find the largest value per series."""
+        return np.maximum.reduceat(values, self.starts) if len(self.starts) else np.zeros(0, np.int64)
+
+    def align(self, table: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        """Look up one row of `table` for every series, in the order of the shard; nulls where it has none.
+
+        Raises:
+            InputError: `table` lacks a column or holds a series twice.
+        """
+        check_table(table, *columns)
+        ids = pl.DataFrame({"unique_id": self.ids})
+        return ids.join(table.select("unique_id", *columns), on="unique_id", how="left", maintain_order="left")
+
+
+def check_table(table: pl.DataFrame, *columns: str) -> None:
+    """Check that a table has `unique_id` and `columns`, and one row a series.
+
+    Raises:
+        InputError: It does not; the message names the column or the series.
+    """
+    check_frame(table, "unique_id", *columns)
+    repeated = table["unique_id"].is_duplicated()
+    if repeated.any():
+        name = table["unique_id"].filter(repeated)[0]
+        raise InputError(f"the table of series holds unique_id '{name}' more than once; keep one row a series.")
+
+
+def instants(series: pl.Series) -> Ints:
+    """Give times as microseconds since 1970 in UTC; `NEVER` where null."""
+    return series.cast(TIME).to_physical().fill_null(NEVER).to_numpy()
+
+
+def times(microseconds: Ints, name: str = "") -> pl.Series:
+    """Give microseconds since 1970 in UTC as times; null where `NEVER`."""
+    series = pl.Series(name, microseconds, dtype=pl.Int64)
+    return series.set(series == NEVER, None).cast(TIME)
+
+
+def floats(series: pl.Series) -> Floats:
+    """Give numbers as an array, NaN where null."""
+    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def flag(frame: pl.DataFrame, name: str) -> Bools:
+    """Give a flag column as an array, false where null or where the frame has no such column."""
+    if name not in frame.columns:
+        return np.zeros(frame.height, np.bool_)
+    return frame[name].cast(pl.Boolean).fill_null(value=False).to_numpy()
+
+
+def previous_true(mask: Bools, owner: Segments) -> Ints:
+    """Find the nearest true row at or before each row, within its series; `NOWHERE` where there is none."""
+    rows = np.maximum.accumulate(np.where(mask, np.arange(len(mask)), NOWHERE))
+    return np.where(rows >= np.repeat(owner.starts, owner.lengths), rows, NOWHERE)
+
+
+def next_true(mask: Bools, owner: Segments) -> Ints:
+    """Find the nearest true row at or after each row, within its series; `NOWHERE` where there is none."""
+    size = len(mask)
+    rows = np.minimum.accumulate(np.where(mask, np.arange(size), size)[::-1])[::-1]
+    return np.where(rows < np.repeat(owner.ends, owner.lengths), rows, NOWHERE)
+
+
+def run_lengths(mask: Bools, owner: Segments) -> Ints:
+    """Give every true row the length of the run of true rows, within its series, that it stands in; 0 elsewhere."""
+    first = mask.copy()
+    first[1:] &= ~mask[:-1]
+    first[owner.starts] = mask[owner.starts]
+    run = np.cumsum(first) - 1
+    lengths = np.bincount(run[mask], minlength=int(first.sum()))
+    return np.where(mask, lengths[np.maximum(run, 0)] if len(lengths) else 0, 0).astype(np.int64)
