@@ -45,7 +45,7 @@ def read_accuracy(metrics: Mapping[str, Any]) -> Accuracy:
     found = _models(metrics)
     champion = metrics.get("champion")
     lead = _lead(found, champion)
-    ranked = sorted(found, key=lambda name: (name != lead, name in BASELINES, name))
+    ranked = sorted(found, key=lambda name: (name != lead, name in BASELINES, name != NAIVE, name))
     series = metrics.get("series") or []
     by_series = {str(entry["unique_id"]): _models(entry.get("models", entry)) for entry in series}
     groups = {str(name): _models(models) for name, models in (metrics.get("groups") or {}).items()}

@@ -14,18 +14,19 @@ from sparkhu.report.reading import Results
 WORST, SAMPLE = 50, 50
 DIGITS = 6
 BATCH = 20
-RECENT_HORIZONS, FEWEST_RECENT, MOST_RECENT = 3, 60, 400
+RECENT_HORIZONS, FEWEST_RECENT, MOST_RECENT = 2, 48, 400
 BOUNDS = ("lo_80", "hi_80", "lo_95", "hi_95")
 
 
 def choose_series(overview: Overview, *, worst: int = WORST, sample: int = SAMPLE) -> tuple[list[str], list[str]]:
-    """Choose the series to draw.
+    """Choose the series to draw, of those that have values.
 
     Returns:
         The worst beside seasonal naive (all series, where they are at most `worst + sample`), and of the others as many
         as `sample`, evenly spread over their errors: from worse to better.
     """
-    ids = overview.frame["unique_id"].to_list()
+    frame = overview.frame
+    ids = (frame.drop_nulls("points") if "points" in frame.columns else frame)["unique_id"].to_list()
     if len(ids) <= worst + sample:
         return ids, []
     rest = ids[worst:]
@@ -87,9 +88,9 @@ def trace(rows: pl.DataFrame, points: int) -> dict[str, Any]:
     filled = rows["fill_strategy"].is_not_null().to_numpy()
     missing = rows["is_gap"].fill_null(value=False).to_numpy() | np.isnan(raw)
     spans = [(max(first - 1, 0), min(last + 1, rows.height - 1)) for first, last in runs(missing)]
-    borders = np.zeros(rows.height, bool)
-    borders[[row for first, last in spans for row in (first, first + 1, last - 1, last) if 0 <= row < rows.height]] = True
-    keep = rows_to_draw([clean, raw], outlier | filled | borders, points=points)
+    borders = [row for first, last in spans for row in {first, min(first + 1, last), max(last - 1, first), last}]
+    bordering = np.isin(np.arange(rows.height), borders)
+    keep = rows_to_draw([clean, raw], outlier | filled | bordering, points=points)
     kept = set(keep.tolist())
     return {
         "t": times(rows["ds"].gather(keep)),
@@ -106,7 +107,8 @@ def trace(rows: pl.DataFrame, points: int) -> dict[str, Any]:
 def times(instants: pl.Series) -> list[int]:
     """Write rising instants as microseconds since 1970 UTC: the first, then the steps. Small, and exact in JSON."""
     micros = instants.dt.epoch("us").to_numpy()
-    return np.diff(micros, prepend=0).tolist()
+    steps: list[int] = np.diff(micros, prepend=0).tolist()
+    return steps
 
 
 def _values(rows: pl.DataFrame, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:

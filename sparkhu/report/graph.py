@@ -75,7 +75,7 @@ def draw_graph(history: Sequence[Mapping[str, Any]]) -> str:
     lines = "".join(_line(record, bar) for record, bar in zip(history, _bars(history, begins), strict=True))
     return (
         f'<div class="dag"><svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'{edges}{dots}</svg><ol>{lines}</ol></div>'
+        f"{edges}{dots}</svg><ol>{lines}</ol></div>"
     )
 
 
@@ -87,8 +87,10 @@ def _edge(above: Node, below: Node) -> str:
     """Run down the lane of the upper step and bend into the lower one just above it."""
     (x, y), (to_x, to_y) = _centre(above), _centre(below)
     bend = to_y - ROW
-    curve = f"C{x:g} {bend + ROW * 0.6:g} {to_x:g} {bend + ROW * 0.4:g} {to_x:g} {to_y:g}" if x != to_x else f"V{to_y:g}"
-    return f'<path d="M{x:g} {y:g}V{bend:g}{curve}"/>'
+    if x == to_x:
+        return f'<path d="M{x:g} {y:g}V{to_y:g}"/>'
+    low, high = bend + ROW * 0.6, bend + ROW * 0.4
+    return f'<path d="M{x:g} {y:g}V{bend:g}C{x:g} {low:g} {to_x:g} {high:g} {to_x:g} {to_y:g}"/>'
 
 
 def _dot(node: Node, record: Mapping[str, Any]) -> str:

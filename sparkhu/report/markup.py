@@ -14,15 +14,14 @@ def number(value: float | None, digits: int = 3) -> str:
     """Write a number with as many significant digits as it deserves; None is a dash.
 
     Example:
-        >>> [number(0.39312), number(1284.4), number(12), number(None)]
-        ['0.393', '1,284', '12', '–']
+        >>> [number(0.98), number(1284.4), number(12), number(None)]
+        ['0.980', '1,284', '12', '–']
     """
     if value is None:
         return "–"
     if value == int(value) or abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
-    text = f"{value:.{digits}g}"
-    return text if "e" not in text else text.replace("e-0", "e-")
+    return f"{value:#.{digits}g}".replace("e-0", "e-")
 
 
 def percent(share: float | None) -> str:
@@ -76,8 +75,8 @@ def grid(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numeric_from: i
 
 def facts(document: Mapping[str, Any]) -> str:
     """Give a definition list of a document's entries, nested documents within."""
-    rows = "".join(f"<div><dt>{escape(_words(name))}</dt><dd>{_fact(value)}</dd></div>" for name, value in document.items())
-    return f'<dl class="facts">{rows}</dl>'
+    rows = [f"<div><dt>{escape(_words(name))}</dt><dd>{_fact(value)}</dd></div>" for name, value in document.items()]
+    return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
 def _words(name: object) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from sparkhu.report.accuracy import Accuracy
 from sparkhu.report.reading import Results
@@ -91,18 +92,17 @@ def build_overview(results: Results, accuracy: Accuracy) -> Overview:
     """
     parts = [
         accuracy.per_series.rename({"model_coverage_80": "coverage_80", "model_coverage_95": "coverage_95"}),
-        *(part for part in map(lambda read: read(results), PARTS) if part is not None),
+        *(part for read in PARTS if (part := read(results)) is not None),
     ]
-    ids = pl.concat([part.select("unique_id") for part in parts]).unique().sort("unique_id")
+    frame = pl.concat([part.select("unique_id") for part in parts]).drop_nulls().unique()
     for part in parts:
-        ids = ids.join(part, on="unique_id", how="left")
-    if "quarantine" in results.tables:
-        ids = ids.join(_count(results, "quarantine", "quarantined"), on="unique_id", how="left")
-    if "duplicates" in results.tables:
-        ids = ids.join(_count(results, "duplicates", "duplicates"), on="unique_id", how="left")
-    counts = [name for name in ("quarantined", "duplicates") if name in ids.columns]
-    frame = ids.with_columns(pl.col(counts).fill_null(0)).sort("ratio", "unique_id", descending=[True, False], nulls_last=True)
-    return Overview(frame, tuple(column for column in _columns(frame) if column.key in frame.columns))
+        frame = frame.join(part, on="unique_id", how="left")
+    for table, name in (("quarantine", "quarantined"), ("duplicates", "duplicates")):
+        if table in results.tables:
+            frame = frame.join(_count(results, table, name), on="unique_id", how="left")
+            frame = frame.with_columns(pl.col(name).fill_null(0))
+    frame = frame.sort("ratio", "unique_id", descending=[True, False], nulls_last=True)
+    return Overview(frame, _columns(frame))
 
 
 def _columns(frame: pl.DataFrame) -> Columns:
@@ -134,10 +134,9 @@ def _stats(results: Results) -> pl.DataFrame | None:
     stats = results.table("stats")
     if stats is None:
         return None
-    schema = stats.collect_schema()
-    known = [name for name in STATISTIC_LABELS if name in schema.names()]
-    peaks = pl.col("acf_peaks").cast(pl.List(pl.String)).list.join(", ") if isinstance(schema.get("acf_peaks"), pl.List) else []
-    return stats.select("unique_id", *known).with_columns(peaks).collect()
+    known = [name for name in STATISTIC_LABELS if name in stats.collect_schema().names()]
+    lists = cs.by_dtype(pl.List).cast(pl.List(pl.String)).list.join(", ")
+    return stats.select("unique_id", *known).with_columns(lists).collect()
 
 
 def _profile(results: Results) -> pl.DataFrame | None:

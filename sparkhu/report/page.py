@@ -70,15 +70,16 @@ def _write_data(
         if table is not None and table.total:
             file.write(packed_json(f"data-{table.name}", table.document))
     worst, sample = chosen
+    drawn = [*worst, *sample]
     settings = {
-        "drawn": [*worst, *sample],
+        "drawn": drawn,
         "worst": len(worst),
         "champion": accuracy.champion,
         "lead": accuracy.lead,
         "unit": _unit(results),
     }
     file.write(packed_json("settings", settings))
-    for number, drawing in enumerate(drawings(results, accuracy, settings["drawn"])):
+    for number, drawing in enumerate(drawings(results, accuracy, drawn)):
         file.write(packed_json(f"drawn-{number}", drawing))
     file.write(packed_chart_library())
 

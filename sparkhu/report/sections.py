@@ -27,6 +27,7 @@ MEASURES = (
     ("points", "Points"),
 )
 BINS = 24
+MOST_KINDS = 12
 
 
 def accuracy_section(accuracy: Accuracy, overview: Overview) -> str:
@@ -41,9 +42,10 @@ def accuracy_section(accuracy: Accuracy, overview: Overview) -> str:
 
 
 def _models(accuracy: Accuracy) -> str:
-    shown = [(key, label) for key, label in MEASURES if any(model.get(key) is not None for model in accuracy.models.values())]
+    models = accuracy.models.values()
+    shown = [(key, label) for key, label in MEASURES if any(model.get(key) is not None for model in models)]
     best = {
-        key: min(value for model in accuracy.models.values() if (value := model.get(key)) is not None)
+        key: min(value for model in models if (value := model.get(key)) is not None)
         for key, _ in shown
         if key not in ("windows", "points") and not key.startswith("coverage")
     }
@@ -77,12 +79,13 @@ def _spread(ratios: np.ndarray[Any, np.dtype[np.float64]], lead: str) -> str:
         bars.append(f'<i class="{"good" if right <= 0 else "poor"}" style="height:{height:.1f}%" title="{title}"></i>')
     ends = (number(2**-reach, 2), number(2**reach, 2))
     better, worse = int((ratios < 1).sum()), int((ratios > 1).sum())
+    shown = plural(len(ratios), "series", "series")
     return (
-        f'<figure class="spread"><figcaption>MAE of {lead} ÷ MAE of seasonal naive, {plural(len(ratios), "series", "series")}'
-        f'</figcaption><div class="sides"><span>← better on {better:,}</span><span>worse on {worse:,} →</span></div>'
+        f'<figure class="spread"><figcaption>MAE of {lead} ÷ MAE of seasonal naive, {shown}</figcaption>'
+        f'<div class="sides"><span>← better on {better:,}</span><span>worse on {worse:,} →</span></div>'
         f'<div class="bars">{"".join(bars)}</div>'
         f'<div class="scale"><span>{ends[0]}×{"" if reach < 2 else " or less"}</span><span>1×</span>'
-        f'<span>{ends[1]}×{"" if reach < 2 else " or more"}</span></div></figure>'
+        f"<span>{ends[1]}×{'' if reach < 2 else ' or more'}</span></div></figure>"
     )
 
 
@@ -104,8 +107,8 @@ def pipeline_section(results: Results) -> str:
     if not history:
         return absent("No history.json in this run: its steps are not known.")
     total = sum(float(record.get("seconds") or 0) for record in history)
-    note = f"{plural(len(history), 'step')}, {seconds(total)} of work. A bar shows when a step ran; lines lead to the steps that used its result."
-    return f'<p class="note">{note}</p>{draw_graph(history)}'
+    note = "A bar shows when a step ran; lines lead to the steps that used its result."
+    return f'<p class="note">{plural(len(history), "step")}, {seconds(total)} of work. {note}</p>{draw_graph(history)}'
 
 
 def table_host(table: Table | None, file: str, empty: str) -> str:
@@ -124,21 +127,22 @@ def table_host(table: Table | None, file: str, empty: str) -> str:
 
 def ledger_section(results: Results, table: Table | None) -> str:
     """Give what became of the series, step by step, and the entries."""
+    host = table_host(table, "ledger.parquet", "The ledger is empty.")
     ledger = results.table("ledger")
-    counts = ""
-    if ledger is not None and table is not None and table.total:
-        by_step = (
-            ledger.group_by("step", maintain_order=True)
-            .agg([(pl.col("status") == status).sum().alias(status) for status in ("ok", "skipped", "failed")])
-            .collect()
-        )
-        rows = [[escape(step), *[_tally(count, kind) for count, kind in zip(row, ("", "warn", "bad"), strict=True)]] for step, *row in by_step.rows()]
-        counts = f"<details><summary>Counts by step</summary>{grid(['Step', 'ok', 'skipped', 'failed'], rows)}</details>"
-    return counts + table_host(table, "ledger.parquet", "The ledger is empty.")
+    if ledger is None or table is None or not table.total:
+        return host
+    tallies = [(pl.col("status") == status).sum().alias(status) for status in ("ok", "skipped", "failed")]
+    by_step = ledger.group_by("step", maintain_order=True).agg(tallies).collect()
+    rows = [
+        [escape(step), f"{passed:,}", _tally(skipped, "warn"), _tally(failed, "bad")]
+        for step, passed, skipped, failed in by_step.rows()
+    ]
+    heads = ["Step", "ok", "skipped", "failed"]
+    return f"<details><summary>Counts by step</summary>{grid(heads, rows)}</details>{host}"
 
 
 def _tally(count: int, kind: str) -> str:
-    return f'<b class="{kind}">{count:,}</b>' if count and kind else f"{count:,}"
+    return f'<b class="{kind}">{count:,}</b>' if count else f"{count:,}"
 
 
 def counted_section(results: Results, table: Table | None, column: str, empty: str) -> str:
@@ -146,28 +150,29 @@ def counted_section(results: Results, table: Table | None, column: str, empty: s
     if table is None or not table.total:
         name = "quarantine" if column == "reason" else "duplicates"
         return table_host(table, f"{name}.parquet", empty)
-    items = "".join(f"<li><b>{count:,}</b> {escape(value)}</li>" for value, count in count_by(results.table(table.name), column)[:12])
+    counts = count_by(results.table(table.name), column)[:MOST_KINDS]
+    items = "".join(f"<li><b>{count:,}</b> {escape(value)}</li>" for value, count in counts)
     return f'<ul class="tallies">{items}</ul>' + table_host(table, f"{table.name}.parquet", empty)
 
 
 def lineage_section(results: Results) -> str:
     """Give what the results were made from and how: source, fingerprints, parameters, code, notes."""
-    run = {key: value for key, value in results.run.items() if key != "steps"}
+    run = {key: value for key, value in results.run.items() if key not in ("steps", "notes")}
     history = results.history
-    notes = list(dict.fromkeys([*_texts(run.pop("notes", ())), *[note for record in history for note in _texts(record.get("notes"))]]))
-    sources = [source for record in history for source in record.get("sources") or ()]
-    codes = list(dict.fromkeys(str(record["code"]) for record in history if record.get("code")))
-    if not run and not history:
+    if not results.run and not history:
         return absent("No run.json in this run: its source and parameters are not known.")
-    parts = [facts(run) if run else absent("No run.json in this run.")]
-    if notes:
-        parts.insert(0, "<h3>Found from the data or chosen by default</h3><ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
-    if sources:
-        parts.append("<h3>Read from outside</h3>" + "".join(facts(source) for source in sources))
-    if codes:
-        parts.append("<h3>Code</h3>" + facts({"version": codes}))
-    parts.append(_parameters(history))
-    return "".join(parts)
+    notes = [*_texts(results.run.get("notes")), *[note for record in history for note in _texts(record.get("notes"))]]
+    listed = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes))
+    found = f"<h3>Found from the data or chosen by default</h3><ul>{listed}</ul>" if notes else ""
+    return found + facts({**run, **_from_history(history, run)}) + _parameters(history)
+
+
+def _from_history(history: Iterable[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Read from the steps' records the facts that the run's own document does not state."""
+    sources = [source for record in history for source in record.get("sources") or ()]
+    codes = dict.fromkeys(str(record["code"]) for record in history if record.get("code"))
+    stated = {"inputs": sources, "code_version": ", ".join(codes)}
+    return {name: value for name, value in stated.items() if value and name not in run}
 
 
 def _texts(value: Any) -> list[str]:

@@ -64,22 +64,22 @@ def verdict(accuracy: Accuracy, overview: Overview) -> str:
     share = f" It is better on <b>{(ratios < 1).sum():,} of {len(ratios):,}</b> series." if len(ratios) else ""
     stayed = " The baseline forecasts in its place." if accuracy.champion in BASELINES else ""
     return (
-        f'The <b>{lead}</b> model\'s mean absolute error is <b class="{state}">{change} {word}</b> than seasonal '
-        f"naive's ({number(mae)} against {number(naive)}).{share}{stayed}"
+        f'<b>{lead[:1].upper()}{lead[1:]}</b> forecasts with <b class="{state}">{change} {word} error</b> than '
+        f"seasonal naive: a mean absolute error of {number(mae)} against {number(naive)}.{share}{stayed}"
     )
 
 
-def attention(results: Results, accuracy: Accuracy, overview: Overview) -> list[Attention]:
+def attention(results: Results, overview: Overview) -> list[Attention]:
     """List what needs a look, lost things first; empty when all is well."""
-    return [*_lost(results, overview), *_doubtful(results, overview)]
+    return [*_lost(results), *_doubtful(overview)]
 
 
-def _lost(results: Results, overview: Overview) -> Iterator[Attention]:
-    for status, level, meaning in (("failed", "bad", "left out"), ("skipped", "warn", "by a step that does not apply")):
-        series = _series_with(results, status)
-        if series:
-            text = f"{plural(series, 'series', 'series')} {status}, {meaning}"
-            yield Attention("bad" if level == "bad" else "warn", text, "ledger", f"status={status}")
+def _lost(results: Results) -> Iterator[Attention]:
+    if failed := _series_with(results, "failed"):
+        yield Attention("bad", f"{plural(failed, 'series', 'series')} failed and left out", "ledger", "status=failed")
+    if skipped := _series_with(results, "skipped"):
+        text = f"{plural(skipped, 'series', 'series')} skipped by a step that does not apply"
+        yield Attention("warn", text, "ledger", "status=skipped")
     quarantine = results.table("quarantine")
     rows = 0 if quarantine is None else int(quarantine.select(pl.len()).collect().item())
     if rows:
@@ -89,7 +89,7 @@ def _lost(results: Results, overview: Overview) -> Iterator[Attention]:
         yield Attention("warn", f"{plural(conflicts, 'instant')} with more than one value", "duplicates")
 
 
-def _doubtful(results: Results, overview: Overview) -> Iterator[Attention]:
+def _doubtful(overview: Overview) -> Iterator[Attention]:
     frame = overview.frame
     worse = int((frame["ratio"] > 1).sum())
     if worse:
@@ -114,16 +114,19 @@ def _series_with(results: Results, status: str) -> int:
 def summary_section(results: Results, accuracy: Accuracy, overview: Overview) -> str:
     """Give the top of the page as HTML: figures, verdict, and what needs attention."""
     figures = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in _figures(accuracy, overview))
-    items = attention(results, accuracy, overview)
+    items = attention(results, overview)
     listed = "".join(
-        f'<li class="{item.level}"><a href="#{item.target}" data-query="{escape(item.query)}">{escape(item.text)}</a></li>'
+        f'<li class="{item.level}"><a href="#{item.target}" data-query="{escape(item.query)}">'
+        f"{escape(item.text)}</a></li>"
         for item in items
     )
     todo = f'<ul class="attention">{listed}</ul>' if items else '<p class="calm">Nothing needs attention.</p>'
     started = str(results.history[0].get("started", ""))[:16].replace("T", " ") if results.history else ""
     when = f'<p class="when">Run of {escape(started)} UTC</p>' if started else ""
-    body = f'<p class="verdict">{verdict(accuracy, overview)}</p>' if accuracy.models else absent(
-        "No errors of models in this run, so nothing stands beside seasonal naive."
+    body = (
+        f'<p class="verdict">{verdict(accuracy, overview)}</p>'
+        if accuracy.models
+        else absent("No errors of models in this run, so nothing stands beside seasonal naive.")
     )
     return f'<h1>{escape(source_name(results))}</h1>{when}{body}<dl class="figures">{figures}</dl>{todo}'
 
@@ -131,11 +134,12 @@ def summary_section(results: Results, accuracy: Accuracy, overview: Overview) ->
 def _figures(accuracy: Accuracy, overview: Overview) -> list[tuple[str, str]]:
     frame = overview.frame
     figures = [("Series", f"{frame.height:,}")]
+    if accuracy.models and "model_mae" in frame.columns:
+        figures.append(("Evaluated", f"{frame['model_mae'].count():,}"))
     if "points" in frame.columns:
         figures.append(("Points", f"{int(frame['points'].sum()):,}"))
-    for key, label in (("filled", "Filled"), ("outliers", "Outliers")):
-        if key in frame.columns:
-            figures.append((label, f"{int(frame[key].sum()):,}"))
+    kinds = (("filled", "Filled"), ("outliers", "Outliers"))
+    figures += [(label, f"{int(frame[key].sum()):,}") for key, label in kinds if key in frame.columns]
     champion: dict[str, Any] = accuracy.models.get(accuracy.champion or "", {})
     for level in (80, 95):
         if champion.get(f"coverage_{level}") is not None:

@@ -1,4 +1,4 @@
-"""The large tables that the browser sorts, filters and saves: columns of plain values, capped where they may be huge."""
+"""The large tables that the browser sorts, filters and saves: plain values by column, capped where they may be huge."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

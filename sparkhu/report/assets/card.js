@@ -1,6 +1,8 @@
 // A series on the page: its name, what was done to it, its figures, and what stands behind them.
 
 const STATISTICS_VIEW = "Statistics";
+const NOT_DRAWN = "Not among the series drawn here; clean.parquet and forecasts.parquet hold its values.";
+const NO_VALUES = "This run has no clean values of this series; the ledger says why.";
 
 const seriesAddress = (id) => `#series=${encodeURIComponent(id)}`;
 
@@ -33,7 +35,7 @@ function score(fact) {
   const ratio = fact("ratio");
   if (ratio === null) return null;
   const change = Math.abs(1 - ratio);
-  const percent = `${digits(change < 0.1 ? Number((100 * change).toFixed(1)) : Math.round(100 * change))} %`;
+  const percent = `${(100 * change).toFixed(change < 0.1 ? 1 : 0)} %`;
   return el("p", ratio < 1 ? "score good" : "score poor", `${percent} ${ratio < 1 ? "lower" : "higher"} error than seasonal naive`);
 }
 
@@ -72,11 +74,11 @@ function plot(caption, label, figure) {
 function plots(drawing, settings) {
   const figures = [];
   if (drawing.history) {
-    figures.push(plot("All of it", `Observed and cleaned values of ${drawing.id}`, () => historyFigure(drawing.history, settings.unit)));
+    figures.push(plot("All of it", `Observed and cleaned values of ${drawing.id}`, ({ width }) => historyFigure(drawing.history, settings.unit, width)));
   }
   if (drawing.forecast) {
     const caption = `Forecast from ${new Date(instants(drawing.forecast.cutoff)[0]).toISOString().slice(0, 16).replace("T", " ")} UTC`;
-    figures.push(plot(caption, `Forecast of ${drawing.id} with 80 % and 95 % intervals`, (height) => forecastFigure(drawing, settings, height)));
+    figures.push(plot(caption, `Forecast of ${drawing.id} with 80 % and 95 % intervals`, (size) => forecastFigure(drawing, settings, size)));
   }
   return el("div", figures.length > 1 ? "plots" : "plots single", ...figures);
 }
@@ -85,7 +87,7 @@ function plots(drawing, settings) {
 function fillCard(card, id, drawing, table, settings) {
   const fact = facts(table, id);
   const parts = [heading(id, fact)];
-  if (!drawing) parts.push(el("p", "note", "Not among the series drawn here; clean.parquet and forecasts.parquet hold its values."));
+  if (!drawing) parts.push(el("p", "note", fact("points") === null ? NO_VALUES : NOT_DRAWN));
   if (drawing?.history) parts.push(key(drawing, fact));
   if (drawing) parts.push(plots(drawing, settings));
   const behind = [

@@ -10,7 +10,7 @@ const LABEL_GAP = 14;
 /** Colours of the page, as the style sheet has them now (light or dark). */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["ink", "soft", "line", "faint", "card", "accent", "ring", "orange", "raw", "band"];
+  const names = ["ink", "soft", "line", "faint", "card", "accent", "ring", "orange", "warn", "raw", "band"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
@@ -22,7 +22,10 @@ function translucent(hex, alpha) {
 /** Text for the charting library, which reads a few HTML tags in labels. */
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-function layout(colours, unit, right) {
+/** As many labels on the axis of time as have room beside each other. */
+const ticks = (width) => Math.max(2, Math.min(8, Math.floor(width / 85)));
+
+function layout(colours, unit, width, right) {
   const axis = { gridcolor: colours.faint, linecolor: colours.line, zeroline: false, tickfont: { color: colours.soft }, automargin: true };
   const title = (text) => ({ text, font: { size: 12, color: colours.soft }, standoff: 6 });
   return {
@@ -35,7 +38,7 @@ function layout(colours, unit, right) {
     hoverlabel: { bgcolor: colours.card, bordercolor: colours.line, font: { color: colours.ink } },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.line, activecolor: colours.accent },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    xaxis: { ...axis, type: "date", title: title("time (UTC)"), nticks: 6, hoverformat: "%Y-%m-%d %H:%M:%S" },
+    xaxis: { ...axis, type: "date", title: title("time (UTC)"), nticks: ticks(width - right), tickangle: 0, hoverformat: "%Y-%m-%d %H:%M:%S" },
     yaxis: { ...axis, title: title(plain(unit)), nticks: 5 },
     shapes: [],
     annotations: [],
@@ -69,15 +72,15 @@ function curves(part, colours) {
   return { x, traces };
 }
 
-function historyFigure(part, unit) {
+function historyFigure(part, unit, width) {
   const colours = palette();
   const { x, traces } = curves(part, colours);
-  const figure = layout(colours, unit, 12);
+  const figure = layout(colours, unit, width, 12);
   figure.shapes = bands(x, part.gaps, colours);
   return { traces, layout: figure };
 }
 
-/** The area between two bounds; the last observed point is its tip. */
+/** The area between two bounds. */
 function fan(x, low, high, name, colour) {
   const area = { type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
   return [
@@ -96,27 +99,31 @@ function forecastTraces(name, model, isChampion, colours) {
   return traces;
 }
 
+/** How far to move rising places so that neighbours keep their distance; on the whole they stay where they are. */
+function apart(places) {
+  let floor = -Infinity;
+  const moved = places.map((place) => (floor = Math.max(place, floor + LABEL_GAP)));
+  const drift = moved.reduce((sum, place, at) => sum + place - places[at], 0) / (places.length || 1);
+  return moved.map((place, at) => place - places[at] - drift);
+}
+
 /** Labels at the ends of the lines, moved apart where they would touch. */
 function endLabels(forecast, champion, colours, range, height) {
   const labels = [];
   for (const [name, model] of Object.entries(forecast.models)) {
     const isChampion = name === champion;
-    const colour = isChampion ? colours.accent : name === "seasonal_naive" ? colours.orange : colours.soft;
+    const colour = isChampion ? colours.accent : name === "seasonal_naive" ? colours.warn : colours.soft;
     const end = model.y.length - 1;
     labels.push({ y: model.y[end], text: plain(modelName(name)), colour });
     if (isChampion && model.hi_80) labels.push({ y: model.hi_80[end], text: "80 %", colour: colours.soft });
     if (isChampion && model.hi_95) labels.push({ y: model.hi_95[end], text: "95 %", colour: colours.soft });
   }
-  const pixels = height / (range[1] - range[0]);
-  let floor = -Infinity;
-  return labels.filter((label) => label.y !== null && label.y !== undefined).sort((a, b) => a.y - b.y).map((label) => {
-    const at = Math.max((label.y - range[0]) * pixels, floor + LABEL_GAP);
-    floor = at;
-    return {
-      xref: "paper", x: 1, xanchor: "left", xshift: 4, y: label.y, yref: "y", yshift: at - (label.y - range[0]) * pixels,
-      yanchor: "middle", text: label.text, showarrow: false, font: { size: 11, color: label.colour },
-    };
-  });
+  const known = labels.filter((label) => Number.isFinite(label.y)).sort((a, b) => a.y - b.y);
+  const shifts = apart(known.map((label) => ((label.y - range[0]) * height) / (range[1] - range[0])));
+  return known.map((label, at) => ({
+    xref: "paper", x: 1, xanchor: "left", xshift: 4, y: label.y, yref: "y", yshift: shifts[at],
+    yanchor: "middle", text: label.text, showarrow: false, font: { size: 11, color: label.colour },
+  }));
 }
 
 /** Smallest and largest value that the forecast figure shows, with some air. */
@@ -129,10 +136,10 @@ function extent(recent, forecast) {
   return [low - air, high + air];
 }
 
-function forecastFigure(drawing, settings, height) {
+function forecastFigure(drawing, settings, { width, height }) {
   const colours = palette();
   const { recent, forecast } = drawing;
-  const figure = layout(colours, settings.unit, 92);
+  const figure = layout(colours, settings.unit, width, 92);
   const range = extent(recent, forecast);
   const traces = [];
   for (const [name, model] of Object.entries(forecast.models)) {
@@ -147,7 +154,6 @@ function forecastFigure(drawing, settings, height) {
   const [cutoff] = instants(forecast.cutoff);
   figure.shapes.push({ type: "line", xref: "x", yref: "paper", x0: cutoff, x1: cutoff, y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } });
   figure.yaxis.range = range;
-  figure.xaxis.nticks = 4;
   const { t, b } = figure.margin;
   figure.annotations = endLabels(forecast, settings.champion, colours, range, height - t - b);
   return { traces, layout: figure };

@@ -26,7 +26,7 @@ function tell(error) {
 async function drawChart(chart) {
   const Plotly = await chartLibrary();
   if (!chart.isConnected) return;
-  const { traces, layout: figure } = chart.figure(chart.clientHeight);
+  const { traces, layout: figure } = chart.figure({ width: chart.clientWidth, height: chart.clientHeight });
   await Plotly.react(chart, traces, figure, CONFIG);
   drawnCharts.add(chart);
   chart.dataset.drawn = "yes";

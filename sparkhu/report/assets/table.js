@@ -3,7 +3,8 @@
 const ROW_HEIGHT = 32;
 const SPARE_ROWS = 8;
 const WIDTHS = { text: 150, time: 165, count: 100, number: 112, share: 112 };
-const WIDE = { unique_id: 190, reason: 420, counts: 260 };
+const NARROW_SCREEN = matchMedia("(max-width: 46rem)").matches;
+const WIDE = { unique_id: NARROW_SCREEN ? 140 : 190, status: 200, reason: 420, counts: 260 };
 const COMPARE = {
   "<": (a, b) => a < b,
   ">": (a, b) => a > b,

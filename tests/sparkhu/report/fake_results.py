@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 EVIL = "<script>alert(1)</script>"
+QUOTED = 'Zürich & Söhne, "north"'
 FAILED = "empty_meter"
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 HORIZON, SEASON = 24, 24
@@ -21,7 +22,10 @@ STEPS = (
     ("split_by_regularity", 0.28, ("drop_duplicates", "detect_regularity")),
     ("flag_outliers", 0.33, ("split_by_regularity", "describe")),
     ("mark_gaps", 0.31, ("flag_outliers", "detect_regularity")),
-    *((f"fill_{name}", 0.4 + 0.07 * place, ("mark_gaps", "detect_regularity")) for place, name in enumerate(STRATEGIES)),
+    *(
+        (f"fill_{name}", 0.4 + 0.07 * place, ("mark_gaps", "detect_regularity"))
+        for place, name in enumerate(STRATEGIES)
+    ),
     ("pool_fills", 0.52, ("mark_gaps", *(f"fill_{name}" for name in STRATEGIES))),
     ("flag_outliers_irregular", 0.21, ("split_by_regularity", "describe")),
     ("resample_irregular", 0.27, ("flag_outliers_irregular", "detect_regularity")),
@@ -37,7 +41,7 @@ STEPS = (
 
 def names(series: int) -> list[str]:
     """Names of the series, sorted; the first is markup."""
-    return sorted([EVIL, "Zürich & Söhne, \"north\"", *[f"meter_{number:05d}" for number in range(series - 2)]])
+    return sorted([EVIL, QUOTED, *[f"meter_{number:05d}" for number in range(series - 2)]])
 
 
 def write_results(folder: Path, *, series: int = 12, points: int = 1000, chunk: int = 500) -> Path:
@@ -92,24 +96,28 @@ def _gaps(count: int, points: int, rng: np.random.Generator) -> np.ndarray:
 
 def _stats(clean: pl.DataFrame) -> pl.DataFrame:
     y = pl.col("y_raw")
-    return clean.group_by("unique_id", maintain_order=True).agg(
-        n=pl.len(),
-        sample_start=pl.col("ds").min(),
-        sample_end=pl.col("ds").max(),
-        min=y.min(),
-        max=y.max(),
-        mean=y.mean(),
-        median=y.median(),
-        q1=y.quantile(0.25),
-        q3=y.quantile(0.75),
-        std=y.std(),
-        skewness=y.skew(),
-        share_missing=y.null_count() / pl.len(),
-        adf_p=pl.lit(0.0312),
-        kpss_p=pl.lit(0.1),
-        seasonal_strength=pl.lit(0.81),
-        trend_strength=pl.lit(0.22),
-    ).with_columns(acf_peaks=pl.concat_list(pl.lit(24), pl.lit(48)))
+    return (
+        clean.group_by("unique_id", maintain_order=True)
+        .agg(
+            n=pl.len(),
+            sample_start=pl.col("ds").min(),
+            sample_end=pl.col("ds").max(),
+            min=y.min(),
+            max=y.max(),
+            mean=y.mean(),
+            median=y.median(),
+            q1=y.quantile(0.25),
+            q3=y.quantile(0.75),
+            std=y.std(),
+            skewness=y.skew(),
+            share_missing=y.null_count() / pl.len(),
+            adf_p=pl.lit(0.0312),
+            kpss_p=pl.lit(0.1),
+            seasonal_strength=pl.lit(0.81),
+            trend_strength=pl.lit(0.22),
+        )
+        .with_columns(acf_peaks=pl.concat_list(pl.lit(24), pl.lit(48)))
+    )
 
 
 def _forecasts(clean: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
@@ -121,7 +129,7 @@ def _forecasts(clean: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     models = []
     for name, jitter in (("linear", 0.06), ("seasonal_naive", 0.0), ("last_value", 0.0)):
         y_hat = pl.col("y").last().over("unique_id") if name == "last_value" else pl.col("y")
-        shift = pl.Series(rng.normal(0, 1, base.height)) * pl.col("std") * jitter
+        shift = (pl.Series(rng.normal(0, 1, base.height)) * jitter - 5 * jitter) * pl.col("std")
         width = pl.col("std") * (0.25 + 0.03 * pl.col("step"))
         models.append(
             base.select(
@@ -145,14 +153,10 @@ def _tables(folder: Path, ids: list[str], points: int, rng: np.random.Generator)
     rows = [(name, step, "ok", None, '{"rows":1}') for step, _, _ in STEPS for name in ids]
     rows += [(ids[1], "describe", "skipped", "24 points for the ADF test, 30 needed", "{}")]
     rows += [(FAILED, "validate", "failed", "no observed value in 40 rows", "{}")]
-    pl.DataFrame(rows, schema=["unique_id", "step", "status", "reason", "counts"], orient="row", infer_schema_length=None).write_parquet(
-        folder / "ledger.parquet"
-    )
+    _rows(rows, "unique_id", "step", "status", "reason", "counts").write_parquet(folder / "ledger.parquet")
     bad = [(ids[n % count], 17 * n + 3, None, "n/a", "value is no number") for n in range(4 * count)]
     bad += [(EVIL, 9, "<img src=x onerror=alert(2)>", None, "time cannot be read")]
-    pl.DataFrame(bad, schema=["unique_id", "source_row", "ds_text", "y_text", "reason"], orient="row", infer_schema_length=None).write_parquet(
-        folder / "quarantine.parquet"
-    )
+    _rows(bad, "unique_id", "source_row", "ds_text", "y_text", "reason").write_parquet(folder / "quarantine.parquet")
     profile = {"decision": "regular", "period_label": "1h", "season_length": SEASON, "share_explained": 0.998}
     pl.DataFrame({"unique_id": ids, "n": points}).with_columns(
         **{key: pl.lit(value) for key, value in profile.items()}
@@ -166,13 +170,17 @@ def _tables(folder: Path, ids: list[str], points: int, rng: np.random.Generator)
         for place, strategy in enumerate(STRATEGIES)
         for length in (1, 4, 12)
     ]
-    pl.DataFrame(
-        scores, schema=["unique_id", "strategy", "mask_length", "mae", "points", "weight"], orient="row"
-    ).write_parquet(folder / "scores.parquet")
+    _rows(scores, "unique_id", "strategy", "mask_length", "mae", "points", "weight").write_parquet(
+        folder / "scores.parquet"
+    )
     doubled = [(ids[0], BEGIN + timedelta(hours=n), 2, 1 + n % 2, ("exact", "conflict")[n % 2], 1.5) for n in range(6)]
-    pl.DataFrame(
-        doubled, schema=["unique_id", "ds", "rows", "distinct_values", "kind", "kept"], orient="row"
-    ).with_columns(pl.col("ds").dt.cast_time_unit("us")).write_parquet(folder / "duplicates.parquet")
+    _rows(doubled, "unique_id", "ds", "rows", "distinct_values", "kind", "kept").with_columns(
+        pl.col("ds").dt.cast_time_unit("us")
+    ).write_parquet(folder / "duplicates.parquet")
+
+
+def _rows(rows: list[tuple[object, ...]], *columns: str) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None)
 
 
 def _metrics(ids: list[str], rng: np.random.Generator) -> dict[str, object]:
@@ -200,7 +208,11 @@ def _metrics(ids: list[str], rng: np.random.Generator) -> dict[str, object]:
             "last_value": measures(naive * 1.8, 0.77),
         }
         series.append({"unique_id": name, "group": ("1h/24", "1h/168")[number % 2], **models})
-    overall = {"linear": measures(0.433, 0.806), "seasonal_naive": measures(0.551, 0.79), "last_value": measures(0.98, 0.77)}
+    overall = {
+        "linear": measures(0.433, 0.806),
+        "seasonal_naive": measures(0.551, 0.79),
+        "last_value": measures(0.98, 0.77),
+    }
     return {
         "schema_version": 1,
         "units": "standardised by each series' training interval",

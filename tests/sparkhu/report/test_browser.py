@@ -1,0 +1,147 @@
+"""The report in a real browser."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sparkhu.report.fake_results import EVIL
+
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def page(browser: Any, report: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened report; the test fails on any message on the console and on any request beside the file."""
+    context = browser.new_context(viewport=getattr(request, "param", WIDE))
+    opened = context.new_page()
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text))
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    opened.on("request", lambda sent: sent.url.startswith(("file:", "blob:", "data:")) or trouble.append(sent.url))
+    opened.goto(report.as_uri())
+    opened.wait_for_selector("html[data-ready]")
+    yield opened
+    context.close()
+    assert trouble == []
+
+
+def first_cells(page: Any, table: str = "series") -> list[str]:
+    return page.locator(f"#{table} .scroll tbody tr:not(.space) td:first-child").all_inner_texts()
+
+
+def test_charts_are_drawn_when_they_come_into_view_and_not_before(page: Any) -> None:
+    assert page.locator(".chart[data-drawn]").count() == 0
+    page.locator("#charts").scroll_into_view_if_needed()
+    page.locator("#charts .card").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".chart[data-drawn] .scatterlayer .trace")
+    drawn = page.locator(".chart[data-drawn]").count()
+    assert 2 <= drawn < 2 * 12
+    assert page.locator(".chart[data-drawn] .xtitle").first.text_content() == "time (UTC)"
+    assert page.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw"
+
+
+def test_the_forecast_has_two_fans_and_labels_on_its_lines(page: Any) -> None:
+    page.locator("#charts .card").first.scroll_into_view_if_needed()
+    chart = page.locator("#charts .card").first.locator(".chart").nth(1)
+    chart.scroll_into_view_if_needed()
+    chart.locator(".annotation-text").first.wait_for()
+    labels = set(chart.locator(".annotation-text").all_text_contents())
+    assert labels == {"linear", "80 %", "95 %", "seasonal naive", "last value"}
+    assert chart.locator(".fills path.js-fill").count() == 2
+
+
+def test_the_table_sorts_both_ways_and_keeps_empty_values_last(page: Any) -> None:
+    head = page.locator("#series th button", has_text="MAE seasonal naive").first
+    head.click()
+    cells = page.locator("#series .scroll tbody tr:not(.space) td:nth-child(4)")
+    falling = cells.all_inner_texts()
+    assert falling[-1] == "–"
+    assert falling[:-1] == sorted(falling[:-1], reverse=True)
+    head.click()
+    rising = cells.all_inner_texts()
+    assert rising[-1] == "–"
+    assert rising[:-1] == falling[-2::-1]
+    assert page.locator("#series th[aria-sort=ascending]").count() == 1
+
+
+def test_the_table_filters_by_text_and_by_comparison(page: Any) -> None:
+    box = page.get_by_label("Filter series")
+    box.fill("meter_00004")
+    assert first_cells(page) == ["meter_00004"]
+    assert page.locator("#series output").first.inner_text() == "1 of 13 rows"
+    box.fill("coverage_80<0.7")
+    assert first_cells(page) == ["meter_00001"]
+    box.fill("no such series")
+    assert "No row matches." in page.locator("#series tbody").inner_text()
+
+
+def test_a_line_of_the_summary_filters_the_table_it_leads_to(page: Any) -> None:
+    page.get_by_text("1 series failed and left out").click()
+    assert first_cells(page, "ledger") == ["empty_meter"]
+
+
+def test_views_show_other_columns(page: Any) -> None:
+    page.get_by_role("button", name="Statistics").click()
+    heads = page.locator("#series th").all_inner_texts()
+    assert heads[:3] == ["Series", "Mean", "Median"]
+
+
+def test_the_csv_holds_the_rows_in_view_with_all_columns(page: Any, tmp_path: Path) -> None:
+    page.get_by_label("Filter series").fill("rich")
+    with page.expect_download() as download:
+        page.locator("#series .save").click()
+    saved = tmp_path / "series.csv"
+    download.value.save_as(saved)
+    with saved.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert download.value.suggested_filename == "series.csv"
+    assert [row["unique_id"] for row in rows] == ['Zürich & Söhne, "north"']
+    assert rows[0]["points"] == "1500"
+    assert float(rows[0]["mean"]) > 0
+
+
+def test_a_series_opens_at_its_own_address_and_its_name_stays_text(page: Any, report: Path) -> None:
+    page.locator("#series .scroll td", has_text="alert").first.click()
+    page.wait_for_selector("#opened .chart[data-drawn]")
+    assert page.locator("#opened h3").inner_text() == EVIL
+    assert "#series=%3Cscript%3E" in page.url
+
+
+def test_an_unknown_address_says_so(page: Any) -> None:
+    page.evaluate("location.hash = '#series=nobody'")
+    page.wait_for_selector("#opened .absent")
+    assert page.locator("#opened").inner_text() == "No series is called “nobody”."
+
+
+def test_more_cards_come_on_demand(page: Any) -> None:
+    assert page.locator("#cards .card").count() == 6
+    page.get_by_text("Show 6 more of 6").click()
+    assert page.locator("#cards .card").count() == 12
+    assert page.locator("#cards .more").count() == 0
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_phone_scrolls_down_only(page: Any) -> None:
+    page.locator("#charts .card").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".chart[data-drawn]")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_table_of_thousands_builds_only_the_rows_in_view(browser: Any, tmp_path: Path) -> None:
+    from sparkhu.report import write_report
+    from tests.sparkhu.report.fake_results import write_results
+
+    write_report(write_results(tmp_path / "results", series=3000, points=60), tmp_path / "report.html")
+    opened = browser.new_page(viewport=WIDE)
+    opened.goto((tmp_path / "report.html").as_uri())
+    opened.wait_for_selector("html[data-ready]")
+    assert opened.locator("#series tbody tr").count() < 60
+    opened.locator("#series .scroll").evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    opened.get_by_text("empty_meter").first.wait_for()
+    assert opened.locator("#series tbody tr").count() < 60
+    assert opened.get_by_role("button", name="Sample of 50").count() == 1
+    opened.close()
