@@ -77,7 +77,7 @@ def calibrate_shard(
     shard = assemble(sequences, windows, scalers, profile)
     tables, pools = [pl.DataFrame(schema=SCHEMA)], {}
     rows = {group: part for group, _, _, part in shard.groups()}
-    for (group, H), series in shard.series.partition_by("group", "horizon", as_dict=True).items():
+    for (group,), series in shard.series.partition_by("group", as_dict=True, maintain_order=True).items():
         part = rows.get(group, shard.table.clear()).filter(pl.col("part") == CALIBRATE)
         members = shard.series.with_row_index("code").filter(pl.col("group") == group)["code"].to_numpy().astype(int)
         for name, groups in models.items():

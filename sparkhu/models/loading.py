@@ -20,8 +20,13 @@ def _seasonal(content: dict[str, Any], _: dict[str, Floats]) -> SeasonalNaive:
 
 
 def _linear(content: dict[str, Any], arrays: dict[str, Floats]) -> Linear:
-    names = ("weights", "intercept", "evaluation_weights", "evaluation_intercept")
-    return Linear(*(arrays[name] for name in names), strength=content["strength"])
+    return Linear(
+        arrays["weights"],
+        arrays["intercept"],
+        arrays["evaluation_weights"],
+        arrays["evaluation_intercept"],
+        content["strength"],
+    )
 
 
 KINDS: dict[str, Callable[[dict[str, Any], dict[str, Floats]], Forecaster]] = {
