@@ -2,7 +2,18 @@
 
 from sparkhu.sources.columns import Role, Roles
 from sparkhu.sources.files import SourceFile
+from sparkhu.sources.looking import SourceLook, inspect_source
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
 
-__all__ = ["RAW_SCHEMA", "RawSource", "Role", "Roles", "SourceFile", "SourceOptions", "read_source"]
+__all__ = [
+    "RAW_SCHEMA",
+    "RawSource",
+    "Role",
+    "Roles",
+    "SourceFile",
+    "SourceLook",
+    "SourceOptions",
+    "inspect_source",
+    "read_source",
+]

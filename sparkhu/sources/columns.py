@@ -124,9 +124,7 @@ def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates:
     named = _named(candidates, VALUE_NAMES)
     if named:
         return Role(_only(named, "y", "value", source), "its name")
-    numeric = [
-        name for name in candidates if not UNNAMED.fullmatch(name) and share_of_numbers(table[name]) > LIKELY
-    ]
+    numeric = [name for name in candidates if not UNNAMED.fullmatch(name) and share_of_numbers(table[name]) > LIKELY]
     if not numeric:
         raise InputError(
             f"{source} has no column of numbers beside the time; it has {_list(table.columns)}. "
@@ -147,7 +145,9 @@ def _id(
         found = [name for name in candidates if _is_text(table[name]) and name.lower() not in VALUE_NAMES]
         why = "the only column of text"
     running = [name for name in found if name != "unique_id" and _numbers_rows(table[name])]
-    remark = tuple(f"column '{name}' differs in every row, so it is no series; --id {name} takes it" for name in running)
+    remark = tuple(
+        f"column '{each}' differs in every row, so it is no series; --id {each} takes it" for each in running
+    )
     found = [name for name in found if name not in running]
     return (Role(_only(found, "unique_id", "id", source), why) if found else None), remark
 

@@ -128,9 +128,11 @@ def _labelled(frame: pl.DataFrame, path: str, first_row: int) -> pl.DataFrame:
     stem = PurePosixPath(path).name.split(".")[0]
     rows = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64).alias(ROW)
     blank = pl.all_horizontal(pl.col(frame.columns).is_null())
-    return frame.with_columns(blank.alias("__blank__"), rows, pl.lit(stem).alias(FILE)).filter(
-        ~pl.col("__blank__")
-    ).drop("__blank__")
+    return (
+        frame.with_columns(blank.alias("__blank__"), rows, pl.lit(stem).alias(FILE))
+        .filter(~pl.col("__blank__"))
+        .drop("__blank__")
+    )
 
 
 def _joined(frames: Sequence[pl.DataFrame], files: Sequence[SourceFile]) -> list[Table]:

@@ -88,8 +88,8 @@ def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
     roles = parts[0].roles
     if not frame["ds"].count():
         raise InputError(
-            f"no time in column '{roles.time.column}' of '{uri}' can be parsed; it holds {_examples(frame['ds_text'])}. "
-            "Name another column with --time, or the format with --time-format."
+            f"no time in column '{roles.time.column}' of '{uri}' can be parsed; "
+            f"it holds {_examples(frame['ds_text'])}. Name another column with --time, or the format with --time-format."
         )
     if not frame["y"].count():
         what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
@@ -127,19 +127,23 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
     )
     if OVERFLOW in frame.columns:
         base = _refuse_surplus(base, frame[OVERFLOW], column, notes)
-    parsed = [parse_numbers(frame[role.column]) for role in roles.values]
-    if any(numbers.decimal_comma for numbers in parsed):
+    return _Part(_with_values(base, frame, roles, notes), roles, times.notation, notes)
+
+
+def _with_values(base: pl.DataFrame, frame: pl.DataFrame, roles: Roles, notes: list[str]) -> pl.DataFrame:
+    """Set the values beside their times: the one column of a long source, or a wide one's columns below one another."""
+    parsed = {role.column: parse_numbers(frame[role.column]) for role in roles.values}
+    if any(numbers.decimal_comma for numbers in parsed.values()):
         notes.append("values have a decimal comma")
-    names = [role.column for role in roles.values] if roles.wide else [None]
     columns = [
         base.with_columns(
-            *([pl.lit(name).alias("unique_id")] if name is not None else []),
+            pl.lit(name).alias("unique_id") if roles.wide else pl.col("unique_id"),
             numbers.y.alias("y"),
             numbers.refused.alias("y_text"),
         )
-        for name, numbers in zip(names, parsed, strict=True)
+        for name, numbers in parsed.items()
     ]
-    return _Part(pl.concat(columns).select(RAW_SCHEMA.keys()).cast(RAW_SCHEMA), roles, times.notation, notes)
+    return pl.concat(columns).select(RAW_SCHEMA.keys()).cast(pl.Schema(RAW_SCHEMA))
 
 
 def _ids(frame: pl.DataFrame, roles: Roles) -> pl.Series:

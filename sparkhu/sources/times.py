@@ -63,11 +63,11 @@ def _dated(*dates: str) -> Callable[[pl.Series], pl.Series]:
 
 
 def _year(text: pl.Series) -> pl.Series:
-    return text.str.slice(0, 4).add("-01-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+    return (text.str.slice(0, 4) + "-01-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
 
 
 def _month(text: pl.Series) -> pl.Series:
-    return text.str.replace("/", "-").add("-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+    return (text.str.replace("/", "-") + "-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
 
 
 def _quarter(text: pl.Series) -> pl.Series:
@@ -79,13 +79,14 @@ def _epoch(digits_after_seconds: int) -> Callable[[pl.Series], pl.Series]:
     """Parse counts since 1970 in integer arithmetic, so that no microsecond is lost to rounding."""
 
     def parse(text: pl.Series) -> pl.Series:
-        whole = text.str.extract(r"^(\d+)").cast(pl.Int64)
+        digits = pl.lit(text)
+        whole = digits.str.extract(r"^(\d+)").cast(pl.Int64)
         if digits_after_seconds > 6:
-            return (whole // 10 ** (digits_after_seconds - 6)).cast(LOCAL)
+            return pl.select((whole // 10 ** (digits_after_seconds - 6)).cast(LOCAL)).to_series()
         room = 6 - digits_after_seconds
-        fraction = text.str.extract(r"\.(\d+)").fill_null("0").str.pad_end(room, "0").str.slice(0, room)
-        below = fraction.cast(pl.Int64) if room else whole * 0
-        return (whole * 10**room + below).cast(LOCAL)
+        fraction = digits.str.extract(r"\.(\d+)").fill_null("0").str.pad_end(room, "0").str.slice(0, room)
+        below = fraction.cast(pl.Int64) if room else pl.lit(0)
+        return pl.select((whole * 10**room + below).cast(LOCAL)).to_series()
 
     return parse
 
@@ -124,7 +125,7 @@ def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
     Raises:
         InputError: Day and month cannot be told apart, or contradict one another. The message names `--time-format`.
     """
-    if column.dtype == pl.Date or column.dtype == pl.Datetime:
+    if column.dtype in (pl.Date, pl.Datetime):
         return _typed(column)
     text = present(_integral(column))
     if time_format:
@@ -147,7 +148,7 @@ def share_of_times(column: pl.Series, *, numbers: bool) -> float:
         column: Any column; only a sample of it is looked at.
         numbers: Count bare numbers (years, epochs) as times as well.
     """
-    if column.dtype == pl.Date or column.dtype == pl.Datetime:
+    if column.dtype in (pl.Date, pl.Datetime):
         return 1.0 if column.count() else 0.0
     if column.dtype.is_numeric() and not numbers:
         return 0.0

@@ -2,18 +2,17 @@
 
 Kinds of duplicates, the first that fits:
 
-| kind | what stands at the instant |
-| --- | --- |
-| `burst` | three rows or more, where the neighbours leave a hole about as long as those rows would fill: a stretch of local time that a clock set forward has squeezed into one instant |
-| `repeated_interval` | part of a stretch of at least two instants that the source goes through twice, jumping back in time before the second pass, with other values: a clock set back |
-| `conflict` | two distinct values or more |
-| `exact` | one value; marked gaps beside it give way |
+- `burst`: three rows or more at one instant, where the neighbours leave a hole about as long as those rows would fill:
+  a stretch of local time that a clock set forward has squeezed into one instant.
+- `repeated_interval`: part of a stretch of at least two instants that the source goes through twice, jumping back in
+  time before the second pass, with other values: a clock set back.
+- `conflict`: two distinct values or more.
+- `exact`: one value; marked gaps beside it give way.
 """
 
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from sparkhu import ledger
@@ -153,7 +152,7 @@ def _report(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 
 
 def _chosen(y: pl.Expr, known: pl.Expr, policy: Policy) -> tuple[pl.Expr, pl.Expr]:
-    """Give the kept value and since when it was known; sums run over sorted values, so that order has no part in them."""
+    """Give the kept value and since when it was known; sums run over sorted values: order has no part in them."""
     match policy:
         case "first":
             return y.first(), known.first()

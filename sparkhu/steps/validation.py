@@ -56,7 +56,9 @@ def _limit(parameter: str, text: str, zone: str) -> datetime | None:
     try:
         limit = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{parameter} must be an ISO time such as 2014-03-09 or 2014-03-09T03:00, got '{text}'") from error
+        raise InputError(
+            f"{parameter} must be an ISO time such as 2014-03-09 or 2014-03-09T03:00, got '{text}'"
+        ) from error
     return limit if limit.tzinfo else limit.replace(tzinfo=ZoneInfo(zone))
 
 
@@ -110,7 +112,7 @@ def _limits(frame: pl.DataFrame, ranges: pl.DataFrame | None) -> tuple[pl.Expr, 
     doubled = ranges.filter(pl.col("unique_id").is_duplicated())["unique_id"]
     if len(doubled):
         raise InputError(f"ranges has series '{doubled[0]}' more than once. Give one valid range a series.")
-    wanted = ranges.select(RANGES.keys()).cast(RANGES)
+    wanted = ranges.select(RANGES.keys()).cast(pl.Schema(RANGES))
     found = frame.select("unique_id").join(wanted, on="unique_id", how="left", maintain_order="left")
     return pl.col("valid_min"), pl.col("valid_max"), [found["valid_min"], found["valid_max"]]
 
@@ -197,6 +199,4 @@ def _entries(judged: pl.DataFrame) -> pl.DataFrame:
         status=pl.when(failed).then(pl.lit("failed")).otherwise(pl.lit("ok")), reason=pl.when(failed).then(why)
     )
     counts = {name: series[name] for name in ("rows", "quarantined", "left_out")}
-    return ledger.entries(
-        series["unique_id"], status=judgement["status"], reason=judgement["reason"], counts=counts
-    )
+    return ledger.entries(series["unique_id"], status=judgement["status"], reason=judgement["reason"], counts=counts)
