@@ -3,27 +3,29 @@
 | file | what |
 | --- | --- |
 | `bundle.json` | schema version, name, flavour, parameters, sources, code, the model of each group, checksums |
-| `models/…/` | one folder a group of series (such as `1h/24`), as the model saved itself: JSON and safetensors |
+| `models/…/` | one folder a model and group of series (such as `1h/24`), as it saved itself: JSON and safetensors |
 | `profile.parquet` | one row a series: period, season, group, input size, horizon |
 | `scalers.parquet` | one row a series: scaler, centre, scale |
 | `choices.parquet` | one row a series: how its missing points are filled |
-| `conformal.parquet` | quantiles of calibration residuals: the half-widths of the intervals |
+| `intervals.parquet` | one row a series, model and step: half-widths of the intervals, in scaled units |
 
 Nothing in it is code or a pickle. `bundle.json` is written last: where it stands, the bundle is whole.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.frame import check_frame
 from sparkhu.lineage import file_checksum
+from sparkhu.models.base import Models
+from sparkhu.models.loading import load_model
 
 MANIFEST = "bundle.json"
 SCHEMA_VERSION = 1
@@ -31,15 +33,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
     "scalers": ("unique_id", "center", "scale"),
     "choices": ("unique_id", "strategy"),
-    "conformal": (),
+    "intervals": ("unique_id", "model", "step", "radius_80", "radius_95"),
 }
-
-
-class SavesToFolder(Protocol):
-    """A model that can write itself into a folder of its own."""
-
-    def save(self, folder: Path) -> None:
-        """Write the model into `folder`."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,12 @@ class Bundle:
     Attributes:
         folder: Where it lies.
         name: The model's name.
-        flavor: What kind of forecaster it is, such as `linear`.
-        models: Folder of the model, per group of series.
+        flavor: The forecaster that is asked first, such as `linear`.
+        models: The forecasters by name and group: the one that is asked first and those that stand in for it.
         profile: One row a series: its group, period, season, input size, horizon.
         scalers: One row a series.
         choices: One row a series: its fill strategy.
-        conformal: Quantiles of the calibration residuals.
+        intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with.
         sources: Fingerprints of what it was trained on.
         code: Fingerprint of the library that trained it.
@@ -63,11 +58,11 @@ class Bundle:
     folder: Path
     name: str
     flavor: str
-    models: Mapping[str, Path]
+    models: Models
     profile: pl.DataFrame
     scalers: pl.DataFrame
     choices: pl.DataFrame
-    conformal: pl.DataFrame
+    intervals: pl.DataFrame
     params: Mapping[str, Any]
     sources: Sequence[Mapping[str, Any]]
     code: str
@@ -78,11 +73,11 @@ def write_bundle(
     *,
     name: str,
     flavor: str,
-    models: Mapping[str, SavesToFolder],
+    models: Models,
     profile: pl.DataFrame,
     scalers: pl.DataFrame,
     choices: pl.DataFrame,
-    conformal: pl.DataFrame,
+    intervals: pl.DataFrame,
     params: Mapping[str, Any],
     sources: Sequence[Mapping[str, Any]],
     code: str,
@@ -92,30 +87,29 @@ def write_bundle(
     Args:
         folder: Where to.
         name: The model's name.
-        flavor: What kind of forecaster it is.
-        models: The fitted model of each group.
+        flavor: The forecaster that is asked first, a name in `models`.
+        models: The fitted forecasters by name and group, with those that stand in for the first.
         profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
             `input_size`, `horizon` and its period.
         scalers: One row a series with `unique_id`, `center`, `scale`.
         choices: One row a series with `unique_id`, `strategy`.
-        conformal: Quantiles of the calibration residuals.
+        intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with; JSON values.
         sources: Fingerprints of what it was trained on.
         code: Fingerprint of the library that trained it (`sparkhu.lineage.code_fingerprint`).
 
     Raises:
-        InputError: A table lacks a column, or a group of the profile has no model.
+        InputError: A table lacks a column, `flavor` is no model, or a group of the profile has none.
     """
-    tables = {"profile": profile, "scalers": scalers, "choices": choices, "conformal": conformal}
+    tables = {"profile": profile, "scalers": scalers, "choices": choices, "intervals": intervals}
     for table, columns in TABLES.items():
         check_frame(tables[table], *columns)
-    missing = set(profile["group"].drop_nulls()) - set(models)
+    if flavor not in models:
+        raise InputError(f"flavor must be one of {', '.join(models)}, got '{flavor}'")
+    missing = set(profile["group"].drop_nulls()).difference(*models.values())
     if missing:
-        raise InputError(f"group '{min(missing)}' of the profile has no model; models are given for {sorted(models)}.")
-    folders = {group: f"models/{number:02d}-{_plain(group)}" for number, group in enumerate(sorted(models))}
-    for group, place in folders.items():
-        (folder / place).mkdir(parents=True)
-        models[group].save(folder / place)
+        raise InputError(f"group '{min(missing)}' of the profile has no model. Give one, seasonal naive at least.")
+    folders = _save_models(folder, models)
     for table, frame in tables.items():
         frame.write_parquet(folder / f"{table}.parquet")
     content = {
@@ -126,7 +120,7 @@ def write_bundle(
         "params": dict(params),
         "sources": list(sources),
         "code": code,
-        "files": _checksums(folder, folders.values()),
+        "files": _checksums(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str))
 
@@ -152,7 +146,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"'{folder}' has bundle schema {content.get('schema_version')}, this version of Sparkhu reads "
             f"{SCHEMA_VERSION}. Train the model again."
         )
-    found = _checksums(folder, content["models"].values())
+    found = _checksums(folder)
     for file, checksum in content["files"].items():
         if found.get(file) != checksum:
             state = "has changed" if file in found else "is missing"
@@ -162,22 +156,31 @@ def read_bundle(folder: Path) -> Bundle:
         folder=folder,
         name=content["name"],
         flavor=content["flavor"],
-        models={group: folder / place for group, place in content["models"].items()},
+        models={
+            model: {group: load_model(folder / place) for group, place in places.items()}
+            for model, places in content["models"].items()
+        },
         profile=tables["profile"],
         scalers=tables["scalers"],
         choices=tables["choices"],
-        conformal=tables["conformal"],
+        intervals=tables["intervals"],
         params=content["params"],
         sources=content["sources"],
         code=content["code"],
     )
 
 
-def _plain(group: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "_", group)
+def _save_models(folder: Path, models: Models) -> dict[str, dict[str, str]]:
+    """Give every model a folder of its own; the number keeps groups apart whose names differ in signs only."""
+    places: dict[str, dict[str, str]] = {}
+    for model, groups in models.items():
+        for number, group in enumerate(sorted(groups)):
+            place = f"models/{model}-{number:02d}-{re.sub(r'[^A-Za-z0-9.]+', '_', group)}"
+            groups[group].save(folder / place)
+            places.setdefault(model, {})[group] = place
+    return places
 
 
-def _checksums(folder: Path, models: Iterable[str]) -> dict[str, str]:
-    files = [folder / f"{table}.parquet" for table in TABLES]
-    files += [file for place in models for file in sorted((folder / place).rglob("*"))]
+def _checksums(folder: Path) -> dict[str, str]:
+    files = [folder / f"{table}.parquet" for table in TABLES] + sorted((folder / "models").rglob("*"))
     return {str(file.relative_to(folder)): file_checksum(file) for file in files if file.is_file()}

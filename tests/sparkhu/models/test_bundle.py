@@ -1,25 +1,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from safetensors.numpy import load_file, save_file
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.bundle import MANIFEST, read_bundle, write_bundle
-
-
-class Weights:
-    """The smallest thing that can stand in a bundle."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def save(self, folder: Path) -> None:
-        (folder / "model.json").write_text(json.dumps({"schema_version": 1, "kind": "linear"}))
-        save_file({"weights": np.full(3, self.value)}, folder / "arrays.safetensors")
+from sparkhu.models.naive import SeasonalNaive
 
 
 def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -34,17 +22,19 @@ def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
     )
     scalers = pl.DataFrame({"unique_id": ["a", "b"], "center": [1.5, 0.0], "scale": [2.0, 1.0]})
     choices = pl.DataFrame({"unique_id": ["a", "b"], "strategy": ["linear", None]})
-    conformal = pl.DataFrame({"unique_id": ["a"], "level": [80], "width": [0.5]})
-    return {"profile": profile, "scalers": scalers, "choices": choices, "conformal": conformal, **changes}
+    intervals = pl.DataFrame(
+        {"unique_id": ["a"], "model": ["linear"], "step": [1], "radius_80": [0.5], "radius_95": [1.0]}
+    )
+    return {"profile": profile, "scalers": scalers, "choices": choices, "intervals": intervals, **changes}
 
 
-def write(folder: Path, *, flavor: str = "linear", **changes: pl.DataFrame) -> Path:
+def write(folder: Path, *, flavor: str = "seasonal_naive", **changes: pl.DataFrame) -> Path:
     folder.mkdir()
     write_bundle(
         folder,
         name="demo",
         flavor=flavor,
-        models={"1h/24": Weights(1.0), "1h:24": Weights(2.0)},
+        models={"seasonal_naive": {"1h/24": SeasonalNaive(48, 24, 24), "1h:24": SeasonalNaive(48, 12, 12)}},
         params={"horizon": 24},
         sources=[{"uri": "file:///x.csv", "sha256": "ab" * 32}],
         code="0.1.0+abc",
@@ -55,16 +45,21 @@ def write(folder: Path, *, flavor: str = "linear", **changes: pl.DataFrame) -> P
 
 def test_a_bundle_comes_back_as_it_was_written(tmp_path: Path) -> None:
     bundle = read_bundle(write(tmp_path / "b"))
-    assert (bundle.name, bundle.flavor, bundle.code, bundle.params) == ("demo", "linear", "0.1.0+abc", {"horizon": 24})
+    assert (bundle.name, bundle.flavor, bundle.code, bundle.params) == (
+        "demo",
+        "seasonal_naive",
+        "0.1.0+abc",
+        {"horizon": 24},
+    )
     assert bundle.sources == [{"uri": "file:///x.csv", "sha256": "ab" * 32}]
     for name, frame in tables().items():
         assert_frame_equal(getattr(bundle, name), frame)
 
 
 def test_groups_of_like_names_keep_their_own_models(tmp_path: Path) -> None:
-    bundle = read_bundle(write(tmp_path / "b"))
-    values = {group: load_file(at / "arrays.safetensors")["weights"][0] for group, at in bundle.models.items()}
-    assert values == {"1h/24": 1.0, "1h:24": 2.0}
+    models = read_bundle(write(tmp_path / "b")).models
+    horizons = {name: {group: model.horizon for group, model in groups.items()} for name, groups in models.items()}
+    assert horizons == {"seasonal_naive": {"1h/24": 24, "1h:24": 12}}
 
 
 def test_a_bundle_holds_only_json_parquet_and_safetensors(tmp_path: Path) -> None:
@@ -74,14 +69,19 @@ def test_a_bundle_holds_only_json_parquet_and_safetensors(tmp_path: Path) -> Non
 
 def test_a_bundle_can_be_moved(tmp_path: Path) -> None:
     moved = write(tmp_path / "b").rename(tmp_path / "moved")
-    assert all(path.is_relative_to(moved) and path.is_dir() for path in read_bundle(moved).models.values())
+    assert read_bundle(moved).folder == moved
 
 
 def test_a_group_without_a_model_is_refused(tmp_path: Path) -> None:
     profile = tables()["profile"].with_columns(group=pl.Series(["1d/7", None]))
-    with pytest.raises(InputError, match=r"group '1d/7' of the profile has no model.*'1h/24'"):
+    with pytest.raises(InputError, match=r"group '1d/7' of the profile has no model\. Give one"):
         write(tmp_path / "b", profile=profile)
     assert not (tmp_path / "b" / MANIFEST).exists()
+
+
+def test_a_flavor_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="flavor must be one of seasonal_naive, got 'linear'"):
+        write(tmp_path / "b", flavor="linear")
 
 
 def test_a_table_without_a_needed_column_is_refused(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("damage", "said"), [(b"x", "has changed"), (None, "is missing")])
 def test_a_damaged_copy_is_refused(tmp_path: Path, damage: bytes | None, said: str) -> None:
-    weights = read_bundle(write(tmp_path / "b")).models["1h/24"] / "arrays.safetensors"
+    weights = next(write(tmp_path / "b").rglob("arrays.safetensors"))
     if damage is None:
         weights.unlink()
     else:

@@ -1,21 +1,11 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
-from safetensors.numpy import save_file
 
 from sparkhu.models.bundle import write_bundle
-
-
-class Weights:
-    """The smallest thing that can stand in a bundle."""
-
-    def save(self, folder: Path) -> None:
-        (folder / "model.json").write_text(json.dumps({"schema_version": 1, "kind": "linear"}))
-        save_file({"weights": np.arange(3.0)}, folder / "arrays.safetensors")
+from sparkhu.models.naive import LastValue, SeasonalNaive
 
 
 @pytest.fixture
@@ -27,13 +17,21 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
             folder,
             name="demo",
             flavor=flavor,
-            models={"1h/24": Weights()},
+            models={flavor: {"1h/24": SeasonalNaive(48, 24, 24)}, "last_value": {"1h/24": LastValue(48, 24)}},
             profile=pl.DataFrame(
                 {"unique_id": ["a"], "group": ["1h/24"], "season_length": [24], "input_size": [48], "horizon": [24]}
             ),
             scalers=pl.DataFrame({"unique_id": ["a"], "center": [1.5], "scale": [2.0]}),
             choices=pl.DataFrame({"unique_id": ["a"], "strategy": ["linear"]}),
-            conformal=pl.DataFrame({"unique_id": ["a"]}),
+            intervals=pl.DataFrame(
+                schema={
+                    "unique_id": pl.String,
+                    "model": pl.String,
+                    "step": pl.Int64,
+                    "radius_80": pl.Float64,
+                    "radius_95": pl.Float64,
+                }
+            ),
             params={"horizon": 24},
             sources=sources,
             code="0.1.0+abc",

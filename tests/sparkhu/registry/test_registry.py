@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
@@ -32,7 +33,7 @@ def test_a_champion_comes_back_as_its_bundle(bundle: Make, tmp_path: Path) -> No
     assert found == version
     assert (loaded.flavor, loaded.code, loaded.params) == ("linear", "0.1.0+abc", {"horizon": 24})
     assert loaded.folder.is_relative_to(tmp_path / "loaded")
-    assert (loaded.models["1h/24"] / "arrays.safetensors").is_file()
+    assert loaded.models["linear"]["1h/24"].predict(np.arange(48.0)[None]).tolist() == [list(range(24, 48))]
 
 
 def test_the_run_tells_parameters_metrics_and_fingerprints(bundle: Make, client: Any) -> None:
@@ -77,8 +78,9 @@ def test_a_logged_model_holds_no_pickle_and_no_file_of_the_working_directory(
     root = Path(found.source.removeprefix("file://"))
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     environment = {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"}
-    bundled = {"bundle.json", "profile.parquet", "scalers.parquet", "choices.parquet", "conformal.parquet"}
-    model = {"models/00-1h_24/model.json", "models/00-1h_24/arrays.safetensors"}
+    bundled = {"bundle.json", "profile.parquet", "scalers.parquet", "choices.parquet", "intervals.parquet"}
+    folders = ("models/linear-00-1h_24", "models/last_value-00-1h_24")
+    model = {f"{folder}/{file}" for folder in folders for file in ("model.json", "arrays.safetensors")}
     assert files == environment | {f"data/bundle-linear/{file}" for file in bundled | model}
     assert (root / "requirements.txt").read_text().split()[-1] == "sparkhu"
 
