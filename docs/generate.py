@@ -4,6 +4,7 @@ python docs/generate.py            write them
 python docs/generate.py --check    say which are stale, and fail
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -14,6 +15,8 @@ from typing import Any
 
 import click
 import docstring_parser
+
+from sparkhu.results import json_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -145,6 +148,11 @@ def command_page() -> str:
     return "\n\n".join(["# The command line", NOTICE, *sections]) + "\n"
 
 
+def schema_page(schema: dict[str, Any]) -> str:
+    """Render the JSON Schema of a file that other programs read."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def readme() -> str:
     """Return the README with a fresh table between its markers."""
     text = README.read_text("utf-8")
@@ -161,6 +169,7 @@ def main(arguments: list[str]) -> int:
         README: readme(),
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
+        **{REFERENCE / name: schema_page(schema) for name, schema in json_schemas().items()},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:

@@ -54,7 +54,8 @@ def finished_run(module: str, pipeline: str, arguments: Mapping[str, Any], **opt
         record = {"step": step, "started": f"2100-01-01T00:00:0{number}+00:00", "seconds": 0.2}
         full = {**record, "rows_in": 28, "rows_out": 27}
         options["on_event"]({"kind": "step_finished", "step": step, "record": full})
-    options["log"].open("a").write("what the tasks wrote\n")
+    with options["log"].open("a") as log:
+        log.write("what the tasks wrote\n")
     (root / "report.html").write_text("<html>")
     return {"results": root / "results", "report": root / "report.html"}
 
@@ -171,7 +172,7 @@ def test_options_win_over_the_file_and_the_file_over_the_preset(runner: Runner, 
 
 
 BAD_SOURCES = {
-    "empty file": ("", [], "empty"),
+    "empty file": ("", [], "nothing in it"),
     "header only": ("ds,y\n", [], "no row"),
     "missing column": ("ds,y\n2026-01-01,1\n", ["--value", "sold"], "no column 'sold'"),
     "doubled column": ("ds,y,y\n2026-01-01,1,2\n", [], "'y'"),

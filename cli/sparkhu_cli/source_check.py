@@ -1,0 +1,107 @@
+"""What `sparkhu check` says of a source: how it would be read, what is wrong with it, what a run would choose."""
+
+from typing import TYPE_CHECKING, Final
+
+from sparkhu_cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sparkhu.sources import SourceLook, SourceOptions
+
+LABEL_WIDTH: Final = 12
+SHOWN: Final = 10
+SPLIT: Final = "0.7/0.1/0.2"
+
+
+def check_source(uri: str, options: "SourceOptions", terminal: Terminal) -> None:
+    """Show what is in a source and what a run would make of it; nothing is written.
+
+    Raises:
+        InputError: A run could not use the source.
+    """
+    from sparkhu.sources import inspect_source
+
+    look = inspect_source(uri, options)
+    _show_reading(uri, look, terminal)
+    _show_choices(profile_of(uri, options), options.zone, terminal)
+    terminal.line()
+    _show_problems(look, terminal)
+    terminal.line(f"Next: sparkhu run --source {uri} --out DIR")
+
+
+def profile_of(uri: str, options: "SourceOptions") -> "pl.DataFrame":
+    """Detect the period of every series as a run does: over valid rows, one an instant."""
+    from sparkhu.steps.regularity import detect_regularity
+
+    from sparkhu.sources import read_source
+    from sparkhu.steps.deduplication import drop_duplicates
+    from sparkhu.steps.validation import validate
+
+    valid = validate(read_source(uri, options).frame, zone=options.zone).frames["observations"]
+    unique = drop_duplicates(valid).frames["observations"]
+    return detect_regularity(unique, zone=options.zone, split=SPLIT).frames["profile"]
+
+
+def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
+    size = sum(file.size for file in look.files)
+    files = uri if len(look.files) == 1 else f"{uri} ({len(look.files):,} files)"
+    _say("source", f"{files}, {_size(size)}, {'wide' if look.wide else 'long'}", terminal)
+    _say("time", f"{look.time.column} ({look.time.why}); {look.notation}; zone {look.zone}", terminal)
+    for role in look.values[:SHOWN]:
+        _say("value", f"{role.column} ({role.why})", terminal)
+    if len(look.values) > SHOWN:
+        _say("", f"and {len(look.values) - SHOWN:,} more", terminal)
+    if look.id is not None:
+        _say("id", f"{look.id.column} ({look.id.why})", terminal)
+    _say("series", f"{look.series:,} with {look.rows:,} rows", terminal)
+    first, last = look.spans["first"].min(), look.spans["last"].max()
+    _say("times", f"{_instant(first)} to {_instant(last)} UTC", terminal)
+
+
+def _show_choices(profile: "pl.DataFrame", zone: str, terminal: Terminal) -> None:
+    """Say what a run would choose: periods, seasons, and the sizes of each group's windows."""
+    import polars as pl
+
+    from sparkhu.training.groups import plan_groups
+
+    regular = profile.filter(pl.col("decision") == "regular")
+    groups = regular.group_by("period_label", "season_length").len("series").sort("series", descending=True)
+    for period, season, series in groups.rows():
+        _say("period", f"{period}, season of {season}: {_series(series)}", terminal)
+    for decision, why in (("irregular", "no common period"), ("no_decision", "too few points to tell")):
+        count = profile.filter(pl.col("decision") == decision).height
+        if count:
+            _say("no period", f"{_series(count)}: {why}; forecast on the grid of the median gap", terminal)
+    for note in plan_groups(regular, zone=zone).notes:
+        _say("a run takes", note, terminal)
+
+
+def _show_problems(look: "SourceLook", terminal: Terminal) -> None:
+    if not look.problems:
+        terminal.marked("✓", "nothing to complain about")
+        return
+    count = len(look.problems)
+    terminal.marked("!", f"{count} thing{'s' * (count != 1)} to know; a run copes with {'them' if count > 1 else 'it'}")
+    for problem in look.problems:
+        terminal.line(f"    {problem}")
+
+
+def _say(label: str, text: str, terminal: Terminal) -> None:
+    terminal.line(f"{label:<{LABEL_WIDTH}} {text}")
+
+
+def _series(count: int) -> str:
+    return f"{count:,} series"
+
+
+def _instant(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
