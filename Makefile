@@ -30,7 +30,8 @@ test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
 .PHONY: mutate
-mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice at least 80 % of them
+mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice 80 % (STEPS="outliers gaps" for some)
+	@echo 'Mutants of the steps are judged, a minute or two a module'
 	@$(BIN)/python tests/mutate.py --workers $(WORKERS) $(STEPS)
 
 .PHONY: lint

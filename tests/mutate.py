@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "mutation"
+LOG = ROOT / "build" / "mutation.log"
+LOG_LINES = 40
 STEPS = Path("sparkhu/steps")
 KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 REQUIRED_SHARE = 0.80
@@ -59,49 +61,56 @@ def run_mutmut(modules: list[str], workers: int) -> None:
     """Let mutmut judge every mutant of the modules (all steps when none is named)."""
     patterns = [f"sparkhu.steps.{module}.*" for module in modules]
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers), *patterns]
-    # Polars would start a thread for each core in each worker.
+    # A worker judges one mutant on one core; Polars would start a thread for every core in each.
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, cwd=COPY, env=environment, check=True)
+    with LOG.open("w") as log:
+        ended = subprocess.run(command, check=False, cwd=COPY, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    if ended.returncode != 0:
+        lines = LOG.read_text("utf-8").replace("\r", "\n").splitlines()
+        raise SystemExit("\n".join([*lines[-LOG_LINES:], f"mutmut could not do its work; all of its log: {LOG}"]))
 
 
-def verdicts(modules: list[str]) -> dict[str, Counter[str]]:
-    """Count the verdicts per module, and list the mutants that nothing noticed."""
-    listing = subprocess.run(
-        [sys.executable, "-m", "mutmut", "results", "--all", "true"],
-        cwd=COPY,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for line in listing.splitlines():
-        mutant, _, verdict = line.strip().rpartition(": ")
-        module = mutant.removeprefix("sparkhu.steps.").split(".")[0]
-        if mutant and verdict != "not checked" and (not modules or module in modules):
-            counts[module][verdict] += 1
-            if verdict not in KILLED:
-                print(f"{verdict}: {mutant}")
-    return counts
+def verdicts(modules: list[str]) -> dict[str, str]:
+    """Return mutmut's verdict on every mutant of the modules."""
+    command = [sys.executable, "-m", "mutmut", "results", "--all", "true"]
+    listing = subprocess.run(command, cwd=COPY, check=True, capture_output=True, text=True).stdout
+    pairs = (line.strip().rpartition(": ")[::2] for line in listing.splitlines())
+    found = {mutant: verdict for mutant, verdict in pairs if mutant and verdict != "not checked"}
+    return {mutant: verdict for mutant, verdict in found.items() if not modules or module_of(mutant) in modules}
+
+
+def module_of(mutant: str) -> str:
+    """Return the step module that a mutant is of."""
+    return mutant.removeprefix("sparkhu.steps.").split(".")[0]
 
 
 def main() -> int:
     """Run, print the share killed per module and over all, and fail below the required share."""
     parser = argparse.ArgumentParser(description="Mutation testing of sparkhu/steps")
-    parser.add_argument("modules", nargs="*", help="steps to judge, such as `outliers`; all when none is named")
+    parser.add_argument("modules", nargs="*", help="modules to judge, such as `outliers`; all when none is named")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
+    for module in arguments.modules:
+        if not (ROOT / STEPS / f"{module}.py").is_file():
+            parser.error(f"there is no module {module} in {STEPS}")
     copy_tree()
     run_mutmut(arguments.modules, arguments.workers)
-    counts = verdicts(arguments.modules)
-    total = sum(counts.values(), Counter[str]())
-    if not total:
-        print("no mutant was judged", file=sys.stderr)
-        return 1
-    for module, judged in [*sorted(counts.items()), ("all steps", total)]:
-        killed = sum(judged[verdict] for verdict in KILLED)
-        print(f"{module:<16} {killed:>5} of {judged.total():>5} mutants killed {killed / judged.total():>7.1%}")
-    share = sum(total[verdict] for verdict in KILLED) / total.total()
-    return 0 if share >= REQUIRED_SHARE else 1
+    judged = verdicts(arguments.modules)
+    if not judged:
+        raise SystemExit("mutmut judged no mutant")
+    counts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for mutant, verdict in judged.items():
+        counts[module_of(mutant)][verdict in KILLED] += 1
+        if arguments.modules and verdict not in KILLED:
+            print(f"{verdict}: {mutant}")
+    total = sum(counts.values(), Counter[bool]())
+    for module, count in [*sorted(counts.items()), ("all", total)]:
+        print(f"{module:<16} {count[True]:>5} of {count.total():>5} mutants killed {count[True] / count.total():>7.1%}")
+    if arguments.modules:
+        print(f"To see one: cd {COPY.relative_to(ROOT)} && {sys.executable} -m mutmut show MUTANT")
+    else:
+        print("To list what survived in a module: make mutate STEPS=module")
+    return 0 if total[True] >= REQUIRED_SHARE * total.total() else 1
 
 
 if __name__ == "__main__":
