@@ -1,0 +1,361 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME
+from sparkhu.steps.windows import (
+    REASONS,
+    SCHEMA,
+    check_stride,
+    index_windows,
+    newest_inputs,
+    sliding_max,
+    window_view,
+)
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def at(*hours: float) -> list[datetime]:
+    return [START + hour * HOUR for hour in hours]
+
+
+def sequence(
+    ys: list[float | None],
+    *,
+    name: str = "a",
+    hours: list[float] | None = None,
+    fills: dict[int, str] | None = None,
+    known: dict[int, float] | None = None,
+    gaps: tuple[int, ...] = (),
+) -> pl.DataFrame:
+    """An hourly series; `fills` and `gaps` by row, `known` the hour at which a row became available."""
+    ds = at(*(hours or range(len(ys))))
+    available = [START + (known or {})[i] * HOUR if i in (known or {}) else ds[i] for i in range(len(ys))]
+    return pl.DataFrame(
+        {
+            "unique_id": pl.Series([name] * len(ys), dtype=pl.String),
+            "ds": pl.Series(ds, dtype=TIME),
+            "y": pl.Series(ys, dtype=pl.Float64),
+            "available_at": pl.Series(available, dtype=TIME),
+            "is_gap": pl.Series([i in gaps for i in range(len(ys))], dtype=pl.Boolean),
+            "fill_strategy": pl.Series([(fills or {}).get(i) for i in range(len(ys))], dtype=pl.String),
+        }
+    )
+
+
+def plan(*names: str, size: int | None = 2, horizon: int | None = 1, label: str | None = "1h") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "unique_id": pl.Series(names, dtype=pl.String),
+            "input_size": pl.Series([size] * len(names), dtype=pl.Int64),
+            "horizon": pl.Series([horizon] * len(names), dtype=pl.Int64),
+            "period_label": pl.Series([label] * len(names), dtype=pl.String),
+        }
+    )
+
+
+def reasons(frame: pl.DataFrame, **sizes: int) -> list[str | None]:
+    return index_windows(frame, plan("a", **sizes)).frames["windows"]["reason"].to_list()
+
+
+def test_worked_by_hand() -> None:
+    # Six points, L = 2, H = 1: windows start at rows 0..3. The null of row 3 lies in those of rows 1, 2 and 3.
+    windows = index_windows(sequence([0, 1, 2, None, 4, 5]), plan("a")).frames["windows"]
+    assert windows.select("unique_id", "offset", "valid", "reason").rows() == [
+        ("a", 0, True, None),
+        ("a", 1, False, "null"),
+        ("a", 2, False, "null"),
+        ("a", 3, False, "null"),
+    ]
+    assert windows["inputs_available_at"].to_list() == at(1, 2, 3, 4)
+    assert windows["targets_available_at"].to_list() == at(2, 3, 4, 5)
+    assert dict(windows.schema) == SCHEMA
+
+
+def test_inputs_and_targets_are_available_with_their_latest_point() -> None:
+    # L = 3, H = 2. Row 0 came at hour 7, row 3 (a target of the only window but one) at hour 20.
+    frame = sequence([0, 1, 2, 3, 4, 5], known={0: 7, 3: 20})
+    windows = index_windows(frame, plan("a", size=3, horizon=2)).frames["windows"]
+    assert windows["inputs_available_at"].to_list() == at(7, 20)
+    assert windows["targets_available_at"].to_list() == at(20, 5)
+
+
+def test_a_stride_leaves_offsets_out() -> None:
+    windows = index_windows(sequence([0.0] * 8), plan("a"), stride=2).frames["windows"]
+    assert windows["offset"].to_list() == [0, 2, 4]
+    assert index_windows(sequence([0.0] * 8), plan("a"), stride=3).frames["windows"]["offset"].to_list() == [0, 3]
+
+
+def test_a_series_of_exactly_one_window_has_it() -> None:
+    assert index_windows(sequence([0, 1, 2]), plan("a")).frames["windows"]["offset"].to_list() == [0]
+
+
+def test_a_marked_gap_and_a_dropped_point_have_reasons_of_their_own() -> None:
+    frame = sequence([0, 1, None, 3, 4, 5, None, 7, 8, 9, None, 11], gaps=(2,), fills={6: "drop"})
+    assert reasons(frame, size=1) == [
+        None,
+        "unfilled gap",
+        "unfilled gap",
+        None,
+        None,
+        "dropped point",
+        "dropped point",
+        None,
+        None,
+        "null",
+        "null",
+    ]
+
+
+def test_a_dropped_gap_counts_as_dropped() -> None:
+    assert reasons(sequence([0, None, 2], gaps=(1,), fills={1: "drop"})) == ["dropped point"]
+
+
+def test_a_filled_gap_is_used() -> None:
+    assert reasons(sequence([0, 1, 2], gaps=(1,), fills={1: "last"}, known={1: 0})) == [None]
+
+
+def test_the_first_reason_that_holds_is_given() -> None:
+    frame = sequence([None, None, None, 3, 4], gaps=(1,), fills={2: "drop", 3: "linear"}, known={3: 9})
+    assert reasons(frame, size=4) == ["null"]
+    assert reasons(frame[1:], size=3) == ["unfilled gap"]
+    assert reasons(frame[2:], size=2) == ["dropped point"]
+    assert reasons(frame[3:], size=1) == ["input not yet known"]
+
+
+@pytest.mark.parametrize(("hour", "broken"), [(3.69, False), (3.7, True), (5, True)])
+def test_rows_1_7_periods_apart_are_a_gap(hour: float, broken: bool) -> None:
+    frame = sequence([0, 1, 2, 3, 4], hours=[0, 1, 2, hour, hour + 1])
+    gap = "unfilled gap" if broken else None
+    assert reasons(frame, size=1) == [None, None, gap, None]
+
+
+def test_calendar_periods_step_by_the_calendar() -> None:
+    months = [datetime(2024, m, 1, tzinfo=UTC) for m in (1, 2, 3, 5, 6)]
+    frame = sequence([0, 1, 2, 3, 4]).with_columns(ds=pl.Series(months, dtype=TIME), available_at=pl.lit(START))
+    found = index_windows(frame, plan("a", size=1, label="1mo")).frames["windows"]["reason"].to_list()
+    assert found == [None, None, "unfilled gap", None]
+
+
+def test_a_day_of_25_hours_is_one_day() -> None:
+    # Berlin midnights around the end of summer time, 27 October 2024; daily data lose nothing there, a day is a gap.
+    days = [datetime(2024, 10, d, 22, tzinfo=UTC) for d in (25, 26)] + [
+        datetime(2024, 10, d, 23, tzinfo=UTC) for d in (27, 29)
+    ]
+    frame = sequence([0, 1, 2, 3]).with_columns(ds=pl.Series(days, dtype=TIME), available_at=pl.lit(START))
+    found = index_windows(frame, plan("a", size=1, label="1d"), zone="Europe/Berlin").frames["windows"]
+    assert found["reason"].to_list() == [None, None, "unfilled gap"]
+    newest = newest_inputs(frame[:3], plan("a", size=3, label="1d"), zone="Europe/Berlin")
+    assert newest["valid"].to_list() == [True]
+
+
+@pytest.mark.parametrize(("known", "reason"), [(1.0, None), (1.001, "input not yet known")])
+def test_a_filled_input_must_be_known_at_the_last_input(known: float, reason: str | None) -> None:
+    frame = sequence([0, 1, 2, 3], fills={0: "linear"}, known={0: known})
+    assert reasons(frame, size=2, horizon=2) == [reason]
+
+
+def test_the_last_input_seen_late_moves_the_moment() -> None:
+    # The fill of row 0 is known at 1:30, the observed last input (row 1) at 1:45; the targets come after that.
+    frame = sequence([0, 1, 2], fills={0: "linear"}, known={0: 1.5, 1: 1.75})
+    assert reasons(frame) == [None]
+    assert reasons(frame.with_columns(fill_strategy=pl.lit("linear"))) == ["input not yet known"]
+
+
+def test_a_fill_known_no_earlier_than_a_later_observation_may_hold_it() -> None:
+    # All was delivered at hour 9: nobody can tell whether the fill of row 1 looked at row 2.
+    frame = sequence([0, 1, 2, 3], fills={0: "linear"}, known=dict.fromkeys(range(4), 9.0))
+    assert reasons(frame, size=2, horizon=1) == ["input not yet known", None]
+    earlier = sequence([0, 1, 2, 3], fills={0: "linear"}, known={0: 8.9, 1: 9, 2: 9, 3: 9})
+    assert reasons(earlier, size=2, horizon=1) == [None, None]
+
+
+def test_a_later_fill_says_nothing_about_what_was_known() -> None:
+    frame = sequence([0, 1, 2, 3], fills={0: "last", 2: "last"}, known={0: 1, 1: 1, 2: 0, 3: 3})
+    assert reasons(frame, size=2, horizon=2) == [None]
+
+
+def test_filled_targets_are_let_in() -> None:
+    assert reasons(sequence([0, 1, 2], fills={2: "linear"}, known={2: 50})) == [None]
+
+
+def test_observed_inputs_that_came_late_are_let_in_and_dated() -> None:
+    windows = index_windows(sequence([0, 1, 2], known={0: 50}), plan("a")).frames["windows"]
+    assert windows["valid"].to_list() == [True]
+    assert windows["inputs_available_at"].to_list() == at(50)
+
+
+def test_the_ledger_counts_windows_per_reason() -> None:
+    frame = pl.concat(
+        [
+            sequence([0, None, 2, 3, 4, None, 6], gaps=(5,)),
+            sequence([0, 1], name="b"),
+            sequence([0, 1, 2, 3], name="c", fills={1: "linear"}, known={1: 9}),
+        ]
+    )
+    ledger = index_windows(frame, plan("a", "b", "c", size=2)).ledger
+    assert ledger.select("unique_id", "status", "reason").rows() == [
+        ("a", "ok", None),
+        ("b", "skipped", "2 points, a window needs 2 + 1"),
+        ("c", "ok", None),
+    ]
+    nothing = dict.fromkeys(REASONS, 0)
+    assert [json.loads(text) for text in ledger["counts"]] == [
+        nothing | {"windows": 5, "valid": 1, "null": 2, "unfilled gap": 2},
+        nothing | {"windows": 0, "valid": 0},
+        nothing | {"windows": 2, "valid": 0, "input not yet known": 2},
+    ]
+
+
+@pytest.mark.parametrize("missing", ["size", "horizon", "label"])
+def test_a_series_without_a_period_is_skipped(missing: str) -> None:
+    sizes: dict[str, int | None] = {"size": None, "horizon": None} if missing == "label" else {missing: None}
+    result = index_windows(sequence([0, 1, 2]), plan("a", label=None, **sizes))  # type: ignore[arg-type]
+    assert result.frames["windows"].is_empty()
+    assert result.ledger["reason"].to_list() == ["no period was found, so windows have no size"]
+    assert result.ledger["status"].to_list() == ["skipped"]
+
+
+def test_series_of_other_sizes_share_a_shard() -> None:
+    frame = pl.concat([sequence([0.0] * 6, name=name) for name in ("a", "b", "c")])
+    profile = pl.concat([plan("a", "c", size=2, horizon=2), plan("b", size=4, horizon=1)])
+    windows = index_windows(frame, profile).frames["windows"]
+    assert windows.select("unique_id", "offset").rows() == [
+        ("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("c", 2),
+    ]  # fmt: skip
+
+
+def test_columns_of_steps_that_did_not_run_may_be_missing() -> None:
+    frame = sequence([0, None, 2, 3, 4]).drop("is_gap", "fill_strategy")
+    assert reasons(frame) == ["null", "null", None]
+
+
+def test_an_empty_shard_gives_typed_empty_tables() -> None:
+    result = index_windows(sequence([]), plan())
+    assert dict(result.frames["windows"].schema) == SCHEMA
+    assert result.ledger.is_empty()
+    assert newest_inputs(sequence([]), plan()).is_empty()
+
+
+points = st.lists(st.sampled_from(["seen", "null", "gap", "drop", "last", "linear", "hole"]), min_size=1, max_size=14)
+
+
+def build(kinds: list[str], name: str = "a") -> pl.DataFrame:
+    """Rows of the kinds given; `hole` is a row that is not there. A linear fill is known with the next row seen."""
+    kept = [i for i, kind in enumerate(kinds) if kind != "hole"]
+    seen_after = [next((j for j in range(i, len(kinds)) if kinds[j] == "seen"), 99) for i in range(len(kinds))]
+    return sequence(
+        [float(i) if kinds[i] in ("seen", "last", "linear") else None for i in kept],
+        name=name,
+        hours=[float(i) for i in kept] or None,
+        fills={k: kinds[i] for k, i in enumerate(kept) if kinds[i] in ("drop", "last", "linear")},
+        known={
+            k: float(seen_after[i]) if kinds[i] == "linear" else 0.0 for k, i in enumerate(kept) if kinds[i] != "seen"
+        },
+        gaps=tuple(k for k, i in enumerate(kept) if kinds[i] == "gap"),
+    )
+
+
+@given(points, st.integers(1, 4), st.integers(1, 3))
+def test_valid_windows_are_those_of_brute_force(kinds: list[str], size: int, horizon: int) -> None:
+    frame = build(kinds)
+    kept = [i for i, kind in enumerate(kinds) if kind != "hole"]
+    wanted = []
+    for start in range(len(kept) - size - horizon + 1):
+        rows = kept[start : start + size + horizon]
+        whole = rows[-1] - rows[0] == len(rows) - 1 and all(kinds[i] in ("seen", "last", "linear") for i in rows)
+        inputs = rows[:size]
+        looks_ahead = any(kinds[i] == "linear" and "seen" not in kinds[i : inputs[-1] + 1] for i in inputs)
+        wanted.append(whole and not looks_ahead)
+    windows = index_windows(frame, plan("a", size=size, horizon=horizon)).frames["windows"]
+    assert windows["valid"].to_list() == wanted
+
+
+@given(points, points, st.integers(1, 4))
+def test_windows_never_bridge_series(first: list[str], second: list[str], size: int) -> None:
+    both = index_windows(pl.concat([build(first), build(second, "b")]), plan("a", "b", size=size)).frames["windows"]
+    apart = [index_windows(build(k, n), plan(n, size=size)).frames["windows"] for k, n in ((first, "a"), (second, "b"))]
+    assert_frame_equal(both, pl.concat(apart))
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=40), st.data())
+def test_the_sliding_maximum_is_that_of_every_window(numbers: list[int], data: st.DataObject) -> None:
+    length = data.draw(st.integers(1, len(numbers)))
+    wanted = [max(numbers[i : i + length]) for i in range(len(numbers) - length + 1)]
+    assert sliding_max(np.array(numbers), length).tolist() == wanted
+
+
+def test_expanding_copies_nothing() -> None:
+    values = np.arange(5.0)
+    view = window_view(values, 3)
+    assert view.tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert np.shares_memory(view, values)
+    assert window_view(values, 5).tolist() == [[0, 1, 2, 3, 4]]
+    assert window_view(values, 6).shape == (0, 6)
+
+
+def test_the_newest_input_ends_at_the_last_known_point() -> None:
+    # Row 5 is the last known; rows 3..5 follow each other, row 2 is null.
+    frame = sequence([0, 1, None, 3, 4, 5, None], known={4: 30, 1: 99})
+    found = newest_inputs(frame, plan("a", size=3))
+    assert found.rows(named=True) == [
+        {
+            "unique_id": "a",
+            "cutoff": at(5)[0],
+            "end": 5,
+            "points": 3,
+            "valid": True,
+            "reason": None,
+            "inputs_available_at": at(30)[0],
+        }
+    ]
+
+
+def test_a_newest_input_that_is_short_or_has_a_hole_says_so() -> None:
+    frame = pl.concat(
+        [
+            sequence([0, 1, None, 3, 4], name="a"),
+            sequence([0, 1], name="b", known={0: 40}),
+            sequence([0, 1, 2, 3, 4], name="c", hours=[0, 1, 2, 3, 6]),
+            sequence([0, 1, 2], name="d"),
+            sequence([None, None], name="e"),
+        ]
+    )
+    profile = pl.concat([plan("a", "b", "c", "e", size=3), plan("d", size=None, horizon=None, label=None)])
+    found = newest_inputs(frame, profile)
+    assert found.select("unique_id", "end", "points", "valid", "reason").rows() == [
+        ("a", 4, 2, False, "2 points since the last hole, the input needs 3"),
+        ("b", 6, 2, False, "2 points, the input needs 3"),
+        ("c", 11, 1, False, "1 points since the last hole, the input needs 3"),
+        ("d", 14, 3, False, "no period was found"),
+    ]
+    assert found["inputs_available_at"].to_list() == at(4, 40, 6, 2)
+
+
+def test_a_negative_or_zero_stride_is_refused() -> None:
+    check_stride(1)
+    with pytest.raises(InputError, match="^stride must be at least 1 row, got 0$"):
+        check_stride(0)
+    with pytest.raises(InputError, match="stride"):
+        index_windows(sequence([0, 1, 2]), plan("a"), stride=-1)
+
+
+@pytest.mark.parametrize("column", ["unique_id", "ds", "y", "available_at"])
+def test_a_missing_column_is_named(column: str) -> None:
+    with pytest.raises(InputError, match=f"column '{column}' is missing"):
+        index_windows(sequence([0, 1, 2]).drop(column), plan("a"))
+
+
+@pytest.mark.parametrize("column", ["unique_id", "input_size", "horizon", "period_label"])
+def test_a_missing_profile_column_is_named(column: str) -> None:
+    with pytest.raises(InputError, match=f"column '{column}' is missing"):
+        index_windows(sequence([0, 1, 2]), plan("a").drop(column))
