@@ -1,6 +1,7 @@
 """Where runs and models are registered: an MLflow server, or SQLite and a folder on this machine."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ EXPERIMENT = "sparkhu"
 MLFLOW_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
     # Else `uv.lock` and `pyproject.toml` of the working directory would be copied into every model.
     "MLFLOW_UV_AUTO_DETECT": "false",
 }
@@ -46,6 +46,7 @@ def registry() -> Iterator[tuple[Any, str]]:
     Raises:
         SparkhuError: MLflow is not installed, or its store cannot be used.
     """
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it tells of every new store
     for name, value in MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     try:

@@ -200,11 +200,21 @@ def _save(bundle: Bundle, place: Path, model_id: str) -> None:
 def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
-    series = [ColSpec("string", "unique_id"), ColSpec("datetime", "ds")]
-    observed = ColSpec("double", "y", required=False)
-    forecast = [ColSpec("double", column) for column in ("y_hat", "lo_80", "hi_80", "lo_95", "hi_95")]
-    return ModelSignature(Schema([*series, observed]), Schema([*series, *forecast]))
+    def columns(kind: str, *names: str) -> list[Any]:
+        return [ColSpec(kind, name) for name in names]
+
+    # MLflow's `datetime` refuses times with a zone; `any` lets them pass, and Sparkhu reads both.
+    observed = [ColSpec("string", "unique_id"), ColSpec(AnyType(), "ds"), ColSpec("double", "y", required=False)]
+    forecasts = [
+        *columns("string", "unique_id"),
+        *columns("datetime", "cutoff", "ds"),
+        *columns("string", "model"),
+        *columns("double", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95"),
+        *columns("datetime", "available_at"),
+    ]
+    return ModelSignature(Schema(observed), Schema(forecasts))
 
 
 def _register(client: Any, name: str, logged: Any, run: str, tags: Mapping[str, str]) -> ModelVersion:

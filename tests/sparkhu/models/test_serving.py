@@ -1,0 +1,165 @@
+"""A bundle of two series: `hour` in hourly steps with a season of 24, `meter` irregular, on a grid of 90 s."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu.models.bundle import Bundle, read_bundle, write_bundle
+from sparkhu.models.naive import LastValue, SeasonalNaive
+from sparkhu.models.serving import Served, _load_pyfunc, prepare
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOURS = [START + timedelta(hours=number) for number in range(48)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    models = {
+        "seasonal_naive": {"1h/24": SeasonalNaive(24, 24, 24), "90s/1": SeasonalNaive(2, 2, 1)},
+        "last_value": {"1h/24": LastValue(24, 24), "90s/1": LastValue(2, 2)},
+    }
+    border = pl.lit(START).dt.cast_time_unit("us")
+    profile = pl.DataFrame(
+        {
+            "unique_id": ["hour", "meter"],
+            "decision": ["regular", "irregular"],
+            "period_kind": ["fixed", "fixed"],
+            "period_us": [3_600_000_000, 90_000_000],
+            "period_label": ["1h", "90s"],
+            "n": [1000, 1000],
+            "median_gap_us": [3_600_000_000, 90_000_000],
+            "season_length": [24, 1],
+            "group": ["1h/24", "90s/1"],
+            "input_size": [24, 2],
+            "horizon": [24, 2],
+        }
+    ).with_columns(train_end=border, valid_end=border, test_end=border)
+    scalers = pl.DataFrame(
+        {"unique_id": ["hour", "meter"], "center": [5.0, 0.0], "scale": [2.0, 1.0], "lambda": [None, None]},
+        schema_overrides={"lambda": pl.Float64},
+    )
+    intervals = pl.DataFrame(
+        {"unique_id": "hour", "model": "seasonal_naive", "step": range(1, 25), "radius_80": 0.5, "radius_95": 1.0}
+    )
+    write_bundle(
+        folder,
+        name="forecaster",
+        flavor="seasonal_naive",
+        models=models,
+        profile=profile,
+        scalers=scalers,
+        choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}),
+        intervals=intervals,
+        params={"zone": "UTC"},
+        sources=[],
+        code="0.1.0+abc",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Bundle:
+    return read_bundle(folder)
+
+
+def hourly(**changes: Any) -> pd.DataFrame:
+    columns = {"unique_id": "hour", "ds": HOURS, "y": [float(number % 24) for number in range(48)], **changes}
+    return pd.DataFrame(columns)
+
+
+def test_pandas_observations_give_pandas_forecasts_in_their_own_units(bundle: Bundle) -> None:
+    found = Served(bundle).predict(hourly())
+    assert isinstance(found, pd.DataFrame)
+    assert found["y_hat"].tolist() == [float(number) for number in range(24)]
+    assert list(found["ds"]) == [HOURS[-1] + timedelta(hours=number) for number in range(1, 25)]
+    # Half-widths of 0.5 and 1.0 in scaled units at a scale of 2: 1 and 2 in the series' own.
+    assert (found["y_hat"] - found["lo_80"]).tolist() == [1.0] * 24
+    assert (found["hi_95"] - found["y_hat"]).tolist() == [2.0] * 24
+    assert set(found["model"]) == {"seasonal_naive"}
+
+
+def test_a_gap_is_filled_as_chosen_in_training(bundle: Bundle) -> None:
+    observed = hourly()
+    holed = observed.drop(index=[30, 31])
+    # Hours 6 and 7 of the second day, on the line from 5 (hour 5) to 8 (hour 8).
+    assert Served(bundle).predict(holed)["y_hat"].tolist() == [float(number) for number in range(24)]
+    rows = prepare(pl.from_pandas(holed).with_columns(available_at="ds").pipe(_utc), bundle)
+    assert rows.filter(pl.col("is_gap"))["fill_strategy"].to_list() == ["linear", "linear"]
+
+
+def _utc(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col("ds", "available_at").dt.cast_time_unit("us"))
+
+
+def test_an_irregular_series_is_forecast_on_its_grid(bundle: Bundle) -> None:
+    times = [START + timedelta(seconds=second) for second in (0, 80, 180, 270)]
+    found = Served(bundle).predict(pd.DataFrame({"unique_id": "meter", "ds": times, "y": [1.0, 2.0, 3.0, 4.0]}))
+    assert found["y_hat"].tolist() == [4.0, 4.0]
+    assert list(found["ds"]) == [START + timedelta(seconds=360), START + timedelta(seconds=450)]
+    assert found["lo_80"].isna().all()
+
+
+def test_of_two_rows_at_one_instant_the_last_stands_and_infinity_is_a_gap(bundle: Bundle) -> None:
+    again = pd.concat([hourly(), hourly().tail(1).assign(y=99.0)])
+    assert Served(bundle).predict(again)["y_hat"].iloc[-1] == 99.0
+    values = hourly()["y"].tolist()
+    values[30] = float("inf")
+    assert Served(bundle).predict(hourly(y=values))["y_hat"].tolist() == [float(number) for number in range(24)]
+
+
+def test_too_few_points_fall_back_to_the_last_value(bundle: Bundle) -> None:
+    found = Served(bundle).predict(hourly().tail(3))
+    assert set(found["model"]) == {"last_value"}
+    assert found["y_hat"].tolist() == [23.0] * 24
+
+
+def test_an_unknown_series_is_named(bundle: Bundle) -> None:
+    with pytest.raises(InputError, match=r"series 'boiler' is unknown to model 'forecaster' \(1 such\)\. Leave it out"):
+        Served(bundle).predict(pd.concat([hourly(), hourly(unique_id="boiler")]))
+
+
+def test_no_observations_give_no_forecasts(bundle: Bundle) -> None:
+    found = Served(bundle).predict(hourly().head(0))
+    assert len(found) == 0
+    assert "y_hat" in found.columns
+
+
+def test_a_missing_column_is_named(bundle: Bundle) -> None:
+    with pytest.raises(InputError, match="column 'y' is missing"):
+        Served(bundle).predict(hourly().drop(columns="y"))
+
+
+def test_text_that_is_no_time_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(InputError, match="column 'ds' holds text that is no ISO 8601 time"):
+        Served(bundle).predict(hourly(ds="noon"))
+
+
+def test_mlflow_opens_the_bundle_by_its_folder(folder: Path) -> None:
+    assert _load_pyfunc(str(folder)).predict(hourly())["y_hat"].tolist() == [float(number) for number in range(24)]
+
+
+def test_the_registered_champion_forecasts_through_plain_mlflow(folder: Path) -> None:
+    import mlflow
+
+    from sparkhu.registry import Candidate, log_model, promote, tracking_uri
+
+    version = log_model(folder, name="served", metrics={"mse": 1.0})
+    promote("served", [Candidate(version, 1.0)], metric="mse")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(tracking_uri())
+    try:
+        model = mlflow.pyfunc.load_model("models:/served@champion")
+    finally:
+        mlflow.set_tracking_uri(before)
+    zoneless = hourly(ds=[time.replace(tzinfo=None) for time in HOURS])
+    text = hourly(ds=[time.isoformat() for time in HOURS])
+    for observations in (hourly(), zoneless, text):
+        assert model.predict(observations)["y_hat"].tolist() == [float(number) for number in range(24)]
+    named = [column.name for column in model.metadata.signature.outputs]
+    assert named == list(model.predict(zoneless).columns)
