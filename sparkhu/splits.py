@@ -53,7 +53,7 @@ class Split:
     def borders(self, rows: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
         """Count the rows in front of the end of the training, validation and test part.
 
-        Shares are cut downwards and exactly, without rounding in floating point: 0.7/0.1/0.2 of 10 rows end at 7, 8, 10.
+        Shares are cut downwards and exactly, in whole numbers: 0.7/0.1/0.2 of 10 rows end at 7, 8 and 10.
 
         Args:
             rows: Observed rows of each series.
