@@ -88,6 +88,7 @@ class Overview:
 def build_overview(results: Results, accuracy: Accuracy) -> Overview:
     """Join what the tables of a results folder know of each series.
 
+    Where a table has several rows for a series (say a profile for each way of the split), the last one counts.
     Series come in the order of their error beside seasonal naive, the worst first; those without an error follow.
     """
     parts = [
@@ -96,7 +97,8 @@ def build_overview(results: Results, accuracy: Accuracy) -> Overview:
     ]
     frame = pl.concat([part.select("unique_id") for part in parts]).drop_nulls().unique()
     for part in parts:
-        frame = frame.join(part, on="unique_id", how="left")
+        last = part.unique("unique_id", keep="last", maintain_order=True)
+        frame = frame.join(last, on="unique_id", how="left")
     for table, name in (("quarantine", "quarantined"), ("duplicates", "duplicates")):
         if table in results.tables:
             frame = frame.join(_count(results, table, name), on="unique_id", how="left")

@@ -127,6 +127,4 @@ def _charts(results: Results, chosen: tuple[list[str], list[str]]) -> str:
 
 def _unit(results: Results) -> str:
     """Name what the values are, for the axes: the column they came from, where the run says."""
-    parameters = results.run.get("parameters")
-    value = parameters.get("value") if isinstance(parameters, dict) else None
-    return str(value) if value else "value, as in the source"
+    return str(results.parameters.get("value") or "value, as in the source")

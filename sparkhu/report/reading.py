@@ -57,10 +57,24 @@ class Results:
         """Facts of the run: source, parameters, fingerprints, notes; empty where there are none."""
         return dict(self.documents.get("run", {}))
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the run; where `run.json` is not there (yet), those of the step that read the source."""
+        stated = self.run.get("parameters")
+        records = [record.get("params") or {} for record in self.history]
+        return dict(stated or next((params for params in records if "source" in params), {}))
+
+    @property
+    def sources(self) -> list[Any]:
+        """Fingerprints of what was read from outside the run."""
+        stated = self.run.get("sources") or self.run.get("inputs")
+        return list(stated or [source for record in self.history for source in record.get("sources") or ()])
+
     def left_out(self) -> list[str]:
-        """Name the files that the folder lacks."""
+        """Name the files that the folder lacks; `run.json`, written last, says no more than the history."""
         tables = [f"{name}.parquet" for name in REQUIRED if name not in self.tables]
-        return tables + [f"{name}.json" for name in DOCUMENTS if name not in self.documents]
+        known = {*self.documents, *(["run"] if self.history else [])}
+        return tables + [f"{name}.json" for name in DOCUMENTS if name not in known]
 
 
 def read_results(folder: Path) -> Results:

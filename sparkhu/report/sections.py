@@ -18,7 +18,7 @@ MEASURES = (
     ("mae", "MAE"),
     ("mse", "MSE"),
     ("rmse", "RMSE"),
-    ("smape", "sMAPE"),
+    ("smape", "sMAPE, %"),
     ("mase", "MASE"),
     ("wape", "WAPE"),
     ("coverage_80", "In 80 %"),
@@ -28,6 +28,7 @@ MEASURES = (
 )
 BINS = 24
 MOST_KINDS = 12
+MOST_SOURCES = 50
 
 
 def accuracy_section(accuracy: Accuracy, overview: Overview) -> str:
@@ -157,22 +158,25 @@ def counted_section(results: Results, table: Table | None, column: str, empty: s
 
 def lineage_section(results: Results) -> str:
     """Give what the results were made from and how: source, fingerprints, parameters, code, notes."""
-    run = {key: value for key, value in results.run.items() if key not in ("steps", "notes")}
+    if not results.run and not results.history:
+        return absent("No run.json and no history.json in this run: its source and parameters are not known.")
     history = results.history
-    if not results.run and not history:
-        return absent("No run.json in this run: its source and parameters are not known.")
     notes = [*_texts(results.run.get("notes")), *[note for record in history for note in _texts(record.get("notes"))]]
     listed = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes))
     found = f"<h3>Found from the data or chosen by default</h3><ul>{listed}</ul>" if notes else ""
-    return found + facts({**run, **_from_history(history, run)}) + _parameters(history)
+    return found + facts(_run_facts(results)) + _parameters(history)
 
 
-def _from_history(history: Iterable[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
-    """Read from the steps' records the facts that the run's own document does not state."""
-    sources = [source for record in history for source in record.get("sources") or ()]
-    codes = dict.fromkeys(str(record["code"]) for record in history if record.get("code"))
-    stated = {"inputs": sources, "code_version": ", ".join(codes)}
-    return {name: value for name, value in stated.items() if value and name not in run}
+def _run_facts(results: Results) -> dict[str, Any]:
+    """Give the facts of `run.json`, and from the history those that it lacks."""
+    shown = {"steps", "notes", "parameters", "sources", "inputs"}
+    stated = {name: value for name, value in results.run.items() if name not in shown}
+    codes = dict.fromkeys(str(record["code"]) for record in results.history if record.get("code"))
+    if codes and not {"code", "code_version"} & stated.keys():
+        stated["code"] = ", ".join(codes)
+    sources = results.sources
+    more = [f"and {len(sources) - MOST_SOURCES:,} more"] if len(sources) > MOST_SOURCES else []
+    return {"sources": [*sources[:MOST_SOURCES], *more], "parameters": results.parameters, **stated}
 
 
 def _texts(value: Any) -> list[str]:

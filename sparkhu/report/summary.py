@@ -40,13 +40,9 @@ def model_name(name: str | None) -> str:
 
 
 def source_name(results: Results) -> str:
-    """Name the source of the run, as short as it is clear: its file name."""
-    found = results.run.get("source")
-    if isinstance(found, dict):
-        found = found.get("uri") or found.get("path") or found.get("source")
-    if isinstance(found, list):
-        found = ", ".join(PurePath(str(item)).name for item in found)
-    return PurePath(str(found)).name if found else results.folder.name
+    """Name the source of the run, as short as it is clear: its file name; else the results folder's."""
+    source = results.run.get("source") or results.parameters.get("source")
+    return PurePath(str(source)).name if source else results.folder.resolve().name
 
 
 def verdict(accuracy: Accuracy, overview: Overview) -> str:
@@ -120,7 +116,11 @@ def summary_section(results: Results, accuracy: Accuracy, overview: Overview) ->
         f"{escape(item.text)}</a></li>"
         for item in items
     )
-    todo = f'<ul class="attention">{listed}</ul>' if items else '<p class="calm">Nothing needs attention.</p>'
+    calm = '<p class="calm">Nothing needs attention.</p>'
+    unknown = absent("No ledger in this run, so whether a series failed is not known.")
+    todo = (f'<ul class="attention">{listed}</ul>' if items else "") or (
+        calm if "ledger" in results.tables else unknown
+    )
     started = str(results.history[0].get("started", ""))[:16].replace("T", " ") if results.history else ""
     when = f'<p class="when">Run of {escape(started)} UTC</p>' if started else ""
     body = (

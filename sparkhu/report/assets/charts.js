@@ -39,7 +39,7 @@ function layout(colours, unit, width, right) {
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.line, activecolor: colours.accent },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     xaxis: { ...axis, type: "date", title: title("time (UTC)"), nticks: ticks(width - right), tickangle: 0, hoverformat: "%Y-%m-%d %H:%M:%S" },
-    yaxis: { ...axis, title: title(plain(unit)), nticks: 5 },
+    yaxis: { ...axis, title: title(plain(unit)), nticks: 5, exponentformat: "power" },
     shapes: [],
     annotations: [],
   };
@@ -62,11 +62,16 @@ function bands(x, gaps, colours) {
   }));
 }
 
+/** Places of values with none on either side, which a line alone would not show. */
+const isolated = (values) => [...values.keys()].filter((at) => (values[at] ?? null) !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
+
 /** Observed values wide and grey, cleaned ones thin and in the accent on top: where they differ, both show. */
 function curves(part, colours) {
   const x = instants(part.t);
   const value = part.y.map((y, at) => part.raw[at] ?? y);
   const traces = [line(x, part.raw, "observed", colours.raw, 3.5), line(x, part.y, "cleaned", colours.accent, 1.4)];
+  const alone = isolated(part.raw);
+  if (alone.length) traces.push({ ...marks(x, part.raw, alone, "observed", colours.raw, 4, 1), hoverinfo: "skip", hovertemplate: null });
   if (part.filled.length) traces.push(marks(x, part.y, part.filled, "filled", colours.accent, 5.5, 1.3));
   if (part.outliers.length) traces.push(marks(x, value, part.outliers, "outlier", colours.ring, 10, 2));
   return { x, traces };

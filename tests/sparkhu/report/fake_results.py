@@ -10,6 +10,7 @@ import polars as pl
 EVIL = "<script>alert(1)</script>"
 QUOTED = 'Zürich & Söhne, "north"'
 FAILED = "empty_meter"
+PARAMS = {"ingest": {"source": "data/energy.csv", "value": "load_kw"}, "flag_outliers": {"width": 1.5}}
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 HORIZON, SEASON = 24, 24
 STRATEGIES = ("linear", "last", "next", "mean", "median")
@@ -244,7 +245,7 @@ def _history(series: int, points: int) -> list[dict[str, object]]:
                 "series_skipped": int(step == "describe"),
                 "status": "ok",
                 "inputs": list(inputs),
-                "params": {"width": 1.5} if step == "flag_outliers" else {},
+                "params": PARAMS.get(step, {}),
                 "notes": ["period 1h found from the data"] if step == "detect_regularity" else [],
                 "sources": [{"uri": "energy.csv", "bytes": 1048576, "sha256": "9f" * 32}] if step == "ingest" else [],
                 "code": "0.1.0+3f2a9c1b7d04",
@@ -256,9 +257,16 @@ def _history(series: int, points: int) -> list[dict[str, object]]:
 def _run() -> dict[str, object]:
     return {
         "schema_version": 1,
-        "source": "data/energy.csv",
-        "parameters": {"time": "date", "value": "load_kw", "zone": "UTC", "horizon": HORIZON, "input_size": 168},
-        "inputs": [{"uri": "data/energy.csv", "sha256": "9f" * 32, "bytes": 1048576}],
-        "code_version": "0.1.0+3f2a9c1b7d04",
+        "pipeline": "forecast",
+        "parameters": {
+            "source": "data/energy.csv",
+            "time": "date",
+            "value": "load_kw",
+            "zone": "UTC",
+            "horizon": HORIZON,
+            "input_size": 168,
+        },
+        "sources": [{"uri": "data/energy.csv", "sha256": "9f" * 32, "bytes": 1048576}],
+        "code": "0.1.0+3f2a9c1b7d04",
         "notes": ["horizon 24: one season of most series"],
     }

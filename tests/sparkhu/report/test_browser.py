@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tests.sparkhu.report.fake_results import EVIL
+from sparkhu.report import write_report
+from tests.sparkhu.report.fake_results import EVIL, write_results
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -117,6 +119,19 @@ def test_an_unknown_address_says_so(page: Any) -> None:
     assert page.locator("#opened").inner_text() == "No series is called “nobody”."
 
 
+def test_a_point_between_gaps_is_drawn_as_a_dot(browser: Any, tmp_path: Path) -> None:
+    day = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1d", time_zone="UTC", eager=True)
+    frame = pl.DataFrame({"unique_id": "a", "ds": day, "y": [None, 5.0, None]})
+    frame.write_parquet(tmp_path / "clean.parquet")
+    write_report(tmp_path, tmp_path / "report.html")
+    opened = browser.new_page(viewport=WIDE)
+    opened.goto((tmp_path / "report.html").as_uri())
+    opened.locator("#charts .card").first.scroll_into_view_if_needed()
+    opened.wait_for_selector(".chart[data-drawn]")
+    assert opened.locator(".points path.point").count() == 1
+    opened.close()
+
+
 def test_more_cards_come_on_demand(page: Any) -> None:
     assert page.locator("#cards .card").count() == 6
     page.get_by_text("Show 6 more of 6").click()
@@ -132,9 +147,6 @@ def test_a_phone_scrolls_down_only(page: Any) -> None:
 
 
 def test_a_table_of_thousands_builds_only_the_rows_in_view(browser: Any, tmp_path: Path) -> None:
-    from sparkhu.report import write_report
-    from tests.sparkhu.report.fake_results import write_results
-
     write_report(write_results(tmp_path / "results", series=3000, points=60), tmp_path / "report.html")
     opened = browser.new_page(viewport=WIDE)
     opened.goto((tmp_path / "report.html").as_uri())

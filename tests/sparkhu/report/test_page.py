@@ -69,7 +69,7 @@ def test_running_twice_gives_the_same_bytes(results: Path, report: Path, tmp_pat
     assert again.read_bytes() == report.read_bytes()
 
 
-@pytest.mark.parametrize("name", ALL_FILES)
+@pytest.mark.parametrize("name", [name for name in ALL_FILES if name != "run.json"])
 def test_a_part_without_its_file_is_left_out_and_said_so(results: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(results, tmp_path / "part")
     (folder / name).unlink()

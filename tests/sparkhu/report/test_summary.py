@@ -10,7 +10,8 @@ from sparkhu.report.drawing import choose_series, drawings, trace
 from sparkhu.report.markup import number, percent, seconds
 from sparkhu.report.overview import Overview, build_overview
 from sparkhu.report.reading import read_results
-from sparkhu.report.summary import attention, source_name, verdict
+from sparkhu.report.sections import lineage_section
+from sparkhu.report.summary import attention, source_name, summary_section, verdict
 from sparkhu.report.tables import CAP, ledger_table, quarantine_table, series_table
 from tests.sparkhu.report.fake_results import EVIL, FAILED
 
@@ -68,6 +69,20 @@ def test_attention_lists_what_was_lost_and_what_is_doubtful(results: Path) -> No
     assert (items[-1].text, items[-1].query) == (low, "coverage_80<0.7")
 
 
+def test_calm_is_claimed_only_where_a_ledger_says_so(results: Path, tmp_path: Path) -> None:
+    shutil.copy(results / "stats.parquet", tmp_path / "stats.parquet")
+    accuracy = read_accuracy({})
+
+    def top() -> str:
+        opened = read_results(tmp_path)
+        return summary_section(opened, accuracy, build_overview(opened, accuracy))
+
+    assert "whether a series failed is not known" in top()
+    ledger = pl.read_parquet(results / "ledger.parquet").filter(pl.col("status") == "ok")
+    ledger.write_parquet(tmp_path / "ledger.parquet")
+    assert "Nothing needs attention." in top()
+
+
 def test_the_overview_has_every_series_once_with_what_happened_to_it(results: Path) -> None:
     opened = read_results(results)
     frame = build_overview(opened, read_accuracy(opened.metrics)).frame
@@ -83,6 +98,16 @@ def test_the_overview_has_every_series_once_with_what_happened_to_it(results: Pa
     assert frame.row(by_predicate=pl.col("unique_id") == FAILED, named=True)["status"] == "failed at validate"
     ratios = frame["ratio"].drop_nulls()
     assert ratios.to_list() == ratios.sort(descending=True).to_list()
+
+
+def test_the_last_of_several_profiles_counts(results: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(results, tmp_path / "part")
+    profile = pl.read_parquet(folder / "profile.parquet")
+    pl.concat([profile, profile.with_columns(period_label=pl.lit("2h"))]).write_parquet(folder / "profile.parquet")
+    frame = build_overview(read_results(folder), read_accuracy({})).frame
+
+    assert frame.height == 13
+    assert set(frame["period_label"].drop_nulls()) == {"2h"}
 
 
 def test_up_to_a_hundred_series_are_all_drawn() -> None:
@@ -154,8 +179,41 @@ def test_tables_are_strict_json(results: Path) -> None:
         assert {len(column) for column in table.document["data"]} == {table.shown}
 
 
-def test_the_source_is_named_by_its_file(results: Path, tmp_path: Path) -> None:
+def test_the_source_is_named_by_its_file(results: Path) -> None:
     assert source_name(read_results(results)) == "energy.csv"
+
+
+def test_without_run_json_the_history_says_the_same(results: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(results, tmp_path / "part")
+    (folder / "run.json").unlink()
+    opened = read_results(folder)
+    section = lineage_section(opened)
+
+    assert source_name(opened) == "energy.csv"
+    assert opened.left_out() == []
+    assert "9f" * 32 in section
+    assert "0.1.0+3f2a9c1b7d04" in section
+    assert "<code>load_kw</code>" in section
+    assert "period 1h found from the data" in section
+
+
+def test_without_run_and_history_the_folder_names_the_report(results: Path, tmp_path: Path) -> None:
+    shutil.copy(results / "stats.parquet", tmp_path / "stats.parquet")
+    opened = read_results(tmp_path)
+
+    assert source_name(opened) == tmp_path.name
+    assert "are not known" in lineage_section(opened)
+
+
+def test_of_many_sources_the_first_fifty_are_listed(results: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(results, tmp_path / "part")
+    sources = [{"uri": f"part-{n:03d}.csv"} for n in range(80)]
+    (folder / "run.json").write_text(json.dumps({"sources": sources}))
+    section = lineage_section(read_results(folder))
+
+    assert "part-049.csv" in section
+    assert "part-050.csv" not in section
+    assert "and 30 more" in section
 
 
 def test_numbers_have_the_digits_they_deserve() -> None:
