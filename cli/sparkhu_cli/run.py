@@ -1,13 +1,15 @@
 """`sparkhu run`: the whole pipeline on this machine."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from sparkhu_cli.documented import Documented
 from sparkhu_cli.options import PARAMETER_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
 from sparkhu_cli.session import Session
+
+LOOK_BYTES: Final = 16_000_000
 
 
 @click.command(
@@ -36,16 +38,25 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
     """Look at the source, then run the forecast pipeline on it.
 
-    The look finds in a second what would else end the run in its first step, before anything is started.
+    The look finds at once what would else end the run in its first step, after the tasks' start-up. A large source is
+    read once only, by that step, which refuses it with the same words.
 
     Raises:
         InputError: The source cannot be used.
         SparkhuError: The run fails.
     """
-    from sparkhu.sources import SourceOptions, inspect_source
+    from sparkhu.sources import SourceOptions, read_source
     from sparkhu_cli.pipeline_run import run_pipeline
 
     names = SourceOptions.__dataclass_fields__
     options = SourceOptions(**{name: value for name, value in parameters.items() if name in names})
-    inspect_source(parameters["source"], options)
+    if _is_small(parameters["source"]):
+        read_source(parameters["source"], options)
     run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
+
+
+def _is_small(source: str) -> bool:
+    path = Path(source)
+    if path.is_file():
+        return path.stat().st_size <= LOOK_BYTES
+    return not path.is_dir() and not any(sign in source for sign in ("*", "?", "[", "://"))

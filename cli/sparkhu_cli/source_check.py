@@ -1,5 +1,7 @@
 """What `sparkhu check` says of a source: how it would be read, what is wrong with it, what a run would choose."""
 
+import shlex
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from sparkhu_cli.terminal import Terminal
@@ -27,15 +29,14 @@ def check_source(uri: str, options: "SourceOptions", terminal: Terminal) -> None
     _show_choices(profile_of(uri, options), options.zone, terminal)
     terminal.line()
     _show_problems(look, terminal)
-    terminal.line(f"Next: sparkhu run --source {uri} --out DIR")
+    terminal.line(f"Next: {_run_command(uri, options)}")
 
 
 def profile_of(uri: str, options: "SourceOptions") -> "pl.DataFrame":
     """Detect the period of every series as a run does: over valid rows, one an instant."""
-    from sparkhu.steps.regularity import detect_regularity
-
     from sparkhu.sources import read_source
     from sparkhu.steps.deduplication import drop_duplicates
+    from sparkhu.steps.regularity import detect_regularity
     from sparkhu.steps.validation import validate
 
     valid = validate(read_source(uri, options).frame, zone=options.zone).frames["observations"]
@@ -85,6 +86,17 @@ def _show_problems(look: "SourceLook", terminal: Terminal) -> None:
     terminal.marked("!", f"{count} thing{'s' * (count != 1)} to know; a run copes with {'them' if count > 1 else 'it'}")
     for problem in look.problems:
         terminal.line(f"    {problem}")
+
+
+def _run_command(uri: str, options: "SourceOptions") -> str:
+    """Write the command that runs the source with the same options."""
+    words = ["sparkhu", "run", "--source", uri]
+    for name, value in asdict(options).items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value and (name, value) != ("zone", "UTC"):
+            words += [f"--{name.replace('_', '-')}", value]
+    return f"{shlex.join(words)} --out DIR"
 
 
 def _say(label: str, text: str, terminal: Terminal) -> None:

@@ -100,8 +100,8 @@ def test_a_run_ends_with_warnings_a_table_and_the_report_to_open(runner: Runner,
     lines = invoke("run", "--source", source, "--out", out).stdout.splitlines()
     assert "! 1 warning" in lines
     assert "    1 row refused; see quarantine.parquet" in lines
-    assert "1h/24        1  linear *        0.400  0.400  0.400  0.400" in lines
-    assert "                seasonal_naive  0.800  0.400  0.400  0.400" in lines
+    assert "1h/24       1  linear *        0.400  0.400  0.400  0.400" in lines
+    assert "               seasonal_naive  0.800  0.400  0.400  0.400" in lines
     assert lines[-1] == f"Open the report: {out / 'report.html'}"
 
 
