@@ -89,7 +89,8 @@ def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
     if not frame["ds"].count():
         raise InputError(
             f"no time in column '{roles.time.column}' of '{uri}' can be parsed; "
-            f"it holds {_examples(frame['ds_text'])}. Name another column with --time, or the format with --time-format."
+            f"it holds {_examples(frame['ds_text'])}. "
+            "Name another column with --time, or the format with --time-format."
         )
     if not frame["y"].count():
         what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"

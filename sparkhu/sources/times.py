@@ -91,7 +91,10 @@ def _epoch(digits_after_seconds: int) -> Callable[[pl.Series], pl.Series]:
     return parse
 
 
-NAMED_MONTH = _dated("%d-%b-%Y", "%d %b %Y", "%d. %B %Y", "%b %d, %Y", "%b %d %Y")
+NAMED_MONTH = _dated(
+    *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y"),
+    *("%d-%B-%Y", "%d %B %Y", "%d. %B %Y", "%B %d, %Y", "%B %d %Y"),
+)
 WORDS = r"^(?:\d{1,2}\.?[- ][A-Za-z]{3,9}[- ]\d{4}|[A-Za-z]{3,9} \d{1,2},? \d{4})(?:[T ]|$)"
 YEAR_FIRST = Notation("year-month-day", r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]|$)", _dated("%Y-%m-%d", "%Y/%m/%d"))
 DAY_FIRST = Notation("day/month/year", DAY_OR_MONTH_FIRST, _dated("%d/%m/%Y"))

@@ -1,0 +1,52 @@
+"""Numbers are read bit for bit; what is no number keeps its text."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkhu.sources.values import parse_numbers, present, share_of_numbers
+
+
+def test_missing_words_are_null_in_any_case_and_with_blanks_around():
+    words = ["", " ", "NA", "NaN", "null", "None", "n/a", "nan ", "N/A", None]
+    assert present(pl.Series(words)).null_count() == len(words)
+    assert present(pl.Series([" x "])).to_list() == ["x"]
+
+
+def test_refused_cells_keep_their_text_and_missing_ones_have_none():
+    found = parse_numbers(pl.Series(["1.5", "NA", "inf", "-Infinity", "1e999", "abc", " 2 ", None]))
+    assert found.y.to_list() == [1.5, None, None, None, None, None, 2.0, None]
+    assert found.refused.to_list() == [None, None, "inf", "-Infinity", "1e999", "abc", None, None]
+
+
+def test_numeric_columns_lose_nan_and_refuse_infinity():
+    found = parse_numbers(pl.Series([1.0, float("nan"), float("inf")]))
+    assert found.y.to_list() == [1.0, None, None]
+    assert found.refused.to_list() == [None, None, "inf"]
+    assert parse_numbers(pl.Series([1, 2])).y.to_list() == [1.0, 2.0]
+
+
+def test_decimal_commas_are_read_where_no_cell_has_a_point():
+    found = parse_numbers(pl.Series(["1,5", "-0,25", "3", "x"]))
+    assert (found.y.to_list(), found.decimal_comma) == ([1.5, -0.25, 3.0, None], True)
+
+
+@pytest.mark.parametrize("cells", [["1,5", "2.5", "1,7"], ["1,5", "2", "3"], ["1,5", "2"]])
+def test_commas_stay_unparsable_beside_points_or_as_a_minority(cells):
+    found = parse_numbers(pl.Series(cells))
+    assert not found.decimal_comma
+    assert found.refused[0] == "1,5"
+
+
+def test_share_of_numbers_leaves_missing_cells_out_of_account():
+    assert share_of_numbers(pl.Series(["1", "x", "NA", "inf"])) == pytest.approx(1 / 3)
+    assert share_of_numbers(pl.Series(["NA", None])) == 0
+    assert share_of_numbers(pl.Series([None], dtype=pl.Float64)) == 0
+    assert share_of_numbers(pl.Series([1])) == 1
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_written_floats_come_back_bit_for_bit(numbers):
+    texts = [repr(each) for each in numbers]
+    assert parse_numbers(pl.Series(texts)).y.to_list() == numbers

@@ -1,0 +1,235 @@
+"""Every row is an observation, in quarantine with its reason, or left out and counted."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME
+from sparkhu.sources import RAW_SCHEMA
+from sparkhu.steps.validation import judge_rows, requested_interval, validate
+
+START = datetime(2014, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def raw(*rows):
+    """Rows of (unique_id, day number or None, y, ds_text, y_text, ds_reason)."""
+    frame = pl.DataFrame(
+        [
+            (id_, ds := None if day is None else START + day * DAY, y, ds, number, *(list(texts) + [None] * 3)[:3])
+            for number, (id_, day, y, *texts) in enumerate(rows, start=1)
+        ],
+        schema=RAW_SCHEMA,
+        orient="row",
+    )
+    return frame.with_columns(source_row=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+
+
+BROKEN = raw(
+    (None, 0, 1.0),
+    (None, None, None, "soon", "abc"),
+    ("a", None, 1.0, "soon"),
+    ("a", None, 1.0),
+    ("a", None, 1.0, "2014-03-09 02:30", None, "time_nonexistent"),
+    ("a", None, None, None, "abc"),
+    ("a", 1, None, None, "abc"),
+    ("a", 2, None, None, "-inf"),
+    ("a", 3, None, None, "1e999"),
+    ("a", 4, float("inf")),
+    ("a", 5, None),
+    ("a", 6, float("nan")),
+    ("a", 7, 2.5),
+)
+REASONS = [
+    "id_missing",
+    "id_missing",
+    "time_unparsable",
+    "time_missing",
+    "time_nonexistent",
+    "time_missing",
+    "value_unparsable",
+    "value_not_finite",
+    "value_not_finite",
+    "value_not_finite",
+    None,
+    None,
+    None,
+]
+
+
+def test_each_refused_row_has_the_first_reason_that_holds():
+    assert judge_rows(BROKEN)["reason"].to_list() == REASONS
+
+
+def test_a_marked_gap_is_null_and_never_nan():
+    assert judge_rows(BROKEN)["y"].to_list()[-3:] == [None, None, 2.5]
+
+
+def test_rows_are_accounted_for_in_frames_counts_and_ledger():
+    result = validate(BROKEN)
+    assert result.counts == {"quarantined": 10, "left_out": 0}
+    assert result.frames["observations"].columns == ["unique_id", "ds", "y", "available_at", "source_row"]
+    assert result.frames["observations"]["source_row"].to_list() == [11, 12, 13]
+    assert result.frames["quarantine"]["reason"].to_list() == REASONS[:10]
+    assert result.ledger.rows() == [("a", "ok", None, '{"rows":11,"quarantined":8,"left_out":0}')]
+
+
+def test_quarantine_shows_the_source_text_else_what_was_read():
+    frame = raw(("a", 0, None, None, "abc"), ("a", 1, float("inf")), ("a", None, 2.5, "soon"))
+    assert validate(frame).frames["quarantine"].rows() == [
+        ("a", 1, "2014-01-01 00:00:00", "abc", "value_unparsable"),
+        ("a", 2, "2014-01-02 00:00:00", "inf", "value_not_finite"),
+        ("a", 3, "soon", "2.5", "time_unparsable"),
+    ]
+
+
+def test_the_interval_includes_its_start_and_not_its_end():
+    frame = raw(*[("a", day, 1.0) for day in range(5)])
+    result = validate(frame, start="2014-01-02", end="2014-01-04")
+    assert result.frames["observations"]["source_row"].to_list() == [2, 3]
+    assert result.counts == {"quarantined": 0, "left_out": 3}
+    assert validate(frame, start="2014-01-02").counts["left_out"] == 1
+    assert validate(frame, end="2014-01-04").counts["left_out"] == 2
+
+
+def test_limits_without_an_offset_are_taken_in_the_zone():
+    # New York is five hours behind UTC in January: its 2 January begins at 05:00 UTC.
+    assert requested_interval("2014-01-02", "", "America/New_York").start.astimezone(UTC) == datetime(
+        2014, 1, 2, 5, tzinfo=UTC
+    )
+    assert requested_interval("", "2014-01-02T00:00+01:00", "America/New_York").end.astimezone(UTC) == datetime(
+        2014, 1, 1, 23, tzinfo=UTC
+    )
+    assert requested_interval() == (None, None)
+    frame = raw(("a", 1, 1.0), ("a", 2, 1.0))
+    kept = validate(frame, start="2014-01-02", zone="America/New_York").frames["observations"]
+    assert kept["source_row"].to_list() == [2]
+
+
+def test_a_refused_row_outside_the_interval_is_left_out_and_one_without_a_time_is_refused():
+    result = validate(raw(("a", 0, None, None, "abc"), ("a", None, 1.0, "soon"), ("a", 1, 1.0)), start="2014-01-02")
+    assert result.counts == {"quarantined": 1, "left_out": 1}
+    assert result.frames["quarantine"]["reason"].to_list() == ["time_unparsable"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"start": "soon"}, "^start must be an ISO time such as 2014-03-09 or 2014-03-09T03:00, got 'soon'$"),
+        ({"end": "2014-02-30"}, "^end must be an ISO time such as 2014-03-09 or 2014-03-09T03:00, got '2014-02-30'$"),
+        ({"start": "2014-01-02", "end": "2014-01-02"}, "^end must lie after start, got start '2014-01-02' and end"),
+        ({"zone": "Mars"}, "got 'Mars'"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_is_named(params, message):
+    with pytest.raises(InputError, match=message):
+        requested_interval(**params)
+    with pytest.raises(InputError, match=message):
+        validate(BROKEN, **params)
+
+
+def test_values_outside_the_valid_range_of_their_series_are_refused():
+    frame = raw(*[(id_, day, float(day)) for id_ in "abc" for day in range(4)])
+    ranges = pl.DataFrame({"unique_id": ["a", "b"], "valid_min": [1, None], "valid_max": [2, 2]})
+    result = validate(frame, ranges)
+    # a: 0 and 3 lie outside [1, 2]; b has no lower limit, so only 3 does; c has no range.
+    assert result.frames["quarantine"].select("unique_id", "y_text", "reason").rows() == [
+        ("a", "0.0", "value_out_of_range"),
+        ("a", "3.0", "value_out_of_range"),
+        ("b", "3.0", "value_out_of_range"),
+    ]
+    assert result.counts["quarantined"] == 3
+    assert judge_rows(frame, ranges).columns == [*frame.columns, "reason"]
+
+
+def test_ranges_that_contradict_or_lack_a_column_are_refused():
+    twice = pl.DataFrame({"unique_id": ["a", "a"], "valid_min": [0.0, 1.0], "valid_max": [2.0, 2.0]})
+    with pytest.raises(InputError, match="^ranges has series 'a' more than once"):
+        validate(BROKEN, twice)
+    with pytest.raises(InputError, match="column 'valid_max' is missing"):
+        validate(BROKEN, twice.drop("valid_max"))
+
+
+def test_a_series_without_one_observed_value_has_failed_and_says_why():
+    frame = raw(
+        ("gaps", 5, None),
+        ("late", 0, 1.0),
+        ("refused", 5, None, None, "x"),
+        ("refused", 6, None, None, "inf"),
+        ("refused", 7, None, None, "y"),
+        ("refused", 8, None),
+        ("whole", 5, 1.0),
+    )
+    result = validate(frame, start="2014-01-03")
+    assert result.ledger.select("unique_id", "status", "reason").rows() == [
+        ("gaps", "failed", "no observed value: every row is a marked gap"),
+        ("late", "failed", "no row lies in the requested interval"),
+        ("refused", "failed", "no observed value: 3 rows refused, most often value_unparsable"),
+        ("whole", "ok", None),
+    ]
+
+
+def test_of_reasons_equally_frequent_the_first_by_name_is_told():
+    ledger = validate(raw(("a", 0, None, None, "x"), ("a", 1, None, None, "inf"))).ledger
+    assert ledger["reason"].to_list() == ["no observed value: 2 rows refused, most often value_not_finite"]
+
+
+def test_an_empty_shard_gives_empty_typed_frames():
+    result = validate(raw().clear(), start="2014-01-02")
+    assert dict(result.frames["observations"].schema) == {
+        "unique_id": pl.String,
+        "ds": TIME,
+        "y": pl.Float64,
+        "available_at": TIME,
+        "source_row": pl.Int64,
+    }
+    assert dict(result.frames["quarantine"].schema) == {
+        "unique_id": pl.String,
+        "source_row": pl.Int64,
+        "ds_text": pl.String,
+        "y_text": pl.String,
+        "reason": pl.String,
+    }
+    assert (result.ledger.height, result.counts) == (0, {"quarantined": 0, "left_out": 0})
+
+
+def test_a_pandas_frame_is_judged_as_well():
+    table = pd.DataFrame(
+        {"unique_id": ["a"] * 3, "ds": pd.date_range("2014-01-01", periods=3), "y": [1, None, float("inf")]}
+    )
+    judged = judge_rows(table)
+    assert isinstance(judged, pd.DataFrame)
+    assert judged["reason"].tolist() == [None, None, "value_not_finite"]
+
+
+ROW = st.tuples(
+    st.sampled_from(["a", "b", None]),
+    st.one_of(st.none(), st.integers(0, 9)),
+    st.one_of(st.none(), st.floats(-5, 5)),
+    st.sampled_from([None, "text"]),
+    st.sampled_from([None, "inf", "x"]),
+)
+
+
+@given(st.lists(ROW, max_size=30), st.integers(0, 9), st.integers(1, 9))
+def test_rows_in_are_rows_out_and_quarantined_and_left_out(rows, first, length):
+    frame = raw(*rows).sort("unique_id", "ds", "source_row")
+    limits = {"start": f"{START + first * DAY:%Y-%m-%d}", "end": f"{START + (first + length) * DAY:%Y-%m-%d}"}
+    result = validate(frame, **limits)
+    kept = result.frames["observations"]
+    assert frame.height == kept.height + result.counts["quarantined"] + result.counts["left_out"]
+    table = frame.to_pandas()
+    inside = table["ds"].isna() | table["ds"].between(
+        pd.Timestamp(limits["start"], tz=UTC), pd.Timestamp(limits["end"], tz=UTC), inclusive="left"
+    )
+    assert result.counts["left_out"] == (~inside).sum()
+    accounts = [json.loads(each) for each in result.ledger["counts"]]
+    assert sum(each["rows"] for each in accounts) == frame["unique_id"].count()
+    again = validate(kept, **limits)
+    assert again.frames["observations"].equals(kept)
