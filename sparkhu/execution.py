@@ -136,6 +136,7 @@ def run_step(
     inputs: Inputs,
     outputs: Outputs,
     params: Mapping[str, Any] | None = None,
+    also: Sequence[Path | str] = (),
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Map a shard step over datasets and write what it adds.
@@ -147,6 +148,7 @@ def run_step(
             others are read shard by shard beside it.
         outputs: Folder and kind per frame of the step's result.
         params: The step's parameters.
+        also: Further artifact folders that the step was made from, such as a model; their histories go on too.
         workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
 
     Returns:
@@ -157,7 +159,7 @@ def run_step(
         SparkhuError: Storage fails, or more series fail than the run's `max_failed_share` allows.
     """
     params, sources = dict(params or {}), open_inputs(inputs)
-    folders = [dataset.path for group in sources.values() for dataset in group]
+    folders = [*(dataset.path for group in sources.values() for dataset in group), *also]
     paths = [Path(path) for path, _ in outputs.values()]
     with recorded(name, inputs=folders, outputs=paths, params=params) as (notes, at):
         drafts = {key: (draft, kind) for (key, (_, kind)), draft in zip(outputs.items(), at, strict=True)}

@@ -15,6 +15,7 @@ def index_windows(
     horizon: int = 0,
     input_size: int = 0,
     stride: int = 1,
+    zone: str = "UTC",
 ) -> None:
     """Plan each group's input size and horizon, and index the windows of every series.
 
@@ -26,6 +27,7 @@ def index_windows(
         horizon: Steps to forecast; 0: from the period.
         input_size: Points that a forecast looks back on; 0: from period and horizon.
         stride: Rows from one window's start to the next.
+        zone: Zone in which days, months and quarters begin.
     """
     from sparkhu.stages.planning import plan_windows
 
@@ -38,5 +40,6 @@ def index_windows(
             horizon=horizon,
             input_size=input_size,
             stride=stride,
+            zone=zone,
         )
     )

@@ -119,7 +119,9 @@ def forecast_pipeline(
     prepared = prepare(given)
     sequences, profile = prepared.joined.outputs["sequences"], prepared.joined.outputs["series_profile"]
     scaled = fit_scalers(sequences=sequences, profile=profile, scaler=scaler)
-    indexed = index_windows(sequences=sequences, profile=profile, horizon=horizon, input_size=input_size, stride=stride)
+    indexed = index_windows(
+        sequences=sequences, profile=profile, horizon=horizon, input_size=input_size, stride=stride, zone=zone
+    )
     data = {
         "sequences": sequences,
         "plan": indexed.outputs["plan"],

@@ -11,7 +11,7 @@ from sparkhu.models.naive import LastValue, SeasonalNaive
 LINEAR, SEASONAL_NAIVE, LAST_VALUE = NAMES = ("linear", "seasonal_naive", "last_value")
 
 
-def candidates(profile: pl.DataFrame, linear: Mapping[str, Linear]) -> Models:
+def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster]) -> Models:
     """Give every model by name and group.
 
     Args:

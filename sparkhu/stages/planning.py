@@ -1,0 +1,85 @@
+"""Plan the groups of series that share a model, and index their windows."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard
+from sparkhu.steps.windows import index_windows
+from sparkhu.training.groups import plan_groups
+
+
+def plan_windows(
+    *,
+    sequences: Path | str,
+    profile: Path | str,
+    plan: Path | str,
+    windows: Path | str,
+    horizon: int = 0,
+    input_size: int = 0,
+    stride: int = 1,
+    zone: str = "UTC",
+) -> dict[str, Any]:
+    """Choose input size and horizon of each group from all series, then index the windows of every shard.
+
+    Args:
+        sequences: Evenly spaced rows of all series.
+        profile: One profile row a series.
+        plan: Folder of the profile with `group, input_size, horizon`, to be written.
+        windows: Folder of the index, to be written.
+        horizon: Steps to forecast; 0: from the period.
+        input_size: Points that a forecast looks back on; 0: from period and horizon.
+        stride: Rows from one window's start to the next.
+        zone: Zone in which days, months and quarters begin.
+
+    Returns:
+        What happened, for the artifact's metadata.
+
+    Raises:
+        InputError: A parameter cannot be used, or the horizon is longer than every series.
+    """
+    params = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
+    sources = open_inputs({"sequences": sequences})
+    with recorded("index_windows", inputs=[sequences, profile], outputs=[plan, windows], params=params) as (notes, at):
+        for message in _write_plan(open_dataset(profile), at[0], horizon, input_size, zone):
+            notes.say(message)
+        index = partial(_index_shard, at[0], at[1], stride, zone)
+        entries, shards = [], []
+        for written, ledger, counts in map_shards(index, sources, step="index_windows"):
+            shards.append(written)
+            entries.append(ledger)
+            for reason, count in counts.items():
+                notes.counts[reason] = notes.counts.get(reason, 0) + count
+        write_manifest(at[1], "series", shards)
+        notes.entries = pl.concat(entries)
+        rows = sources["sequences"][0]
+        notes.rows_in, notes.series_in = rows.rows, rows.series
+        notes.rows_out = sum(shard.rows for shard in shards)
+    return metadata(windows)
+
+
+def _write_plan(profile: Dataset, draft: Path, horizon: int, input_size: int, zone: str) -> list[str]:
+    tables = [
+        pl.read_parquet(profile.file(shard.name)).with_columns(shard=pl.lit(shard.name)) for shard in profile.shards
+    ]
+    planned = plan_groups(pl.concat(tables), horizon=horizon, input_size=input_size, zone=zone)
+    shards = [
+        write_shard(draft, shard.name, planned.profile.filter(pl.col("shard") == shard.name).drop("shard"))
+        for shard in profile.shards
+    ]
+    write_manifest(draft, "series", shards)
+    return planned.notes
+
+
+def _index_shard(
+    plan: Path, windows: Path, stride: int, zone: str, shard: ShardFrames
+) -> tuple[Shard, pl.DataFrame, dict[str, int]]:
+    profile = pl.read_parquet(plan / f"{shard.name}.parquet")
+    result = index_windows(shard.frames["sequences"], profile, stride=stride, zone=zone)
+    table = result.frames["windows"]
+    refused = dict(table.filter(~pl.col("valid"))["reason"].value_counts(sort=True).iter_rows())
+    counts = {"windows": int(table["valid"].sum()), **{f"refused: {why}": count for why, count in refused.items()}}
+    return write_shard(windows, shard.name, table), result.ledger, counts

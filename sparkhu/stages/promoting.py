@@ -1,0 +1,98 @@
+"""Register the trained models, and make the better one the champion."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sparkhu.execution import metadata, recorded
+from sparkhu.lineage import Trail, code_fingerprint, read_trail
+from sparkhu.models.bundle import write_bundle
+from sparkhu.models.candidates import LINEAR, candidates
+from sparkhu.registry import Candidate, ModelVersion, log_model, promote
+from sparkhu.registry.card import model_card
+from sparkhu.shards import open_dataset
+from sparkhu.stages.evaluating import CHOICE, DOCUMENT
+from sparkhu.stages.training import load_models
+
+WINDOW = "the earlier half of each series' validation part"
+METRIC = "mae"
+
+
+def promote_champion(
+    *,
+    evaluation: Path | str,
+    plan: Path | str,
+    scalers: Path | str,
+    choices: Path | str,
+    models: Mapping[str, Path | str],
+    model_name: str,
+    out: Path | str,
+    card: Path | str,
+) -> dict[str, Any]:
+    """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
+
+    Args:
+        evaluation: What `evaluate_models` wrote.
+        plan: One row a series: its group, sizes, and borders of the split.
+        scalers: One scaler a series.
+        choices: How each series' missing points are filled.
+        models: Folder of the trained models by name.
+        model_name: Name of the model in the registry.
+        out: Folder of the champion's bundle, to be written.
+        card: Markdown file of the model card, to be written.
+
+    Returns:
+        What happened, for the artifact's metadata.
+    """
+    folders = [evaluation, plan, scalers, choices, *models.values()]
+    trail = read_trail([Path(folder) for folder in folders])
+    metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
+    choice = json.loads((Path(evaluation) / CHOICE).read_text())
+    profile = open_dataset(plan).scan().collect()
+    write = partial(
+        write_bundle,
+        name=model_name,
+        models=candidates(profile, load_models(models[LINEAR])),
+        profile=profile,
+        scalers=open_dataset(scalers).scan().collect(),
+        choices=open_dataset(choices).scan().collect(),
+        intervals=open_dataset(evaluation).scan().collect(),
+        params=run_parameters(trail),
+        sources=run_sources(trail),
+        code=code_fingerprint(),
+    )
+    with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
+        versions: dict[str, ModelVersion] = {}
+        with TemporaryDirectory(dir=draft.parent) as scratch:
+            for name in models:
+                bundle = Path(scratch) / name
+                bundle.mkdir()
+                write(bundle, flavor=name)
+                versions[name] = log_model(bundle, name=model_name, metrics=_defined(metrics[name]))
+            rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in versions]
+            decision = promote(model_name, rivals, metric=METRIC, window=WINDOW)
+            winner = next(name for name, version in versions.items() if version.version == decision.champion)
+            shutil.copytree(Path(scratch) / winner, draft, dirs_exist_ok=True)
+        notes.say(f"champion of '{model_name}' is version {decision.champion}, {winner}: {decision.reason}")
+        notes.series_in = profile.height
+        Path(card).write_text(model_card(versions[winner], winner, decision.reason, metrics, trail))
+    return {**metadata(out), "champion": winner, "version": decision.champion}
+
+
+def run_parameters(trail: Trail) -> dict[str, Any]:
+    """Give the parameters of all steps of a run, each under the name of its step, such as `mark_gaps.preserve_last`."""
+    return {f"{record.step}.{name}": value for record in trail.history for name, value in record.params.items()}
+
+
+def run_sources(trail: Trail) -> list[dict[str, Any]]:
+    """Give the fingerprints of what a run read from outside."""
+    return [source for record in trail.history for source in record.sources]
+
+
+def _defined(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(score) for name, score in scores.items() if score is not None}
