@@ -224,7 +224,7 @@ def test_what_cannot_be_read_says_what_and_the_way_out(source, content, options,
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match="there is no such file: '.*nowhere.csv'"):
+    with pytest.raises(InputError, match=r"there is no such file: '.*nowhere.csv'"):
         read_source(str(tmp_path / "nowhere.csv"))
     with pytest.raises(InputError, match="holds no file that can be read"):
         read_source(str(tmp_path))

@@ -25,7 +25,7 @@ def test_a_shard_holds_a_million_rows_by_default():
 
 def test_shards_of_a_row_are_allowed_and_none_of_no_row():
     assert shard_bounds([1, 1], rows_per_shard=1) == [(0, 1), (1, 1)]
-    with pytest.raises(InputError, match="^rows_per_shard must be positive, got 0$"):
+    with pytest.raises(InputError, match=r"^rows_per_shard must be positive, got 0$"):
         shard_bounds([1], rows_per_shard=0)
 
 

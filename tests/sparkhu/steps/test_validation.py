@@ -150,7 +150,7 @@ def test_values_outside_the_valid_range_of_their_series_are_refused():
 
 def test_ranges_that_contradict_or_lack_a_column_are_refused():
     twice = pl.DataFrame({"unique_id": ["a", "a"], "valid_min": [0.0, 1.0], "valid_max": [2.0, 2.0]})
-    with pytest.raises(InputError, match="^ranges has series 'a' more than once"):
+    with pytest.raises(InputError, match=r"^ranges has series 'a' more than once"):
         validate(BROKEN, twice)
     with pytest.raises(InputError, match="column 'valid_max' is missing"):
         validate(BROKEN, twice.drop("valid_max"))
