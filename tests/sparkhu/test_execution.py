@@ -190,7 +190,7 @@ def test_too_many_failed_series_stop_the_run_and_leave_nothing(ingest: Ingest, t
 def test_the_allowed_share_of_failed_series_is_the_one_of_the_first_step(ingest: Ingest, tmp_path: Path) -> None:
     raw = ingest(max_failed_share=0.25)
     run(raw, tmp_path / "one", params={"failing": ("a",)})
-    with pytest.raises(SparkhuError, match="2 of 4 series failed, more than max_failed_share = 0.25 allows"):
+    with pytest.raises(SparkhuError, match=r"2 of 4 series failed, more than max_failed_share = 0\.25 allows"):
         run(raw, tmp_path / "two", params={"failing": ("a", "b")})
 
 
@@ -230,18 +230,13 @@ def test_progress_is_told(ingest: Ingest, tmp_path: Path, monkeypatch: pytest.Mo
     ("step", "error", "code"), [(broken, InputError, 2), (interrupted, KeyboardInterrupt, 130)], ids=["input", "ctrl-c"]
 )
 def test_a_failure_is_told_with_its_exit_code(
-    ingest: Ingest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    step: Callable[..., StepResult],
-    error: type[BaseException],
-    code: int,
+    ingest: Ingest, tmp_path: Path, *, step: Callable[..., StepResult], error: type[BaseException], code: int
 ) -> None:
-    raw = ingest()
-    monkeypatch.setenv("SPARKHU_EVENTS", str(tmp_path / "events"))
-    with pytest.raises(error):
+    raw, told = ingest(), tmp_path / "events"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(error):
+        patch.setenv("SPARKHU_EVENTS", str(told))
         run(raw, tmp_path / "out", step=step)
-    last = json.loads((tmp_path / "events").read_text().splitlines()[-1])
+    last = json.loads(told.read_text().splitlines()[-1])
     assert (last["kind"], last["error_type"], last["exit_code"]) == ("step_failed", error.__name__, code)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -1,5 +1,6 @@
 """A bundle of two series: `hour` in hourly steps with a season of 24, `meter` irregular, on a grid of 90 s."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
+from sparkhu.frame import from_pandas
 from sparkhu.models.bundle import Bundle, read_bundle, write_bundle
 from sparkhu.models.naive import LastValue, SeasonalNaive
 from sparkhu.models.serving import Served, _load_pyfunc, prepare
@@ -89,12 +91,19 @@ def test_a_gap_is_filled_as_chosen_in_training(bundle: Bundle) -> None:
     holed = observed.drop(index=[30, 31])
     # Hours 6 and 7 of the second day, on the line from 5 (hour 5) to 8 (hour 8).
     assert Served(bundle).predict(holed)["y_hat"].tolist() == [float(number) for number in range(24)]
-    rows = prepare(pl.from_pandas(holed).with_columns(available_at="ds").pipe(_utc), bundle)
+    rows = prepare(from_pandas(holed), bundle)
     assert rows.filter(pl.col("is_gap"))["fill_strategy"].to_list() == ["linear", "linear"]
 
 
-def _utc(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col("ds", "available_at").dt.cast_time_unit("us"))
+@pytest.mark.parametrize(
+    ("strategy", "filled"), [("last", 5.0), ("next", 8.0), ("mean", 263 / 22), ("median", 12.5), (None, None)]
+)
+def test_every_strategy_of_training_is_there(bundle: Bundle, strategy: str | None, filled: float | None) -> None:
+    # Hours 6 and 7 of both days are taken out: what is left of 0 … 23 has the mean (276 - 13) / 22 and the median 12.5.
+    holed = hourly().drop(index=[6, 7, 30, 31])
+    chosen = pl.DataFrame({"unique_id": ["hour"], "strategy": [strategy]}, schema_overrides={"strategy": pl.String})
+    rows = prepare(from_pandas(holed), replace(bundle, choices=chosen))
+    assert rows.filter(pl.col("is_gap"))["y"].to_list() == [filled] * 4
 
 
 def test_an_irregular_series_is_forecast_on_its_grid(bundle: Bundle) -> None:
