@@ -56,5 +56,5 @@ def _about_system(error: OSError) -> str:
 
 def _say(message: str, session: Session) -> None:
     click.echo(f"{click.style('Error', fg='red')}: {message}", err=True)
-    if session.log is not None:
+    if session.log is not None and str(session.log) not in message:
         click.echo(f"Log: {session.log}", err=True)
