@@ -16,9 +16,9 @@ from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import Bools, Ints, Segments, instants, times
-from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, join, last_period, new_instants
-from sparkhu.zones import check_zone
+from sparkhu.steps.segmented import Ints, Segments, instants, times
+from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, last_period, new_instants
+from sparkhu.steps.validation import requested_interval
 
 MAX_GAP_POINTS = 1_000_000
 
@@ -36,27 +36,8 @@ def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_gap_
     Raises:
         InputError: A text is no time, `end` does not lie after `start`, or a value cannot be used.
     """
-    check_zone(zone)
-    bounds = [_instant(name, text, zone) for name, text in (("start", start), ("end", end))]
-    return _bounds(bounds[0], bounds[1], preserve_last=preserve_last, max_gap_points=max_gap_points)
-
-
-def _instant(name: str, text: str, zone: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{name} must be an ISO time such as 2024-06-01T00:00, got '{text}'.") from error
-    if read.tzinfo is not None:
-        return read
-    local = pl.Series([read], dtype=pl.Datetime("us")).dt.replace_time_zone(
-        zone, ambiguous="earliest", non_existent="null"
-    )
-    if local[0] is None:
-        raise InputError(f"{name} '{text}' does not exist in {zone}, where the clocks skip it. Give it an offset.")
-    moment: datetime = local.dt.convert_time_zone("UTC")[0]
-    return moment
+    interval = requested_interval(start, end, zone)
+    return _bounds(interval.start, interval.end, preserve_last=preserve_last, max_gap_points=max_gap_points)
 
 
 def _bounds(start: datetime | None, end: datetime | None, *, preserve_last: bool, max_gap_points: int) -> Bounds:
@@ -203,10 +184,11 @@ def mark_gaps(
 
     Args:
         observations: Rows of the shard.
-        profile: One row a series with `decision` and `period_label` (and `month_day`, where a month's day is aimed at).
+        profile: One row a series with `decision` and `period_label`, and, where it has them, `zone` (of the calendar)
+            and `month_day` (that steps of a month aim at).
         start: First instant of the interval, ISO text in `zone`; empty: nothing is added in front.
         end: The instant the interval ends before, likewise; empty: nothing is added behind.
-        zone: Time zone of `start` and `end` where they name none, and of the calendar.
+        zone: Time zone of `start` and `end` where they name none, and of the calendar where the profile names none.
         preserve_last: Add no row in `[end − P, end)`, so that the next interval does not collide.
         max_gap_points: The most rows that one series may get; a series that needs more fails.
 
@@ -221,24 +203,26 @@ def mark_gaps(
     bounds = check_gaps(start=start, end=end, zone=zone, preserve_last=preserve_last, max_gap_points=max_gap_points)
     check_frame(observations, "unique_id", "ds", "y", "available_at")
     owner = Segments.of(observations)
-    table = _periods(owner, profile)
+    table = _periods(owner, profile, zone)
     plan = _Plan(instants(observations["ds"]), owner, bounds, max_gap_points)
-    for (label, month_day), group in table.filter(pl.col("label").is_not_null()).group_by("label", "month_day"):
-        plan.add(group["number"].sort().to_numpy(), Period.parse(str(label), zone, month_day))
+    regular = table.filter(pl.col("label").is_not_null())
+    for (label, place, month_day), group in regular.group_by("label", "zone", "month_day"):
+        plan.add(group["number"].sort().to_numpy(), Period.parse(str(label), str(place), month_day))
     slots, numbers, moments = plan.finish()
     marked = _scatter(observations, owner, slots, numbers, moments)
     return _result(marked, owner, table, plan, np.bincount(numbers, minlength=len(owner.lengths)))
 
 
-def _periods(owner: Segments, profile: pl.DataFrame) -> pl.DataFrame:
-    """Give each series its number and, where it is regular, its period's label."""
-    aims = ["month_day"] if "month_day" in profile.columns else []
-    table = owner.align(profile, "decision", "period_label", *aims).with_row_index("number")
+def _periods(owner: Segments, profile: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Give each series its number and, where it is regular, what its period is made of."""
+    own = [name for name in ("zone", "month_day") if name in profile.columns]
+    table = owner.align(profile, "decision", "period_label", *own).with_row_index("number")
     regular = (pl.col("decision") == "regular") & pl.col("period_label").is_not_null()
     return table.select(
         pl.col("number").cast(pl.Int64),
         label=pl.when(regular).then("period_label"),
-        month_day=pl.col("month_day") if aims else pl.lit(None, dtype=pl.Int64),
+        zone=pl.col("zone").fill_null(zone) if "zone" in own else pl.lit(zone),
+        month_day="month_day" if "month_day" in own else pl.lit(None, dtype=pl.Int64),
         decision="decision",
     )
 

@@ -41,9 +41,9 @@ def join_series(
         InputError: A series goes both ways, or a column is missing.
     """
     both = [_sequence(regular), _sequence(irregular)]
-    doubled = both[0]["unique_id"].unique().filter(both[0]["unique_id"].unique().is_in(both[1]["unique_id"].implode()))
-    if len(doubled):
-        raise InputError(f"series '{doubled.min()}' goes both ways; a series is regular or irregular, not both.")
+    doubled = sorted(set(both[0]["unique_id"].unique()) & set(both[1]["unique_id"].unique()))
+    if doubled:
+        raise InputError(f"series '{doubled[0]}' goes both ways; a series is regular or irregular, not both.")
     sequences = _by_series(pl.concat(both))
     owner = Segments.of(sequences)
     rest = profile.filter(~pl.col("unique_id").is_in(grid_profile["unique_id"].implode()))

@@ -49,10 +49,9 @@ def draw_masks(points: Points, season_length: Ints) -> list[Masks]:
     """
     known = points.owner.sum_ints(points.sample)
     draws = _uniforms(points)
-    wanted = [(m, np.ones(len(known), np.bool_), 0 if m == 1 else 1) for m in SHORT_LENGTHS]
-    for m in np.unique(season_length):
-        if m > 1 and m not in SHORT_LENGTHS:
-            wanted.append((int(m), season_length == m, 2))
+    wanted = [(m, np.ones(len(known), np.bool_), column) for column, m in enumerate(SHORT_LENGTHS)]
+    seasons = [m for m in np.unique(season_length).tolist() if m > 1 and m not in SHORT_LENGTHS]
+    wanted += [(m, season_length == m, len(SHORT_LENGTHS)) for m in seasons]
     found = []
     for length, series, column in sorted(wanted, key=lambda item: item[0]):
         long_enough = series & (known >= POINTS_PER_MASK * length)
@@ -89,7 +88,8 @@ def _places(points: Points, length: int, series: Bools) -> Ints:
         return np.zeros(0, np.int64)
     whole = total[start + length + 1] - total[start - 1] == length + 2
     one_series = points.number[start - 1] == points.number[start + length]
-    return start[whole & one_series & series[points.number[start]]]
+    found: Ints = start[whole & one_series & series[points.number[start]]]
+    return found
 
 
 def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
@@ -116,7 +116,8 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     counts *= measured
     total = counts.sum(axis=1, keepdims=True)
     uniform = measured / np.maximum(measured.sum(axis=1, keepdims=True), 1)
-    return np.divide(counts, total, out=uniform, where=total > 0)
+    share: Floats = np.divide(counts, total, out=uniform, where=total > 0)
+    return share
 
 
 def score(points: Points, name: str, strategy: Strategy, season_length: Ints) -> pl.DataFrame:
@@ -136,11 +137,11 @@ def score(points: Points, name: str, strategy: Strategy, season_length: Ints) ->
     lengths = np.array([mask.length for mask in masks], np.int64)
     size = (len(points.owner.lengths), len(lengths))
     errors, hidden = np.zeros(size), np.zeros(size, np.int64)
-    for column, (mask, refilled) in enumerate(zip(masks, strategy.refill(points, masks), strict=True)):
-        series, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
+    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(points, masks), strict=True)):
+        scored, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
         misses = np.abs(refilled - points.y[mask.rows]).ravel()
-        hidden[series, column] = masks_each * mask.length
-        errors[series, column] = np.add.reduceat(misses, first * mask.length)
+        hidden[scored, place] = masks_each * mask.length
+        errors[scored, place] = np.add.reduceat(misses, first * mask.length)
     measured = hidden > 0
     share = weights(points, measured, lengths)
     series, column = np.nonzero(measured)

@@ -21,13 +21,6 @@ DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear")
 UNMEASURED = "linear"
 """What a series too short to be measured is filled with."""
 TIE = 1e-9
-CHOICES: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "strategy": pl.String(),
-    "mae": pl.Float64(),
-    "runner_up": pl.String(),
-    "reason": pl.String(),
-}
 
 
 def check_pooling(*, variants: Sequence[str], choice: str) -> None:
@@ -144,7 +137,7 @@ def pool_fills(
     filled = put(observations, points, estimate, pl.lit(label))
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
-    return StepResult({"filled": columns, "choices": choices.cast(CHOICES)}, fill_ledger(points, done))
+    return StepResult({"filled": columns, "choices": choices}, fill_ledger(points, done))
 
 
 def _chosen(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> Estimate:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, check_frame
+from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.result import StepResult
@@ -70,6 +70,45 @@ def check_resampling(*, max_grid_points: int) -> None:
         raise InputError(f"max_grid_points must be at least 1, got {max_grid_points}.")
 
 
+@accepts_pandas
+def resample_to_median_gap(frame: pl.DataFrame, *, max_grid_points: int = MAX_GRID_POINTS) -> pl.DataFrame:
+    """Bring every series to the grid of its own median gap, see `resample_irregular`.
+
+    Args:
+        frame: Observation frame, sorted, each instant of a series once.
+        max_grid_points: The most points that the grid of one series may have.
+
+    Returns:
+        The columns of `GRID`. A series of one row stays as it is.
+
+    Raises:
+        InputError: A parameter cannot be used, a column is missing, or a grid would have too many points.
+
+    Example:
+        >>> resample_to_median_gap(frame)["ds"].diff().unique()
+    """
+    check_resampling(max_grid_points=max_grid_points)
+    check_frame(frame, "unique_id", "ds", "y", "available_at")
+    owner = Segments.of(frame)
+    gaps = frame.group_by("unique_id").agg(gap=pl.col("ds").diff().median())
+    step = owner.align(gaps, "gap")["gap"].dt.total_microseconds().fill_null(1).to_numpy()
+    grid = _grid(owner, instants(frame["ds"]), step)
+    if (grid.owner.lengths > max_grid_points).any():
+        worst = int(grid.owner.lengths.argmax())
+        raise InputError(
+            f"the grid of series '{owner.ids[worst]}' would have {grid.owner.lengths[worst]} points, more than "
+            f"max_grid_points = {max_grid_points}. Raise it, or thin out the points that stand close together."
+        )
+    return _fill_cells(frame, owner, grid)
+
+
+def _grid(owner: Segments, ds: Ints, step: Ints) -> _Grid:
+    """Lay a grid over each series, up to the first grid point at or after its last row."""
+    origin = ds[owner.starts]
+    lengths = -((origin - ds[owner.ends - 1]) // step) + 1
+    return _Grid(Segments(owner.ids, np.cumsum(lengths) - lengths, lengths), step, origin)
+
+
 def resample_irregular(
     observations: pl.DataFrame, profile: pl.DataFrame, *, max_grid_points: int = MAX_GRID_POINTS
 ) -> StepResult:
@@ -85,7 +124,7 @@ def resample_irregular(
         before it (null before the first); `y_raw` the mean of all its observed points, flagged ones too, else null;
         `available_at` the cell's end or, if later, when the last point that it used became available; `is_gap`
         where nothing was observed; `is_outlier` where a point in it was; `fill_strategy` `last` where repeated.
-        `profile`: the series' profile with the grid's period, season and number of points, and the borders moved to
+        `profile`: the series' profile with the grid's period and number of points, and the borders moved to
         the first grid point at or after them (past the last one, where they lay past the last point).
         A series of one row is skipped and stays as it is; one without a median gap fails.
 
@@ -96,22 +135,24 @@ def resample_irregular(
     check_frame(observations, "unique_id", "ds", "y", "available_at")
     owner = Segments.of(observations)
     table = owner.align(profile, *[name for name in profile.columns if name != "unique_id"])
-    check_frame(table, "median_gap_us", "n", "period_kind", "period_us", "period_label", "season_length", *BORDERS)
+    check_frame(table, "median_gap_us", "n", "period_kind", "period_us", "period_label", *BORDERS)
     ds = instants(observations["ds"])
     gap = table["median_gap_us"].fill_null(0).cast(pl.Int64).to_numpy()
     single, unknown = owner.lengths == 1, (owner.lengths > 1) & (gap < 1)
-    step = np.where(gap < 1, 1, gap)
-    origin, last = ds[owner.starts], ds[owner.ends - 1]
-    points = -((origin - last) // step) + 1
+    step = np.maximum(gap, 1)
+    points = _grid(owner, ds, step).owner.lengths
     failed = unknown | (~single & (points > max_grid_points))
     kept = pl.Series(~failed)
     rows = observations.filter(pl.Series(np.repeat(~failed, owner.lengths)))
-    lengths = points[~failed]
-    grid_owner = Segments(owner.ids.filter(kept), np.cumsum(lengths) - lengths, lengths)
-    grid = _Grid(grid_owner, step[~failed], origin[~failed])
-    sequences = _fill_cells(rows, Segments.of(rows), grid)
-    moved = _profile(table.filter(kept), grid, last[~failed], single[~failed])
-    ledger = _ledger(owner, single, unknown, failed, points, max_grid_points)
+    rest = Segments.of(rows)
+    grid = _grid(rest, instants(rows["ds"]), step[~failed])
+    sequences = _fill_cells(rows, rest, grid)
+    moved = _profile(table.filter(kept), grid, ds[owner.ends - 1][~failed], single[~failed])
+    ledger = _ledger(
+        owner,
+        pl.DataFrame({"single": single, "unknown": unknown, "failed": failed, "points": points}),
+        max_grid_points,
+    )
     left_out = int(owner.lengths[failed].sum())
     return StepResult({"observations": sequences, "profile": moved}, ledger, {"left_out": left_out})
 
@@ -153,7 +194,8 @@ def _means(values: Floats, which: Bools, first: Ints) -> Floats:
         return np.zeros(0)
     sums = np.add.reduceat(np.where(which, values, 0.0), first)
     counts = np.add.reduceat(which.astype(np.int64), first)
-    return np.divide(sums, counts, out=np.full(len(first), np.nan), where=counts > 0)
+    means: Floats = np.divide(sums, counts, out=np.full(len(first), np.nan), where=counts > 0)
+    return means
 
 
 def _latest(values: Ints, first: Ints) -> Ints:
@@ -173,7 +215,6 @@ def _profile(table: pl.DataFrame, grid: _Grid, last: Ints, single: Bools) -> pl.
         "period_kind": pl.repeat("fixed", len(periods), dtype=pl.String, eager=True),
         "period_us": pl.Series(grid.step),
         "period_label": pl.Series([period.label for period in periods], dtype=pl.String),
-        "season_length": pl.Series([period.season_length() for period in periods], dtype=pl.Int64),
         "n": pl.Series(grid.owner.lengths),
         **{name: times(_border(instants(table[name]), grid, last)) for name in BORDERS},
     }
@@ -192,8 +233,8 @@ def _border(border: Ints, grid: _Grid, last: Ints) -> Ints:
     return np.where(border == NEVER, NEVER, moved)
 
 
-def _ledger(owner: Segments, single: Bools, unknown: Bools, failed: Bools, points: Ints, limit: int) -> pl.DataFrame:
-    state = pl.DataFrame({"single": single, "unknown": unknown, "failed": failed, "points": points}).select(
+def _ledger(owner: Segments, state: pl.DataFrame, limit: int) -> pl.DataFrame:
+    entry = state.select(
         status=pl.when("failed").then(pl.lit("failed")).when("single").then(pl.lit("skipped")).otherwise(pl.lit("ok")),
         reason=pl.when("unknown")
         .then(pl.lit("no median gap is known, so there is no grid to bring it to"))
@@ -205,7 +246,7 @@ def _ledger(owner: Segments, single: Bools, unknown: Bools, failed: Bools, point
     )
     return entries(
         owner.ids,
-        status=state["status"],
-        reason=state["reason"],
-        counts={"rows": pl.Series(owner.lengths), "cells": state["cells"]},
+        status=entry["status"],
+        reason=entry["reason"],
+        counts={"rows": pl.Series(owner.lengths), "cells": entry["cells"]},
     )

@@ -151,7 +151,8 @@ class Mean:
     @staticmethod
     def _means(points: Points, counts: Ints) -> Floats:
         sums = points.owner.sum_floats(np.where(points.sample, points.y, 0.0))
-        return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+        means: Floats = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+        return means
 
 
 class Median:
@@ -199,10 +200,7 @@ STRATEGIES: dict[str, Strategy] = {
 def taken(points: Points, source: Ints) -> Estimate:
     """Estimate each row by the value of the known row `source`; no estimate where that is `NOWHERE`."""
     there = source != NOWHERE
-    return Estimate(
-        np.where(there, points.y[source], np.nan) if len(source) else np.zeros(0),
-        np.where(there, points.available_at[source], NEVER) if len(source) else np.zeros(0, np.int64),
-    )
+    return Estimate(np.where(there, points.y[source], np.nan), np.where(there, points.available_at[source], NEVER))
 
 
 def fitted(points: Points, values: Floats) -> Estimate:
@@ -213,7 +211,8 @@ def fitted(points: Points, values: Floats) -> Estimate:
 
 def _line(points: Points, before: Ints, after: Ints, rows: Ints) -> Floats:
     share = (points.ds[rows] - points.ds[before]) / np.maximum(points.ds[after] - points.ds[before], 1)
-    return points.y[before] + (points.y[after] - points.y[before]) * share
+    line: Floats = points.y[before] + (points.y[after] - points.y[before]) * share
+    return line
 
 
 def _across(values: Floats, mask: Masks) -> Floats:

@@ -174,4 +174,4 @@ def last_period(bounds: Bounds, period: Period) -> tuple[int, int] | None:
     """Give the interval `[end − P, end)` that stays free of new rows, where one is to stay so."""
     if not bounds.preserve_last or bounds.end is None:
         return None
-    return int(period.shift_us(np.array([bounds.end]), -1)[0]), bounds.end
+    return int(period.shift_us(np.array([bounds.end]), np.array([-1]))[0]), bounds.end
