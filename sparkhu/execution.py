@@ -234,7 +234,7 @@ def _with_frames(
     name: str,
 ) -> Result:
     frames = {key: read_shard(group, name) for key, group in sources.items()}
-    keep = ~pl.col("unique_id").is_in(failed.implode())
+    keep = ~pl.col("unique_id").is_in(failed.implode()).fill_null(False)
     kept = next(iter(frames.values())).select(kept=keep).to_series()
     if len(failed):
         frames = {key: frame.filter(keep) for key, frame in frames.items()}

@@ -11,6 +11,7 @@ def make_forecasts(
     sequences: Input[Dataset],
     champion: Input[Model],
     forecasts: Output[Dataset],
+    zone: str = "UTC",
 ) -> None:
     """Forecast every series with the champion, from its newest points.
 
@@ -18,7 +19,10 @@ def make_forecasts(
         sequences: Evenly spaced observations of all series.
         champion: All that forecasting needs.
         forecasts: Point forecasts with 80 % and 95 % intervals.
+        zone: Zone in which days, months and quarters begin.
     """
     from sparkhu.stages.forecasting import forecast_series
 
-    forecasts.metadata.update(forecast_series(sequences=sequences.path, champion=champion.path, out=forecasts.path))
+    forecasts.metadata.update(
+        forecast_series(sequences=sequences.path, champion=champion.path, out=forecasts.path, zone=zone)
+    )

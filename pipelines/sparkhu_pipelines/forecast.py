@@ -141,7 +141,7 @@ def forecast_pipeline(
         **models,
     )
     champion = chosen.outputs["champion"]
-    forecasts = make_forecasts(sequences=sequences, champion=champion)
+    forecasts = make_forecasts(sequences=sequences, champion=champion, zone=zone)
     results = _publish(prepared, indexed, scored, forecasts)
     report = render_report(results=results.outputs["results"])
     return Outputs(

@@ -37,7 +37,7 @@ def ingest_source(
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
         notes.sources = tuple(asdict(file) for file in raw.files)
-        counts = raw.frame.group_by("unique_id", maintain_order=True).len("rows")
+        counts = raw.frame.drop_nulls("unique_id").group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
         notes.rows_in = notes.rows_out = raw.frame.height
         notes.series_in = counts.height
