@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ from sparkhu_cli.session import Session
 INTERRUPTED: Final = 130
 # EFBIG: a limit on the size of files ends a write like a full disk does.
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAKE_ROOM: Final = "Nothing was left half-written; make room on the disk and run again."
 EXTRAS: Final = ("sparkhu_pipelines", "sparkhu_components", "kfp", "mlflow")
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ def exit_code_of(error: BaseException, session: Session) -> int:
     if session.log is not None:
         logger.error("the command failed", exc_info=error)
     if isinstance(error, SparkhuError):
-        _say(str(error), session)
+        _say(_with_way_out(str(error)), session)
         return error.exit_code
     if isinstance(error, OSError):
         _say(_about_system(error), session)
@@ -50,8 +52,14 @@ def exit_code_of(error: BaseException, session: Session) -> int:
 def _about_system(error: OSError) -> str:
     place = f" '{error.filename}'" if error.filename else ""
     if error.errno in FULL:
-        return f"the disk is full: cannot write{place}. Nothing was left half-written. Make room and run again."
+        return f"the disk is full: cannot write{place}. {MAKE_ROOM}"
     return f"{error.strerror or error}:{place or ' (no file named)'}"
+
+
+def _with_way_out(message: str) -> str:
+    """Say what to do about a full disk, which a step knows by the system's words alone."""
+    full = any(os.strerror(code) in message for code in FULL)
+    return f"{message} {MAKE_ROOM}" if full else message
 
 
 def _say(message: str, session: Session) -> None:

@@ -68,12 +68,15 @@ def _collect(
     The history that the results carry ends with the step that wrote them; what came after is known from its event.
     """
     from sparkhu.lineage import StepRecord, Trail, read_trail
-    from sparkhu.results import run_record, write_run
+    from sparkhu.results import METRICS, check_metrics, run_record, write_run
 
     source = outputs[RESULTS]
     for path in source.iterdir():
         path.rename(stage.results / path.name)
     outputs[REPORT].rename(stage.results / "report.html")
+    metrics = stage.results / METRICS
+    if metrics.is_file():
+        check_metrics(json.loads(metrics.read_text(encoding="utf-8")))
     trail = read_trail([stage.results])
     known = {record.step for record in trail.history}
     later = [StepRecord(**record) for step, record in records.items() if step not in known]

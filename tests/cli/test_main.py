@@ -101,13 +101,21 @@ def check_that_raises(monkeypatch: pytest.MonkeyPatch) -> Fails:
     [
         (InputError("no such file"), 2, "Error: no such file\n"),
         (SparkhuError("registry is down"), 1, "Error: registry is down\n"),
+        (
+            SparkhuError("step fill failed: No space left on device (os error 28)."),
+            1,
+            (
+                "Error: step fill failed: No space left on device (os error 28). Nothing was left half-written; "
+                "make room on the disk and run again.\n"
+            ),
+        ),
         (KeyboardInterrupt(), 130, "Error: interrupted; nothing was written\n"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out/clean.parquet"),
             1,
             (
-                "Error: the disk is full: cannot write '/out/clean.parquet'. Nothing was left half-written. "
-                "Make room and run again.\n"
+                "Error: the disk is full: cannot write '/out/clean.parquet'. Nothing was left half-written; "
+                "make room on the disk and run again.\n"
             ),
         ),
         (PermissionError(errno.EACCES, "Permission denied", "/out"), 1, "Error: Permission denied: '/out'\n"),

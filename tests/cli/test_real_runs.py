@@ -42,7 +42,9 @@ def left_running(marker: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("ask", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("ask", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_run_that_is_told_to_end_ends_its_processes_and_leaves_nothing(
     source: Path, tmp_path: Path, ask: signal.Signals, code: int
 ) -> None:
@@ -77,7 +79,7 @@ def test_a_write_that_the_system_refuses_ends_with_1_and_leaves_nothing(source: 
 def assert_failed_for_want_of_room(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("Error: ")
-    assert any(words in done.stderr for words in ("File too large", "No space left", "disk is full")), done.stderr
+    assert "make room on the disk and run again" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 2
 
@@ -98,6 +100,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_with_1_and_leaves_it_empty(source: Path, small_disk: Path) -> None:
     command = [*SPARKHU, "run", "--source", str(source), "--out", str(small_disk / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
