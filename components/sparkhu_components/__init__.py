@@ -26,4 +26,7 @@ COMPONENTS = (
     "make_forecasts",
     "publish",
     "render_report",
+    "load_champion",
+    "forecast_new",
+    "publish_forecasts",
 )

@@ -25,9 +25,8 @@ def detect_regularity(
         period: Period of every series, such as 15min, 1h, 1mo or 1bd; empty: found from the data.
         season_length: Points in a season; 0: from the calendar.
     """
-    from sparkhu.steps.regularity import detect_regularity as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.regularity import detect_regularity as step
 
     profile.metadata.update(
         run_step(

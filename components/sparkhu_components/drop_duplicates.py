@@ -21,9 +21,8 @@ def drop_duplicates(
         duplicates: Instants that had several rows, of which kind, and what was kept.
         policy: What stands where values differ: last, first, mean, median, or error.
     """
-    from sparkhu.steps.deduplication import drop_duplicates as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.deduplication import drop_duplicates as step
 
     unique.metadata.update(
         run_step(

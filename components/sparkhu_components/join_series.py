@@ -27,9 +27,8 @@ def join_series(
         sequences: Evenly spaced observations of all series.
         series_profile: One profile row a series.
     """
-    from sparkhu.steps.joining import join_series as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.joining import join_series as step
 
     sequences.metadata.update(
         run_step(

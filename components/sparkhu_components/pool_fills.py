@@ -41,9 +41,8 @@ def pool_fills(
         choices: The chosen strategy, its error, the runner-up, and why.
         choice: Strategy for every series; empty: the one with the smallest masked error.
     """
-    from sparkhu.steps.pooling import pool_fills as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.pooling import pool_fills as step
 
     filled.metadata.update(
         run_step(

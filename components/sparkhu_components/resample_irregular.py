@@ -23,9 +23,8 @@ def resample_irregular(
         grid: Evenly spaced observations.
         grid_profile: The profile of each series on its grid.
     """
-    from sparkhu.steps.resampling import resample_irregular as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.resampling import resample_irregular as step
 
     grid.metadata.update(
         run_step(

@@ -21,9 +21,8 @@ def split_by_regularity(
         regular: Series with a period.
         irregular: Series without one, or too short to tell.
     """
-    from sparkhu.steps.regularity import split_by_regularity as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.regularity import split_by_regularity as step
 
     regular.metadata.update(
         run_step(

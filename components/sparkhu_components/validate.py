@@ -25,9 +25,8 @@ def validate(
         end: First instant after the run's interval; empty: no bound.
         zone: Time zone of `start` and `end` where they name none.
     """
-    from sparkhu.steps.validation import validate as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.validation import validate as step
 
     observations.metadata.update(
         run_step(
