@@ -13,10 +13,11 @@ import numpy as np
 from sparkhu.calendars import month_days
 from sparkhu.periods import Period, PeriodKind
 from sparkhu.steps.series_gaps import Bools, Fit, Ints, SeriesGaps
-from sparkhu.zones import DAY_US, to_wall
+from sparkhu.zones import DAY_US
 
 KINDS: tuple[PeriodKind, ...] = ("month", "quarter", "year", "business_day")
 NO_KIND = -1
+MONTH_END = 31
 _LEAST_GAP = 0.8
 """Median gap, in periods, below which no calendar period can fit: 28 days less a tenth of a month."""
 
@@ -36,39 +37,40 @@ class CalendarFit:
     fit: Fit
 
 
-def find_calendar(gaps: SeriesGaps, median_gaps: Ints, zone: str) -> CalendarFit:
+def find_calendar(gaps: SeriesGaps, median_gaps: Ints) -> CalendarFit:
     """Find the calendar period of each series, if it has one.
 
     Args:
-        gaps: Points of the series, UTC.
+        gaps: Points of the series, on the wall clock.
         median_gaps: Median gap of each series in microseconds, 0 for none.
-        zone: Where days begin and months end.
     """
-    kind, days = np.full(len(gaps.lengths), NO_KIND), aimed_month_days(gaps, zone)
-    held, explained, error = (np.zeros(len(gaps.lengths)) for _ in range(3))
+    found = Fit.nothing(len(gaps.lengths))
+    kind, days = np.full(len(gaps.lengths), NO_KIND), _aimed_month_days(gaps, median_gaps)
     for number, name in enumerate(KINDS):
         untold = (kind == NO_KIND) & (median_gaps >= _LEAST_GAP * Period(name).nominal_us)
         for day in np.unique(days[untold]):
             series = np.flatnonzero(untold & (days == day))
-            found = _measure(gaps.only(series), Period(name, None, zone, int(day)))
-            taken = series[found.passes]
+            trial = _measure(gaps.only(series), Period(name, month_day=int(day)))
+            taken = series[trial.passes]
             kind[taken] = number
-            for target, values in ((held, found.held), (explained, found.explained), (error, found.error)):
-                target[taken] = values[found.passes]
-    return CalendarFit(kind, days, Fit(held, explained, error))
+            found = found.replaced(taken, trial.only(trial.passes))
+    return CalendarFit(kind, days, found)
 
 
-def aimed_month_days(gaps: SeriesGaps, zone: str) -> Ints:
+def _aimed_month_days(gaps: SeriesGaps, median_gaps: Ints) -> Ints:
     """Find the day of the month that each series aims at.
 
     That is 31, the month's end, where every point lies on a month's last day, else the latest day that occurs:
-    a series of the 30th has points on 28 February, but never on the 31st.
+    a series of the 30th has points on 28 February, but never on the 31st. Series of many points a month have no aim.
     """
-    if not len(gaps.times):
-        return np.zeros(0, np.int64)
-    days, on_last = month_days(to_wall(gaps.times, zone))
-    always_last = np.logical_and.reduceat(on_last, gaps.starts)
-    return np.where(always_last, 31, np.maximum.reduceat(days, gaps.starts))
+    aims = np.full(len(gaps.lengths), MONTH_END)
+    series = np.flatnonzero(median_gaps >= _LEAST_GAP * Period("month").nominal_us)
+    if len(series):
+        part = gaps.only(series)
+        days, on_last = month_days(part.times)
+        always_last = np.logical_and.reduceat(on_last, part.starts)
+        aims[series] = np.where(always_last, MONTH_END, np.maximum.reduceat(days, part.starts))
+    return aims
 
 
 def _measure(gaps: SeriesGaps, period: Period) -> Fit:
@@ -81,5 +83,5 @@ def _measure(gaps: SeriesGaps, period: Period) -> Fit:
 
 def _leaves_out_weekend(gaps: SeriesGaps, period: Period) -> Bools:
     starts, ends = gaps.times[gaps.first_rows], gaps.times[gaps.first_rows + 1]
-    more_days = Period("fixed", DAY_US, period.zone).fit_us(starts, ends)[0] > period.fit_us(starts, ends)[0]
+    more_days = Period("fixed", DAY_US).fit_us(starts, ends)[0] > period.fit_us(starts, ends)[0]
     return np.bincount(gaps.owners[more_days], minlength=len(gaps.lengths)) > 0

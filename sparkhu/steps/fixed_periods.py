@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.periods import HOUR_US, SECOND_US, WEEK_US
-from sparkhu.steps.series_gaps import LEAST_SHARE_HELD, REACH, Bools, Fit, Floats, Ints, MeasuredGaps, SeriesGaps
+from sparkhu.steps.series_gaps import LEAST_SHARE_HELD, REACH, Fit, Floats, Ints, MeasuredGaps, SeriesGaps
 from sparkhu.zones import DAY_US
 
 JUMP = 1.1
@@ -89,7 +89,7 @@ def find_fixed(gaps: SeriesGaps) -> tuple[Ints, Fit]:
     """
     counts = GapCounts.of(gaps)
     found = np.zeros(len(gaps.lengths), np.int64)
-    found_fit = counts.measure(found)
+    found_fit = Fit.nothing(len(found))
     lists = _candidates(counts)
     for turn in range(max(map(len, lists), default=0)):
         trial = np.array([values[turn] if turn < len(values) else NONE for values in lists], np.int64)
@@ -98,16 +98,8 @@ def find_fixed(gaps: SeriesGaps) -> tuple[Ints, Fit]:
         trial_fit = counts.measure(trial)
         better = (trial_fit.held >= LEAST_SHARE_HELD) & (trial_fit.explained > found_fit.explained)
         found = np.where(better, trial, found)
-        found_fit = _choose(better, trial_fit, found_fit)
+        found_fit = found_fit.replaced(better, trial_fit.only(better))
     return found, found_fit
-
-
-def _choose(which: Bools, new: Fit, old: Fit) -> Fit:
-    return Fit(
-        np.where(which, new.held, old.held),
-        np.where(which, new.explained, old.explained),
-        np.where(which, new.error, old.error),
-    )
 
 
 def _candidates(counts: GapCounts) -> list[list[int]]:

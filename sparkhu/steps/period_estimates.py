@@ -1,18 +1,20 @@
 """One estimate of the period of every series, from the times of its points."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
 from sparkhu.frame import TIME
 from sparkhu.periods import Period
-from sparkhu.steps.calendar_periods import KINDS, NO_KIND, CalendarFit, find_calendar
+from sparkhu.steps.calendar_periods import KINDS, MONTH_END, NO_KIND, CalendarFit, find_calendar
 from sparkhu.steps.fixed_periods import NONE, find_fixed
 from sparkhu.steps.series_gaps import Bools, Fit, Floats, Ints, SeriesGaps
 from sparkhu.zones import DAY_US
 
 LEAST_POINTS = 5
 FIXED_IS_BETTER = 0.75
-_DAILY = 0.9 * DAY_US
+_DAILY = 0.8 * DAY_US
 
 ESTIMATE_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
@@ -44,20 +46,63 @@ def estimate(frame: pl.DataFrame, gaps: SeriesGaps, zone: str) -> pl.DataFrame:
         n=pl.col("y").count().cast(pl.Int64), estimated_at=pl.col("ds").last()
     )
     medians = median_gaps(gaps)
-    calendar = find_calendar(gaps, medians, zone)
-    periods, fixed = _fixed_on_own_clock(gaps, medians, zone)
-    wins = calendar.fit.passes & ~_fixed_is_better(calendar, fixed)
+    best = _best(gaps, medians, zone)
     enough = facts["n"].to_numpy() >= LEAST_POINTS
-    best = _pick(wins, calendar.fit, fixed)
-    known = enough & (wins | (periods != NONE))
+    known = enough & ((best.kind != NO_KIND) | (best.length != NONE))
     return facts.with_columns(
-        median_gap_us=pl.Series(medians).replace(0, None),
-        month_day=pl.Series(calendar.month_day, dtype=pl.Int64),
-        estimate=pl.Series(_decisions(enough, best.passes), dtype=pl.String),
-        estimate_label=pl.Series(_labels(enough & best.passes, wins, calendar.kind, periods), dtype=pl.String),
-        period_error=_where(known, best.error),
-        share_explained=_where(known, best.explained),
+        median_gap_us=pl.Series(medians, dtype=pl.Int64).replace(0, None),
+        month_day=pl.Series(best.month_day, dtype=pl.Int64),
+        estimate=pl.Series(_decisions(enough, best.fit.passes), dtype=pl.String),
+        estimate_label=pl.Series(best.labels(enough & best.fit.passes), dtype=pl.String),
+        period_error=_where(known, best.fit.error),
+        share_explained=_where(known, best.fit.explained),
     ).select(ESTIMATE_SCHEMA.keys())
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best period of each series.
+
+    Attributes:
+        kind: Index of the calendar kind, `NO_KIND` for a fixed period.
+        month_day: Day of the month that the series aims at.
+        length: Fixed period in microseconds, `NONE` for none.
+        fit: How well it fits.
+    """
+
+    kind: Ints
+    month_day: Ints
+    length: Ints
+    fit: Fit
+
+    def labels(self, regular: Bools) -> list[str | None]:
+        """Name the periods of regular series."""
+        fixed = {int(size): Period("fixed", int(size)).label for size in np.unique(self.length[self.length != NONE])}
+        by_calendar = [Period(kind).label for kind in KINDS]
+        rows = zip(regular.tolist(), self.kind.tolist(), self.length.tolist(), strict=True)
+        return [
+            None if not known else fixed[length] if kind == NO_KIND else by_calendar[kind]
+            for known, kind, length in rows
+        ]
+
+
+def _best(gaps: SeriesGaps, medians: Ints, zone: str) -> _Best:
+    """Choose a period for each series: where points stand about a day or more apart by the wall clock, else in UTC."""
+    count = len(medians)
+    kind, month_day, length = np.full(count, NO_KIND), np.full(count, MONTH_END), np.full(count, NONE)
+    fit, by_calendar = Fit.nothing(count), medians >= _DAILY
+    for series in (np.flatnonzero(~by_calendar), np.flatnonzero(by_calendar)):
+        part = gaps.only(series) if len(series) < count else gaps
+        if len(series) and by_calendar[series[0]]:
+            part = part.on_wall(zone)
+            calendar = find_calendar(part, medians[series])
+        else:
+            calendar = CalendarFit(kind[series], month_day[series], Fit.nothing(len(series)))
+        length[series], fixed = find_fixed(part)
+        wins = calendar.fit.passes & ~_fixed_is_better(calendar, fixed)
+        kind[series], month_day[series] = np.where(wins, calendar.kind, NO_KIND), calendar.month_day
+        fit = fit.replaced(series, fixed.replaced(wins, calendar.fit.only(wins)))
+    return _Best(kind, month_day, length, fit)
 
 
 def median_gaps(gaps: SeriesGaps) -> Ints:
@@ -67,20 +112,6 @@ def median_gaps(gaps: SeriesGaps) -> Ints:
     result = np.zeros(len(gaps.lengths), np.int64)
     result[medians["owner"].to_numpy()] = medians["size"].cast(pl.Int64).to_numpy()
     return result
-
-
-def _fixed_on_own_clock(gaps: SeriesGaps, medians: Ints, zone: str) -> tuple[Ints, Fit]:
-    """Find fixed periods; those of series with a point a day or fewer on the wall clock, the others in UTC."""
-    daily = (medians >= _DAILY) if zone != "UTC" else np.zeros(len(medians), np.bool_)
-    periods = np.zeros(len(medians), np.int64)
-    held, explained, error = (np.zeros(len(medians)) for _ in range(3))
-    for series, clock in ((np.flatnonzero(~daily), "UTC"), (np.flatnonzero(daily), zone)):
-        if not len(series):
-            continue
-        part = gaps.only(series) if daily.any() else gaps
-        periods[series], found = find_fixed(part.on_wall(clock))
-        held[series], explained[series], error[series] = found.held, found.explained, found.error
-    return periods, Fit(held, explained, error)
 
 
 def _fixed_is_better(calendar: CalendarFit, fixed: Fit) -> Bools:
@@ -94,28 +125,9 @@ def _fixed_is_better(calendar: CalendarFit, fixed: Fit) -> Bools:
     return better
 
 
-def _pick(wins: Bools, calendar: Fit, fixed: Fit) -> Fit:
-    return Fit(
-        np.where(wins, calendar.held, fixed.held),
-        np.where(wins, calendar.explained, fixed.explained),
-        np.where(wins, calendar.error, fixed.error),
-    )
-
-
 def _decisions(enough: Bools, passes: Bools) -> list[str]:
     names = np.where(enough, np.where(passes, "regular", "irregular"), "no_decision")
     return [str(name) for name in names]
-
-
-def _labels(decided: Bools, wins: Bools, kinds: Ints, periods: Ints) -> list[str | None]:
-    fixed = {int(size): Period("fixed", int(size)).label for size in np.unique(periods[periods != NONE])}
-    by_calendar = [Period(kind).label for kind in KINDS]
-    return [
-        (by_calendar[kind] if calendar else fixed[size]) if regular else None
-        for regular, calendar, kind, size in zip(
-            decided.tolist(), wins.tolist(), kinds.tolist(), periods.tolist(), strict=True
-        )
-    ]
 
 
 def _where(known: Bools, values: Floats) -> pl.Series:

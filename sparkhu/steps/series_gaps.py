@@ -42,6 +42,21 @@ class Fit:
         """Whether the period makes the series regular."""
         return (self.held >= LEAST_SHARE_HELD) & (self.explained >= LEAST_SHARE_EXPLAINED)
 
+    @classmethod
+    def nothing(cls, series: int) -> "Fit":
+        """Describe series that nothing fits."""
+        return cls(np.zeros(series), np.zeros(series), np.zeros(series))
+
+    def replaced(self, which: Bools | Ints, other: "Fit") -> "Fit":
+        """Replace the series picked by a mask or by number with the series of `other`, one by one."""
+        merged = Fit(self.held.copy(), self.explained.copy(), self.error.copy())
+        merged.held[which], merged.explained[which], merged.error[which] = other.held, other.explained, other.error
+        return merged
+
+    def only(self, which: Bools | Ints) -> "Fit":
+        """Keep the series picked by a mask or by number."""
+        return Fit(self.held[which], self.explained[which], self.error[which])
+
 
 @dataclass(frozen=True)
 class SeriesGaps:
