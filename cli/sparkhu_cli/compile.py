@@ -16,7 +16,11 @@ from sparkhu_cli.options import out_option
 @out_option("Folder for the YAML files.")
 def command(out: Path) -> None:
     """Write the pipelines as YAML that Kubeflow Pipelines runs."""
-    from sparkhu_pipelines.compiling import compile_pipelines
+    from sparkhu_cli.staging import staged
+    from sparkhu_pipelines.compiling import PIPELINES, compile_pipelines
 
-    for path in compile_pipelines(out):
-        click.echo(path)
+    names = [f"{name}.yaml" for name in PIPELINES]
+    with staged(out, last=names[-1], owned=()) as stage:
+        compile_pipelines(stage.results)
+    for name in names:
+        click.echo(out / name)

@@ -39,7 +39,7 @@ def exit_code_of(error: BaseException, session: Session) -> int:
     if isinstance(error, OSError):
         _say(_about_system(error), session)
         return 1
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in EXTRAS:
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         _say(f"this command needs '{error.name}'. Install it with: pip install 'sparkhu[pipelines]'", session)
         return 1
     if session.log is None:
