@@ -147,7 +147,7 @@ def _entries(sequences: pl.DataFrame, newest: pl.DataFrame, forecasts: pl.DataFr
     why = pl.col("reason").fill_null(f"no {champion} model of its group")
     reason = (
         pl.when(pl.col("points").is_null())
-        .then(pl.format("no forecast: {}", pl.col("reason").fill_null("no scaler or no value")))
+        .then(pl.format("no forecast: {}", pl.col("reason").fill_null("it has no plan, no scaler or no value")))
         .when(pl.col("model") != champion)
         .then(pl.format("forecast by {}, not {}: {}", pl.col("model"), pl.lit(champion), why))
     )

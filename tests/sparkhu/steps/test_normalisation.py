@@ -228,12 +228,12 @@ def test_the_version_is_the_same_on_every_machine() -> None:
 
 def test_a_series_without_a_scaler_is_named() -> None:
     frame = frame_of(a=[1.0, 3.0])
-    with pytest.raises(InputError, match="^series 'b' has no scaler; fit one with fit_scalers first$"):
+    with pytest.raises(InputError, match=r"^series 'b' has no scaler; fit one with fit_scalers first$"):
         scale(frame_of(b=[1.0]), fitted(frame))
 
 
 def test_an_unknown_scaler_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="^scaler must be one of standard, minmax, robust, power, got 'log'$"):
+    with pytest.raises(InputError, match=r"^scaler must be one of standard, minmax, robust, power, got 'log'$"):
         check_scaler("log")
     with pytest.raises(InputError, match="scaler must be"):
         fit_scalers(frame_of(), profile_of(frame_of(), 1), scaler="log")  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ def test_the_transform_is_scipys(lam: float) -> None:
 
 
 def test_worked_by_hand() -> None:
-    # λ = 0.5 at 3: ((3 + 1)^0.5 − 1) / 0.5 = 2; λ = 1.5 at −3: −((1 + 3)^0.5 − 1) / 0.5 = −2; λ = 0 at e − 1: log e = 1.
+    # λ = 0.5 at 3: ((3 + 1)^0.5 − 1) / 0.5 = 2. λ = 1.5 at −3: −((1 + 3)^0.5 − 1) / 0.5 = −2
+    # λ = 0 at e − 1: log e = 1.
     found = yeo_johnson(np.array([3.0, -3.0, np.e - 1.0]), np.array([0.5, 1.5, 0.0]))
     np.testing.assert_allclose(found, [2.0, -2.0, 1.0], rtol=1e-15)
 

@@ -343,7 +343,7 @@ def test_a_newest_input_that_is_short_or_has_a_hole_says_so() -> None:
 
 def test_a_negative_or_zero_stride_is_refused() -> None:
     check_stride(1)
-    with pytest.raises(InputError, match="^stride must be at least 1 row, got 0$"):
+    with pytest.raises(InputError, match=r"^stride must be at least 1 row, got 0$"):
         check_stride(0)
     with pytest.raises(InputError, match="stride"):
         index_windows(sequence([0, 1, 2]), plan("a"), stride=-1)

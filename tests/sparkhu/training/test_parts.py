@@ -1,0 +1,103 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN, assemble, expand
+from tests.sparkhu.made_shard import hours, made_shard, profile_of, sequences_of, shard_of
+
+
+def parts(**shard: object) -> list[str]:
+    made = made_shard("a", **shard)  # type: ignore[arg-type]
+    return assemble(*made).table["part"].to_list()
+
+
+def test_worked_by_hand() -> None:
+    # 14 points, L = 2, H = 1: the window from row s has its target at s + 2. Borders 6, 10, 13; the middle of
+    # validation is 8. Targets 2..5 train, 6 and 7 choose, 8 and 9 calibrate, 10..12 test, 13 is behind the test part.
+    wanted = [TRAIN] * 4 + [CHOOSE] * 2 + [CALIBRATE] * 2 + [TEST] * 3 + [OTHER]
+    assert parts(n=14, borders=(6, 10, 13), sizes=(2, 1)) == wanted
+
+
+def test_targets_across_a_border_are_of_no_part() -> None:
+    # L = 1, H = 2: targets s + 1, s + 2. Train: s + 2 < 6. Validation [6, 10), middle 8: s = 5 chooses, s = 6 crosses
+    # the middle, s = 7 calibrates. Test [10, 13): s = 9, 10. In between the borders are crossed.
+    wanted = [TRAIN] * 4 + [OTHER, CHOOSE, OTHER, CALIBRATE, OTHER, TEST, TEST, OTHER]
+    assert parts(n=14, borders=(6, 10, 13), sizes=(1, 2)) == wanted
+
+
+def test_a_short_validation_part_is_halved_by_windows() -> None:
+    # Validation [6, 10), H = 3: targets 6..8 and 7..9, both across the middle. The earlier half chooses.
+    wanted = [TRAIN] * 3 + [OTHER] * 2 + [CHOOSE, CALIBRATE, OTHER]
+    assert parts(n=11, borders=(6, 10, 14), sizes=(1, 3)) == wanted
+    # One window alone chooses.
+    assert CHOOSE in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
+    assert CALIBRATE not in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
+
+
+def test_each_series_is_halved_by_itself() -> None:
+    both = assemble(*made_shard("a", "b", n=20, borders=(8, 12, 20), sizes=(1, 3))).table
+    assert both.filter(code=0)["part"].to_list() == both.filter(code=1)["part"].to_list()
+    assert both.filter(code=1)["start"].to_list() == list(range(20, 37))
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(5, 20), st.integers(0, 10), st.integers(0, 10))
+def test_no_part_sees_anothers_targets(L: int, H: int, train: int, valid: int, test: int) -> None:
+    borders = (train, train + valid, train + valid + test)
+    table = assemble(*made_shard("a", n=40, borders=borders, sizes=(L, H))).table
+    targets = {part: set() for part in (TRAIN, CHOOSE, CALIBRATE, TEST, OTHER)}
+    for start, part in table.select("start", "part").iter_rows():
+        targets[part] |= set(range(start + L, start + L + H))
+    assert all(row < train for row in targets[TRAIN])
+    assert all(train <= row < borders[1] for row in targets[CHOOSE] | targets[CALIBRATE])
+    assert all(borders[1] <= row < borders[2] for row in targets[TEST])
+    if valid >= 2 * H:
+        assert not targets[CHOOSE] & targets[CALIBRATE]
+        assert targets[CALIBRATE]
+
+
+def test_inputs_are_scaled_and_truth_is_what_was_observed() -> None:
+    # Training values 2 and 6: mean 4, deviation 2. Row 2 was filled with 8: an input, no truth. Row 3 was cut to 6.
+    rows = sequences_of({"a": np.array([2.0, 6, 8, 6])}, {"a": np.array([2.0, 6, np.nan, 10])})
+    shard = assemble(*shard_of(rows, profile_of(["a"], borders=(2, 3, 4), sizes=(1, 1))))
+    assert shard.inputs.tolist() == [-1, 1, 2, 1]
+    np.testing.assert_array_equal(shard.truth, [-1, 1, np.nan, 3])
+    np.testing.assert_array_equal(shard.observed, [2, 6, np.nan, 10])
+    assert shard.unscaled(np.array([[0.5]]), np.array([0])).tolist() == [[5.0]]
+
+
+def test_refused_windows_and_series_without_scaler_or_group_are_left_out() -> None:
+    made = made_shard("a", "b", "c", n=12, borders=(6, 9, 12))
+    profile = made.profile.with_columns(group=pl.when(pl.col("unique_id") != "b").then("group"))
+    windows = made.windows.with_columns(valid=pl.col("offset") != 1)
+    shard = assemble(made.sequences, windows, made.scalers.filter(pl.col("unique_id") != "a"), profile)
+    assert shard.series["unique_id"].to_list() == ["c"]
+    assert shard.table["start"].to_list() == [24, 26, 27, 28, 29, 30]
+    assert np.isnan(shard.inputs[:24]).all()
+
+
+def test_without_y_raw_the_values_are_the_truth() -> None:
+    made = made_shard("a", n=20)
+    shard = assemble(made.sequences.drop("y_raw"), *made[1:])
+    np.testing.assert_array_equal(shard.truth, shard.inputs)
+
+
+def test_windows_are_expanded_where_they_begin() -> None:
+    assert expand(np.arange(6.0), np.array([3, 0]), 2).tolist() == [[3, 4], [0, 1]]
+
+
+@pytest.mark.parametrize("size", [6, 10**9])
+def test_chunks_cover_all_windows_in_order(size: int) -> None:
+    shard = assemble(*made_shard("a", "b", n=30))
+    starts = np.concatenate([part for _, part in shard.chunks(shard.table, size)])
+    codes = np.concatenate([part for part, _ in shard.chunks(shard.table, size)])
+    assert starts.tolist() == shard.table["start"].to_list()
+    assert codes.tolist() == shard.table["code"].to_list()
+
+
+def test_an_empty_shard_has_no_windows() -> None:
+    made = made_shard("a", n=20)
+    empty = assemble(*(frame.clear() for frame in made))
+    assert empty.groups() == []
+    assert hours(0) == made.sequences["ds"][0]
