@@ -50,7 +50,7 @@ class Bundle:
         scalers: One row a series.
         choices: One row a series: its fill strategy.
         intervals: Half-widths of the intervals, one row a series, model and step.
-        params: Parameters it was made with.
+        params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`.
         sources: Fingerprints of what it was trained on.
         code: Fingerprint of the library that trained it.
     """
@@ -94,7 +94,7 @@ def write_bundle(
         scalers: One row a series with `unique_id`, `center`, `scale`.
         choices: One row a series with `unique_id`, `strategy`.
         intervals: Half-widths of the intervals, one row a series, model and step.
-        params: Parameters it was made with; JSON values.
+        params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
         sources: Fingerprints of what it was trained on.
         code: Fingerprint of the library that trained it (`sparkhu.lineage.code_fingerprint`).
 

@@ -22,6 +22,8 @@ from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import join_series
 from sparkhu.steps.resampling import resample_irregular
 
+ZONE = "mark_gaps.zone"
+
 
 class Served:
     """A bundle that answers with forecasts; the interface of MLflow's `pyfunc`."""
@@ -81,7 +83,7 @@ def forecast_new(observations: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
             f"series '{unknown[0]}' is unknown to model '{bundle.name}' ({len(unknown)} such). "
             "Leave it out, or train with it."
         )
-    sequences, zone = prepare(observations, bundle), bundle.params.get("zone", "UTC")
+    sequences, zone = prepare(observations, bundle), bundle.params.get(ZONE, "UTC")
     given = pl.col("unique_id").is_in(sequences["unique_id"].unique().implode())
     profile, scalers = bundle.profile.filter(given), bundle.scalers.filter(given)
     return forecast(
@@ -104,7 +106,7 @@ def prepare(observations: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
     profile = bundle.profile.filter(present).sort("unique_id")
     regular = profile.filter(pl.col("decision") == "regular")
     ways = pl.col("unique_id").is_in(regular["unique_id"].implode())
-    marked = mark_gaps(rows.filter(ways), regular, zone=bundle.params.get("zone", "UTC")).frames["observations"]
+    marked = mark_gaps(rows.filter(ways), regular, zone=bundle.params.get(ZONE, "UTC")).frames["observations"]
     grid = resample_irregular(rows.filter(~ways), profile.filter(~ways)).frames
     joined = join_series(_filled(marked, bundle), grid["observations"], profile, grid["profile"])
     return joined.frames["sequences"]
@@ -112,11 +114,12 @@ def prepare(observations: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
 
 def _filled(rows: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
     """Fill each series with the strategy that was chosen for it in training."""
-    edge, limit = bundle.params.get("fill_edge", "leave"), bundle.params.get("max_gap_points", 0)
     parts = []
     chosen = rows.join(bundle.choices.select("unique_id", "strategy"), on="unique_id", how="left")
     for (strategy,), part in chosen.sort("unique_id", "ds").partition_by("strategy", as_dict=True).items():
         frame = part.drop("strategy")
+        edge = bundle.params.get(f"fill_{strategy}.edge", "leave")
+        limit = bundle.params.get(f"fill_{strategy}.max_gap_points", 0)
         match strategy:
             case "mean":
                 parts.append(fill_mean(frame, max_gap_points=limit))

@@ -18,6 +18,7 @@ from sparkhu.registry.store import registry
 
 CHAMPION = "champion"
 LOADER = "sparkhu.models.serving"
+MOST_PARAMS = 100  # that MLflow takes at once
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,10 @@ def _log_values(client: Any, run: str, model_id: str, metrics: Mapping[str, floa
 
     now = int(time.time() * 1000)
     finite = [Metric(key, value, now, 0, model_id=model_id) for key, value in metrics.items() if isfinite(value)]
-    client.log_batch(run, metrics=finite, params=[Param(key, str(value)) for key, value in params.items()])
+    client.log_batch(run, metrics=finite)
+    named = [Param(key, str(value)) for key, value in params.items()]
+    for first in range(0, len(named), MOST_PARAMS):
+        client.log_batch(run, params=named[first : first + MOST_PARAMS])
 
 
 def _log_lineage(client: Any, run: str, model_id: str, bundle: Bundle) -> None:

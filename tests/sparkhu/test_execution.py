@@ -233,9 +233,10 @@ def test_a_failure_is_told_with_its_exit_code(
     ingest: Ingest, tmp_path: Path, *, step: Callable[..., StepResult], error: type[BaseException], code: int
 ) -> None:
     raw, told = ingest(), tmp_path / "events"
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(error):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARKHU_EVENTS", str(told))
-        run(raw, tmp_path / "out", step=step)
+        with pytest.raises(error):
+            run(raw, tmp_path / "out", step=step)
     last = json.loads(told.read_text().splitlines()[-1])
     assert (last["kind"], last["error_type"], last["exit_code"]) == ("step_failed", error.__name__, code)
     assert list((tmp_path / "out").iterdir()) == []

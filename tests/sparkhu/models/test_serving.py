@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scalers=scalers,
         choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}),
         intervals=intervals,
-        params={"zone": "UTC"},
+        params={"mark_gaps.zone": "UTC"},
         sources=[],
         code="0.1.0+abc",
     )
@@ -104,6 +104,19 @@ def test_every_strategy_of_training_is_there(bundle: Bundle, strategy: str | Non
     chosen = pl.DataFrame({"unique_id": ["hour"], "strategy": [strategy]}, schema_overrides={"strategy": pl.String})
     rows = prepare(from_pandas(holed), replace(bundle, choices=chosen))
     assert rows.filter(pl.col("is_gap"))["y"].to_list() == [filled] * 4
+
+
+def test_limits_and_zone_of_training_hold(bundle: Bundle) -> None:
+    holed = hourly().drop(index=[30, 31, 47])
+    limited = replace(bundle, params={"fill_linear.max_gap_points": 1})
+    assert prepare(from_pandas(holed), limited).filter(pl.col("is_gap"))["y"].to_list() == [None, None]
+    days = pd.date_range("2024-03-28", periods=5, tz="Europe/Berlin").delete(3)  # without the day of 23 hours
+    daily = bundle.profile.filter(unique_id="hour").with_columns(period_label=pl.lit("1d"))
+    for zone, gaps in (("Europe/Berlin", ["2024-03-30T23:00"]), ("UTC", None)):
+        zoned = replace(bundle, profile=daily, params={"mark_gaps.zone": zone})
+        rows = prepare(from_pandas(pd.DataFrame({"unique_id": "hour", "ds": days, "y": 1.0})), zoned)
+        found = rows.filter(pl.col("is_gap"))["ds"].dt.strftime("%Y-%m-%dT%H:%M").to_list()
+        assert (found == gaps) is (gaps is not None)
 
 
 def test_an_irregular_series_is_forecast_on_its_grid(bundle: Bundle) -> None:

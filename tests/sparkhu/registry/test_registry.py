@@ -65,6 +65,12 @@ def test_the_run_tells_parameters_metrics_and_fingerprints(bundle: Make, client:
     assert lineage == {"sources": list(sources), "code": "0.1.0+abc", "params": {"horizon": 24}}
 
 
+def test_more_parameters_than_mlflow_takes_at_once_are_logged(bundle: Make, client: Any) -> None:
+    params = {f"step{number}.width": number for number in range(250)}
+    version = log_model(bundle(), name="many", metrics={}, params=params)
+    assert len(client.get_run(version.run_id).data.params) == 251
+
+
 def test_a_logged_model_holds_no_pickle_and_no_file_of_the_working_directory(
     bundle: Make, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
