@@ -17,9 +17,12 @@ SOURCE_OPTIONS = (
     click.option("--time-format", metavar="FORMAT", help="Format of the times, such as %d/%m/%Y.  [found]"),
 )
 
-PARAMETER_OPTIONS = (
+INTERVAL_OPTIONS = (
     click.option("--start", metavar="TIME", help="First instant of the interval, included.  [all]"),
     click.option("--end", metavar="TIME", help="End of the interval, excluded.  [all]"),
+)
+
+PARAMETER_OPTIONS = (
     click.option("--horizon", type=click.IntRange(min=1), metavar="N", help="Points to forecast.  [from the season]"),
     click.option("--input-size", type=click.IntRange(min=1), metavar="L", help="Points a model looks back.  [found]"),
     click.option("--period", metavar="P", help="Period of all series, such as 1h or 1mo.  [found for each]"),

@@ -6,7 +6,14 @@ from typing import Any, Final
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.options import PARAMETER_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
+from sparkhu_cli.options import (
+    INTERVAL_OPTIONS,
+    PARAMETER_OPTIONS,
+    SOURCE_OPTIONS,
+    out_option,
+    source_option,
+    with_options,
+)
 from sparkhu_cli.session import Session
 
 LOOK_BYTES: Final = 16_000_000
@@ -18,7 +25,7 @@ LOOK_BYTES: Final = 16_000_000
     example="sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results",
 )
 @source_option()
-@with_options(*SOURCE_OPTIONS, *PARAMETER_OPTIONS)
+@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *PARAMETER_OPTIONS)
 @out_option("Folder for the results.")
 @click.pass_obj
 def command(session: Session, /, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
@@ -38,21 +45,30 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
     """Look at the source, then run the forecast pipeline on it.
 
-    The look finds at once what would else end the run in its first step, after the tasks' start-up. A large source is
-    read once only, by that step, which refuses it with the same words.
-
     Raises:
         InputError: The source cannot be used.
         SparkhuError: The run fails.
     """
-    from sparkhu.sources import SourceOptions, read_source
     from sparkhu_cli.pipeline_run import run_pipeline
+
+    look_first(parameters)
+    run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
+
+
+def look_first(parameters: dict[str, Any]) -> None:
+    """Find at once what would else end the run in its first step, after the tasks' start-up.
+
+    A large source is read once only, by that step, which refuses it with the same words.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    from sparkhu.sources import SourceOptions, read_source
 
     names = SourceOptions.__dataclass_fields__
     options = SourceOptions(**{name: value for name, value in parameters.items() if name in names})
     if _is_small(parameters["source"]):
         read_source(parameters["source"], options)
-    run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
 
 
 def _is_small(source: str) -> bool:
