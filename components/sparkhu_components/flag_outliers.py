@@ -32,7 +32,7 @@ def flag_outliers(
     flags.metadata.update(
         run_step(
             step,
-            name=f"flag_outliers ({way})",
+            name=f"flag_outliers_{way}",
             inputs={
                 "observations": observations.path,
                 "stats": stats.path,

@@ -55,8 +55,7 @@ def evaluate_models(
         champion = choose_champion(choosing.filter(pl.col("model").is_in(COMPETITORS)), models=COMPETITORS)
         notes.say(champion.note)
         intervals = _write_intervals(draft, names, [calibration for _, calibration in passed])
-        parts = {**sources, "intervals": [intervals]}
-        test = pl.concat(map_shards(partial(_score, rivals), parts, step="evaluate"))
+        test = pl.concat(map_shards(partial(_score, rivals, intervals), sources, step="evaluate"))
         document = metrics_document(test, champion=champion.name, models=NAMES)
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
         choice = {"champion": champion.name, "reason": champion.note, "scores": _mean_errors(choosing)}
@@ -73,8 +72,8 @@ def _calibrate(models: Models, shard: ShardFrames) -> tuple[pl.DataFrame, Calibr
     return score_shard(**shard.frames, models=models, part=CHOOSE), calibrate_shard(**shard.frames, models=models)
 
 
-def _score(models: Models, shard: ShardFrames) -> pl.DataFrame:
-    return score_shard(**shard.frames, models=models, part=TEST)
+def _score(models: Models, intervals: Dataset, shard: ShardFrames) -> pl.DataFrame:
+    return score_shard(**shard.frames, models=models, intervals=pl.read_parquet(intervals.file(shard.name)), part=TEST)
 
 
 def _write_intervals(draft: Path, names: Sequence[str], calibrations: Sequence[Calibration]) -> Dataset:

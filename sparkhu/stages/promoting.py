@@ -21,6 +21,14 @@ from sparkhu.stages.training import load_models
 
 WINDOW = "the earlier half of each series' validation part"
 METRIC = "mae"
+PREPARATION = {
+    "zone": ("detect_regularity", "zone"),
+    "outlier_width": ("flag_outliers_regular", "width"),
+    "outlier_action": ("flag_outliers_regular", "action"),
+    "fill_edge": ("fill_linear", "edge"),
+    "max_gap_points": ("fill_linear", "max_gap_points"),
+}
+"""What preparing new data must know, and the step that it was a parameter of."""
 
 
 def promote_champion(
@@ -62,7 +70,7 @@ def promote_champion(
         scalers=open_dataset(scalers).scan().collect(),
         choices=open_dataset(choices).scan().collect(),
         intervals=open_dataset(evaluation).scan().collect(),
-        params=run_parameters(trail),
+        params=preparation(trail),
         sources=run_sources(trail),
         code=code_fingerprint(),
     )
@@ -73,7 +81,9 @@ def promote_champion(
                 bundle = Path(scratch) / name
                 bundle.mkdir()
                 write(bundle, flavor=name)
-                versions[name] = log_model(bundle, name=model_name, metrics=_defined(metrics[name]))
+                versions[name] = log_model(
+                    bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
+                )
             rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in versions]
             decision = promote(model_name, rivals, metric=METRIC, window=WINDOW)
             winner = next(name for name, version in versions.items() if version.version == decision.champion)
@@ -84,8 +94,14 @@ def promote_champion(
     return {**metadata(out), "champion": winner, "version": decision.champion}
 
 
+def preparation(trail: Trail) -> dict[str, Any]:
+    """Give the parameters by which new data are prepared as the training data were."""
+    params = {record.step: record.params for record in trail.history}
+    return {name: params[step][param] for name, (step, param) in PREPARATION.items()}
+
+
 def run_parameters(trail: Trail) -> dict[str, Any]:
-    """Give the parameters of all steps of a run, each under the name of its step, such as `mark_gaps.preserve_last`."""
+    """Give the parameters of all steps of a run, each under the name of its step, such as `mark_gaps.start`."""
     return {f"{record.step}.{name}": value for record in trail.history for name, value in record.params.items()}
 
 
