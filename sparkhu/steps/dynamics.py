@@ -1,0 +1,138 @@
+"""How a single series moves in time: tests of stationarity, peaks of the autocorrelation, strength of trend and season.
+
+All take the observed values in order, without their times. What cannot be computed (too few points, a constant
+series, a test without a finite statistic) is None, never an error and never a warning.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_POINTS = 12
+"""Fewer observed points than this are not tested for stationarity."""
+MOST_PEAKS = 5
+_NOISE = 1.96
+
+
+class Strengths(NamedTuple):
+    """Strength of trend and season, 0 (none) to 1."""
+
+    trend: float | None
+    seasonal: float | None
+
+
+def adf_p_value(values: Floats) -> float | None:
+    """Test for a unit root: the p-value of the augmented Dickey-Fuller test, lags chosen by AIC, with a constant.
+
+    A small p-value speaks against a unit root (the series is stationary). Said and Dickey (1984), computed by
+    statsmodels; about 20 ms for 1,000 points.
+    """
+    from statsmodels.tsa.stattools import adfuller
+
+    if _untestable(values):
+        return None
+    with _quiet():
+        try:
+            return _finite(float(adfuller(_scaled(values))[1]))
+        except (ValueError, np.linalg.LinAlgError):
+            return None  # a perfect fit, such as a straight line, leaves the test without residuals
+
+
+def kpss_p_value(values: Floats) -> float | None:
+    """Test for stationarity around a level: the p-value of the KPSS test, between 0.01 and 0.1, where its table ends.
+
+    A small p-value speaks against stationarity. Kwiatkowski et al. (1992), lags chosen after Hobijn et al. (1998),
+    computed by statsmodels.
+    """
+    from statsmodels.tsa.stattools import kpss
+
+    if _untestable(values):
+        return None
+    with _quiet():
+        return _finite(float(kpss(_scaled(values), regression="c", nlags="auto")[1]))
+
+
+def acf_peaks(values: Floats) -> list[int] | None:
+    """Find the lags at which the autocorrelation peaks, the highest first, five at most.
+
+    A peak is higher than both its neighbours and above 1.96/√n, the bound of white noise; lags run from 2 to n/2.
+    None for fewer than 4 points or a constant series.
+
+    Example:
+        >>> acf_peaks(np.tile([0.0, 1.0, 0.0, -1.0], 25))[:2]
+        [4, 8]
+    """
+    count = len(values)
+    if count < 4 or _is_constant(values):
+        return None
+    acf = autocorrelation(values)[: count // 2 + 2]
+    inner = acf[1:-1]
+    peaks = np.flatnonzero((inner > acf[:-2]) & (inner > acf[2:]) & (inner > _NOISE / np.sqrt(count))) + 1
+    order = np.argsort(-acf[peaks], kind="stable")
+    return [int(lag) for lag in peaks[order][:MOST_PEAKS]]
+
+
+def autocorrelation(values: Floats) -> Floats:
+    """Compute the autocorrelation at lags 0 to n − 1, by n at each lag (statsmodels' `acf`), of a series that varies."""
+    centred = _scaled(values)
+    centred = centred - centred.mean()
+    spectrum = np.fft.rfft(centred, 2 * len(centred))
+    covariance = np.fft.irfft(spectrum * spectrum.conjugate())[: len(centred)]
+    return np.asarray(covariance / covariance[0], dtype=np.float64)
+
+
+def strengths(values: Floats, season_length: int) -> Strengths:
+    """Measure how strong trend and season are, from an STL decomposition.
+
+    Trend: max(0, 1 − Var(R)/Var(T + R)); season: max(0, 1 − Var(R)/Var(S + R)), with trend T, season S and
+    remainder R. Wang, Smith and Hyndman (2006), as in Hyndman and Athanasopoulos, *Forecasting: Principles and
+    Practice*, 3rd edition, section 4.3.
+
+    Args:
+        values: Observed values.
+        season_length: Points in a season; below 2, or with fewer than two seasons of values, there is no answer.
+    """
+    from statsmodels.tsa.seasonal import STL
+
+    if season_length < 2 or len(values) < 2 * season_length or _is_constant(values):
+        return Strengths(None, None)
+    parts = STL(_scaled(values), period=season_length).fit()
+    return Strengths(_strength(parts.trend, parts.resid), _strength(parts.seasonal, parts.resid))
+
+
+def _strength(part: Floats, remainder: Floats) -> float | None:
+    whole = float(np.var(part + remainder))
+    if whole == 0.0:
+        return None
+    return _finite(max(0.0, 1.0 - float(np.var(remainder)) / whole))
+
+
+def _scaled(values: Floats) -> Floats:
+    """Bring values into [−1, 1], which no result here depends on, so that squares of huge ones do not overflow."""
+    return np.asarray(values / np.abs(values).max(), dtype=np.float64)
+
+
+def _is_constant(values: Floats) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _untestable(values: Floats) -> bool:
+    return len(values) < LEAST_POINTS or _is_constant(values)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what statsmodels says of p-values beyond its tables and of perfect fits."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
