@@ -19,6 +19,7 @@ from sparkhu.periods import Period
 from sparkhu.steps.normalisation import scale, unscale
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.windows import newest_inputs
+from sparkhu.threads import on_one_thread
 
 BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
 SCHEMA: dict[str, pl.DataType] = {
@@ -35,6 +36,7 @@ STEPS_SCHEMA = {name: dtype for name, dtype in SCHEMA.items() if name not in BOU
 RADII = tuple(f"radius_{level}" for level in LEVELS)
 
 
+@on_one_thread
 def forecast(
     sequences: pl.DataFrame,
     profile: pl.DataFrame,

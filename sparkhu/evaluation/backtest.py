@@ -14,6 +14,7 @@ from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.evaluation.metrics import absolute_percentage
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.steps.normalisation import fit_scalers
+from sparkhu.threads import on_one_thread
 from sparkhu.training.parts import PARTS, TEST, Floats, Integers, ShardWindows, assemble, expand
 
 SUMS = ("absolute", "squared", "absolute_own", "actual_own", "percentage", "scaled", *[f"inside_{p}" for p in LEVELS])
@@ -27,6 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+@on_one_thread
 def score_shard(
     sequences: pl.DataFrame,
     windows: pl.DataFrame,

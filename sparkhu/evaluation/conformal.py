@@ -16,6 +16,7 @@ import polars as pl
 
 from sparkhu import ledger
 from sparkhu.models.base import Forecaster, Models
+from sparkhu.threads import on_one_thread
 from sparkhu.training.parts import CALIBRATE, Floats, Integers, ShardWindows, assemble, expand
 
 LEVELS = (80, 95)
@@ -57,6 +58,7 @@ def rank(count: Counts, level: int) -> Counts:
     return -(-(count + 1) * level // 100)
 
 
+@on_one_thread
 def calibrate_shard(
     sequences: pl.DataFrame,
     windows: pl.DataFrame,

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import SparkhuError
+from sparkhu.threads import on_one_thread
 from sparkhu.training.parts import CHOOSE, TRAIN, Floats, Integers, ShardWindows, assemble, expand
 
 
@@ -69,6 +70,7 @@ class GroupGram:
         return GroupGram(self.train + other.train, self.choose + other.choose, self.rest + other.rest)
 
 
+@on_one_thread
 def gram_shard(
     sequences: pl.DataFrame, windows: pl.DataFrame, scalers: pl.DataFrame, profile: pl.DataFrame
 ) -> dict[str, GroupGram]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sparkhu.models.linear import Linear
+from sparkhu.threads import on_one_thread
 from sparkhu.training.gram import Gram, GroupGram
 from sparkhu.training.parts import Floats
 
@@ -73,6 +74,7 @@ def mean_squared_error(gram: Gram, weights: Floats, intercept: Floats) -> float:
     return float((stacked * (gram.matrix @ stacked)).sum() / (gram.windows * gram.horizon))
 
 
+@on_one_thread
 def fit_group(group: str, gram: GroupGram) -> Fit:
     """Fit the linear model of a group: the strength by the choosing windows, the final weights on all windows.
 
