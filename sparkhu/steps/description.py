@@ -19,6 +19,7 @@ from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengt
 from sparkhu.steps.regularity import find_periods
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.validation import Interval, requested_interval
+from sparkhu.threads import on_one_thread
 
 DYNAMICS_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
@@ -103,12 +104,13 @@ def _modes(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @accepts_pandas
+@on_one_thread
 def describe_dynamics(frame: pl.DataFrame, *, points: int = 1000, season_length: int = 0) -> pl.DataFrame:
     """Describe how each series moves: stationarity, autocorrelation, strength of trend and season.
 
     Args:
         frame: Observation frame, sorted; the observed values are taken in order, without their times.
-        points: Latest observed values that are looked at; the work is about 50 ms a series at 1,000. 0 leaves it out.
+        points: Latest observed values that are looked at; the work is about 20 ms a series at 1,000, most of it STL. 0 leaves it out.
         season_length: Points in a season; 0: the one that the calendar suggests for the period found in the series.
 
     Returns:

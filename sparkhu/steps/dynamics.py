@@ -5,12 +5,12 @@ series, a test without a finite statistic) is None, never an error and never a w
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from sparkhu.steps.unit_root import adf_statistic
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,6 +18,8 @@ LEAST_POINTS = 12
 """Fewer observed points than this are not tested for stationarity."""
 MOST_PEAKS = 5
 _NOISE = 1.96
+_VANISHING = 1e-24
+"""Share of the variance that is rounding: the square of 1e-12."""
 
 
 class Strengths(NamedTuple):
@@ -30,18 +32,15 @@ class Strengths(NamedTuple):
 def adf_p_value(values: Floats) -> float | None:
     """Test for a unit root: the p-value of the augmented Dickey-Fuller test, lags chosen by AIC, with a constant.
 
-    A small p-value speaks against a unit root (the series is stationary). Said and Dickey (1984), computed by
-    statsmodels; about 20 ms for 1,000 points.
+    A small p-value speaks against a unit root (the series is stationary). MacKinnon's (1994) approximation for the
+    statistic of `sparkhu.steps.unit_root`; None where a straight line leaves no residual.
     """
-    from statsmodels.tsa.stattools import adfuller
+    from statsmodels.tsa.adfvalues import mackinnonp
 
     if _untestable(values):
         return None
-    with _quiet():
-        try:
-            return _finite(float(adfuller(_scaled(values))[1]))
-        except (ValueError, np.linalg.LinAlgError):
-            return None  # a perfect fit, such as a straight line, leaves the test without residuals
+    statistic = adf_statistic(_scaled(values))
+    return None if statistic is None else float(mackinnonp(statistic, regression="c", N=1))
 
 
 def kpss_p_value(values: Floats) -> float | None:
@@ -54,8 +53,9 @@ def kpss_p_value(values: Floats) -> float | None:
 
     if _untestable(values):
         return None
-    with _quiet():
-        return _finite(float(kpss(_scaled(values), regression="c", nlags="auto")[1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the p-value lies beyond the table; that the result's form will change
+        return float(kpss(_scaled(values), regression="c", nlags="auto")[1])
 
 
 def acf_peaks(values: Floats) -> list[int] | None:
@@ -79,7 +79,7 @@ def acf_peaks(values: Floats) -> list[int] | None:
 
 
 def autocorrelation(values: Floats) -> Floats:
-    """Compute the autocorrelation at lags 0 to n − 1, by n at each lag (statsmodels' `acf`), of a series that varies."""
+    """Compute the autocorrelation at lags 0 to n − 1, divided by n at each (as statsmodels' `acf`)."""
     centred = _scaled(values)
     centred = centred - centred.mean()
     spectrum = np.fft.rfft(centred, 2 * len(centred))
@@ -92,7 +92,7 @@ def strengths(values: Floats, season_length: int) -> Strengths:
 
     Trend: max(0, 1 − Var(R)/Var(T + R)); season: max(0, 1 − Var(R)/Var(S + R)), with trend T, season S and
     remainder R. Wang, Smith and Hyndman (2006), as in Hyndman and Athanasopoulos, *Forecasting: Principles and
-    Practice*, 3rd edition, section 4.3.
+    Practice*, 3rd edition, section 4.3. Where both parts vanish (a straight line has no season) it is 0.
 
     Args:
         values: Observed values.
@@ -103,14 +103,15 @@ def strengths(values: Floats, season_length: int) -> Strengths:
     if season_length < 2 or len(values) < 2 * season_length or _is_constant(values):
         return Strengths(None, None)
     parts = STL(_scaled(values), period=season_length).fit()
-    return Strengths(_strength(parts.trend, parts.resid), _strength(parts.seasonal, parts.resid))
+    varies = float(np.var(parts.observed))
+    return Strengths(_strength(parts.trend, parts.resid, varies), _strength(parts.seasonal, parts.resid, varies))
 
 
-def _strength(part: Floats, remainder: Floats) -> float | None:
+def _strength(part: Floats, remainder: Floats, varies: float) -> float:
     whole = float(np.var(part + remainder))
-    if whole == 0.0:
-        return None
-    return _finite(max(0.0, 1.0 - float(np.var(remainder)) / whole))
+    if whole <= _VANISHING * varies:
+        return 0.0
+    return max(0.0, 1.0 - float(np.var(remainder)) / whole)
 
 
 def _scaled(values: Floats) -> Floats:
@@ -124,15 +125,3 @@ def _is_constant(values: Floats) -> bool:
 
 def _untestable(values: Floats) -> bool:
     return len(values) < LEAST_POINTS or _is_constant(values)
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what statsmodels says of p-values beyond its tables and of perfect fits."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
