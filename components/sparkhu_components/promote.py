@@ -11,6 +11,7 @@ def promote(
     evaluation: Input[Dataset],
     plan: Input[Dataset],
     scalers: Input[Dataset],
+    stats: Input[Dataset],
     choices: Input[Dataset],
     linear: Input[Model],
     seasonal_naive: Input[Model],
@@ -24,6 +25,7 @@ def promote(
         evaluation: Errors of the models.
         plan: One row a series: its group, input size, horizon, borders of the split.
         scalers: One versioned scaler a series.
+        stats: Descriptive statistics, with the quartiles of the training part.
         choices: How each series' missing points are filled.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
@@ -38,6 +40,7 @@ def promote(
             evaluation=evaluation.path,
             plan=plan.path,
             scalers=scalers.path,
+            stats=stats.path,
             choices=choices.path,
             models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
             model_name=model_name,

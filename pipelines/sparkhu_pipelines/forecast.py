@@ -136,6 +136,7 @@ def forecast_pipeline(
         evaluation=scored.outputs["evaluation"],
         plan=indexed.outputs["plan"],
         scalers=scaled.outputs["scalers"],
+        stats=prepared.described.outputs["stats"],
         choices=prepared.pooled.outputs["choices"],
         model_name=model_name,
         **models,

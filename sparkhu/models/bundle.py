@@ -6,6 +6,7 @@
 | `models/…/` | one folder a model and group of series (such as `1h/24`), as it saved itself: JSON and safetensors |
 | `profile.parquet` | one row a series: period, season, group, input size, horizon |
 | `scalers.parquet` | one row a series: scaler, centre, scale |
+| `stats.parquet` | one row a series: the quartiles of its training part |
 | `choices.parquet` | one row a series: how its missing points are filled |
 | `intervals.parquet` | one row a series, model and step: half-widths of the intervals, in scaled units |
 
@@ -32,6 +33,7 @@ SCHEMA_VERSION = 1
 TABLES: dict[str, tuple[str, ...]] = {
     "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
     "scalers": ("unique_id", "center", "scale"),
+    "stats": ("unique_id", "fit_q1", "fit_q3"),
     "choices": ("unique_id", "strategy"),
     "intervals": ("unique_id", "model", "step", "radius_80", "radius_95"),
 }
@@ -48,6 +50,7 @@ class Bundle:
         models: The forecasters by name and group: the one that is asked first and those that stand in for it.
         profile: One row a series: its group, period, season, input size, horizon.
         scalers: One row a series.
+        stats: One row a series: the quartiles of its training part.
         choices: One row a series: its fill strategy.
         intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`.
@@ -61,6 +64,7 @@ class Bundle:
     models: Models
     profile: pl.DataFrame
     scalers: pl.DataFrame
+    stats: pl.DataFrame
     choices: pl.DataFrame
     intervals: pl.DataFrame
     params: Mapping[str, Any]
@@ -76,6 +80,7 @@ def write_bundle(
     models: Models,
     profile: pl.DataFrame,
     scalers: pl.DataFrame,
+    stats: pl.DataFrame,
     choices: pl.DataFrame,
     intervals: pl.DataFrame,
     params: Mapping[str, Any],
@@ -92,6 +97,7 @@ def write_bundle(
         profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
             `input_size`, `horizon` and its period.
         scalers: One row a series with `unique_id`, `center`, `scale`.
+        stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`.
         choices: One row a series with `unique_id`, `strategy`.
         intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
@@ -101,7 +107,7 @@ def write_bundle(
     Raises:
         InputError: A table lacks a column, `flavor` is no model, or a group of the profile has none.
     """
-    tables = {"profile": profile, "scalers": scalers, "choices": choices, "intervals": intervals}
+    tables = {"profile": profile, "scalers": scalers, "stats": stats, "choices": choices, "intervals": intervals}
     for table, columns in TABLES.items():
         check_frame(tables[table], *columns)
     if flavor not in models:
@@ -162,6 +168,7 @@ def read_bundle(folder: Path) -> Bundle:
         },
         profile=tables["profile"],
         scalers=tables["scalers"],
+        stats=tables["stats"],
         choices=tables["choices"],
         intervals=tables["intervals"],
         params=content["params"],

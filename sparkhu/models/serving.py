@@ -17,12 +17,8 @@ from sparkhu.forecasting import forecast
 from sparkhu.frame import accepts_pandas
 from sparkhu.models.bundle import Bundle, read_bundle
 from sparkhu.steps.deduplication import resolve_duplicates
-from sparkhu.steps.filling import fill_last, fill_linear, fill_mean, fill_median, fill_next
-from sparkhu.steps.gaps import mark_gaps
-from sparkhu.steps.joining import join_series
-from sparkhu.steps.resampling import resample_irregular
-
-ZONE = "mark_gaps.zone"
+from sparkhu.steps.recalling import Preparation, prepare_new
+from sparkhu.steps.result import StepResult
 
 
 class Served:
@@ -83,57 +79,38 @@ def forecast_new(observations: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
             f"series '{unknown[0]}' is unknown to model '{bundle.name}' ({len(unknown)} such). "
             "Leave it out, or train with it."
         )
-    sequences, zone = prepare(observations, bundle), bundle.params.get(ZONE, "UTC")
-    given = pl.col("unique_id").is_in(sequences["unique_id"].unique().implode())
-    profile, scalers = bundle.profile.filter(given), bundle.scalers.filter(given)
-    return forecast(
-        sequences, profile, scalers, bundle.intervals, models=bundle.models, champion=bundle.flavor, zone=zone
-    ).frames["forecasts"]
+    finite = observations.with_columns(y=pl.when(pl.col("y").is_finite()).then("y"))
+    return serve(resolve_duplicates(finite), bundle=bundle).frames["forecasts"]
 
 
-def prepare(observations: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
-    """Bring new observations to the even spacing that the models were trained on.
+def serve(observations: pl.DataFrame, *, bundle: Bundle) -> StepResult:
+    """Prepare the new rows of a shard as training did its own, and forecast each series.
 
     Args:
-        observations: Rows of series that the bundle knows.
-        bundle: Says period and fill strategy of each series. Values are taken as they are: no outlier is flagged.
+        observations: Sorted rows, one an instant.
+        bundle: The bundle.
 
     Returns:
-        `sequences`, as `join_series` gives them.
+        `forecasts`, as `sparkhu.forecasting.forecast` gives them, and `sequences`, the rows that they were made from. A
+        series that the bundle does not know is `failed` in the ledger.
     """
-    rows = resolve_duplicates(observations.with_columns(pl.when(pl.col("y").is_finite()).then("y").alias("y")))
-    present = pl.col("unique_id").is_in(rows["unique_id"].unique().implode())
-    profile = bundle.profile.filter(present).sort("unique_id")
-    regular = profile.filter(pl.col("decision") == "regular")
-    ways = pl.col("unique_id").is_in(regular["unique_id"].implode())
-    marked = mark_gaps(rows.filter(ways), regular, zone=bundle.params.get(ZONE, "UTC")).frames["observations"]
-    grid = resample_irregular(rows.filter(~ways), profile.filter(~ways)).frames
-    joined = join_series(_filled(marked, bundle), grid["observations"], profile, grid["profile"])
-    return joined.frames["sequences"]
-
-
-def _filled(rows: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
-    """Fill each series with the strategy that was chosen for it in training."""
-    parts = []
-    chosen = rows.join(bundle.choices.select("unique_id", "strategy"), on="unique_id", how="left")
-    for (strategy,), part in chosen.sort("unique_id", "ds").partition_by("strategy", as_dict=True).items():
-        frame = part.drop("strategy")
-        edge = bundle.params.get(f"fill_{strategy}.edge", "leave")
-        limit = bundle.params.get(f"fill_{strategy}.max_gap_points", 0)
-        match strategy:
-            case "mean":
-                parts.append(fill_mean(frame, max_gap_points=limit))
-            case "median":
-                parts.append(fill_median(frame, max_gap_points=limit))
-            case "last":
-                parts.append(fill_last(frame, edge=edge, max_gap_points=limit))
-            case "next":
-                parts.append(fill_next(frame, edge=edge, max_gap_points=limit))
-            case "linear":
-                parts.append(fill_linear(frame, edge=edge, max_gap_points=limit))
-            case _:
-                parts.append(frame)
-    return pl.concat([rows.clear(), *parts], how="diagonal").sort("unique_id", "ds")
+    how = Preparation(**bundle.params)
+    prepared = prepare_new(
+        observations,
+        profile=bundle.profile,
+        stats=bundle.stats,
+        choices=bundle.choices,
+        how=how,
+        model=bundle.name,
+    )
+    sequences, profile = prepared.frames["sequences"], prepared.frames["profile"]
+    scalers = bundle.scalers.join(profile.select("unique_id"), on="unique_id", how="semi")
+    made = forecast(
+        sequences, profile, scalers, bundle.intervals, models=bundle.models, champion=bundle.flavor, zone=how.zone
+    )
+    unknown = prepared.ledger.filter(pl.col("status") == "failed")
+    frames = {"forecasts": made.frames["forecasts"], "sequences": sequences}
+    return StepResult(frames, pl.concat([unknown, made.ledger]))
 
 
 def _load_pyfunc(data_path: str) -> Served:

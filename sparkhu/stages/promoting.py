@@ -36,6 +36,7 @@ def promote_champion(
     evaluation: Path | str,
     plan: Path | str,
     scalers: Path | str,
+    stats: Path | str,
     choices: Path | str,
     models: Mapping[str, Path | str],
     model_name: str,
@@ -48,6 +49,7 @@ def promote_champion(
         evaluation: What `evaluate_models` wrote.
         plan: One row a series: its group, sizes, and borders of the split.
         scalers: One scaler a series.
+        stats: Statistics with the quartiles of the training part.
         choices: How each series' missing points are filled.
         models: Folder of the trained models by name.
         model_name: Name of the model in the registry.
@@ -57,7 +59,7 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, scalers, choices, *models.values()]
+    folders = [evaluation, plan, scalers, stats, choices, *models.values()]
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())
@@ -68,6 +70,7 @@ def promote_champion(
         models=candidates(profile, load_models(models[LINEAR])),
         profile=profile,
         scalers=open_dataset(scalers).scan().collect(),
+        stats=open_dataset(stats).scan().select("unique_id", "fit_q1", "fit_q3").collect(),
         choices=open_dataset(choices).scan().collect(),
         intervals=open_dataset(evaluation).scan().collect(),
         params=preparation(trail),

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sparkhu.execution import metadata, recorded, run_step
+from sparkhu.execution import Outputs, metadata, recorded, run_step
 from sparkhu.models.bundle import read_bundle
 from sparkhu.models.serving import serve
 from sparkhu.registry import load_champion
@@ -45,5 +45,5 @@ def forecast_observations(
         What happened, for the artifact's metadata.
     """
     step = partial(serve, bundle=read_bundle(Path(champion)))
-    outputs = {"forecasts": (forecasts, "series"), "sequences": (sequences, "rows")}
+    outputs: Outputs = {"forecasts": (forecasts, "series"), "sequences": (sequences, "rows")}
     return run_step(step, name="forecast_new", inputs={"observations": observations}, outputs=outputs, also=[champion])

@@ -1,14 +1,20 @@
 """Prepare new data as a trained model saw its own: with its periods, its quartiles and its ways of filling."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
+from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame
-from sparkhu.ledger import entries
 from sparkhu.steps.filling import Edge, check_filling, estimates, fill_ledger, put
+from sparkhu.steps.gaps import mark_gaps
+from sparkhu.steps.joining import join_series
+from sparkhu.steps.outliers import Action, flag_outliers
 from sparkhu.steps.points import Points
 from sparkhu.steps.pooling import UNMEASURED
+from sparkhu.steps.resampling import resample_irregular
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
 from sparkhu.steps.strategies import STRATEGIES, Estimate
@@ -16,36 +22,72 @@ from sparkhu.steps.strategies import STRATEGIES, Estimate
 BORDERS = ("train_end", "valid_end", "test_end")
 
 
-def recall_series(
-    observations: pl.DataFrame, *, profile: pl.DataFrame, stats: pl.DataFrame, choices: pl.DataFrame, model: str
+@dataclass(frozen=True)
+class Preparation:
+    """How the training data were prepared; the names are those of the pipeline's parameters.
+
+    Attributes:
+        zone: Zone in which days, months and quarters begin.
+        outlier_width: Distance of the fences, in interquartile ranges.
+        outlier_action: What became of outliers.
+        fill_edge: What became of missing points before the first or after the last known one.
+        max_gap_points: Longest run of missing points that was filled; 0: any.
+    """
+
+    zone: str = "UTC"
+    outlier_width: float = 1.5
+    outlier_action: Action = "flag"
+    fill_edge: Edge = "leave"
+    max_gap_points: int = 0
+
+
+def prepare_new(
+    observations: pl.DataFrame,
+    *,
+    profile: pl.DataFrame,
+    stats: pl.DataFrame,
+    choices: pl.DataFrame,
+    how: Preparation,
+    model: str,
 ) -> StepResult:
-    """Bring what a model stored about its series beside the series of a shard.
+    """Bring new observations to the even spacing that a model was trained on. Nothing is fitted.
 
     Args:
-        observations: Rows of the shard.
-        profile: The model's profile, one row a series.
+        observations: Sorted rows, one an instant.
+        profile: The model's profile, one row a series: way, period, median gap.
         stats: The model's quartiles: `unique_id`, `fit_q1`, `fit_q3`.
         choices: The model's ways of filling: `unique_id`, `strategy`.
-        model: Its name, for messages.
+        how: Parameters of the preparation in training.
+        model: The model's name, for messages.
 
     Returns:
-        `profile` (without the borders of the training split: nothing is fitted here), `stats` and `choices`, the rows
-        of the shard's series. A series that the model does not know is `failed` in the ledger.
+        `sequences` and `profile`, as `join_series` gives them. A series that the model does not know is `failed` in the
+        ledger and left out.
     """
-    check_frame(observations, "unique_id")
-    ids = Segments.of(observations).ids
-    known = profile.select("unique_id", known=pl.lit(value=True))
-    found = pl.DataFrame({"unique_id": ids}).join(known, on="unique_id", how="left", maintain_order="left")
-    status = pl.when("known").then(pl.lit("ok")).otherwise(pl.lit("failed"))
-    reason = pl.when(pl.col("known").is_null()).then(pl.lit(f"model '{model}' does not know it; train with it first"))
-    ledger = entries(ids, status=found.select(status).to_series(), reason=found.select(reason).to_series())
-    open_ended = profile.with_columns(pl.lit(None, dtype=TIME).alias(name) for name in BORDERS)
-    tables = {"profile": open_ended, "stats": stats, "choices": choices}
-    frames = {
-        name: table.join(found.filter("known").select("unique_id"), on="unique_id", how="semi").sort("unique_id")
-        for name, table in tables.items()
-    }
-    return StepResult(frames, ledger)
+    check_frame(observations, "unique_id", "ds", "y", "available_at")
+    entries = _known(Segments.of(observations).ids, profile, model)
+    known = pl.col("unique_id").is_in(entries.filter(pl.col("status") == "ok")["unique_id"].implode())
+    rows = observations.filter(known)
+    present = pl.col("unique_id").is_in(rows["unique_id"].unique().implode())
+    plan = profile.filter(present).sort("unique_id").with_columns(pl.lit(None, TIME).alias(name) for name in BORDERS)
+    flags = flag_outliers(rows, stats.filter(present), width=how.outlier_width, action=how.outlier_action)
+    flagged = rows.with_columns(flags.frames["flags"].get_columns())
+    way = pl.col("unique_id").is_in(plan.filter(pl.col("decision") == "regular")["unique_id"].implode())
+    marked = mark_gaps(flagged.filter(way), plan.filter(way), zone=how.zone).frames["observations"]
+    filled = fill_as_chosen(marked, choices, edge=how.fill_edge, max_gap_points=how.max_gap_points)
+    regular = marked.with_columns(filled.frames["filled"].get_columns())
+    grid = resample_irregular(flagged.filter(~way), plan.filter(~way)).frames
+    joined = join_series(regular, grid["observations"], plan, grid["profile"])
+    return StepResult(joined.frames, entries)
+
+
+def _known(ids: pl.Series, profile: pl.DataFrame, model: str) -> pl.DataFrame:
+    known = ids.is_in(profile["unique_id"].implode())
+    table = pl.DataFrame({"unique_id": ids, "known": known}).with_columns(
+        status=pl.when("known").then(pl.lit("ok")).otherwise(pl.lit("failed")),
+        reason=pl.when(~pl.col("known")).then(pl.lit(f"model '{model}' does not know it; train with it first")),
+    )
+    return ledger.entries(table["unique_id"], status=table["status"], reason=table["reason"])
 
 
 def fill_as_chosen(
@@ -76,7 +118,6 @@ def fill_as_chosen(
         rows = np.repeat((strategy == name).to_numpy(), points.owner.lengths)
         part = estimates(points, name, edge=edge, max_gap_points=max_gap_points)
         values[rows], latest[rows] = part.values[rows], part.latest[rows]
-    label = strategy.gather(points.number)
-    filled = put(observations, points, Estimate(values, latest), pl.lit(label))
+    filled = put(observations, points, Estimate(values, latest), pl.lit(strategy.gather(points.number)))
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     return StepResult({"filled": columns}, fill_ledger(points, ~np.isnan(values)))

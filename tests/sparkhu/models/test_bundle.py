@@ -25,7 +25,15 @@ def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
     intervals = pl.DataFrame(
         {"unique_id": ["a"], "model": ["linear"], "step": [1], "radius_80": [0.5], "radius_95": [1.0]}
     )
-    return {"profile": profile, "scalers": scalers, "choices": choices, "intervals": intervals, **changes}
+    stats = pl.DataFrame({"unique_id": ["a", "b"], "fit_q1": [1.0, None], "fit_q3": [3.0, None]})
+    return {
+        "profile": profile,
+        "scalers": scalers,
+        "stats": stats,
+        "choices": choices,
+        "intervals": intervals,
+        **changes,
+    }
 
 
 def write(folder: Path, *, flavor: str = "seasonal_naive", **changes: pl.DataFrame) -> Path:

@@ -13,7 +13,7 @@ from sparkhu.errors import InputError
 from sparkhu.frame import from_pandas
 from sparkhu.models.bundle import Bundle, read_bundle, write_bundle
 from sparkhu.models.naive import LastValue, SeasonalNaive
-from sparkhu.models.serving import Served, _load_pyfunc, prepare
+from sparkhu.models.serving import Served, _load_pyfunc, serve
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = [START + timedelta(hours=number) for number in range(48)]
@@ -56,9 +56,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         models=models,
         profile=profile,
         scalers=scalers,
+        stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}),
         choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}),
         intervals=intervals,
-        params={"mark_gaps.zone": "UTC"},
+        params={"zone": "UTC"},
         sources=[],
         code="0.1.0+abc",
     )
@@ -91,32 +92,50 @@ def test_a_gap_is_filled_as_chosen_in_training(bundle: Bundle) -> None:
     holed = observed.drop(index=[30, 31])
     # Hours 6 and 7 of the second day, on the line from 5 (hour 5) to 8 (hour 8).
     assert Served(bundle).predict(holed)["y_hat"].tolist() == [float(number) for number in range(24)]
-    rows = prepare(from_pandas(holed), bundle)
+    rows = serve(from_pandas(holed), bundle=bundle).frames["sequences"]
     assert rows.filter(pl.col("is_gap"))["fill_strategy"].to_list() == ["linear", "linear"]
 
 
-@pytest.mark.parametrize(
-    ("strategy", "filled"), [("last", 5.0), ("next", 8.0), ("mean", 263 / 22), ("median", 12.5), (None, None)]
-)
-def test_every_strategy_of_training_is_there(bundle: Bundle, strategy: str | None, filled: float | None) -> None:
+@pytest.mark.parametrize(("strategy", "filled"), [("last", 5.0), ("next", 8.0), ("mean", 263 / 22), ("median", 12.5)])
+def test_every_strategy_of_training_is_there(bundle: Bundle, strategy: str, filled: float) -> None:
     # Hours 6 and 7 of both days are taken out: what is left of 0 … 23 has the mean (276 - 13) / 22 and the median 12.5.
     holed = hourly().drop(index=[6, 7, 30, 31])
     chosen = pl.DataFrame({"unique_id": ["hour"], "strategy": [strategy]}, schema_overrides={"strategy": pl.String})
-    rows = prepare(from_pandas(holed), replace(bundle, choices=chosen))
+    rows = serve(from_pandas(holed), bundle=replace(bundle, choices=chosen)).frames["sequences"]
     assert rows.filter(pl.col("is_gap"))["y"].to_list() == [filled] * 4
+
+
+def test_a_series_without_a_stored_strategy_is_filled_by_lines(bundle: Bundle) -> None:
+    holed = hourly().drop(index=[6, 7])
+    unmeasured = replace(bundle, choices=bundle.choices.clear())
+    rows = serve(from_pandas(holed), bundle=unmeasured).frames["sequences"]
+    assert rows.filter(pl.col("is_gap"))["y"].to_list() == [6.0, 7.0]
+
+
+def test_outliers_of_new_data_are_those_of_the_training_quartiles(bundle: Bundle) -> None:
+    # Fences at 6 - 1.5 * 11 = -10.5 and 17 + 1.5 * 11 = 33.5; the spike gives way to the line from 5 to 7.
+    spiked = hourly().assign(y=[34.0 if number == 6 else float(number % 24) for number in range(48)])
+    rows = serve(from_pandas(spiked), bundle=bundle).frames["sequences"]
+    assert rows.filter(pl.col("is_outlier")).select("y", "y_raw", "fill_strategy").rows() == [(6.0, 34.0, "linear")]
+    unflagged = replace(bundle, params={"outlier_width": 1.6})  # 17 + 1.6 * 11 = 34.6
+    assert not serve(from_pandas(spiked), bundle=unflagged).frames["sequences"]["is_outlier"].any()
 
 
 def test_limits_and_zone_of_training_hold(bundle: Bundle) -> None:
     holed = hourly().drop(index=[30, 31, 47])
-    limited = replace(bundle, params={"fill_linear.max_gap_points": 1})
-    assert prepare(from_pandas(holed), limited).filter(pl.col("is_gap"))["y"].to_list() == [None, None]
+    limited = replace(bundle, params={"max_gap_points": 1})
+    assert serve(from_pandas(holed), bundle=limited).frames["sequences"].filter(pl.col("is_gap"))["y"].to_list() == [
+        None,
+        None,
+    ]
     days = pd.date_range("2024-03-28", periods=5, tz="Europe/Berlin").delete(3)  # without the day of 23 hours
     daily = bundle.profile.filter(unique_id="hour").with_columns(period_label=pl.lit("1d"))
     for zone, gaps in (("Europe/Berlin", ["2024-03-30T23:00"]), ("UTC", None)):
-        zoned = replace(bundle, profile=daily, params={"mark_gaps.zone": zone})
-        rows = prepare(from_pandas(pd.DataFrame({"unique_id": "hour", "ds": days, "y": 1.0})), zoned)
-        found = rows.filter(pl.col("is_gap"))["ds"].dt.strftime("%Y-%m-%dT%H:%M").to_list()
-        assert (found == gaps) is (gaps is not None)
+        zoned = replace(bundle, profile=daily, params={"zone": zone})
+        found = serve(from_pandas(pd.DataFrame({"unique_id": "hour", "ds": days, "y": 1.0})), bundle=zoned)
+        rows = found.frames["sequences"]
+        holes = rows.filter(pl.col("is_gap"))["ds"].dt.strftime("%Y-%m-%dT%H:%M").to_list()
+        assert (holes == gaps) is (gaps is not None)
 
 
 def test_an_irregular_series_is_forecast_on_its_grid(bundle: Bundle) -> None:
@@ -128,8 +147,8 @@ def test_an_irregular_series_is_forecast_on_its_grid(bundle: Bundle) -> None:
 
 
 def test_of_two_rows_at_one_instant_the_last_stands_and_infinity_is_a_gap(bundle: Bundle) -> None:
-    again = pd.concat([hourly(), hourly().tail(1).assign(y=99.0)])
-    assert Served(bundle).predict(again)["y_hat"].iloc[-1] == 99.0
+    again = pd.concat([hourly(), hourly().tail(1).assign(y=24.0)])
+    assert Served(bundle).predict(again)["y_hat"].iloc[-1] == 24.0
     values = hourly()["y"].tolist()
     values[30] = float("inf")
     assert Served(bundle).predict(hourly(y=values))["y_hat"].tolist() == [float(number) for number in range(24)]

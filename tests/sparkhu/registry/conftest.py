@@ -22,6 +22,7 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
                 {"unique_id": ["a"], "group": ["1h/24"], "season_length": [24], "input_size": [48], "horizon": [24]}
             ),
             scalers=pl.DataFrame({"unique_id": ["a"], "center": [1.5], "scale": [2.0]}),
+            stats=pl.DataFrame({"unique_id": ["a"], "fit_q1": [1.0], "fit_q3": [3.0]}),
             choices=pl.DataFrame({"unique_id": ["a"], "strategy": ["linear"]}),
             intervals=pl.DataFrame(
                 schema={
