@@ -24,11 +24,12 @@ from sparkhu_cli.session import Session
 @click.pass_obj
 def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
     """Forecast new observations of the series with the champion that earlier runs registered; nothing is trained."""
+    from sparkhu_cli.first_look import check_parameters, look_first
     from sparkhu_cli.pipeline_run import run_pipeline
-    from sparkhu_cli.run import look_first
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import SourceParameters
 
     parameters = SourceParameters(**given(options)).model_dump()
+    check_parameters(parameters)
     look_first(parameters)
     run_pipeline("predict", {**parameters, "model_name": model}, out=out, session=session, terminal=Terminal())

@@ -1,7 +1,7 @@
 """`sparkhu run`: the whole pipeline on this machine."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -15,8 +15,6 @@ from sparkhu_cli.options import (
     with_options,
 )
 from sparkhu_cli.session import Session
-
-LOOK_BYTES: Final = 16_000_000
 
 
 @click.command(
@@ -43,36 +41,15 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 
 
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
-    """Look at the source, then run the forecast pipeline on it.
+    """Look at parameters and source, then run the forecast pipeline.
 
     Raises:
-        InputError: The source cannot be used.
+        InputError: A parameter or the source cannot be used.
         SparkhuError: The run fails.
     """
+    from sparkhu_cli.first_look import check_parameters, look_first
     from sparkhu_cli.pipeline_run import run_pipeline
 
+    check_parameters(parameters)
     look_first(parameters)
     run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
-
-
-def look_first(parameters: dict[str, Any]) -> None:
-    """Find at once what would else end the run in its first step, after the tasks' start-up.
-
-    A large source is read once only, by that step, which refuses it with the same words.
-
-    Raises:
-        InputError: The source cannot be used.
-    """
-    from sparkhu.sources import SourceOptions, read_source
-
-    names = SourceOptions.__dataclass_fields__
-    options = SourceOptions(**{name: value for name, value in parameters.items() if name in names})
-    if _is_small(parameters["source"]):
-        read_source(parameters["source"], options)
-
-
-def _is_small(source: str) -> bool:
-    path = Path(source)
-    if path.is_file():
-        return path.stat().st_size <= LOOK_BYTES
-    return not path.is_dir() and not any(sign in source for sign in ("*", "?", "[", "://"))

@@ -22,26 +22,25 @@ def check_source(uri: str, options: "SourceOptions", terminal: Terminal) -> None
     Raises:
         InputError: A run could not use the source.
     """
-    from sparkhu.sources import inspect_source
+    from sparkhu.sources import inspect_source, read_source
 
     look = inspect_source(uri, options)
     _show_reading(uri, look, terminal)
-    _show_choices(profile_of(uri, options), options.zone, terminal)
+    _show_choices(profile_of(read_source(uri, options).frame, options.zone), options.zone, terminal)
     terminal.line()
     _show_problems(look, terminal)
     terminal.line(f"Next: {_run_command(uri, options)}")
 
 
-def profile_of(uri: str, options: "SourceOptions") -> "pl.DataFrame":
-    """Detect the period of every series as a run does: over valid rows, one an instant."""
-    from sparkhu.sources import read_source
+def profile_of(frame: "pl.DataFrame", zone: str) -> "pl.DataFrame":
+    """Detect the period of every series of a raw frame as a run does: over valid rows, one an instant."""
     from sparkhu.steps.deduplication import drop_duplicates
     from sparkhu.steps.regularity import detect_regularity
     from sparkhu.steps.validation import validate
 
-    valid = validate(read_source(uri, options).frame, zone=options.zone).frames["observations"]
+    valid = validate(frame, zone=zone).frames["observations"]
     unique = drop_duplicates(valid).frames["observations"]
-    return detect_regularity(unique, zone=options.zone, split=SPLIT).frames["profile"]
+    return detect_regularity(unique, zone=zone, split=SPLIT).frames["profile"]
 
 
 def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:

@@ -128,6 +128,13 @@ BAD_OPTIONS = [
     (["--input-size", "0"], "0 is not in the range x>=1"),
     (["--season-length", "many"], "'many' is not a valid integer"),
     (["--preset", "etth"], "preset 'etth' is unknown; there is ett."),
+    (["--horizon", "28"], "horizon 28 is longer than every series; the longest, 'source', has 28 points"),
+    (["--input-size", "28"], "input_size 28 with a horizon of 1 fits in no series"),
+    (["--zone", "Mars/Base"], "'Mars/Base'"),
+    (["--start", "soon"], "start must be an ISO time"),
+    (["--start", "2026-02-01", "--end", "2026-01-01"], "end must lie after start"),
+    (["--split", "0.9/0.9/0.9"], "split has shares that add up to 2.7"),
+    (["--period", "5x"], "period must be a number and a unit"),
     (["--params", "missing.yaml"], "'missing.yaml' does not exist"),
 ]
 
