@@ -79,7 +79,7 @@ class Period:
         Raises:
             InputError: The label is none of these.
         """
-        match = re.fullmatch(r"(\d{1,18})(us|ms|s|min|h|d|w|mo|q|y|bd)", label.strip(), re.ASCII)
+        match = re.fullmatch(r"(\d{1,19})(us|ms|s|min|h|d|w|mo|q|y|bd)", label.strip(), re.ASCII)
         number, unit = (int(match[1]), match[2]) if match else (0, "")
         if unit in _UNITS and 1 <= number * _UNITS[unit] <= _LARGEST:
             return cls("fixed", number * _UNITS[unit], zone)

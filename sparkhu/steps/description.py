@@ -110,7 +110,8 @@ def describe_dynamics(frame: pl.DataFrame, *, points: int = 1000, season_length:
 
     Args:
         frame: Observation frame, sorted; the observed values are taken in order, without their times.
-        points: Latest observed values that are looked at; the work is about 20 ms a series at 1,000, most of it STL. 0 leaves it out.
+        points: Latest observed values that are looked at; 0 leaves all of it out. The work is about 20 ms a series at
+            1,000 points, most of it STL.
         season_length: Points in a season; 0: the one that the calendar suggests for the period found in the series.
 
     Returns:
