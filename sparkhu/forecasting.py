@@ -15,8 +15,8 @@ from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame
 from sparkhu.models.base import Floats, Models
 from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE
-from sparkhu.periods import Period
 from sparkhu.steps.normalisation import scale, unscale
+from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.windows import newest_inputs
 from sparkhu.threads import on_one_thread
@@ -56,7 +56,7 @@ def forecast(
         intervals: As `borrow` gives them.
         models: By name and group, seasonal naive and last value among them.
         champion: Name of the model that is asked first.
-        zone: Zone in which days, months and quarters begin.
+        zone: Zone of the calendar where the profile names none.
 
     Returns:
         Frame `forecasts`: `unique_id, cutoff` (the last known point), `ds, model, y_hat, lo_80, hi_80, lo_95,
@@ -70,7 +70,7 @@ def forecast(
     if champion not in models:
         raise InputError(f"champion must be one of {', '.join(models)}, got '{champion}'")
     check_frame(profile, "unique_id", "group", "input_size", "horizon", "period_label")
-    plan = profile.select("unique_id", "group", "input_size", "horizon", "period_label")
+    plan = with_periods(profile, zone).select("unique_id", "group", "input_size", "horizon", *PERIOD)
     newest = newest_inputs(sequences, profile, zone=zone).join(plan, on="unique_id", maintain_order="left")
     newest = newest.join(scalers.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
     values = _scaled_values(sequences, scalers)
@@ -78,7 +78,7 @@ def forecast(
     parts = [pl.DataFrame(schema=STEPS_SCHEMA)]
     for (group,), rows in newest.drop_nulls("group").partition_by("group", as_dict=True).items():
         chosen, y_hat = _first_able(_inputs(values, rows), str(group), models, order)
-        parts.append(_steps(rows, chosen, y_hat, zone))
+        parts.append(_steps(rows, chosen, y_hat))
     steps = pl.concat(parts).sort("unique_id", "ds").join(
         intervals.select("unique_id", "model", "step", *RADII),
         on=("unique_id", "model", "step"), how="left", maintain_order="left",
@@ -117,16 +117,18 @@ def _first_able(inputs: Floats, group: str, models: Models, order: list[str]) ->
     return pl.Series(order).gather(chosen), result
 
 
-def _steps(rows: pl.DataFrame, chosen: pl.Series, y_hat: Floats, zone: str) -> pl.DataFrame:
+def _steps(rows: pl.DataFrame, chosen: pl.Series, y_hat: Floats) -> pl.DataFrame:
     """Lay forecasts (series, H) out, a row a step, with the instants they are for."""
     H = y_hat.shape[1]
-    long = rows.select("unique_id", "cutoff", "period_label", available_at="inputs_available_at").with_columns(
-        model=chosen
-    )
+    long = rows.select("unique_id", "cutoff", *PERIOD, available_at="inputs_available_at").with_columns(model=chosen)
     long = long[np.repeat(np.arange(rows.height), H)]
-    step = pl.Series("step", np.tile(np.arange(1, H + 1), rows.height), dtype=pl.Int64)
-    ds = Period.parse(str(rows["period_label"][0]), zone).shift(long["cutoff"], step)
-    return long.with_columns(step, ds.alias("ds"), pl.Series("y_hat", y_hat.ravel())).select(STEPS_SCHEMA.keys())
+    step = pl.Series(np.tile(np.arange(1, H + 1), rows.height), dtype=pl.Int64)
+    long = long.with_columns(step=step, y_hat=pl.Series(y_hat.ravel()))
+    parts = [
+        part.with_columns(ds=period.shift(part["cutoff"], part["step"])).select(STEPS_SCHEMA.keys())
+        for period, part in by_period(long)
+    ]
+    return pl.concat(parts)
 
 
 def _own_units(forecasts: pl.DataFrame, scalers: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame, segments
-from sparkhu.periods import Period
+from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
 from sparkhu.steps.result import StepResult
 
 NULL, GAP, DROPPED, UNKNOWN = REASONS = ("null", "unfilled gap", "dropped point", "input not yet known")
@@ -54,9 +54,10 @@ def index_windows(sequences: pl.DataFrame, profile: pl.DataFrame, *, stride: int
 
     Args:
         sequences: Sorted rows `unique_id, ds, y, available_at`; `is_gap` and `fill_strategy` are used where present.
-        profile: `input_size` (L), `horizon` (H) and `period_label` per series; null where a series has no period.
+        profile: `input_size` (L), `horizon` (H) and `period_label` per series, null where a series has no period;
+            `zone` and `month_day` of its calendar where they were found.
         stride: Rows from one window's start to the next.
-        zone: Zone in which days, months and quarters begin.
+        zone: Zone of the calendar where the profile names none.
 
     Returns:
         Frame `windows`: `unique_id`, `offset` (row of the first X within the series), `valid`, `reason` (null where
@@ -80,7 +81,7 @@ class SequenceRows:
     """The rows of a shard as arrays, with what decides whether a window may hold them.
 
     Attributes:
-        table: One row a series: `unique_id, start, length, input_size, horizon, period_label`.
+        table: One row a series: `unique_id, start, length, input_size, horizon` and its period.
         broken: Per reason but the last, the rows that no window may hold.
         joint: Rows that do not follow the row before by one period; no window may hold them but as its first.
         known: `available_at` in microseconds.
@@ -90,7 +91,7 @@ class SequenceRows:
         check_frame(sequences, "unique_id", "ds", "y", "available_at")
         starts, lengths = segments(sequences)
         series = sequences["unique_id"].gather(starts).to_frame()
-        plan = profile.select("unique_id", "input_size", "horizon", "period_label")
+        plan = with_periods(profile, zone).select("unique_id", "input_size", "horizon", *PERIOD)
         self.table = series.with_columns(
             start=pl.Series(starts, dtype=pl.Int64), length=pl.Series(lengths, dtype=pl.Int64)
         ).join(plan, on="unique_id", how="left", maintain_order="left")
@@ -101,7 +102,7 @@ class SequenceRows:
         dropped = _flag(sequences, "fill_strategy", (pl.col("fill_strategy") == "drop").fill_null(False)) & self.missing
         self.broken = (self.missing & ~gap & ~dropped, self.missing & gap & ~dropped, dropped)
         self.filled = _flag(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null()) & ~self.missing
-        self.joint = _joints(sequences["ds"], self.table, zone)
+        self.joint = _joints(sequences["ds"], self.table)
         self.series = sequences["unique_id"]
 
     def sizes(self) -> list[tuple[tuple[int, int], pl.DataFrame]]:
@@ -132,13 +133,11 @@ def _flag(frame: pl.DataFrame, column: str, condition: pl.Expr) -> Booleans:
     return frame.select(condition).to_series().to_numpy().astype(bool)
 
 
-def _joints(ds: pl.Series, table: pl.DataFrame, zone: str) -> Booleans:
+def _joints(ds: pl.Series, table: pl.DataFrame) -> Booleans:
     """Mark rows that stand 1.7 periods or more after the row before: what gap marking calls a gap."""
     joint = np.zeros(len(ds), bool)
     times = ds.to_physical().to_numpy()
-    parts = table.drop_nulls("period_label").partition_by("period_label", as_dict=True, maintain_order=True)
-    for (label,), part in parts.items():
-        period = Period.parse(str(label), zone)
+    for period, part in by_period(table):
         rows = _rows_of(part["start"].to_numpy(), part["length"].to_numpy(), skip=1)
         steps, behind = period.fit_us(times[rows - 1], times[rows])
         joint[rows] = (steps > 2) | ((steps == 2) & (behind >= -0.3 * period.nominal_us))

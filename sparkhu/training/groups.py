@@ -18,7 +18,7 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import check_frame
-from sparkhu.periods import Period
+from sparkhu.steps.own_periods import by_period, with_periods
 
 M4_HORIZONS = {"1y": 6, "1q": 8, "1mo": 18, "1w": 13, "1d": 14, "1bd": 14, "1h": 48}
 NO_SEASON_HORIZON = 6
@@ -64,7 +64,7 @@ def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0,
             valid_end, test_end`.
         horizon: H for every group; 0 chooses it per group.
         input_size: L for every group; 0 chooses it per group.
-        zone: Zone in which days, months and quarters begin.
+        zone: Zone of the calendar where the profile names none.
 
     Raises:
         InputError: A size is negative, or no series is long enough for it.
@@ -112,10 +112,12 @@ def _check_longest(profile: pl.DataFrame, horizon: int, input_size: int) -> None
 
 
 def _lengths(part: pl.DataFrame, zone: str) -> _Lengths:
-    period = Period.parse(str(part["period_label"][0]), zone)
-    valid = period.counts(part["train_end"], part["valid_end"])
-    test = period.counts(part["valid_end"], part["test_end"])
-    counted = pl.DataFrame({"valid": valid, "train": part["n"] - valid - test})
+    counts = []
+    for period, rows in by_period(with_periods(part, zone)):
+        valid = period.counts(rows["train_end"], rows["valid_end"])
+        test = period.counts(rows["valid_end"], rows["test_end"])
+        counts.append(pl.DataFrame({"valid": valid, "train": rows["n"] - valid - test}))
+    counted = pl.concat(counts)
     middle = counted.select(pl.all().fill_null(0).quantile(0.5, "lower"))
     return _Lengths(part.height, max(int(middle["train"][0]), 0), max(int(middle["valid"][0]), 0))
 

@@ -181,6 +181,23 @@ def test_steps_are_those_of_the_calendar() -> None:
     ]
 
 
+def test_months_keep_the_day_and_the_zone_of_their_profile() -> None:
+    # Midnights of Berlin on the 30th: 29 February stands in for the 30th, and March has a 30th again.
+    made = made_shard("a", "b", n=100)
+    months = pl.datetime_range(
+        datetime(2015, 10, 30), datetime(2024, 1, 30), "1mo", time_zone="Europe/Berlin", eager=True
+    ).dt.convert_time_zone("UTC")
+    ds = pl.concat([months, months]).cast(TIME)
+    rows = made.sequences.with_columns(ds=ds, available_at=ds)
+    profile = made.profile.with_columns(
+        period_label=pl.lit("1mo"), zone=pl.lit("Europe/Berlin"), month_day=pl.Series([30, None], dtype=pl.Int64)
+    )
+    models = candidates(profile, {})
+    result = forecast(rows, profile, made.scalers, NO_INTERVALS, models=models, champion="last_value")
+    berlin = result.frames["forecasts"]["ds"].dt.convert_time_zone("Europe/Berlin").dt.strftime("%Y-%m-%d %H")
+    assert berlin.to_list() == ["2024-02-29 00", "2024-03-30 00"] * 2
+
+
 def test_days_keep_their_local_midnight() -> None:
     midnights = pl.datetime_range(
         datetime(2024, 7, 18), datetime(2024, 10, 25), "1d", time_zone="Europe/Berlin", eager=True
