@@ -82,9 +82,31 @@ def run_parameters(*layers: Mapping[str, Any], preset: str = "") -> RunParameter
     for layer in layers:
         merged |= {name: value for name, value in layer.items() if value is not None}
     try:
-        return RunParameters(**merged)
+        parameters = RunParameters(**merged)
     except ValidationError as error:
         raise InputError(_explained(error, tuple(RunParameters.model_fields))) from error
+    check_parameters(parameters)
+    return parameters
+
+
+def check_parameters(parameters: RunParameters) -> None:
+    """Check what the steps would refuse, before anything starts.
+
+    Raises:
+        InputError: A step's own message about its parameter.
+    """
+    from sparkhu.registry.versions import check_name
+    from sparkhu.steps.regularity import check_regularity
+    from sparkhu.steps.validation import requested_interval
+
+    requested_interval(parameters.start, parameters.end, parameters.zone)
+    check_regularity(
+        zone=parameters.zone,
+        split=parameters.split,
+        period=parameters.period,
+        season_length=parameters.season_length,
+    )
+    check_name(parameters.model_name)
 
 
 def _explained(error: ValidationError, known: tuple[str, ...]) -> str:

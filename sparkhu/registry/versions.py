@@ -42,7 +42,7 @@ def check_name(name: str) -> None:
         InputError: It is empty or holds a character of the address.
     """
     if not name.strip() or set(name) & set("/:@"):
-        raise InputError(f"name must be a word without '/', ':' or '@', got '{name}'")
+        raise InputError(f"model name must be a word without '/', ':' or '@', got '{name}'")
 
 
 def log_model(

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparkhu_pipelines.local import run_locally
 
 from sparkhu.errors import InputError, SparkhuError
+from sparkhu_pipelines.local import run_locally
 
 HERE = str(Path(__file__).parent)
 

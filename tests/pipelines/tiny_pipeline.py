@@ -39,7 +39,8 @@ def total(numbers: Input[Dataset], answer: Output[Dataset]) -> None:
         Path(draft, "total.txt").write_text(str(sum(map(int, text.split()))))
 
 
-Outputs = NamedTuple("Outputs", [("answer", Dataset)])
+class Outputs(NamedTuple):
+    answer: Dataset
 
 
 @dsl.pipeline(name="tiny")

@@ -151,7 +151,7 @@ def test_a_run_that_cannot_be_logged_is_marked_as_failed_and_registers_nothing(b
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "a@b"])
 def test_a_name_that_no_model_can_have_is_refused(bundle: Make, name: str) -> None:
-    with pytest.raises(InputError, match=rf"name must be a word without '/', ':' or '@', got '{name}'"):
+    with pytest.raises(InputError, match=rf"model name must be a word without '/', ':' or '@', got '{name}'"):
         log_model(bundle(), name=name, metrics={})
 
 

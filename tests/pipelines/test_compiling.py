@@ -1,0 +1,47 @@
+"""Tests of the compiled pipelines."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sparkhu_pipelines.compiling import PIPELINES, compile_pipelines
+
+KEPT = Path(__file__).parents[2] / "pipelines" / "compiled"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
+    files = compile_pipelines(tmp_path_factory.mktemp("compiled"))
+    return {file.name: list(yaml.safe_load_all(file.read_text())) for file in files}
+
+
+@pytest.mark.parametrize("name", [f"{name}.yaml" for name in PIPELINES])
+def test_the_compiled_pipeline_in_the_repository_is_current(compiled: dict[str, list[dict]], name: str) -> None:
+    kept = list(yaml.safe_load_all((KEPT / name).read_text()))
+
+    assert kept == compiled[name], "stale: run `sparkhu compile --out pipelines/compiled`"
+
+
+def test_parallel_variants_are_tasks_of_their_own_and_the_split_has_both_ways(
+    compiled: dict[str, list[dict]],
+) -> None:
+    tasks = compiled["forecast.yaml"][0]["root"]["dag"]["tasks"]
+    names = {task["taskInfo"]["name"] for task in tasks.values()}
+
+    assert {"fill-mean", "fill-median", "fill-last", "fill-next", "fill-linear"} <= set(tasks)
+    assert {"flag-outliers-regular", "flag-outliers-irregular"} <= names
+    after = {task: set(content.get("dependentTasks", [])) for task, content in tasks.items()}
+    assert all("fill-mean" not in after[f"fill-{other}"] for other in ("median", "last", "next", "linear"))
+
+
+def test_artifacts_are_typed(compiled: dict[str, list[dict]]) -> None:
+    outputs = compiled["forecast.yaml"][0]["root"]["outputDefinitions"]["artifacts"]
+
+    assert {name: output["artifactType"]["schemaTitle"] for name, output in outputs.items()} == {
+        "results": "system.Dataset",
+        "champion": "system.Model",
+        "scores": "system.Metrics",
+        "card": "system.Markdown",
+        "report": "system.HTML",
+    }

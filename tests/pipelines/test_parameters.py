@@ -1,0 +1,76 @@
+"""Tests of run parameters: what stands where, and what is refused before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu_pipelines.forecast import forecast_pipeline
+from sparkhu_pipelines.parameters import RunParameters, load_parameters, run_parameters
+
+
+def test_later_layers_win_over_earlier_ones_and_over_the_preset() -> None:
+    found = run_parameters({"source": "a.csv", "horizon": 3}, {"horizon": 5, "zone": None}, preset="ett")
+
+    assert (found.horizon, found.zone, found.split, found.outlier_action) == (5, "UTC", "8640/2880/2880", "flag_only")
+
+
+def test_the_parameters_and_their_defaults_are_those_of_the_pipeline() -> None:
+    inputs = forecast_pipeline.component_spec.inputs
+    declared = {name: item.default for name, item in inputs.items() if name != "source"}
+    fields = {name: field.default for name, field in RunParameters.model_fields.items() if name != "source"}
+
+    assert declared == fields
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"horizn": 3}, "parameter 'horizn' is unknown; did you mean horizon?"),
+        ({"horizon": -1}, "parameter 'horizon' cannot be -1: "),
+        ({"stride": 0}, "parameter 'stride' cannot be 0: "),
+        ({"outlier_width": -1.5}, "parameter 'outlier_width' cannot be -1.5: "),
+        ({"fill": "magic"}, "parameter 'fill' cannot be 'magic': "),
+        ({"split": "0.9/0.2/0.1"}, "split has shares that add up to 1.2"),
+        ({"zone": "Mars/Crater"}, "zone must be an IANA time zone"),
+        ({"period": "3x"}, "period must be a number and a unit"),
+        ({"start": "2020-13-01"}, "start must be an ISO time"),
+        ({"start": "2021-01-01", "end": "2020-01-01"}, "end must lie after start"),
+        ({"model_name": "a/b"}, "model name must be a word"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_its_name(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        run_parameters({"source": "a.csv", **given})
+
+    assert str(caught.value).startswith(message)
+
+
+def test_a_source_must_be_given() -> None:
+    with pytest.raises(InputError, match="parameter 'source' is missing"):
+        run_parameters({})
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="preset 'ET' is unknown; there is ett"):
+        run_parameters({"source": "a.csv"}, preset="ET")
+
+
+def test_parameters_come_from_yaml(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("horizon: 24\nzone: Europe/Berlin\n")
+
+    assert load_parameters(tmp_path / "run.yaml") == {"horizon": 24, "zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(("content", "message"), [("- 1\n", "must map names to values"), ("a: [", "is no YAML")])
+def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "run.yaml").write_text(content)
+
+    with pytest.raises(InputError, match=message):
+        load_parameters(tmp_path / "run.yaml")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml' cannot be read: No such file"):
+        load_parameters(tmp_path / "none.yaml")
