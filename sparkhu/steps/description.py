@@ -195,7 +195,7 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
     rows = rows.with_columns(fit_until=until)
     inside = pl.col("ds") < pl.col("fit_until")
     if start is not None:
-        inside &= pl.col("ds") >= start
+        inside &= pl.col("ds") >= pl.lit(start).cast(TIME)
     sample = pl.when(inside).then("y")
     return rows.group_by("unique_id", maintain_order=True).agg(
         fit_q1=sample.quantile(0.25, "linear"),

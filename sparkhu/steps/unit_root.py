@@ -34,7 +34,7 @@ def adf_statistic(values: Floats) -> float | None:
     factor = _triangle(table)
     freedom = len(steps) - table.shape[1] + 1
     rest, own = factor[-1, -1], factor[-2, -1] * np.sign(factor[-2, -2])
-    if freedom < 1 or rest**2 <= _PERFECT * (steps @ steps):
+    if rest**2 <= _PERFECT * (steps @ steps):
         return None
     return float(own / np.sqrt(rest**2 / freedom))
 

@@ -420,7 +420,7 @@ def test_the_decision_is_the_majority_of_the_last_five_estimates() -> None:
 
 def test_the_sixth_estimate_back_is_forgotten() -> None:
     rows = runs(*[HOURLY] * 3, *[SHORT] * 2, RANDOM, RANDOM, RANDOM)
-    # Run 6 counts 2 regular (3 less the first, forgotten), 2 without a decision and 1 irregular: a tie, what stood stays.
+    # Run 6 counts 2 regular (3 less the forgotten first), 2 undecided, 1 irregular: a tie, what stood stays.
     # Run 7 counts 1, 2 and 2: what stood is not among the tied, the newest of them wins. Run 8 counts 0, 2 and 3.
     assert [row["decision"] for row in rows] == ["regular"] * 6 + ["irregular"] * 2
 

@@ -1,0 +1,309 @@
+"""Description against pandas and scipy; quartiles of the training part; empty and constant series."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME
+from sparkhu.steps.description import (
+    category_shares,
+    check_description,
+    describe,
+    describe_dynamics,
+    describe_values,
+    fit_quartiles,
+)
+from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+COLUMNS = ("unique_id", "n", "sample_start", "sample_end", "min", "max", "mean", "median", "q1", "q3", "std")
+COLUMNS += ("skewness", "kurtosis", "share_missing", "share_zero", "cv", "mode")
+COLUMNS += ("adf_p", "kpss_p", "acf_peaks", "seasonal_strength", "trend_strength", "fit_q1", "fit_q3", "fit_until")
+
+
+def series(values: Any, name: str = "a", step: timedelta = HOUR) -> pl.DataFrame:
+    times = [START + step * i for i in range(len(values))]
+    columns = {"unique_id": [name] * len(times), "ds": times, "y": list(values)}
+    return pl.DataFrame(columns, schema={"unique_id": pl.String(), "ds": TIME, "y": pl.Float64()})
+
+
+def described(values: Any) -> dict[str, Any]:
+    return describe_values(series(values)).row(0, named=True)
+
+
+def test_a_hand_worked_series() -> None:
+    # Observed 0, 1, 1, 2, 6 (one null): mean 2; Σ(x − 2)² = 4 + 1 + 1 + 0 + 16 = 22, std √(22/4); Q1 1, Q3 2.
+    # Third moment: Σ(x − 2)³ = −8 − 1 − 1 + 0 + 64 = 54; G1 = √(5·4)/3 · (54/5)/(22/5)^1.5.
+    # Fourth: 16 + 1 + 1 + 0 + 256 = 274; g2 = (274/5)/(22/5)² − 3; G2 = 4/(3·2) · (6·g2 + 6).
+    found = described([0.0, 1.0, None, 1.0, 2.0, 6.0])
+    assert found["n"] == 5
+    assert (found["min"], found["max"], found["mean"], found["median"]) == (0.0, 6.0, 2.0, 1.0)
+    assert (found["q1"], found["q3"], found["mode"]) == (1.0, 2.0, 1.0)
+    assert found["std"] == pytest.approx((22 / 4) ** 0.5)
+    assert found["cv"] == pytest.approx((22 / 4) ** 0.5 / 2)
+    assert found["skewness"] == pytest.approx(20**0.5 / 3 * (54 / 5) / (22 / 5) ** 1.5)
+    assert found["kurtosis"] == pytest.approx(4 / 6 * (6 * ((274 / 5) / (22 / 5) ** 2 - 3) + 6))
+    assert (found["share_missing"], found["share_zero"]) == (pytest.approx(1 / 6), pytest.approx(1 / 5))
+    assert (found["sample_start"], found["sample_end"]) == (START, START + 5 * HOUR)
+
+
+def test_the_sample_runs_from_the_first_to_the_last_observed_value() -> None:
+    found = described([None, 1.0, None, 2.0, None])
+    assert (found["sample_start"], found["sample_end"], found["n"]) == (START + HOUR, START + 3 * HOUR, 2)
+
+
+numbers = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), st.integers(-3, 3).map(float))
+
+
+@given(st.lists(numbers, min_size=1, max_size=60))
+def test_statistics_are_those_of_pandas(values: list[float | None]) -> None:
+    found, reference = described(values), pd.Series(values, dtype=float)
+    observed = reference.dropna()
+    expected = {"n": reference.count(), "min": reference.min(), "max": reference.max(), "mean": reference.mean()}
+    expected |= {"median": observed.median() if len(observed) else None, "std": reference.std()}
+    expected |= {
+        "q1": reference.quantile(0.25),
+        "q3": reference.quantile(0.75),
+        "share_missing": reference.isna().mean(),
+    }
+    for name, value in expected.items():
+        if pd.isna(value):
+            assert found[name] is None, name
+        else:
+            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-6), name
+    assert found["mode"] == (observed.mode()[0] if len(observed) else None)
+    assert found["share_zero"] == (pytest.approx((observed == 0).mean()) if len(observed) else None)
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=4, max_size=50).filter(lambda values: len(set(values)) > 1))
+def test_skewness_kurtosis_and_cv_are_those_of_pandas_and_scipy(values: list[int]) -> None:
+    found, reference = described([float(value) for value in values]), pd.Series(values, dtype=float)
+    assert found["skewness"] == pytest.approx(reference.skew(), rel=1e-7, abs=1e-7)
+    assert found["kurtosis"] == pytest.approx(reference.kurt(), rel=1e-7, abs=1e-7)
+    if sum(values):
+        assert found["cv"] == pytest.approx(scipy_stats.variation(reference, ddof=1))
+
+
+def test_cv_is_null_at_mean_zero() -> None:
+    assert described([-1.0, 1.0])["cv"] is None
+    assert described([-3.0, 1.0])["cv"] == pytest.approx(8**0.5 / -1)
+
+
+def test_short_series_have_the_moments_that_exist() -> None:
+    one = described([5.0])
+    assert (one["mean"], one["q1"], one["mode"], one["std"], one["cv"]) == (5.0, 5.0, 5.0, None, None)
+    two, three, four = described([1.0, 2.0]), described([1.0, 2.0, 4.0]), described([1.0, 2.0, 4.0, 4.0])
+    assert (two["skewness"], three["skewness"]) == (None, pytest.approx(pd.Series([1, 2, 4]).skew()))
+    assert (three["kurtosis"], four["kurtosis"]) == (None, pytest.approx(pd.Series([1, 2, 4, 4]).kurt()))
+
+
+def test_a_constant_series_has_neither_skewness_nor_kurtosis() -> None:
+    found = described([0.1] * 40)
+    assert (found["skewness"], found["kurtosis"]) == (None, None)
+    assert (found["min"], found["max"], found["mode"]) == (0.1, 0.1, 0.1)
+    assert found["std"] == pytest.approx(0.0, abs=1e-12)
+    assert described([0.0] * 5)["cv"] is None
+
+
+def test_an_empty_series_has_nulls() -> None:
+    found = described([None, None])
+    assert (found.pop("unique_id"), found.pop("n"), found.pop("share_missing")) == ("a", 0, 1.0)
+    assert set(found.values()) == {None}
+
+
+def test_moments_beyond_floating_point_are_null_not_infinite() -> None:
+    found = described([1e300, -1e300, 3e300, 2e300])
+    assert (found["std"], found["kurtosis"], found["max"]) == (None, None, 3e300)
+
+
+def test_the_smallest_of_the_most_frequent_values_is_the_mode() -> None:
+    assert described([3.0, 1.0, 3.0, 1.0, 2.0])["mode"] == 1.0
+    assert described([9.0, 4.0, 7.0])["mode"] == 4.0
+
+
+def test_dynamics_look_at_the_latest_observed_points() -> None:
+    values = np.random.default_rng(2).normal(size=120).cumsum()
+    frame = series([*[None] * 3, *values, None])
+    found = describe_dynamics(frame, points=100, season_length=6).row(0, named=True)
+    latest = values[-100:]
+    assert found["adf_p"] == adf_p_value(latest)
+    assert found["kpss_p"] == kpss_p_value(latest)
+    assert found["acf_peaks"] == acf_peaks(latest)
+    assert (found["trend_strength"], found["seasonal_strength"]) == strengths(latest, 6)
+    assert describe_dynamics(frame, points=120, season_length=6).row(0)[1] == adf_p_value(values)
+
+
+def test_no_points_leave_dynamics_out() -> None:
+    frame = pl.concat([series(np.arange(50.0) ** 2), series([None], "b")])
+    found = describe_dynamics(frame, points=0)
+    assert found.drop("unique_id").null_count().row(0) == (2,) * 5
+    assert found["unique_id"].to_list() == ["a", "b"]
+    assert found.schema == describe_dynamics(frame).schema
+
+
+def test_series_side_by_side_keep_to_their_own_values() -> None:
+    random = np.random.default_rng(4)
+    parts = [series(random.normal(size=size), name) for name, size in (("a", 40), ("b", 5), ("c", 90))]
+    together = describe_dynamics(pl.concat(parts), points=60)
+    assert together.equals(pl.concat([describe_dynamics(part, points=60) for part in parts]))
+
+
+@pytest.mark.parametrize(("step", "season"), [(HOUR, 24), (timedelta(days=1), 7), (timedelta(days=365), None)])
+def test_the_season_comes_from_the_period_found(step: timedelta, season: int | None) -> None:
+    values = np.random.default_rng(1).normal(size=100)
+    found = describe_dynamics(series(values, step=step)).row(0, named=True)
+    expected = strengths(values, season) if season else (None, None)
+    assert (found["trend_strength"], found["seasonal_strength"]) == expected
+
+
+def test_an_irregular_series_has_no_season_unless_one_is_given() -> None:
+    frame = series(np.random.default_rng(1).normal(size=60))
+    gaps = np.random.default_rng(6).exponential(3600, 60).cumsum()
+    irregular = frame.with_columns(
+        ds=START + pl.Series([timedelta(seconds=gap) for gap in gaps]).cast(pl.Duration("us"))
+    )
+    assert describe_dynamics(irregular)["seasonal_strength"][0] is None
+    assert describe_dynamics(irregular, season_length=5)["seasonal_strength"][0] is not None
+
+
+def test_quartiles_are_fitted_on_the_training_part_alone() -> None:
+    # Shares 0.5/0.2/0.3 of 10 rows: training is 0, 1, 2, 3, 100: Q1 1, Q3 3, until the sixth row.
+    frame = series([0.0, 1.0, 2.0, 3.0, 100.0, -50.0, 700.0, 800.0, 900.0, 1e9])
+    found = fit_quartiles(frame, split="0.5/0.2/0.3", start=None, end=None).row(0)
+    assert found == ("a", 1.0, 3.0, START + 5 * HOUR)
+    later = frame.with_columns(y=pl.when(pl.col("ds") >= START + 5 * HOUR).then(pl.col("y") * -3).otherwise("y"))
+    assert fit_quartiles(later, split="0.5/0.2/0.3", start=None, end=None).row(0) == found
+
+
+def test_quartiles_are_fitted_on_a_sample_interval_that_is_half_open() -> None:
+    frame = series([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+    fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=START + 2 * HOUR, end=START + 7 * HOUR)
+    assert fitted.row(0) == ("a", 3.0, 5.0, START + 7 * HOUR)
+    fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=START + 2 * HOUR, end=None)
+    assert fitted.row(0) == ("a", 2.5, 3.5, START + 5 * HOUR)
+    fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=None, end=START - HOUR)
+    assert fitted.row(0) == ("a", None, None, START - HOUR)
+
+
+def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
+    frame = pl.concat([series([None, None], "b"), series(np.arange(30.0) % 7, "c"), series([4.0], "d")])
+    result = describe(frame, split="0.5/0.2/0.3", stationarity_points=20, season_length=7)
+    stats = result.frames["stats"]
+    assert tuple(stats.columns) == COLUMNS
+    assert stats["unique_id"].to_list() == ["b", "c", "d"]
+    assert stats["fit_q3"][1] == np.quantile(np.arange(15) % 7, 0.75)
+    latest = (np.arange(30.0) % 7)[-20:]
+    assert stats["kpss_p"][1] == kpss_p_value(latest)
+    assert stats["seasonal_strength"][1] == strengths(latest, 7).seasonal
+    assert result.ledger.select("unique_id", "status", "reason").rows() == [
+        ("b", "skipped", "no observed value"),
+        ("c", "ok", None),
+        ("d", "ok", None),
+    ]
+    assert [json.loads(counts) for counts in result.ledger["counts"]] == [{"observed": n} for n in (0, 30, 1)]
+    assert describe(frame.head(0)).frames["stats"].schema == stats.schema
+    assert describe(frame.head(0)).ledger.height == 0
+
+
+def test_the_sample_interval_of_the_step_is_read_in_its_zone() -> None:
+    frame = series(np.arange(10.0))
+    parameters = {"sample_start": "2024-01-01T03:00", "sample_end": "2024-01-01T08:00", "zone": "Europe/Berlin"}
+    stats = describe(frame, stationarity_points=0, **parameters).frames["stats"]
+    assert stats.select("fit_q1", "fit_q3", "fit_until").row(0) == (3.0, 5.0, START + 7 * HOUR)
+
+
+def test_defaults_use_seven_tenths_and_the_latest_thousand_points() -> None:
+    values = np.random.default_rng(0).normal(size=1100).cumsum()
+    stats = describe(series(values)).frames["stats"].row(0, named=True)
+    assert stats["fit_until"] == START + 770 * HOUR
+    assert stats["adf_p"] == adf_p_value(values[-1000:])
+    assert stats["seasonal_strength"] == strengths(values[-1000:], 24).seasonal
+
+
+def test_no_series_makes_a_warning() -> None:
+    random = np.random.default_rng(8)
+    shapes = [
+        random.normal(size=n) * scale for n in (1, 2, 3, 11, 12, 13, 25, 50) for scale in (0.0, 1e-300, 1.0, 1e300)
+    ]
+    shapes += [np.arange(n) * 1.0 for n in (12, 50)] + [np.repeat([0.0, 1.0], 20), np.tile([0.0, 1.0], 20)]
+    frame = pl.concat([series(values, f"{number:03}") for number, values in enumerate(shapes)])
+    stats = describe(frame, season_length=4).frames["stats"]
+    floats = stats.select(pl.col(pl.Float64))
+    assert floats.select(pl.all().is_finite().fill_null(value=True).all()).row(0) == (True,) * floats.width
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"split": "x"}, "split must be three numbers"),
+        ({"stationarity_points": -1}, "stationarity_points must be a number of points, or 0 for none, got -1"),
+        ({"season_length": -2}, "season_length must be a number of points, or 0 for the calendar's, got -2"),
+        ({"zone": "Mars"}, "zone must be an IANA time zone"),
+        ({"sample_start": "soon"}, "sample_start and sample_end give no interval: start must be an ISO time"),
+        (
+            {"sample_start": "2024-01-02", "sample_end": "2024-01-01"},
+            "sample_start and sample_end give no interval: end must lie after start",
+        ),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named(parameters: dict[str, Any], message: str) -> None:
+    defaults: dict[str, Any] = {"split": "0.7/0.1/0.2", "sample_start": "", "sample_end": "", "zone": "UTC"}
+    defaults |= {"stationarity_points": 0, "season_length": 0}
+    assert check_description(**defaults) == (None, None)
+    with pytest.raises(InputError, match=message):
+        check_description(**(defaults | parameters))
+    with pytest.raises(InputError, match=message):
+        describe(series([1.0]), **parameters)
+
+
+def test_category_shares_are_those_of_pandas() -> None:
+    kinds = ["sun", "rain", None, "sun", "fog", "rain", "sun"]
+    frame = series([1.0] * 7).with_columns(weather=pl.Series(kinds))
+    other = series([1.0], "b").with_columns(weather=pl.Series(["fog"]))
+    found = category_shares(pl.concat([frame, other]), "weather")
+    assert found.columns == ["unique_id", "weather", "count", "share"]
+    assert found.filter(unique_id="a").select("weather", "count").rows() == [("sun", 3), ("rain", 2), ("fog", 1)]
+    expected = pd.Series(kinds).value_counts(normalize=True)
+    assert dict(found.filter(unique_id="a").select("weather", "share").rows()) == pytest.approx(expected.to_dict())
+    assert found.filter(unique_id="b").row(0) == ("b", "fog", 1, 1.0)
+
+
+def test_categories_of_other_types_are_counted_and_equal_ones_sorted() -> None:
+    frame = series([1.0] * 4).with_columns(on=pl.Series([True, False, True, False]), code=pl.Series([10, 9, 10, 9]))
+    assert category_shares(frame, "on").rows() == [("a", False, 2, 0.5), ("a", True, 2, 0.5)]
+    assert category_shares(frame, "code").select("code").to_series().to_list() == [10, 9]
+    as_categories = frame.with_columns(kind=pl.Series(["x", "y", "y", None], dtype=pl.Categorical))
+    assert category_shares(as_categories, "kind").select("kind", "count").rows() == [("y", 2), ("x", 1)]
+    assert category_shares(frame.head(0), "on").height == 0
+
+
+def test_columns_that_hold_no_categories_are_refused() -> None:
+    with pytest.raises(InputError, match="column 'y' has type Float64, expected text, categories, booleans or whole"):
+        category_shares(series([1.0]), "y")
+    with pytest.raises(InputError, match="column 'ds' has type"):
+        category_shares(series([1.0]), "ds")
+    with pytest.raises(InputError, match="column 'weather' is missing"):
+        category_shares(series([1.0]), "weather")
+
+
+def test_missing_columns_are_named() -> None:
+    for call in (describe_values, describe_dynamics, describe):
+        with pytest.raises(InputError, match="column 'y' is missing"):
+            call(series([1.0]).drop("y"))
+
+
+def test_pandas_in_pandas_out() -> None:
+    table = series([1.0, 3.0]).to_pandas()
+    for call in (describe_values, describe_dynamics):
+        assert isinstance(call(table), pd.DataFrame)
+    assert describe_values(table)["mean"][0] == 2.0

@@ -1,0 +1,121 @@
+"""Stationarity, autocorrelation and strengths of one series, against statsmodels."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import find_peaks
+from statsmodels.tsa.seasonal import STL
+from statsmodels.tsa.stattools import acf, adfuller, kpss
+
+from sparkhu.steps.dynamics import (
+    Strengths,
+    acf_peaks,
+    adf_p_value,
+    autocorrelation,
+    kpss_p_value,
+    strengths,
+)
+
+RANDOM = np.random.default_rng(11)
+NOISE = RANDOM.normal(size=300)
+SEASON = 5 * np.sin(2 * np.pi * np.arange(300) / 12)
+SERIES = {"noise": NOISE, "walk": NOISE.cumsum(), "season": NOISE + SEASON, "tiny": 1e-200 * NOISE}
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_p_values_are_those_of_statsmodels(name: str) -> None:
+    values = SERIES[name]
+    plain = NOISE if name == "tiny" else values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert adf_p_value(values) == pytest.approx(adfuller(plain)[1], rel=1e-6)
+        assert kpss_p_value(values) == pytest.approx(kpss(plain, regression="c", nlags="auto")[1], rel=1e-9)
+
+
+def test_a_walk_is_told_from_noise() -> None:
+    assert adf_p_value(NOISE) < 0.01
+    assert adf_p_value(NOISE.cumsum()) > 0.05
+    assert kpss_p_value(NOISE) == 0.1
+    assert kpss_p_value(NOISE.cumsum()) < 0.05
+
+
+@pytest.mark.parametrize("test", [adf_p_value, kpss_p_value])
+def test_short_and_constant_series_are_not_tested(test: object) -> None:
+    for values in (np.zeros(0), np.ones(1), np.full(40, 7.5), NOISE[:11], np.zeros(50)):
+        assert test(values) is None  # type: ignore[operator]
+    assert test(NOISE[:12]) is not None  # type: ignore[operator]
+
+
+def test_huge_values_do_not_overflow() -> None:
+    assert adf_p_value(NOISE * 1e300) == pytest.approx(adf_p_value(NOISE), rel=1e-6)
+    assert kpss_p_value(NOISE * 1e300) == pytest.approx(kpss_p_value(NOISE), rel=1e-9)
+    assert acf_peaks((NOISE + SEASON) * 1e300) == acf_peaks(NOISE + SEASON)
+    assert strengths((NOISE + SEASON) * 1e300, 12).seasonal == pytest.approx(strengths(NOISE + SEASON, 12).seasonal)
+
+
+def test_a_straight_line_has_no_dickey_fuller_test() -> None:
+    assert adf_p_value(np.arange(40.0)) is None
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=80).filter(lambda values: np.ptp(values) > 1e-3))
+def test_the_autocorrelation_is_that_of_statsmodels(values: list[float]) -> None:
+    expected = acf(values, nlags=len(values) - 1, fft=False)
+    assert autocorrelation(np.array(values)) == pytest.approx(expected, abs=1e-8)
+
+
+def test_peaks_are_the_lags_of_a_season_highest_first() -> None:
+    # A cosine of period 4: the autocorrelation is (1 − k/n)·cos(kπ/2), so it peaks at 4, 8, 12, … and falls.
+    assert acf_peaks(np.tile([0.0, 1.0, 0.0, -1.0], 25)) == [4, 8, 12, 16, 20]
+    # Of 12 values lags up to 6 are looked at, and 0.67 at lag 4 is above 1.96/√12 = 0.57.
+    assert acf_peaks(np.tile([0.0, 1.0, 0.0, -1.0], 3)) == [4]
+
+
+@pytest.mark.parametrize("name", ["noise", "walk", "season"])
+def test_peaks_are_those_of_scipy_above_the_bound_of_white_noise(name: str) -> None:
+    values = SERIES[name]
+    correlation = acf(values, nlags=151, fft=True)
+    lags, _ = find_peaks(correlation, height=1.96 / np.sqrt(300))
+    expected = sorted((lag for lag in lags if 2 <= lag <= 150), key=lambda lag: -correlation[lag])
+    assert acf_peaks(values) == expected[:5]
+
+
+def test_short_and_constant_series_have_no_peaks_at_all() -> None:
+    assert acf_peaks(np.array([1.0, 2.0, 1.0])) is None
+    assert acf_peaks(np.full(20, 3.0)) is None
+    assert acf_peaks(np.zeros(0)) is None
+    assert acf_peaks(np.array([1.0, 2.0, 1.0, 2.0])) == []
+
+
+def test_strengths_follow_hyndmans_definition() -> None:
+    values = NOISE + SEASON + np.arange(300) / 50
+    parts = STL(values, period=12).fit()
+    seasonal = 1 - np.var(parts.resid) / np.var(parts.seasonal + parts.resid)
+    trend = 1 - np.var(parts.resid) / np.var(parts.trend + parts.resid)
+    assert strengths(values, 12) == pytest.approx(Strengths(trend, seasonal), rel=1e-9)
+    assert seasonal > 0.9
+
+
+def test_noise_has_weak_strengths_and_never_negative_ones() -> None:
+    found = strengths(NOISE, 12)
+    assert 0 <= found.trend < 0.4
+    assert 0 <= found.seasonal < 0.5
+
+
+def test_strengths_need_a_season_and_two_of_it() -> None:
+    nothing = Strengths(None, None)
+    assert strengths(NOISE, 1) == nothing
+    assert strengths(NOISE, 0) == nothing
+    assert strengths(NOISE[:23], 12) == nothing
+    assert strengths(NOISE[:24], 12) != nothing
+    assert strengths(np.full(48, 2.0), 12) == nothing
+    assert strengths(np.zeros(0), 12) == nothing
+    assert strengths(NOISE[:4], 2) != nothing
+
+
+def test_what_vanishes_has_no_strength() -> None:
+    line = strengths(np.arange(48.0), 12)
+    assert line.seasonal == 0.0
+    assert line.trend == pytest.approx(1.0)
