@@ -19,7 +19,7 @@ PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components",
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 HEAVY = {"kfp", "matplotlib", "mlflow", "pandas", "plotly", "pyarrow", "scipy", "sklearn", "statsmodels"}
-STEPS_MAY_IMPORT = {"errors", "frame", "ledger", "periods", "splits", "steps", "zones", "calendars"}
+STEPS_MAY_IMPORT = {"errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"}
 
 
 @cache
