@@ -257,3 +257,10 @@ def test_a_profile_without_a_needed_column_is_refused(column: str) -> None:
 def test_rows_of_the_step_are_those_of_the_plain_function() -> None:
     frame: Any = at([0, 4, 9, 30])
     assert grid(frame, 5).equals(resample_to_median_gap(frame))
+
+
+def test_a_median_gap_of_one_microsecond_makes_a_grid() -> None:
+    us = timedelta(microseconds=1) / MINUTE
+    result = resample_irregular(at([0, us, 3 * us]), row(us))
+    assert result.frames["observations"]["y"].to_list() == [0.0, 1.0, 1.0, 2.0]
+    assert result.ledger["status"].to_list() == ["ok"]
