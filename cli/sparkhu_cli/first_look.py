@@ -1,27 +1,10 @@
-"""What is found before anything starts: bad parameters, and sources that cannot be used."""
+"""A look at the source before anything starts."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 LOOK_BYTES: Final = 16_000_000
-
-
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Check what the types of the parameters leave open: instants, zone, split, period.
-
-    Raises:
-        InputError: A parameter cannot be used; the message names it.
-    """
-    from sparkhu.periods import Period
-    from sparkhu.splits import parse_split
-    from sparkhu.steps.validation import requested_interval
-
-    requested_interval(parameters["start"], parameters["end"], parameters["zone"])
-    if parameters.get("split"):
-        parse_split(parameters["split"])
-    if parameters.get("period"):
-        Period.parse(parameters["period"], parameters["zone"])
 
 
 def look_first(parameters: Mapping[str, Any]) -> None:

@@ -6,8 +6,11 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.options import INTERVAL_OPTIONS, SOURCE_OPTIONS, given, out_option, source_option, with_options
+from sparkhu_cli.options import INTERVAL_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
 from sparkhu_cli.session import Session
+
+# What the predict pipeline takes beside its source; how the series were prepared comes with the model.
+PREPARATION = ("duplicates", "model_name", "max_failed_share")
 
 
 @click.command(
@@ -24,12 +27,12 @@ from sparkhu_cli.session import Session
 @click.pass_obj
 def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
     """Forecast new observations of the series with the champion that earlier runs registered; nothing is trained."""
-    from sparkhu_cli.first_look import check_parameters, look_first
+    from sparkhu_cli.first_look import look_first
     from sparkhu_cli.pipeline_run import run_pipeline
     from sparkhu_cli.terminal import Terminal
-    from sparkhu_pipelines.parameters import SourceParameters
+    from sparkhu_pipelines.parameters import SourceParameters, run_parameters
 
-    parameters = SourceParameters(**given(options)).model_dump()
-    check_parameters(parameters)
+    checked = run_parameters(options, {"model_name": model}).model_dump()
+    parameters = {name: checked[name] for name in (*SourceParameters.model_fields, *PREPARATION)}
     look_first(parameters)
-    run_pipeline("predict", {**parameters, "model_name": model}, out=out, session=session, terminal=Terminal())
+    run_pipeline("predict", parameters, out=out, session=session, terminal=Terminal())

@@ -41,15 +41,14 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 
 
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
-    """Look at parameters and source, then run the forecast pipeline.
+    """Look at the source, then run the forecast pipeline.
 
     Raises:
-        InputError: A parameter or the source cannot be used.
+        InputError: The source cannot be used.
         SparkhuError: The run fails.
     """
-    from sparkhu_cli.first_look import check_parameters, look_first
+    from sparkhu_cli.first_look import look_first
     from sparkhu_cli.pipeline_run import run_pipeline
 
-    check_parameters(parameters)
     look_first(parameters)
     run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
