@@ -1,7 +1,9 @@
 """Forecast new observations with a champion from the registry."""
 
+import shutil
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sparkhu.execution import Outputs, metadata, recorded, run_step
@@ -24,7 +26,9 @@ def fetch_champion(model_name: str, *, out: Path | str) -> dict[str, Any]:
         InputError: There is no such model, or it has no champion.
     """
     with recorded("load_champion", inputs=[], outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
-        bundle, version = load_champion(model_name, draft)
+        with TemporaryDirectory(dir=draft.parent) as downloaded:
+            bundle, version = load_champion(model_name, Path(downloaded))
+            shutil.copytree(bundle.folder, draft, dirs_exist_ok=True)
         notes.say(f"version {version.version} of '{model_name}' forecasts: {bundle.flavor}, made by {bundle.code}")
         notes.sources = tuple(dict(source) for source in bundle.sources)
     return {**metadata(out), "version": version.version}
