@@ -127,4 +127,4 @@ def _failure(failures: list[Event], log: Path) -> SparkhuError:
     first = failures[0]
     if first["exit_code"] == InputError.exit_code:
         return InputError(first["message"])
-    return SparkhuError(f"step {first['step']} failed: {first['message']}. The log '{log}' tells more.")
+    return SparkhuError(f"step {first['step']} failed: {first['message'].rstrip('.')}. The log '{log}' tells more.")

@@ -130,7 +130,7 @@ def load_parameters(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text())
     except OSError as error:
         raise InputError(f"parameter file '{file}' cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"parameter file '{file}' is no YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"parameter file '{file}' must map names to values, such as `horizon: 24`.")

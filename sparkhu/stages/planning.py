@@ -1,5 +1,6 @@
 """Plan the groups of series that share a model, and index their windows."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def plan_windows(
     params = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
     sources = open_inputs({"sequences": sequences})
     with recorded("index_windows", inputs=[sequences, profile], outputs=[plan, windows], params=params) as (notes, at):
-        for message in _write_plan(open_dataset(profile), at[0], horizon, input_size, zone):
+        sizes = {"horizon": horizon, "input_size": input_size}
+        for message in _write_plan(open_dataset(profile), sources["sequences"][0], at[0], sizes, zone):
             notes.say(message)
         index = partial(_index_shard, at[0], at[1], stride, zone)
         entries, shards = [], []
@@ -61,17 +63,31 @@ def plan_windows(
     return metadata(windows)
 
 
-def _write_plan(profile: Dataset, draft: Path, horizon: int, input_size: int, zone: str) -> list[str]:
-    tables = [
-        pl.read_parquet(profile.file(shard.name)).with_columns(shard=pl.lit(shard.name)) for shard in profile.shards
-    ]
-    planned = plan_groups(pl.concat(tables), horizon=horizon, input_size=input_size, zone=zone)
+def _write_plan(profile: Dataset, sequences: Dataset, draft: Path, sizes: Mapping[str, int], zone: str) -> list[str]:
+    tables = [_with_points(profile, sequences, shard.name) for shard in profile.shards]
+    planned = plan_groups(pl.concat(tables), zone=zone, **sizes)
+    table = planned.profile.with_columns(n=pl.col("observed")).drop("observed")
     shards = [
-        write_shard(draft, shard.name, planned.profile.filter(pl.col("shard") == shard.name).drop("shard"))
+        write_shard(draft, shard.name, table.filter(pl.col("shard") == shard.name).drop("shard"))
         for shard in profile.shards
     ]
     write_manifest(draft, "series", shards)
     return planned.notes
+
+
+def _with_points(profile: Dataset, sequences: Dataset, name: str) -> pl.DataFrame:
+    """Read a shard of the profile; `n` counts the evenly spaced points up to the end of the test part.
+
+    Windows lie over these, gaps included, and not over the observed points alone.
+    """
+    table = pl.read_parquet(profile.file(name))
+    ends = table.lazy().select("unique_id", "test_end")
+    rows = pl.scan_parquet(sequences.file(name)).select("unique_id", "ds").join(ends, on="unique_id")
+    points = rows.filter(pl.col("ds") < pl.col("test_end")).group_by("unique_id").agg(points=pl.len()).collect()
+    counted = table.join(points, on="unique_id", how="left", maintain_order="left")
+    return counted.with_columns(
+        shard=pl.lit(name), observed=pl.col("n"), n=pl.col("points").fill_null(0).cast(pl.Int64)
+    ).drop("points")
 
 
 def _index_shard(
