@@ -2,9 +2,10 @@
 
     python tests/mutate.py [--workers N] [MODULE ...]
 
-Works on a copy under `build/`, so that the tree may be edited meanwhile, and keeps the verdicts on functions that did
-not change. mutmut leaves decorated functions alone, and the public step functions are decorated; in the copy
-`@decorator def step` therefore becomes `step = decorator(step)`, which is the same thing.
+Works on a copy under `build/mutation`, so that the tree may be edited meanwhile, and keeps the verdicts on functions
+that did not change. A named module is judged by its own test file, where it has one; without names all modules are
+judged by all tests of the steps. mutmut leaves decorated functions alone, and the public step functions are decorated;
+in the copy `@decorator def step` therefore becomes `step = decorator(step)`, which is the same thing.
 """
 
 import argparse
@@ -16,12 +17,35 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPY = ROOT / "build" / "mutation"
-LOG = ROOT / "build" / "mutation.log"
-LOG_LINES = 40
-STEPS = Path("sparkhu/steps")
-KILLED = {"killed", "timeout", "segfault", "caught by type check"}
+STEPS, TESTS = Path("sparkhu/steps"), Path("tests/sparkhu/steps")
 REQUIRED_SHARE = 0.80
+LOG_LINES = 40
+# Polars' threads do not survive a fork. So workers are forked from a server that has imported much and run nothing:
+# were it to collect the tests, it might start Polars' threads, and every mutant would hang.
+PRELOADED = ("hypothesis", "numpy", "pandas", "polars", "scipy.stats")
+CONFIGURATION = """\
+[mutmut]
+source_paths = sparkhu
+only_mutate =
+{modules}
+pytest_add_cli_args =
+    -q
+    -p
+    no:cacheprovider
+    -p
+    no:xdist
+    -p
+    no:cov
+    -W
+    ignore::pytest.PytestAssertRewriteWarning
+pytest_add_cli_args_test_selection =
+{tests}
+process_isolation = forkserver
+forkserver_warmup = import
+preload_modules_file = preloaded.txt
+timeout_multiplier = 5.0
+timeout_constant = 10.0
+"""
 
 
 def undecorated(source: str) -> str:
@@ -40,43 +64,58 @@ def undecorated(source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def copy_tree() -> None:
+def copy_tree(copy: Path) -> None:
     """Bring the copy up to date, touching only the files that changed."""
-    wanted = [ROOT / "pyproject.toml", *(ROOT / "sparkhu").rglob("*.py"), *(ROOT / "tests/sparkhu").rglob("*.py")]
-    wanted += [ROOT / "tests/conftest.py"]
-    targets = {COPY / path.relative_to(ROOT): path for path in wanted}
+    wanted = [*(ROOT / "sparkhu").rglob("*.py"), *(ROOT / "tests/sparkhu").rglob("*.py")]
+    wanted += [ROOT / "pyproject.toml", ROOT / "tests/conftest.py"]
+    texts = {copy / path.relative_to(ROOT): path.read_text("utf-8") for path in wanted}
     for folder in ("sparkhu", "tests"):
-        for stale in set((COPY / folder).rglob("*.py")) - set(targets):
+        for stale in set((copy / folder).rglob("*.py")) - set(texts):
             stale.unlink()
-    for target, path in targets.items():
-        text = path.read_text("utf-8")
-        if path.is_relative_to(ROOT / STEPS):
-            text = undecorated(text)
-        if not target.exists() or target.read_text("utf-8") != text:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
+    for target, text in texts.items():
+        write(target, undecorated(text) if target.parent == copy / STEPS else text)
 
 
-def run_mutmut(modules: list[str], workers: int) -> None:
-    """Let mutmut judge every mutant of the modules (all steps when none is named)."""
-    patterns = [f"sparkhu.steps.{module}.*" for module in modules]
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers), *patterns]
+def configure(copy: Path, modules: list[str]) -> None:
+    """Tell mutmut what to break and which tests to ask."""
+    own = [str(TESTS / f"test_{module}.py") for module in modules]
+    tests = own if own and all((ROOT / test).is_file() for test in own) else [str(TESTS)]
+    broken = [str(STEPS / f"{module}.py") for module in modules] or [str(STEPS / "*.py")]
+    write(copy / "setup.cfg", CONFIGURATION.format(modules=indented(broken), tests=indented(tests)))
+    write(copy / "preloaded.txt", "\n".join(PRELOADED))
+
+
+def indented(lines: list[str]) -> str:
+    """Write one value a line, as configparser wants it."""
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def write(target: Path, text: str) -> None:
+    """Write a file unless it says so already: mutmut goes by the times of files."""
+    if not target.exists() or target.read_text("utf-8") != text:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+
+
+def run_mutmut(copy: Path, workers: int) -> None:
+    """Let mutmut judge every mutant of the copy."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers)]
     # A worker judges one mutant on one core; Polars would start a thread for every core in each.
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    with LOG.open("w") as log:
-        ended = subprocess.run(command, check=False, cwd=COPY, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    log = copy / "mutation.log"
+    with log.open("w") as out:
+        ended = subprocess.run(command, check=False, cwd=copy, env=environment, stdout=out, stderr=subprocess.STDOUT)
     if ended.returncode != 0:
-        lines = LOG.read_text("utf-8").replace("\r", "\n").splitlines()
-        raise SystemExit("\n".join([*lines[-LOG_LINES:], f"mutmut could not do its work; all of its log: {LOG}"]))
+        lines = log.read_text("utf-8").replace("\r", "\n").splitlines()
+        raise SystemExit("\n".join([*lines[-LOG_LINES:], f"mutmut could not do its work; all of its log: {log}"]))
 
 
-def verdicts(modules: list[str]) -> dict[str, str]:
-    """Return mutmut's verdict on every mutant of the modules."""
+def verdicts(copy: Path) -> dict[str, str]:
+    """Return mutmut's verdict on every mutant; only `killed` means that a test noticed it."""
     command = [sys.executable, "-m", "mutmut", "results", "--all", "true"]
-    listing = subprocess.run(command, cwd=COPY, check=True, capture_output=True, text=True).stdout
+    listing = subprocess.run(command, cwd=copy, check=True, capture_output=True, text=True).stdout
     pairs = (line.strip().rpartition(": ")[::2] for line in listing.splitlines())
-    found = {mutant: verdict for mutant, verdict in pairs if mutant and verdict != "not checked"}
-    return {mutant: verdict for mutant, verdict in found.items() if not modules or module_of(mutant) in modules}
+    return {mutant: verdict for mutant, verdict in pairs if mutant and verdict != "not checked"}
 
 
 def module_of(mutant: str) -> str:
@@ -93,21 +132,23 @@ def main() -> int:
     for module in arguments.modules:
         if not (ROOT / STEPS / f"{module}.py").is_file():
             parser.error(f"there is no module {module} in {STEPS}")
-    copy_tree()
-    run_mutmut(arguments.modules, arguments.workers)
-    judged = verdicts(arguments.modules)
+    copy = ROOT / "build" / "mutation" / ("-".join(arguments.modules) or "all")
+    copy_tree(copy)
+    configure(copy, arguments.modules)
+    run_mutmut(copy, arguments.workers)
+    judged = verdicts(copy)
     if not judged:
         raise SystemExit("mutmut judged no mutant")
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for mutant, verdict in judged.items():
-        counts[module_of(mutant)][verdict in KILLED] += 1
-        if arguments.modules and verdict not in KILLED:
+        counts[module_of(mutant)][verdict == "killed"] += 1
+        if arguments.modules and verdict != "killed":
             print(f"{verdict}: {mutant}")
     total = sum(counts.values(), Counter[bool]())
     for module, count in [*sorted(counts.items()), ("all", total)]:
         print(f"{module:<16} {count[True]:>5} of {count.total():>5} mutants killed {count[True] / count.total():>7.1%}")
     if arguments.modules:
-        print(f"To see one: cd {COPY.relative_to(ROOT)} && {sys.executable} -m mutmut show MUTANT")
+        print(f"To see one: cd {copy.relative_to(ROOT)} && {sys.executable} -m mutmut show MUTANT")
     else:
         print("To list what survived in a module: make mutate STEPS=module")
     return 0 if total[True] >= REQUIRED_SHARE * total.total() else 1
