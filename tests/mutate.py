@@ -22,20 +22,27 @@ REQUIRED_SHARE = 0.80
 LOG_LINES = 40
 # Polars' threads do not survive a fork. So workers are forked from a server that has imported much and run nothing:
 # were it to collect the tests, it might start Polars' threads, and every mutant would hang.
-PRELOADED = ("hypothesis", "numpy", "pandas", "polars", "scipy.stats")
+PRELOADED = ("hypothesis", "numpy", "pandas", "pandas.testing", "polars", "pytest", "scipy.stats")
+# Starting pytest is most of what a mutant costs. A worker judges one mutant on one core.
+QUICK = {
+    "HYPOTHESIS_PROFILE": "mutation",
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 CONFIGURATION = """\
 [mutmut]
 source_paths = sparkhu
 only_mutate =
 {modules}
 pytest_add_cli_args =
-    -q
+    --assert=plain
     -p
     no:cacheprovider
     -p
-    no:xdist
+    no:unraisableexception
     -p
-    no:cov
+    no:threadexception
     -W
     ignore::pytest.PytestAssertRewriteWarning
 pytest_add_cli_args_test_selection =
@@ -100,8 +107,7 @@ def write(target: Path, text: str) -> None:
 def run_mutmut(copy: Path, workers: int) -> None:
     """Let mutmut judge every mutant of the copy."""
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers)]
-    # A worker judges one mutant on one core; Polars would start a thread for every core in each.
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | QUICK
     log = copy / "mutation.log"
     with log.open("w") as out:
         ended = subprocess.run(command, check=False, cwd=copy, env=environment, stdout=out, stderr=subprocess.STDOUT)
