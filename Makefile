@@ -23,11 +23,11 @@ demo: $(VENV)/.installed ## Run the whole pipeline on real series and say where 
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests; more than 90 % of the library must be covered
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term
 
 .PHONY: test-full
 test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves out
-	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice 80 % (STEPS="outliers gaps" for some)

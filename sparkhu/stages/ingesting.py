@@ -1,5 +1,6 @@
 """Read a source into shards: the one shuffle of a run."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sparkhu import ledger
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.shards import write_manifest, write_shard
-from sparkhu.sources import SourceOptions, read_source
+from sparkhu.sources import Roles, SourceOptions, read_source
 from sparkhu.steps.ingestion import raw_shards
 
 
@@ -28,11 +29,12 @@ def ingest_source(
     Raises:
         InputError: The source cannot be read, or what it holds cannot be told safely.
     """
-    params = {"source": source, **asdict(options), "max_failed_share": max_failed_share}
+    params: dict[str, Any] = {"source": source, **asdict(options), "max_failed_share": max_failed_share}
     with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
         raw = read_source(source, options)
         for message in raw.notes:
             notes.say(message)
+        params.update(_chosen(raw.roles))
         slices = raw_shards(raw.frame)
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
@@ -42,3 +44,12 @@ def ingest_source(
         notes.rows_in = notes.rows_out = raw.frame.height
         notes.series_in = counts.height
     return metadata(out)
+
+
+def _chosen(roles: Sequence[Roles]) -> dict[str, Any]:
+    """Give the columns that were taken, for the record; nothing where files of one source differ in them."""
+    if len(roles) != 1:
+        return {}
+    (only,) = roles
+    value = "" if only.wide else only.values[0].column
+    return {"time": only.time.column, "value": value, "id": only.id.column if only.id else "", "wide": only.wide}

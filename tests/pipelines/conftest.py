@@ -57,7 +57,11 @@ def write_observations(path: Path, *, hours: range) -> None:
         lines.append(f"visitors,{at.isoformat()},{noise.normal(10.0, 1.0)}")
     lines += [f"still,{(START + timedelta(hours=hour)).isoformat()},1.5" for hour in hours]
     lines += [f"short,{(START + timedelta(hours=hour)).isoformat()},{hour}" for hour in hours[:3]]
-    lines += [f"pump,{(START + timedelta(hours=5)).isoformat()},77.0", "pump,yesterday,1.0", "pump,2024-01-02T00:30:00+00:00,wet"]
+    lines += [
+        f"pump,{(START + timedelta(hours=5)).isoformat()},77.0",
+        "pump,yesterday,1.0",
+        "pump,2024-01-02T00:30:00+00:00,wet",
+    ]
     path.write_text("\n".join(lines) + "\n")
 
 

@@ -3,6 +3,7 @@
 import json
 
 import polars as pl
+import pytest
 
 from sparkhu.results import check_metrics
 from sparkhu_components import COMPONENTS
@@ -10,6 +11,8 @@ from tests.pipelines.conftest import HOURS, Finished
 
 ONLY_IN_PREDICT = {"load_champion", "forecast_new", "publish_forecasts"}
 TWICE = {"flag_outliers": ["flag_outliers_regular", "flag_outliers_irregular"]}
+
+pytestmark = pytest.mark.xdist_group("pipelines")
 
 
 def test_every_task_of_both_ways_of_the_split_ran_once(finished: Finished) -> None:

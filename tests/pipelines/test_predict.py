@@ -8,6 +8,8 @@ import pytest
 from sparkhu.errors import InputError
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
 
+pytestmark = pytest.mark.xdist_group("pipelines")
+
 
 @pytest.fixture(scope="module")
 def predicted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:

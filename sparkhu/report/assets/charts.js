@@ -49,6 +49,8 @@ const line = (x, y, name, colour, width, more = {}) => ({
   x, y, name, type: "scatter", mode: "lines", connectgaps: false, line: { color: colour, width, ...more }, hovertemplate: "%{y:.5g}",
 });
 
+const CROWDED = 150;
+
 function marks(x, y, places, name, colour, size, width) {
   const marker = { symbol: "circle-open", color: colour, size, line: { width } };
   const at = (values) => places.map((place) => values[place]);
@@ -73,7 +75,9 @@ function curves(part, colours) {
   const alone = isolated(part.raw);
   if (alone.length) traces.push({ ...marks(x, part.raw, alone, "observed", colours.raw, 4, 1), hoverinfo: "skip", hovertemplate: null });
   if (part.filled.length) traces.push(marks(x, part.y, part.filled, "filled", colours.accent, 5.5, 1.3));
-  if (part.outliers.length) traces.push(marks(x, value, part.outliers, "outlier", colours.ring, 10, 2));
+  // Many rings of full size would hide the line that they mark.
+  const [size, width] = part.outliers.length > CROWDED ? [4.5, 1] : [10, 2];
+  if (part.outliers.length) traces.push(marks(x, value, part.outliers, "outlier", colours.ring, size, width));
   return { x, traces };
 }
 
