@@ -79,6 +79,13 @@ def test_months_are_found_on_any_day_and_the_day_is_kept(day: int) -> None:
     assert (profile["period_error"], profile["share_explained"]) == (0.0, 1.0)
 
 
+def test_quarters_and_years_keep_their_day_too() -> None:
+    thirtieths = [datetime(2000 + i // 4, 3 * (i % 4) + 2, 28 if i % 4 == 0 else 30) for i in range(24)]
+    frame = frame_of(quarters=thirtieths, years=pd.date_range("2000-06-15", periods=12, freq=pd.DateOffset(years=1)))
+    profile = detect_regularity(frame).frames["profile"]
+    assert profile.select("period_label", "month_day").rows() == [("1q", 30), ("1y", 15)]
+
+
 def test_five_years_quarters_and_months_are_enough_and_a_point_fewer_is_no_decision() -> None:
     for frequency, label in (("YS", "1y"), ("QE", "1q"), ("MS", "1mo"), ("D", "1d"), ("h", "1h")):
         times = pd.date_range("2021-03-01", periods=5, freq=frequency)
