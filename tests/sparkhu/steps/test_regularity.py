@@ -1,7 +1,6 @@
 """Regularity: periods of every kind, what has none, the profile, the history and the split."""
 
 import json
-import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -396,8 +395,3 @@ def test_the_split_sends_every_row_one_way() -> None:
     assert [json.loads(counts)["regular"] for counts in result.ledger["counts"]] == [1, 0, 0]
     empty = split_by_regularity(frame.head(0), profile.head(0))
     assert (empty.frames["regular"].schema, empty.counts) == (frame.schema, {"regular": 0, "irregular": 0})
-
-
-def test_shares_add_up_to_numbers() -> None:
-    found = find_periods(frame_of(a=np.cumsum([0, 1, 1, 1, 1, 1.5]) * HOUR)).row(0, named=True)
-    assert math.isclose(found["share_explained"], 0.8)
