@@ -21,9 +21,8 @@ def describe(
         split: Training, validation and test part: shares of each series, or numbers of its rows.
         stationarity_points: Latest points that the costly tests look at; 0 leaves the tests out.
     """
-    from sparkhu.steps.description import describe as step
-
     from sparkhu.execution import run_step
+    from sparkhu.steps.description import describe as step
 
     stats.metadata.update(
         run_step(

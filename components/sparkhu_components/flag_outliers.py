@@ -13,6 +13,7 @@ def flag_outliers(
     flags: Output[Dataset],
     width: float = 1.5,
     action: str = "flag",
+    max_share: float = 0.05,
     way: str = "regular",
 ) -> None:
     """Flag points beyond the fences of the interquartile range.
@@ -24,6 +25,7 @@ def flag_outliers(
         width: Distance of the fences from the quartiles, in interquartile ranges.
         action: flag: count as missing; flag_only: mark, change nothing; null: remove the value; clip:
             pull it to the fence.
+        max_share: Largest share of a series' points that the action is done to; what goes beyond is marked and kept.
         way: Way of the split that these series go, for the ledger and the log.
     """
     from sparkhu.execution import run_step
@@ -40,6 +42,6 @@ def flag_outliers(
             outputs={
                 "flags": (flags.path, "columns"),
             },
-            params={"width": width, "action": action},
+            params={"width": width, "action": action, "max_share": max_share},
         )
     )

@@ -71,6 +71,7 @@ def forecast_pipeline(
     stationarity_points: int = 1000,
     outlier_width: float = 1.5,
     outlier_action: str = "flag",
+    max_outlier_share: float = 0.05,
     preserve_last: bool = False,
     fill: str = "",
     fill_edge: str = "leave",
@@ -101,6 +102,7 @@ def forecast_pipeline(
         stationarity_points: Latest points that the costly tests look at; 0: no tests.
         outlier_width: Distance of the fences from the quartiles, in interquartile ranges.
         outlier_action: What becomes of outliers: flag, flag_only, null or clip.
+        max_outlier_share: Largest share of a series' points that this is done to; what goes beyond is marked and kept.
         preserve_last: Mark no gap in the last period before `end`.
         fill: Strategy of gap filling for every series; empty: the best on masked known points.
         fill_edge: Missing points before the first or after the last known one: leave or nearest.

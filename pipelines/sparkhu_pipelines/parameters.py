@@ -44,6 +44,9 @@ class PreparationParameters(SourceParameters):
     outlier_action: Literal["flag", "flag_only", "null", "clip"] = Field(
         "flag", description="What becomes of outliers: count as missing, only marked, removed, or pulled to the fence."
     )
+    max_outlier_share: float = Field(
+        0.05, ge=0, le=1, description="Largest share of a series' points that this is done to; the rest are kept."
+    )
     preserve_last: bool = Field(False, description="Mark no gap in the last period before `end`.")
     fill: Literal["", "mean", "median", "last", "next", "linear"] = Field(
         "", description="Strategy of gap filling for every series; empty: the best on masked known points."

@@ -98,6 +98,7 @@ def _flags(given: dict[str, Any], observations: Any, described: dsl.PipelineTask
         stats=described.outputs["stats"],
         width=given["outlier_width"],
         action=given["outlier_action"],
+        max_share=given["max_outlier_share"],
         way=way,
     )
     return task.set_display_name(f"flag-outliers-{way}")

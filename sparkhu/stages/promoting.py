@@ -25,6 +25,7 @@ PREPARATION = {
     "zone": ("detect_regularity", "zone"),
     "outlier_width": ("flag_outliers_regular", "width"),
     "outlier_action": ("flag_outliers_regular", "action"),
+    "max_outlier_share": ("flag_outliers_regular", "max_share"),
     "fill_edge": ("fill_linear", "edge"),
     "max_gap_points": ("fill_linear", "max_gap_points"),
 }

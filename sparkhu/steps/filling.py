@@ -74,7 +74,7 @@ def fill_linear(frame: pl.DataFrame, *, edge: Edge = "leave", max_gap_points: in
 
     Returns:
         The frame with `y` filled, `y_raw` as observed, `fill_strategy` where a value was filled, and
-        `available_at` of filled values. A flagged point that cannot be filled becomes null.
+        `available_at` of filled values. A flagged point that cannot be filled keeps its value.
 
     Raises:
         InputError: A column is missing, rows are out of order, or a parameter cannot be used.
@@ -105,7 +105,8 @@ def put(frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Ex
     Args:
         frame: The frame that `points` were read from.
         points: Its points.
-        estimate: Value and availability for each row; NaN where a missing point stays null.
+        estimate: Value and availability for each row; NaN where a missing point stays as it is: null, or the
+            observed value where it only counted as missing.
         strategy: The label of each filled row.
 
     Returns:
@@ -116,7 +117,7 @@ def put(frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Ex
     done = missing & value.is_not_null()
     earlier = "fill_strategy" if "fill_strategy" in frame.columns else pl.lit(None, dtype=pl.String)
     return frame.with_columns(
-        y=pl.when(missing).then(value).otherwise("y"),
+        y=pl.when(done).then(value).otherwise("y"),
         y_raw=pl.col("y_raw" if "y_raw" in frame.columns else "y"),
         available_at=pl.when(done).then(times(estimate.latest)).otherwise("available_at"),
         fill_strategy=pl.when(done).then(strategy).otherwise(earlier),

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import accepts_pandas, check_frame
+from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import check_table
@@ -20,12 +20,14 @@ Action = Literal["flag", "flag_only", "null", "clip"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
-def check_outliers(*, width: float, action: str) -> None:
+def check_outliers(*, width: float, action: str, max_share: float = 1.0) -> None:
     """Check the parameters of the step.
 
     Raises:
-        InputError: `width` is negative or not a number, or `action` is unknown.
+        InputError: `width` is negative or not a number, `action` is unknown, or `max_share` is no share.
     """
+    if not 0 <= max_share <= 1:
+        raise InputError(f"max_share must be a share from 0 to 1, got {max_share}. Usual is 0.05.")
     if not 0 <= width < float("inf"):
         raise InputError(f"width must be a number of interquartile ranges, 0 or more, got {width}. Usual is 1.5.")
     if action not in ACTIONS:
@@ -112,45 +114,91 @@ def _replacement(action: Action) -> pl.Expr:
 
 
 def flag_outliers(
-    observations: pl.DataFrame, stats: pl.DataFrame, *, width: float = 1.5, action: Action = "flag"
+    observations: pl.DataFrame,
+    stats: pl.DataFrame,
+    *,
+    width: float = 1.5,
+    action: Action = "flag",
+    max_share: float = 0.05,
 ) -> StepResult:
     """Flag the outliers of a shard by the quartiles of each series' training part.
 
+    Fences around the quartiles describe a series whose level and spread last. One that trends leaves them for good, and
+    its newest points are no faults. So `action` is done to a share of the points, `max_share` and one, at most:
+    counted over the training part, behind it point by point up to each. What goes beyond is flagged and kept.
+
     Args:
         observations: Rows of the shard.
-        stats: One row a series with `fit_q1` and `fit_q3`.
+        stats: One row a series with `fit_q1`, `fit_q3` and, where the training part ends in the data, `fit_until`.
         width: See `flag_iqr`.
         action: See `flag_iqr`.
+        max_share: Largest share of a series' observed points that `action` is done to.
 
     Returns:
         `flags`: columns `y`, `y_raw`, `is_outlier`, `needs_fill`, aligned with the rows. The ledger counts
-        `outliers` and tells (`equal_quartiles`) where q1 = q3, so that everything else is outside.
-        A series without quartiles is skipped.
+        `outliers`, those `kept`, and tells (`equal_quartiles`) where q1 = q3, so that everything else is outside.
+        A series without quartiles, or that the fences do not fit (`kept` > 0), is `skipped` in it.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
-    check_outliers(width=width, action=action)
+    check_outliers(width=width, action=action, max_share=max_share)
     check_frame(observations, "unique_id", "ds", "y")
     check_table(stats, "fit_q1", "fit_q3")
     quartiles = stats.select("unique_id", q1="fit_q1", q3="fit_q3")
     flagged = flag_iqr(observations, quartiles, width=width, action=action)
-    return StepResult({"flags": flagged.select("y", "y_raw", "is_outlier", "needs_fill")}, _ledger(flagged, quartiles))
-
-
-def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame) -> pl.DataFrame:
-    found = flagged.group_by("unique_id", maintain_order=True).agg(outliers=pl.col("is_outlier").sum())
-    found = found.join(quartiles, on="unique_id", how="left", maintain_order="left").with_columns(
-        missing=pl.col("q1").is_null() | pl.col("q3").is_null()
+    kept = _beyond_share(flagged, stats, max_share)
+    flags = flagged.select(
+        y=pl.when(kept).then("y_raw").otherwise("y"),
+        y_raw="y_raw",
+        is_outlier="is_outlier",
+        needs_fill=pl.col("needs_fill") & ~kept,
     )
+    return StepResult({"flags": flags}, _ledger(flagged.with_columns(kept=kept), quartiles, max_share))
+
+
+def _beyond_share(flagged: pl.DataFrame, stats: pl.DataFrame, max_share: float) -> pl.Series:
+    """Mark the outliers beyond the share that may be changed; no point's mark depends on a later part's points."""
+    until = stats.select("unique_id", until="fit_until" if "fit_until" in stats.columns else pl.lit(None, dtype=TIME))
+    rows = flagged.join(until, on="unique_id", how="left", maintain_order="left").with_columns(
+        fitted=(pl.col("ds") < pl.col("until")).fill_null(value=True), known=pl.col("y_raw").is_not_null()
+    )
+    counts = {
+        name: pl.when("fitted")
+        .then((pl.col(name) & pl.col("fitted")).sum().over("unique_id"))
+        .otherwise(pl.col(name).cum_sum().over("unique_id"))
+        for name in ("is_outlier", "known")
+    }
+    return rows.select(pl.col("is_outlier") & (counts["is_outlier"] > 1 + max_share * counts["known"])).to_series()
+
+
+def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame, max_share: float) -> pl.DataFrame:
+    found = flagged.group_by("unique_id", maintain_order=True).agg(
+        outliers=pl.col("is_outlier").sum(), known=pl.col("y_raw").count(), kept=pl.col("kept").sum()
+    )
+    found = found.join(quartiles, on="unique_id", how="left", maintain_order="left")
+    text = pl.format(
+        "{} of {} points lie beyond the fences, more than a share of {}: {} of them are flagged and kept",
+        "outliers",
+        "known",
+        pl.lit(str(max_share)),
+        "kept",
+    )
+    reason = (
+        pl.when(pl.col("q1").is_null() | pl.col("q3").is_null())
+        .then(pl.lit("no quartiles: the training part has no value"))
+        .when(pl.col("kept") > 0)
+        .then(text)
+    )
+    found = found.with_columns(reason=reason)
+    status = found.select(pl.when(pl.col("reason").is_null()).then(pl.lit("ok")).otherwise(pl.lit("skipped")))
     return entries(
         found["unique_id"],
-        status=found.select(pl.when("missing").then(pl.lit("skipped")).otherwise(pl.lit("ok"))).to_series(),
-        reason=found.select(
-            pl.when("missing").then(pl.lit("no quartiles: the training part has no value"))
-        ).to_series(),
+        status=status.to_series(),
+        reason=found["reason"],
         counts={
             "outliers": found["outliers"],
+            "kept": found["kept"],
             "equal_quartiles": found.select((pl.col("q1") == pl.col("q3")).fill_null(value=False)).to_series(),
         },
     )

@@ -122,7 +122,7 @@ def pool_fills(
 
     Returns:
         `filled`: columns `y`, `y_raw`, `available_at`, `fill_strategy`, aligned with the rows. A missing point that
-        the chosen strategy cannot fill is null, also where it was flagged; `choices`: see
+        the chosen strategy cannot fill stays null, a flagged one keeps its value; `choices`: see
         `choose_strategies`. The ledger counts `missing`, `filled` and `left` points.
 
     Raises:

@@ -30,6 +30,7 @@ class Preparation:
         zone: Zone in which days, months and quarters begin.
         outlier_width: Distance of the fences, in interquartile ranges.
         outlier_action: What became of outliers.
+        max_outlier_share: Largest share of a series' points that it was done to.
         fill_edge: What became of missing points before the first or after the last known one.
         max_gap_points: Longest run of missing points that was filled; 0: any.
     """
@@ -37,6 +38,7 @@ class Preparation:
     zone: str = "UTC"
     outlier_width: float = 1.5
     outlier_action: Action = "flag"
+    max_outlier_share: float = 0.05
     fill_edge: Edge = "leave"
     max_gap_points: int = 0
 
@@ -70,7 +72,13 @@ def prepare_new(
     rows = observations.filter(known)
     present = pl.col("unique_id").is_in(rows["unique_id"].unique().implode())
     plan = profile.filter(present).sort("unique_id").with_columns(pl.lit(None, TIME).alias(name) for name in BORDERS)
-    flags = flag_outliers(rows, stats.filter(present), width=how.outlier_width, action=how.outlier_action)
+    flags = flag_outliers(
+        rows,
+        stats.filter(present),
+        width=how.outlier_width,
+        action=how.outlier_action,
+        max_share=how.max_outlier_share,
+    )
     flagged = rows.with_columns(flags.frames["flags"].get_columns())
     way = pl.col("unique_id").is_in(plan.filter(pl.col("decision") == "regular")["unique_id"].implode())
     marked = mark_gaps(flagged.filter(way), plan.filter(way), zone=how.zone).frames["observations"]

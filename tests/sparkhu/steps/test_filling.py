@@ -144,9 +144,9 @@ def test_a_flagged_point_is_missing_and_helps_nobody(strategy: str) -> None:
     assert filled["fill_strategy"].to_list() == [None, strategy, strategy, None]
 
 
-def test_a_flagged_point_that_cannot_be_filled_becomes_null() -> None:
+def test_a_flagged_point_that_cannot_be_filled_keeps_its_value() -> None:
     filled = fill_last(series([500.0, 1.0]).with_columns(needs_fill=pl.Series([True, False])))
-    assert filled["y"].to_list() == [None, 1.0]
+    assert filled["y"].to_list() == [500.0, 1.0]
     assert filled["y_raw"].to_list() == [500.0, 1.0]
     assert filled["fill_strategy"].to_list() == [None, None]
 

@@ -168,13 +168,13 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
     assert flags.columns == ["y", "y_raw", "is_outlier", "needs_fill"]
     assert flags["y"].to_list() == [*VALUES[:8], None, 4.0, 4.0, None, 1.0]
     assert result.ledger.rows() == [
-        ("a", "ok", None, '{"outliers":1,"equal_quartiles":0}'),
-        ("b", "ok", None, '{"outliers":1,"equal_quartiles":1}'),
+        ("a", "ok", None, '{"outliers":1,"kept":0,"equal_quartiles":0}'),
+        ("b", "ok", None, '{"outliers":1,"kept":0,"equal_quartiles":1}'),
         (
             "c",
             "skipped",
             "no quartiles: the training part has no value",
-            '{"outliers":0,"equal_quartiles":0}',
+            '{"outliers":0,"kept":0,"equal_quartiles":0}',
         ),
     ]
 
@@ -213,3 +213,68 @@ def test_shard_composition_does_not_matter() -> None:
     alone = [flag_outliers(part, table) for part in parts]
     assert whole.frames["flags"].equals(pl.concat([one.frames["flags"] for one in alone]))
     assert [json.loads(c) for c in whole.ledger["counts"]] == [json.loads(one.ledger["counts"][0]) for one in alone]
+
+
+def fitted(until: int, q1: float = 3.0, q3: float = 7.0) -> pl.DataFrame:
+    """Statistics of a training part of `until` rows; fences at 3 − 6 = −3 and 7 + 6 = 13."""
+    return stats(("a", q1, q3)).with_columns(fit_until=pl.lit(START + timedelta(hours=until)).dt.cast_time_unit("us"))
+
+
+def test_a_series_that_leaves_its_fences_for_good_keeps_its_newest_points() -> None:
+    # 20 points in training, then 10 beyond the fence at 13. With a share of 0.1 the k-th of them is changed while
+    # k ≤ 1 + 0.1·(20 + k), that is k ≤ 3.33: three count as missing, seven are flagged and kept.
+    frame = series([5.0] * 20 + [20.0] * 10)
+    result = flag_outliers(frame, fitted(20), max_share=0.1)
+    flags = result.frames["flags"]
+    assert flags["is_outlier"].to_list() == [False] * 20 + [True] * 10
+    assert flags["needs_fill"].to_list() == [False] * 20 + [True] * 3 + [False] * 7
+    assert result.ledger.rows() == [
+        (
+            "a",
+            "skipped",
+            "10 of 30 points lie beyond the fences, more than a share of 0.1: 7 of them are flagged and kept",
+            '{"outliers":10,"kept":7,"equal_quartiles":0}',
+        )
+    ]
+
+
+@pytest.mark.parametrize(("action", "changed"), [("null", None), ("clip", 13.0)])
+def test_what_is_kept_is_neither_removed_nor_clipped(action: str, changed: float | None) -> None:
+    frame = series([5.0] * 20 + [20.0] * 10)
+    flags = flag_outliers(frame, fitted(20), action=action, max_share=0.1).frames["flags"]
+    assert flags["y"].to_list() == [5.0] * 20 + [changed] * 3 + [20.0] * 7
+    assert flags["y_raw"].to_list() == [5.0] * 20 + [20.0] * 10
+
+
+def test_the_training_part_is_judged_as_a_whole() -> None:
+    # 4 of 20 lie outside, more than 1 + 0.1·20 = 3: all four are kept; 3 of 20 are not more than 3: all are changed.
+    for count, filled in ((4, 0), (3, 3)):
+        frame = series([20.0] * count + [5.0] * (20 - count) + [5.0] * 5)
+        flags = flag_outliers(frame, fitted(20), max_share=0.1).frames["flags"]
+        assert (flags["is_outlier"].sum(), flags["needs_fill"].sum()) == (count, filled)
+
+
+def test_nulls_are_no_points_of_the_share() -> None:
+    # 4 known points of 12 in training: 2 outliers are more than 1 + 0.2·4 = 1.8, with the nulls they would not be.
+    frame = series([20.0, 20.0, 5.0, 5.0, *[None] * 8])
+    assert flag_outliers(frame, fitted(12), max_share=0.2).frames["flags"]["needs_fill"].sum() == 0
+
+
+@given(st.lists(st.sampled_from([5.0, 20.0, None]), min_size=12, max_size=40), st.integers(10, 39))
+def test_no_mark_behind_training_depends_on_later_points(values: list[float | None], cut: int) -> None:
+    frame = series(values)
+    whole = flag_outliers(frame, fitted(10), max_share=0.1).frames["flags"]
+    early = flag_outliers(frame.head(cut), fitted(10), max_share=0.1).frames["flags"]
+    assert whole.head(cut).equals(early)
+
+
+def test_series_do_not_share_their_shares() -> None:
+    drifting, calm = series([20.0] * 10), series([5.0] * 9 + [20.0], "b")
+    flags = flag_outliers(pl.concat([drifting, calm]), stats(("a", 3.0, 7.0), ("b", 3.0, 7.0))).frames["flags"]
+    assert flags["needs_fill"].to_list() == [False] * 19 + [True]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_outside_zero_to_one_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match=rf"^max_share must be a share from 0 to 1, got {share}\. Usual is 0\.05\.$"):
+        check_outliers(width=1.5, action="flag", max_share=share)

@@ -160,12 +160,12 @@ def test_a_flagged_point_is_replaced_and_its_observed_value_kept() -> None:
     assert filled["fill_strategy"].to_list() == [None, "linear", None, None]
 
 
-def test_what_the_choice_cannot_fill_stays_null_and_is_counted() -> None:
+def test_what_the_choice_cannot_fill_stays_as_it_is_and_is_counted() -> None:
     frame = series([None, 1.0, 2.0, 900.0]).with_columns(needs_fill=pl.Series([False, False, False, True]))
     layers, table = filled_by_all(frame)
     result = pool_fills(layers, table, choice="linear")
     filled = result.frames["filled"]
-    assert filled["y"].to_list() == [None, 1.0, 2.0, None]
+    assert filled["y"].to_list() == [None, 1.0, 2.0, 900.0]
     assert filled["y_raw"].to_list() == [None, 1.0, 2.0, 900.0]
     assert filled["fill_strategy"].to_list() == [None] * 4
     assert filled["available_at"].to_list() == frame["ds"].to_list()
