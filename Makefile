@@ -31,7 +31,7 @@ test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves
 
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice 80 % (STEPS="outliers gaps" for some)
-	@echo 'Mutants of the steps are judged, a minute or two a module'
+	@echo 'Mutants of the steps are judged: a module in a minute or two, all in a quarter of an hour'
 	@$(BIN)/python tests/mutate.py --workers $(WORKERS) $(STEPS)
 
 .PHONY: lint

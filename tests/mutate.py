@@ -2,162 +2,118 @@
 
     python tests/mutate.py [--workers N] [MODULE ...]
 
-Works on a copy under `build/mutation`, so that the tree may be edited meanwhile, and keeps the verdicts on functions
-that did not change. A named module is judged by its own test file, where it has one; without names all modules are
-judged by all tests of the steps. mutmut leaves decorated functions alone, and the public step functions are decorated;
-in the copy `@decorator def step` therefore becomes `step = decorator(step)`, which is the same thing.
+mutmut writes the mutants, all those of a module side by side, into a copy of the tree under `build/mutation`; the tree
+may be edited meanwhile. They are judged in `tests/mutation_judge.py`.
+
+mutmut leaves decorated functions alone, and the public step functions are decorated; in the copy `@decorator def step`
+therefore becomes `step = decorator(step)`, which is the same thing.
 """
 
 import argparse
 import ast
 import os
-import subprocess
+import shutil
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from mutation_judge import judge_all
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.file_mutation import mutate_file_contents
+
 ROOT = Path(__file__).resolve().parent.parent
-STEPS, TESTS = Path("sparkhu/steps"), Path("tests/sparkhu/steps")
+STEPS = Path("sparkhu/steps")
 REQUIRED_SHARE = 0.80
-LOG_LINES = 40
-# Polars' threads do not survive a fork. So workers are forked from a server that has imported much and run nothing:
-# were it to collect the tests, it might start Polars' threads, and every mutant would hang.
-PRELOADED = ("hypothesis", "numpy", "pandas", "pandas.testing", "polars", "pytest", "scipy.stats")
-# Starting pytest is most of what a mutant costs. A worker judges one mutant on one core.
-QUICK = {
-    "HYPOTHESIS_PROFILE": "mutation",
-    "OMP_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-}
-CONFIGURATION = """\
-[mutmut]
-source_paths = sparkhu
-only_mutate =
-{modules}
-pytest_add_cli_args =
-    --assert=plain
-    -p
-    no:cacheprovider
-    -p
-    no:unraisableexception
-    -p
-    no:threadexception
-    -W
-    ignore::pytest.PytestAssertRewriteWarning
-pytest_add_cli_args_test_selection =
-{tests}
-process_isolation = forkserver
-forkserver_warmup = import
-preload_modules_file = preloaded.txt
-timeout_multiplier = 5.0
-timeout_constant = 10.0
-"""
+# A worker judges one mutant on one core; Polars would start a thread for every core in each.
+ENVIRONMENT = {"HYPOTHESIS_PROFILE": "mutation", "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 
 
 def undecorated(source: str) -> str:
-    """Return the module with the decorators of its functions applied by assignment instead."""
+    """Return the module with the decorators of its functions and methods applied by assignment instead."""
     lines = source.splitlines()
-    for function in reversed(ast.parse(source).body):
-        if not isinstance(function, ast.FunctionDef) or not function.decorator_list:
+    tree = ast.parse(source)
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    functions = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+    for function in sorted(functions, key=lambda function: function.lineno, reverse=True):
+        decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+        if not decorators or decorators in (["classmethod"], ["staticmethod"]):  # mutmut knows these
             continue
         applied = function.name
-        for decorator in reversed(function.decorator_list):
-            applied = f"{ast.unparse(decorator)}({applied})"
+        for decorator in reversed(decorators):
+            applied = f"{decorator}({applied})"
         assert function.end_lineno is not None
-        lines.insert(function.end_lineno, f"{function.name} = {applied}")
-        first = function.decorator_list[0].lineno - 1
-        del lines[first : function.lineno - 1]
+        lines.insert(function.end_lineno, f"{' ' * function.col_offset}{function.name} = {applied}")
+        del lines[function.decorator_list[0].lineno - 1 : function.lineno - 1]
     return "\n".join(lines) + "\n"
 
 
 def copy_tree(copy: Path) -> None:
-    """Bring the copy up to date, touching only the files that changed."""
-    wanted = [*(ROOT / "sparkhu").rglob("*.py"), *(ROOT / "tests/sparkhu").rglob("*.py")]
-    wanted += [ROOT / "pyproject.toml", ROOT / "tests/conftest.py"]
-    texts = {copy / path.relative_to(ROOT): path.read_text("utf-8") for path in wanted}
-    for folder in ("sparkhu", "tests"):
-        for stale in set((copy / folder).rglob("*.py")) - set(texts):
-            stale.unlink()
-    for target, text in texts.items():
-        write(target, undecorated(text) if target.parent == copy / STEPS else text)
+    """Copy the library and its tests, and tell mutmut where it is."""
+    shutil.rmtree(copy, ignore_errors=True)
+    for folder in ("sparkhu", "tests/sparkhu"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(ROOT / file, copy / file)
+    (copy / "setup.cfg").write_text("[mutmut]\nsource_paths = sparkhu\ntrack_dependencies = false\n", "utf-8")
 
 
-def configure(copy: Path, modules: list[str]) -> None:
-    """Tell mutmut what to break and which tests to ask."""
-    own = [str(TESTS / f"test_{module}.py") for module in modules]
-    tests = own if own and all((ROOT / test).is_file() for test in own) else [str(TESTS)]
-    broken = [str(STEPS / f"{module}.py") for module in modules] or [str(STEPS / "*.py")]
-    write(copy / "setup.cfg", CONFIGURATION.format(modules=indented(broken), tests=indented(tests)))
-    write(copy / "preloaded.txt", "\n".join(PRELOADED))
+def write_mutants(modules: list[str]) -> dict[str, list[str]]:
+    """Write the mutants into the copy, which is the current folder, and return their names for each module."""
+    names = {}
+    for module in modules:
+        path = STEPS / f"{module}.py"
+        mutated = mutate_file_contents(str(path), undecorated(path.read_text("utf-8")))
+        path.write_text(mutated.code, "utf-8")
+        names[module] = [f"sparkhu.steps.{module}.{name}" for name in mutated.mutant_names]
+    return names
 
 
-def indented(lines: list[str]) -> str:
-    """Write one value a line, as configparser wants it."""
-    return "\n".join(f"    {line}" for line in lines)
+def write_survivors(report: Path, mutants: dict[str, list[str]], verdicts: dict[str, str]) -> None:
+    """Write how each mutant that no test noticed differs from the code."""
+    with report.open("w", encoding="utf-8") as out:
+        for module, names in mutants.items():
+            path = STEPS / f"{module}.py"
+            code = path.read_text("utf-8")
+            for name in names:
+                if verdicts[name] != "killed":
+                    print(f"{verdicts[name]}: {name}", get_diff_for_mutant(name, code, path), sep="\n", file=out)
 
 
-def write(target: Path, text: str) -> None:
-    """Write a file unless it says so already: mutmut goes by the times of files."""
-    if not target.exists() or target.read_text("utf-8") != text:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
-
-
-def run_mutmut(copy: Path, workers: int) -> None:
-    """Let mutmut judge every mutant of the copy."""
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers)]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | QUICK
-    log = copy / "mutation.log"
-    with log.open("w") as out:
-        ended = subprocess.run(command, check=False, cwd=copy, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    if ended.returncode != 0:
-        lines = log.read_text("utf-8").replace("\r", "\n").splitlines()
-        raise SystemExit("\n".join([*lines[-LOG_LINES:], f"mutmut could not do its work; all of its log: {log}"]))
-
-
-def verdicts(copy: Path) -> dict[str, str]:
-    """Return mutmut's verdict on every mutant; only `killed` means that a test noticed it."""
-    command = [sys.executable, "-m", "mutmut", "results", "--all", "true"]
-    listing = subprocess.run(command, cwd=copy, check=True, capture_output=True, text=True).stdout
-    pairs = (line.strip().rpartition(": ")[::2] for line in listing.splitlines())
-    return {mutant: verdict for mutant, verdict in pairs if mutant and verdict != "not checked"}
-
-
-def module_of(mutant: str) -> str:
-    """Return the step module that a mutant is of."""
-    return mutant.removeprefix("sparkhu.steps.").split(".")[0]
+def print_shares(mutants: dict[str, list[str]], verdicts: dict[str, str]) -> float:
+    """Print the share killed per module and over all, and return the latter."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for module, names in mutants.items():
+        counts[module].update(verdicts[name] for name in names)
+    counts["all"] = sum(counts.values(), Counter[str]())
+    for module, count in counts.items():
+        killed, total = count.pop("killed", 0), count.total()
+        rest = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
+        total += killed
+        share = killed / max(total, 1)
+        print(f"{module:<16} {killed:>5} of {total:>5} mutants killed {share:>7.1%}  {rest}".rstrip())
+    return share
 
 
 def main() -> int:
-    """Run, print the share killed per module and over all, and fail below the required share."""
+    """Judge the mutants of the modules, and fail below the required share."""
     parser = argparse.ArgumentParser(description="Mutation testing of sparkhu/steps")
     parser.add_argument("modules", nargs="*", help="modules to judge, such as `outliers`; all when none is named")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    for module in arguments.modules:
-        if not (ROOT / STEPS / f"{module}.py").is_file():
-            parser.error(f"there is no module {module} in {STEPS}")
+    known = sorted(path.stem for path in (ROOT / STEPS).glob("*.py") if path.stem != "__init__")
+    if unknown := set(arguments.modules) - set(known):
+        parser.error(f"there is no module {', '.join(sorted(unknown))} in {STEPS}")
     copy = ROOT / "build" / "mutation" / ("-".join(arguments.modules) or "all")
     copy_tree(copy)
-    configure(copy, arguments.modules)
-    run_mutmut(copy, arguments.workers)
-    judged = verdicts(copy)
-    if not judged:
-        raise SystemExit("mutmut judged no mutant")
-    counts: dict[str, Counter[bool]] = defaultdict(Counter)
-    for mutant, verdict in judged.items():
-        counts[module_of(mutant)][verdict == "killed"] += 1
-        if arguments.modules and verdict != "killed":
-            print(f"{verdict}: {mutant}")
-    total = sum(counts.values(), Counter[bool]())
-    for module, count in [*sorted(counts.items()), ("all", total)]:
-        print(f"{module:<16} {count[True]:>5} of {count.total():>5} mutants killed {count[True] / count.total():>7.1%}")
-    if arguments.modules:
-        print(f"To see one: cd {copy.relative_to(ROOT)} && {sys.executable} -m mutmut show MUTANT")
-    else:
-        print("To list what survived in a module: make mutate STEPS=module")
-    return 0 if total[True] >= REQUIRED_SHARE * total.total() else 1
+    os.environ.update(ENVIRONMENT)
+    os.chdir(copy)
+    mutants = write_mutants(arguments.modules or known)
+    verdicts = judge_all([name for names in mutants.values() for name in names], workers=arguments.workers)
+    report = copy / "survivors.diff"
+    write_survivors(report, mutants, verdicts)
+    share = print_shares(mutants, verdicts)
+    print(f"Those that no test noticed: {report.relative_to(ROOT)}")
+    return 0 if share >= REQUIRED_SHARE else 1
 
 
 if __name__ == "__main__":
