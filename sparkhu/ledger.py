@@ -5,7 +5,7 @@
 | `unique_id` | the series |
 | `step` | the step's name |
 | `status` | `ok`; `skipped`: the step does not apply; `failed`: the series is left out from there on |
-| `reason` | why, in words; null for `ok` |
+| `reason` | why, in words; beside `ok` what should be known, mostly null |
 | `counts` | a JSON object of counts, such as `{"outliers": 12}` |
 """
 

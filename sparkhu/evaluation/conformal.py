@@ -218,9 +218,5 @@ def calibration_entries(intervals: pl.DataFrame, *, model: str) -> pl.DataFrame:
             pl.format("borrowed from {}", pl.col("lender"))
         ),
     )  # fmt: skip
-    table = table.with_columns(
-        status=pl.when("own").then(pl.lit("ok")).otherwise(pl.lit("skipped")), reason=pl.when(~pl.col("own")).then(text)
-    )
-    return ledger.entries(
-        table["unique_id"], status=table["status"], reason=table["reason"], counts={"residuals": table["residuals"]}
-    )
+    table = table.with_columns(reason=pl.when(~pl.col("own")).then(text))
+    return ledger.entries(table["unique_id"], reason=table["reason"], counts={"residuals": table["residuals"]})
