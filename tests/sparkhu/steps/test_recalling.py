@@ -1,0 +1,258 @@
+"""Preparation of new data by what a model kept: `hour` is regular, `meter` irregular, on a grid of 90 s."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from sparkhu.errors import InputError
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.steps.filling import fill_last, fill_linear, fill_mean, fill_median, fill_next
+from sparkhu.steps.joining import SEQUENCES
+from sparkhu.steps.recalling import Preparation, fill_as_chosen, prepare_new
+from sparkhu.steps.result import StepResult
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FILLS = {"mean": fill_mean, "median": fill_median, "last": fill_last, "next": fill_next, "linear": fill_linear}
+PROFILE = pl.DataFrame(
+    {
+        "unique_id": ["hour", "meter"],
+        "decision": ["regular", "irregular"],
+        "period_kind": ["fixed", "fixed"],
+        "period_us": [3_600_000_000, 90_000_000],
+        "period_label": ["1h", "90s"],
+        "n": [1000, 1000],
+        "median_gap_us": [3_600_000_000, 90_000_000],
+        "train_end": [START, START],
+        "valid_end": [START, START],
+        "test_end": [START, START],
+    },
+    schema_overrides={"train_end": TIME, "valid_end": TIME, "test_end": TIME},
+)
+STATS = pl.DataFrame({"unique_id": ["hour", "meter"], "fit_q1": [0.0, 0.0], "fit_q3": [10.0, 10.0]})
+CHOICES = pl.DataFrame({"unique_id": ["hour"], "strategy": ["last"]})
+
+
+def series(values: list[float | None], hours: list[float], name: str = "hour", late: float = 0) -> pl.DataFrame:
+    ds = [START + hour * HOUR for hour in hours]
+    available = [moment + late * HOUR for moment in ds]
+    columns = {"unique_id": [name] * len(values), "ds": ds, "y": values, "available_at": available}
+    return pl.DataFrame(columns, schema=SCHEMA)
+
+
+def prepare(*parts: pl.DataFrame, profile: pl.DataFrame = PROFILE, **changes: Any) -> StepResult:
+    given = {"stats": STATS, "choices": CHOICES, "how": Preparation(), "model": "forecaster", **changes}
+    return prepare_new(pl.concat(parts), profile=profile, **given)
+
+
+def hours_of(moments: pl.Series) -> list[float]:
+    return [(moment - START) / HOUR for moment in moments]
+
+
+def test_hand_worked_regular_series() -> None:
+    # Fences at 0 − 1.5·10 = −15 and 10 + 1.5·10 = 25: 26 is out of them, one of 20 points, 5 %. There is no row at
+    # hours 3 and 4. All three take the last value known, 2; hour 5 stands in its place an hour late, as it came.
+    values = [1.0, 2.0, 26.0, 5.0, *[6.0] * 16]
+    hours = [0, 1, 2, *range(5, 22)]
+    found = prepare(series(values, hours, late=1)).frames["sequences"]
+    assert dict(found.schema) == SEQUENCES
+    head = found.head(6)
+    assert hours_of(head["ds"]) == [0, 1, 2, 3, 4, 5]
+    assert head["y"].to_list() == [1.0, 2.0, 2.0, 2.0, 2.0, 5.0]
+    assert head["y_raw"].to_list() == [1.0, 2.0, 26.0, None, None, 5.0]
+    assert hours_of(head["available_at"]) == [1, 2, 3, 3, 4, 6]
+    assert head["is_gap"].to_list() == [False, False, False, True, True, False]
+    assert head["is_outlier"].to_list() == [False, False, True, False, False, False]
+    assert head["fill_strategy"].to_list() == [None, None, "last", "last", "last", None]
+    assert found.height == 22
+
+
+def test_hand_worked_irregular_series() -> None:
+    # The grid of 90 s ends at the last row, second 270: cells end at 0, 90, 180, 270; 80 falls into that of 90.
+    seconds = [0, 80, 180, 270]
+    found = prepare(series([1.0, 2.0, 3.0, 4.0], [second / 3600 for second in seconds], "meter")).frames
+    assert [round(3600 * hour) for hour in hours_of(found["sequences"]["ds"])] == [0, 90, 180, 270]
+    assert found["sequences"]["y"].to_list() == [1.0, 2.0, 3.0, 4.0]
+    assert found["profile"].select("unique_id", "decision", "period_label", "n").rows() == [
+        ("meter", "irregular", "90s", 4)
+    ]
+
+
+def test_both_ways_stand_side_by_side_in_the_order_of_their_names() -> None:
+    found = prepare(series([1.0, 2.0], [0, 1]), series([3.0, 4.0], [0, 0.025], "meter"))
+    assert found.frames["sequences"].select("unique_id", "y").rows() == [
+        ("hour", 1.0),
+        ("hour", 2.0),
+        ("meter", 3.0),
+        ("meter", 4.0),
+    ]
+    assert found.frames["profile"]["unique_id"].to_list() == ["hour", "meter"]
+    assert found.ledger.rows() == [("hour", "ok", None, "{}"), ("meter", "ok", None, "{}")]
+
+
+def test_the_order_of_the_models_tables_plays_no_part() -> None:
+    parts = series([1.0, 2.0], [0, 1]), series([3.0, 4.0], [0, 0.025], "meter")
+    turned = prepare(*parts, profile=PROFILE.reverse(), stats=STATS.reverse(), choices=CHOICES.reverse())
+    assert_frame_equal(turned.frames["sequences"], prepare(*parts).frames["sequences"])
+    assert turned.frames["profile"]["unique_id"].to_list() == ["hour", "meter"]
+
+
+def test_a_series_that_the_model_does_not_know_is_failed_and_left_out() -> None:
+    found = prepare(series([7.0], [0], "elsewhere"), series([1.0, 2.0], [0, 1]))
+    reason = "model 'forecaster' does not know it; train with it first"
+    assert found.ledger.rows() == [("elsewhere", "failed", reason, "{}"), ("hour", "ok", None, "{}")]
+    assert found.frames["sequences"]["unique_id"].unique().to_list() == ["hour"]
+    assert found.frames["profile"]["unique_id"].to_list() == ["hour"]
+
+
+def test_a_series_that_the_new_data_lack_is_in_no_table() -> None:
+    found = prepare(series([1.0, 2.0], [0, 1]))
+    assert found.frames["profile"]["unique_id"].to_list() == ["hour"]
+    assert found.ledger["unique_id"].to_list() == ["hour"]
+
+
+def test_borders_of_the_training_are_forgotten() -> None:
+    # They lie before the new data: whatever came after them must not count as unseen.
+    found = prepare(series([1.0, 2.0], [0, 1]), series([3.0, 4.0], [0, 0.025], "meter")).frames["profile"]
+    assert found.select("train_end", "valid_end", "test_end").rows() == [(None, None, None)] * 2
+    assert found.schema["train_end"] == TIME
+
+
+def test_no_rows_give_typed_tables() -> None:
+    found = prepare(series([], []))
+    assert found.frames["sequences"].schema == pl.Schema(SEQUENCES)
+    assert found.frames["profile"].height == 0
+    assert found.ledger.height == 0
+
+
+def test_the_parameters_of_the_training_are_those_of_every_part() -> None:
+    values, hours = [0.0, 26.0, *[4.0] * 18], [*range(19), 22]
+
+    def rows(**how: Any) -> pl.DataFrame:
+        return prepare(series(values, hours), how=Preparation(**how)).frames["sequences"]
+
+    assert rows()["is_outlier"].sum() == 1
+    assert rows(outlier_width=1.6)["is_outlier"].sum() == 0  # 10 + 1.6·10 is 26 itself: not beyond
+    assert rows(outlier_action="flag_only")["y"][1] == 26.0
+    assert rows(outlier_action="clip")["y"][1] == 25.0
+    assert rows()["y"][1] == 0.0
+    assert rows()["y"].tail(4).to_list() == [4.0] * 4
+    assert rows(max_gap_points=2)["y"].tail(4).to_list() == [None, None, None, 4.0]
+    assert rows(max_gap_points=3)["y"].tail(4).to_list() == [4.0] * 4
+
+
+@pytest.mark.parametrize(("share", "second"), [(0.05, 0.0), (0.04, 26.0)])
+def test_outliers_beyond_the_share_of_the_training_are_kept(share: float, second: float) -> None:
+    # Two of twenty: 1 + 0.05·20 = 2 may be changed, 1 + 0.04·20 = 1.8 may not.
+    found = prepare(series([0.0, 26.0, 26.0, *[4.0] * 17], [*range(20)]), how=Preparation(max_outlier_share=share))
+    assert found.frames["sequences"]["is_outlier"].sum() == 2
+    assert found.frames["sequences"]["y"][1] == second
+
+
+@pytest.mark.parametrize(("edge", "first"), [("leave", None), ("nearest", 3.0)])
+def test_the_first_points_are_filled_as_in_training(edge: Any, first: float | None) -> None:
+    lines = CHOICES.with_columns(strategy=pl.lit("linear"))
+    found = prepare(series([None, 3.0, 4.0], [0, 1, 2]), choices=lines, how=Preparation(fill_edge=edge))
+    assert found.frames["sequences"]["y"].to_list() == [first, 3.0, 4.0]
+
+
+def test_days_begin_in_the_zone_of_the_training() -> None:
+    # In Berlin 31 March 2024 has 23 hours: it begins on the 30th at 23:00 UTC and ends on the 31st at 22:00. It lacks.
+    days = [datetime(2024, 3, day, 23, tzinfo=UTC) for day in (28, 29)] + [datetime(2024, 3, 31, 22, tzinfo=UTC)]
+    frame = series([1.0, 2.0, 4.0], [(day - START) / HOUR for day in days])
+    daily = PROFILE.with_columns(
+        period_label=pl.lit("1d"), period_us=pl.lit(86_400_000_000), period_kind=pl.lit("fixed")
+    )
+    found = prepare(frame, profile=daily, how=Preparation(zone="Europe/Berlin")).frames["sequences"]
+    assert found.filter("is_gap")["ds"].to_list() == [datetime(2024, 3, 30, 23, tzinfo=UTC)]
+
+
+def test_missing_columns_are_named() -> None:
+    frame = series([1.0], [0])
+    for column in ("unique_id", "ds", "y", "available_at"):
+        with pytest.raises(InputError, match=f"'{column}'"):
+            prepare(frame.drop(column))
+
+
+def test_each_series_is_filled_as_chosen_for_it() -> None:
+    # Of 0, 4 and 11 the mean is 5 and the median 4; the line from 0 to 4 passes 2.
+    gaps = {name: series([0.0, None, 4.0, 11.0], [0, 1, 2, 3], name) for name in FILLS}
+    choices = pl.DataFrame({"unique_id": list(FILLS), "strategy": list(FILLS)})
+    frame = pl.concat([gaps[name] for name in sorted(FILLS)])
+    found = fill_as_chosen(frame, choices).frames["filled"]
+    rows = frame.select("unique_id").hstack(found)
+    filled = {row["unique_id"]: row for row in rows.filter(pl.col("fill_strategy").is_not_null()).to_dicts()}
+    assert {name: row["y"] for name, row in filled.items()} == {
+        "mean": 5.0,
+        "median": 4.0,
+        "last": 0.0,
+        "next": 4.0,
+        "linear": 2.0,
+    }
+    assert all(row["fill_strategy"] == name for name, row in filled.items())
+    # What looks ahead is known from when the row it looks at is.
+    assert filled["last"]["available_at"] == START + HOUR
+    assert filled["next"]["available_at"] == START + 2 * HOUR
+    assert found.columns == ["y", "y_raw", "available_at", "fill_strategy"]
+
+
+def test_a_series_without_a_choice_is_filled_by_lines() -> None:
+    frame = pl.concat([series([0.0, None, 4.0], [0, 1, 2], name) for name in ("a", "hour")])
+    found = fill_as_chosen(frame, CHOICES).frames["filled"]
+    assert found["y"].to_list() == [0.0, 2.0, 4.0, 0.0, 0.0, 4.0]
+    assert found["fill_strategy"].to_list() == [None, "linear", None, None, "last", None]
+
+
+def test_points_missing_filled_and_left_are_counted_per_series() -> None:
+    frame = pl.concat([series([None, 1.0, None, 2.0], [0, 1, 2, 3], name) for name in ("a", "hour")])
+    assert fill_as_chosen(frame, CHOICES).ledger["counts"].to_list() == ['{"missing":2,"filled":1,"left":1}'] * 2
+    limited = fill_as_chosen(series([1.0, None, None, 2.0], [0, 1, 2, 3]), CHOICES, max_gap_points=1)
+    assert limited.ledger["counts"].to_list() == ['{"missing":2,"filled":0,"left":2}']
+
+
+def test_edges_are_left_and_gaps_unlimited_unless_told() -> None:
+    lines = CHOICES.clear()
+    found = fill_as_chosen(series([None, 1.0, *[None] * 9, 11.0], [*range(12)]), lines).frames["filled"]
+    assert found["y"].to_list() == [None, *[float(number) for number in range(1, 12)]]
+    near = fill_as_chosen(series([None, 1.0], [0, 1]), lines, edge="nearest").frames["filled"]
+    assert near["y"].to_list() == [1.0, 1.0]
+
+
+def test_bad_parameters_and_unknown_strategies_are_refused() -> None:
+    frame = series([1.0, None], [0, 1])
+    with pytest.raises(InputError, match="edge"):
+        fill_as_chosen(frame, CHOICES, edge="wrap")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="max_gap_points"):
+        fill_as_chosen(frame, CHOICES, max_gap_points=-1)
+    message = f"^strategy 'spline' is unknown; there is {', '.join(FILLS)}. Train the model again.$"
+    with pytest.raises(InputError, match=message):
+        fill_as_chosen(frame, CHOICES.with_columns(strategy=pl.lit("spline")))
+
+
+def test_a_preparation_says_what_the_defaults_of_a_run_are() -> None:
+    assert replace(Preparation()) == Preparation(
+        zone="UTC",
+        outlier_width=1.5,
+        outlier_action="flag",
+        max_outlier_share=0.05,
+        fill_edge="leave",
+        max_gap_points=0,
+    )
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(-9, 9).map(float)), min_size=1, max_size=12), st.sampled_from(list(FILLS))
+)
+def test_new_data_are_filled_as_the_same_data_were_in_training(values: list[float | None], name: str) -> None:
+    frame = series(values, [*range(len(values))])
+    found = fill_as_chosen(frame, CHOICES.with_columns(strategy=pl.lit(name))).frames["filled"]
+    filled = FILLS[name](frame)
+    assert_frame_equal(found, filled.select(found.columns))
+    assert np.array_equal(found["y_raw"].is_null(), frame["y"].is_null())
