@@ -21,9 +21,20 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
 TESTS = "tests/sparkhu/steps"
-OPTIONS = ("-q", "--rootdir=.", "--tb=native", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov")
+OPTIONS = (
+    "-q",
+    "--rootdir=.",
+    "--tb=native",
+    "--no-summary",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:cov",
+)
 LIMIT_SECONDS, LIMIT_BYTES = 120.0, 8 << 30
-TOLD_EVERY = 500
+TOLD_EVERY, LOG_LINES = 500, 40
 Reach = dict[str, dict[str, float]]
 
 
@@ -62,7 +73,7 @@ class Session:
             hits.clear()
             started = time.perf_counter()
             if not self.passes(item):
-                raise pytest.UsageError(f"{name} fails before anything is broken")
+                raise pytest.UsageError(f"{name} fails though nothing is broken")
             for function in hits:
                 reached[function][name] = time.perf_counter() - started
         return dict(reached)
@@ -104,7 +115,8 @@ class Worker:
         try:
             return self.connection.recv()
         except EOFError:
-            raise SystemExit(f"{self.log.read_text('utf-8')}\nThe tests must pass before they can judge.") from None
+            told = "\n".join(self.log.read_text("utf-8").splitlines()[-LOG_LINES:])
+            raise SystemExit(f"{told}\nThe tests must pass if they are to judge; all of the log: {self.log}") from None
 
     def judge(self, mutant: str, tests: list[str]) -> tuple[str, str]:
         """Return the verdict on a mutant and the test that failed."""
@@ -171,6 +183,7 @@ def judge_all(mutants: list[str], *, workers: int) -> dict[str, str]:
     for thread in threads:
         thread.join()
     for worker in staff:
+        worker.reach()  # Still passing: no mutant left anything behind that would have spoilt later verdicts.
         worker.connection.send(None)
         worker.process.join()
     return court.verdicts
