@@ -14,12 +14,12 @@ import ast
 import os
 import shutil
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
+from difflib import unified_diff
 from pathlib import Path
 
 from mutation_judge import judge_all
-from mutmut.mutation.diff_apply import get_diff_for_mutant
-from mutmut.mutation.file_mutation import mutate_file_contents
+from mutmut.mutation.file_mutation import MutatedFile, mutate_file_contents
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = Path("sparkhu/steps")
@@ -57,40 +57,54 @@ def copy_tree(copy: Path) -> None:
     (copy / "setup.cfg").write_text("[mutmut]\nsource_paths = sparkhu\ntrack_dependencies = false\n", "utf-8")
 
 
-def write_mutants(modules: list[str]) -> dict[str, list[str]]:
-    """Write the mutants into the copy, which is the current folder, and return their names for each module."""
-    names = {}
+def write_mutants(modules: list[str]) -> dict[str, MutatedFile]:
+    """Write the mutants of the modules into the copy, which is the current folder."""
+    written = {}
     for module in modules:
         path = STEPS / f"{module}.py"
-        mutated = mutate_file_contents(str(path), undecorated(path.read_text("utf-8")))
-        path.write_text(mutated.code, "utf-8")
-        names[module] = [f"sparkhu.steps.{module}.{name}" for name in mutated.mutant_names]
-    return names
+        written[module] = mutate_file_contents(str(path), undecorated(path.read_text("utf-8")))
+        path.write_text(written[module].code, "utf-8")
+    return written
 
 
-def write_survivors(report: Path, mutants: dict[str, list[str]], verdicts: dict[str, str]) -> None:
+def full_names(module: str, mutated: MutatedFile) -> list[str]:
+    """Return the names that the mutants of a module go by."""
+    return [f"sparkhu.steps.{module}.{name}" for name in mutated.mutant_names]
+
+
+def differences(mutated: MutatedFile, mutant: str) -> list[str]:
+    """Return the lines in which a mutant differs from its function, with some around them."""
+    lines, spans = mutated.code.splitlines(), mutated.line_span_by_function_name
+    broken = mutant.rpartition(".")[2]
+    function = broken.partition("__mutmut_")[0]
+    texts = []
+    for name in (f"{function}__mutmut_orig", broken):
+        span = spans[name]
+        texts.append([line.replace(name, function) for line in lines[span.start - 1 : span.end]])
+    return list(unified_diff(*texts, lineterm=""))[2:]
+
+
+def write_survivors(report: Path, written: dict[str, MutatedFile], verdicts: dict[str, str]) -> None:
     """Write how each mutant that no test noticed differs from the code."""
     with report.open("w", encoding="utf-8") as out:
-        for module, names in mutants.items():
-            path = STEPS / f"{module}.py"
-            code = path.read_text("utf-8")
-            for name in names:
+        for module, mutated in written.items():
+            for name in full_names(module, mutated):
                 if verdicts[name] != "killed":
-                    print(f"{verdicts[name]}: {name}", get_diff_for_mutant(name, code, path), sep="\n", file=out)
+                    print(f"{verdicts[name]}: {name}", *differences(mutated, name), sep="\n", file=out)
 
 
-def print_shares(mutants: dict[str, list[str]], verdicts: dict[str, str]) -> float:
+def print_shares(written: dict[str, MutatedFile], verdicts: dict[str, str]) -> float:
     """Print the share killed per module and over all, and return the latter."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for module, names in mutants.items():
-        counts[module].update(verdicts[name] for name in names)
+    counts = {
+        module: Counter(verdicts[name] for name in full_names(module, mutated)) for module, mutated in written.items()
+    }
     counts["all"] = sum(counts.values(), Counter[str]())
+    share = 0.0
     for module, count in counts.items():
-        killed, total = count.pop("killed", 0), count.total()
-        rest = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
-        total += killed
-        share = killed / max(total, 1)
-        print(f"{module:<16} {killed:>5} of {total:>5} mutants killed {share:>7.1%}  {rest}".rstrip())
+        share = count["killed"] / max(count.total(), 1)
+        rest = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()) if verdict != "killed")
+        total = f"{count['killed']:>5} of {count.total():>5} mutants killed {share:>7.1%}"
+        print(f"{module:<16} {total}  {rest}".rstrip())
     return share
 
 
@@ -107,11 +121,12 @@ def main() -> int:
     copy_tree(copy)
     os.environ.update(ENVIRONMENT)
     os.chdir(copy)
-    mutants = write_mutants(arguments.modules or known)
-    verdicts = judge_all([name for names in mutants.values() for name in names], workers=arguments.workers)
+    written = write_mutants(arguments.modules or known)
+    mutants = [name for module, mutated in written.items() for name in full_names(module, mutated)]
+    verdicts = judge_all(mutants, workers=arguments.workers)
     report = copy / "survivors.diff"
-    write_survivors(report, mutants, verdicts)
-    share = print_shares(mutants, verdicts)
+    write_survivors(report, written, verdicts)
+    share = print_shares(written, verdicts)
     print(f"Those that no test noticed: {report.relative_to(ROOT)}")
     return 0 if share >= REQUIRED_SHARE else 1
 

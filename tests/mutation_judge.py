@@ -151,6 +151,11 @@ class Court:
         own, kills, seconds = f"{TESTS}/test_{module}.py", self.kills[function], self.reached.get(function, {})
         return sorted(seconds, key=lambda test: (-kills[test], not test.startswith(own), seconds[test]))
 
+    def asked(self) -> list[str]:
+        """Return all tests that judge."""
+        functions = {mutant.partition("__mutmut_")[0] for mutant in self.verdicts}
+        return sorted({test for function in functions for test in self.reached.get(function, {})})
+
     def sit(self, worker: Worker) -> None:
         """Have a worker judge mutants until none waits."""
         while True:
@@ -183,7 +188,9 @@ def judge_all(mutants: list[str], *, workers: int) -> dict[str, str]:
     for thread in threads:
         thread.join()
     for worker in staff:
-        worker.reach()  # Still passing: no mutant left anything behind that would have spoilt later verdicts.
+        verdict, failed = worker.judge("nothing broken", court.asked())
+        if verdict != "survived":
+            raise SystemExit(f"A mutant left something behind, the verdicts mean nothing: {verdict} {failed}")
         worker.connection.send(None)
         worker.process.join()
     return court.verdicts
