@@ -9,11 +9,16 @@ from sparkhu import ledger
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.shards import write_manifest, write_shard
 from sparkhu.sources import Roles, SourceOptions, read_source
-from sparkhu.steps.ingestion import raw_shards
+from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
 
 
 def ingest_source(
-    source: str, options: SourceOptions, *, out: Path | str, max_failed_share: float = MAX_FAILED_SHARE
+    source: str,
+    options: SourceOptions,
+    *,
+    out: Path | str,
+    max_failed_share: float = MAX_FAILED_SHARE,
+    rows_per_shard: int = ROWS_PER_SHARD,
 ) -> dict[str, Any]:
     """Read a source, sort it by series and time, and write it as shards of whole series.
 
@@ -22,6 +27,7 @@ def ingest_source(
         options: What is known of the source; the rest is found from it and said.
         out: Folder of the new dataset.
         max_failed_share: Largest share of failed series that the run goes on with.
+        rows_per_shard: Rows of a shard, about; a series is never split.
 
     Returns:
         What happened, for the artifact's metadata.
@@ -35,7 +41,7 @@ def ingest_source(
         for message in raw.notes:
             notes.say(message)
         params.update(_chosen(raw.roles))
-        slices = raw_shards(raw.frame)
+        slices = raw_shards(raw.frame, rows_per_shard)
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
         notes.sources = tuple(asdict(file) for file in raw.files)

@@ -97,7 +97,7 @@ REFUSED = [
     (["flag_outliers", "--in", "stats=.", "--in", "stats=."], "--in 'stats' is given twice."),
     (["flag_outliers", "--set", "width=wide"], "--set width: 'wide' is no float. Give a number."),
     (["flag_outliers", "--set", "widht=2"], "--set 'widht' is unknown. Did you mean 'width'?"),
-    (["flag_outliers", "--set", "zzz=2"], "--set 'zzz' is unknown. There is: width, action, way."),
+    (["flag_outliers", "--set", "zzz=2"], "--set 'zzz' is unknown. There is: width, action, max_share, way."),
 ]
 
 
