@@ -188,7 +188,7 @@ def _bursts(rows: pl.DataFrame, report: pl.DataFrame) -> pl.Series:
     hole = pl.coalesce("before", gap) + pl.coalesce("after", gap) - (k + 1) * gap
     slack = gap * pl.max_horizontal(1.0, BURST_TOLERANCE * (k - 1))
     fits = (k >= BURST_ROWS) & (hole.abs() <= slack)
-    return around.select(fits.fill_null(value=False).alias("burst")).to_series()
+    return around.select(fits.fill_null(value=False)).to_series()
 
 
 def _repeated(rows: pl.DataFrame, report: pl.DataFrame) -> pl.Series:

@@ -14,7 +14,7 @@ def shard_bounds(lengths: Sequence[int], rows_per_shard: int = ROWS_PER_SHARD) -
     """Group series into shards by their row counts alone, so that equal counts always give equal shards.
 
     Series are taken in order; a shard ends before the series that would carry it beyond `rows_per_shard`. A series
-    longer than that is a shard of its own.
+    longer than that is a shard of its own. No series at all give one empty shard.
 
     Args:
         lengths: Rows of each series, in order.
@@ -39,7 +39,7 @@ def shard_bounds(lengths: Sequence[int], rows_per_shard: int = ROWS_PER_SHARD) -
             bounds.append((offset, rows))
             offset, rows = offset + rows, 0
         rows += length
-    return [*bounds, (offset, rows)] if rows else bounds
+    return [*bounds, (offset, rows)]
 
 
 def raw_shards(frame: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> Iterator[pl.DataFrame]:
@@ -53,5 +53,4 @@ def raw_shards(frame: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> Ite
         InputError: `rows_per_shard` is not positive.
     """
     _, lengths = segments(frame)
-    bounds = shard_bounds(lengths.tolist(), rows_per_shard) or [(0, 0)]
-    return (frame.slice(offset, rows) for offset, rows in bounds)
+    return (frame.slice(offset, rows) for offset, rows in shard_bounds(lengths.tolist(), rows_per_shard))

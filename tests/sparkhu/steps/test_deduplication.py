@@ -91,6 +91,12 @@ def test_under_error_a_series_with_distinct_values_fails_and_its_rows_are_counte
     ]
 
 
+def test_under_error_two_distinct_values_are_enough():
+    result = drop_duplicates(observed(("a", 0, 1.0), ("a", 0, 2.0)), policy="error")
+    assert result.counts == {"dropped": 1, "conflicts": 1, "failed_rows": 1}
+    assert result.ledger.select("status", "counts").rows() == [("failed", '{"dropped":1,"conflicts":1}')]
+
+
 def test_under_error_exact_duplicates_do_no_harm():
     result = drop_duplicates(observed(("a", 0, 1.0), ("a", 0, 1.0), ("a", 0, None)), policy="error")
     assert result.frames["observations"]["y"].to_list() == [1.0]
@@ -155,6 +161,13 @@ def test_a_burst_is_told_from_a_conflict_by_the_hole(points, kind):
 def test_a_long_burst_may_miss_a_quarter_of_its_hole(at, kind):
     # 13 rows fill 14 usual gaps, give or take (13 - 1) / 4 = 3. From step 0 to the step after `at` are at + 1 gaps.
     points = (-5, -4, -3, -2, -1, 0, *[at] * 13, at + 1, at + 2, at + 3, at + 4, at + 5)
+    assert kinds(series(*points)) == {at: kind}
+
+
+@pytest.mark.parametrize(("at", "kind"), [(19, "conflict"), (20, "burst"), (32, "burst"), (33, "conflict")])
+def test_a_quarter_is_meant_to_the_half_gap(at, kind):
+    # As above with a usual gap of two steps: (at + 2) / 2 gaps lie around the burst, 14 ± 3 are as many as it fills.
+    points = (-10, -8, -6, -4, -2, 0, *[at] * 13, at + 2, at + 4, at + 6, at + 8, at + 10)
     assert kinds(series(*points)) == {at: kind}
 
 

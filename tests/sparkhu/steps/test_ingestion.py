@@ -30,6 +30,7 @@ def test_shards_of_a_row_are_allowed_and_none_of_no_row():
 
 
 def test_an_empty_frame_gives_one_empty_shard():
+    assert shard_bounds([]) == [(0, 0)]
     frame = pl.DataFrame(schema={"unique_id": pl.String, "y": pl.Float64})
     (shard,) = raw_shards(frame)
     assert shard.equals(frame)

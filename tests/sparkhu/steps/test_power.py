@@ -27,6 +27,15 @@ def test_the_inverse_undoes_the_transform(value: float, lam: float) -> None:
     np.testing.assert_allclose(inverse_yeo_johnson(there, np.array([lam])), [value], rtol=1e-8, atol=1e-8)
 
 
+def test_the_inverse_worked_by_hand() -> None:
+    # λ = 0: e^1 − 1, and λ = 2 on the negative side −(e^1 − 1). λ = 1 is the identity on both sides.
+    # λ = 0.5 at 2: (0.5·2 + 1)^2 − 1 = 3. λ = 1.5 at −2: −((0.5·2 + 1)^2 − 1) = −3.
+    found = inverse_yeo_johnson(
+        np.array([1.0, -1.0, 5.0, -5.0, 2.0, -2.0, 0.0]), np.array([0.0, 2.0, 1.0, 1.0, 0.5, 1.5, 0.0])
+    )
+    np.testing.assert_allclose(found, [np.e - 1.0, 1.0 - np.e, 5.0, -5.0, 3.0, -3.0, 0.0], rtol=1e-14)
+
+
 def test_what_the_transform_cannot_reach_has_no_inverse() -> None:
     # λ = −1: ((y + 1)^−1 − 1) / −1 = 1 − 1 / (y + 1) stays below 1. λ = 3 on the negative side stays above −1.
     lam = np.array([-1.0, -1.0, -1.0, 3.0, 3.0])
