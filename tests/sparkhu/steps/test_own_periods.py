@@ -23,3 +23,16 @@ def test_a_profile_without_calendar_takes_the_runs_zone() -> None:
         ("1h", "Asia/Seoul", ["a", "d"]),
         ("1d", "Asia/Seoul", ["c"]),
     ]
+
+
+def test_periods_come_in_the_order_of_their_first_series() -> None:
+    labels = [f"{number}s" for number in (7, 3, 11, 2, 13, 5, 17, 19, 23, 29, 1, 31, 37)]
+    found = by_period(with_periods(pl.DataFrame({"period_label": labels * 2}), "UTC"))
+    assert [period.label for period, _ in found] == labels
+    assert all(part.height == 2 for _, part in found)
+
+
+def test_a_day_of_the_month_that_no_profile_names_is_a_null_number() -> None:
+    found = with_periods(pl.DataFrame({"period_label": ["1mo"]}), "UTC")
+    assert found.rows() == [("1mo", "UTC", None)]
+    assert found.schema["month_day"] == pl.Int64

@@ -1,0 +1,101 @@
+"""What filling sees of a shard: two series, `a` of six rows and `b` of two."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.steps.points import Points
+from sparkhu.steps.segmented import NEVER, NOWHERE
+
+START = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+# Of `a` rows 1 and 2 are null, row 3 is an outlier to be filled, row 4 was filled before. `b` has nothing known.
+FRAME = pl.DataFrame(
+    {
+        "unique_id": [*"aaaaaa", *"bb"],
+        "ds": [START + timedelta(seconds=second) for second in (0, 1, 2, 3, 4, 5, 0, 1)],
+        "y": [3.0, None, None, 99.0, 2.0, 1.0, None, None],
+        "available_at": [START + timedelta(seconds=second) for second in (9, 1, 2, 3, 4, 7, 0, 1)],
+    },
+    schema=SCHEMA,
+).with_columns(
+    needs_fill=pl.Series([None, False, False, True, False, False, False, False]),
+    fill_strategy=pl.Series([None, None, None, None, "last", None, None, None]),
+)
+
+
+def test_a_point_is_known_or_missing_or_was_filled_before() -> None:
+    points = Points.of(FRAME)
+    assert points.known.tolist() == [True, False, False, False, False, True, False, False]
+    assert points.missing.tolist() == [False, True, True, True, False, False, True, True]
+    assert points.number.tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert points.ds.tolist() == [second * SECOND for second in (0, 1, 2, 3, 4, 5, 0, 1)]
+    assert points.available_at.tolist() == [second * SECOND for second in (9, 1, 2, 3, 4, 7, 0, 1)]
+    np.testing.assert_array_equal(points.y, [3.0, np.nan, np.nan, 99.0, 2.0, 1.0, np.nan, np.nan])
+
+
+def test_without_flags_what_has_a_value_is_known() -> None:
+    points = Points.of(FRAME.select(SCHEMA.keys()))
+    assert points.known.tolist() == [True, False, False, True, True, True, False, False]
+    assert points.missing.tolist() == [not known for known in points.known]
+
+
+def test_a_value_filled_before_that_is_null_is_missing() -> None:
+    frame = FRAME.with_columns(fill_strategy=pl.lit("last"))
+    assert Points.of(frame).missing.tolist() == [False, True, True, False, False, False, True, True]
+    assert not Points.of(frame).known.any()
+
+
+def test_neighbours_are_the_nearest_known_rows_of_the_same_series() -> None:
+    points = Points.of(FRAME)
+    assert points.before.tolist() == [0, 0, 0, 0, 0, 5, NOWHERE, NOWHERE]
+    assert points.after.tolist() == [0, 5, 5, 5, 5, 5, NOWHERE, NOWHERE]
+    assert points.run.tolist() == [0, 4, 4, 4, 4, 0, 2, 2]
+
+
+def test_the_training_part_ends_before_its_border() -> None:
+    third = START + timedelta(seconds=3)
+    assert Points.of(FRAME, third).fit.tolist() == [True, True, True, False, False, False, True, True]
+    each = pl.Series([third, START + timedelta(seconds=1)], dtype=TIME)
+    assert Points.of(FRAME, each).fit.tolist() == [True, True, True, False, False, False, True, False]
+    open_end = pl.Series([None, START], dtype=TIME)
+    assert Points.of(FRAME, open_end).fit.tolist() == [True] * 6 + [False] * 2
+    assert Points.of(FRAME).fit.all()
+
+
+def test_the_sample_is_what_is_known_of_the_training_part() -> None:
+    points = Points.of(FRAME)
+    values, first, counts, rank = points.sample_order
+    # Sorted: 1 of row 5, then 3 of row 0; `b` has no sample.
+    assert values.tolist() == [1.0, 3.0]
+    assert (first.tolist(), counts.tolist()) == ([0, 2], [2, 0])
+    assert rank.tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert rank.dtype == np.int64
+    # Row 0 became known at second 9, later than row 5.
+    assert points.sample_available_at.tolist() == [9 * SECOND, NEVER]
+    assert Points.of(FRAME, START + timedelta(seconds=1)).sample_order[0].tolist() == [3.0]
+
+
+def test_samples_of_several_series_stand_one_after_another() -> None:
+    frame = FRAME.select(SCHEMA.keys()).with_columns(y=pl.Series([5.0, 4.0, None, 6.0, 3.0, 9.0, 2.0, 1.0]))
+    values, first, counts, rank = Points.of(frame).sample_order
+    assert values.tolist() == [3.0, 4.0, 5.0, 6.0, 9.0, 1.0, 2.0]
+    assert (first.tolist(), counts.tolist()) == ([0, 5], [5, 2])
+    assert rank.tolist() == [2, 1, 0, 3, 0, 4, 1, 0]
+
+
+def test_a_shard_without_rows_has_no_points() -> None:
+    points = Points.of(FRAME.clear(), pl.Series([], dtype=TIME))
+    assert [len(array) for array in (points.known, points.fit, points.before, points.run, points.number)] == [0] * 5
+    assert [len(array) for array in points.sample_order] == [0] * 4
+    assert len(points.sample_available_at) == 0
+
+
+@pytest.mark.parametrize("column", ["unique_id", "ds", "y", "available_at"])
+def test_a_missing_column_is_named(column: str) -> None:
+    with pytest.raises(InputError, match=f"column '{column}' is missing"):
+        Points.of(FRAME.drop(column))
