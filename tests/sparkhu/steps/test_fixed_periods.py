@@ -70,7 +70,7 @@ def test_no_series_at_all() -> None:
 
 
 def test_a_length_that_is_not_round_is_the_mean_step() -> None:
-    # 50 points at 613.7 s with a jitter of 2 % leave three standard errors of about 4 s: 610 s, the rounder of 610 and 615.
+    # 50 points at 613.7 s with a jitter of 2 % allow about 4 s: 610 s, the rounder of 610 and 615.
     periods, _ = find_fixed(gaps_of(jittered(50, 613.7 * SECOND, 0.02, 1)))
     assert periods[0] == 610 * SECOND
     # 4,000 points leave less than half a second, in which no length of at most a hundred round units lies.
