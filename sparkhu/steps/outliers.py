@@ -54,9 +54,9 @@ def sample_quartiles(
     check_frame(frame, "unique_id", "ds", "y")
     sample = pl.lit(value=True)
     if start is not None:
-        sample &= pl.col("ds") >= start
+        sample &= pl.col("ds") >= pl.lit(start).cast(TIME)
     if end is not None:
-        sample &= pl.col("ds") < end
+        sample &= pl.col("ds") < pl.lit(end).cast(TIME)
     values = pl.when(sample).then("y")
     return frame.group_by("unique_id", maintain_order=True).agg(
         q1=values.quantile(0.25, "linear"), q3=values.quantile(0.75, "linear")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -278,3 +279,13 @@ def test_series_do_not_share_their_shares() -> None:
 def test_a_share_outside_zero_to_one_is_refused(share: float) -> None:
     with pytest.raises(InputError, match=rf"^max_share must be a share from 0 to 1, got {share}\. Usual is 0\.05\.$"):
         check_outliers(width=1.5, action="flag", max_share=share)
+
+
+def test_the_limits_of_a_sample_are_instants_in_any_zone() -> None:
+    # 02:00 in Berlin's winter is 01:00 UTC: the sample [01:00, 03:00) UTC holds the second and third value.
+    berlin = ZoneInfo("Europe/Berlin")
+    frame = series([1.0, 2.0, 4.0, 100.0])
+    found = sample_quartiles(
+        frame, start=datetime(2024, 1, 1, 2, tzinfo=berlin), end=datetime(2024, 1, 1, 4, tzinfo=berlin)
+    )
+    assert found.rows() == [("a", 2.5, 3.5)]
