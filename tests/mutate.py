@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from difflib import unified_diff
 from pathlib import Path
 
@@ -57,13 +58,14 @@ def copy_tree(copy: Path) -> None:
     (copy / "setup.cfg").write_text("[mutmut]\nsource_paths = sparkhu\ntrack_dependencies = false\n", "utf-8")
 
 
-def write_mutants(modules: list[str]) -> dict[str, MutatedFile]:
+def write_mutants(modules: list[str], workers: int) -> dict[str, MutatedFile]:
     """Write the mutants of the modules into the copy, which is the current folder."""
-    written = {}
-    for module in modules:
-        path = STEPS / f"{module}.py"
-        written[module] = mutate_file_contents(str(path), undecorated(path.read_text("utf-8")))
-        path.write_text(written[module].code, "utf-8")
+    paths = [STEPS / f"{module}.py" for module in modules]
+    sources = [undecorated(path.read_text("utf-8")) for path in paths]
+    with ProcessPoolExecutor(workers) as pool:
+        written = dict(zip(modules, pool.map(mutate_file_contents, map(str, paths), sources), strict=True))
+    for path, mutated in zip(paths, written.values(), strict=True):
+        path.write_text(mutated.code, "utf-8")
     return written
 
 
@@ -121,7 +123,7 @@ def main() -> int:
     copy_tree(copy)
     os.environ.update(ENVIRONMENT)
     os.chdir(copy)
-    written = write_mutants(arguments.modules or known)
+    written = write_mutants(arguments.modules or known, arguments.workers)
     mutants = [name for module, mutated in written.items() for name in full_names(module, mutated)]
     verdicts = judge_all(mutants, workers=arguments.workers)
     report = copy / "survivors.diff"
