@@ -13,10 +13,17 @@ METRICS = ("mse", "mae", "rmse", "smape", "mase", "wape", "coverage_80", "covera
 
 
 class Champion(NamedTuple):
-    """Which model forecasts, and the sentence that says why."""
+    """Which model forecasts.
+
+    Attributes:
+        name: The model.
+        note: The sentence that says why.
+        scores: Mean absolute error of each model, over the series that all were scored on; empty without any.
+    """
 
     name: str
     note: str
+    scores: dict[str, float]
 
 
 def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
@@ -33,12 +40,12 @@ def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
     errors = scores.with_columns(mae=pl.col("absolute") / pl.col("points"))
     complete = errors.filter(pl.col("model").n_unique().over("unique_id") == len(models))
     if complete.is_empty():
-        return Champion(models[1], f"{models[1]} forecasts: no validation window scores every model")
+        return Champion(models[1], f"{models[1]} forecasts: no validation window scores every model", {})
     means = {name: _mean(complete.filter(pl.col("model") == name)["mae"]) or 0.0 for name in models}
     best = min(reversed(models), key=lambda name: means[name])
     series = complete["unique_id"].n_unique()
     told = ", ".join(f"{name} {means[name]:.4g}" for name in models)
-    return Champion(best, f"{best} forecasts: mean absolute error on the validation of {series:,} series: {told}")
+    return Champion(best, f"{best} forecasts: mean absolute error on the validation of {series:,} series: {told}", means)
 
 
 def metrics_document(scores: pl.DataFrame, *, champion: str | None, models: Sequence[str]) -> dict[str, Any]:

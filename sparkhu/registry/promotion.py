@@ -64,7 +64,8 @@ def promote(
 
     The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
     of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
-    cannot be compared and gives way; the reason says so. Of equal candidates the first wins.
+    cannot be compared and gives way; the reason says so. Of equal candidates, or where none has a finite score, the
+    first wins.
 
     Args:
         name: The registered model.
@@ -78,7 +79,7 @@ def promote(
         The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
 
     Raises:
-        InputError: No candidate has a finite score, or a parameter is out of range.
+        InputError: There is no candidate, or a parameter is out of range.
         SparkhuError: The registry cannot be used.
     """
     _check(candidates, direction, minimum_improvement)
@@ -108,6 +109,8 @@ def choose(
     """Find the better one and say why; touches no registry. `reigning` is the champion's version number."""
     sign = 1 if direction == "min" else -1
     scored = [candidate for candidate in candidates if isfinite(candidate.score)]
+    if not scored:
+        return candidates[0], f"no candidate could be scored; version {candidates[0].version.version} stands first"
     best = min(scored, key=lambda candidate: sign * candidate.score)
     champion = next((candidate for candidate in scored if candidate.version.version == reigning), None)
     if champion is None:
@@ -128,8 +131,8 @@ def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement:
         raise InputError(f"direction must be 'min' or 'max', got '{direction}'")
     if not 0 <= minimum_improvement < 1:
         raise InputError(f"minimum_improvement must be a share from 0 to below 1, got {minimum_improvement}")
-    if not any(isfinite(candidate.score) for candidate in candidates):
-        raise InputError(f"none of the {len(candidates)} candidates has a finite score. Give one with a scored window.")
+    if not candidates:
+        raise InputError("candidates must be one version at least, got none")
 
 
 def _store(client: Any, decision: Decision, winner: Candidate, candidates: Sequence[Candidate]) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, calibration_entries, merge_pools
-from sparkhu.evaluation.summary import METRICS, choose_champion, metrics_document, with_metrics
+from sparkhu.evaluation.summary import METRICS, choose_champion, metrics_document
 from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import LINEAR, NAMES, SEASONAL_NAIVE, candidates, for_evaluation
@@ -58,7 +58,7 @@ def evaluate_models(
         test = pl.concat(map_shards(partial(_score, rivals, intervals), sources, step="evaluate"))
         document = metrics_document(test, champion=champion.name, models=NAMES)
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
-        choice = {"champion": champion.name, "reason": champion.note, "scores": _mean_errors(choosing)}
+        choice = {"champion": champion.name, "reason": champion.note, "scores": champion.scores}
         (draft / CHOICE).write_text(json.dumps(choice, indent=1))
         notes.entries = calibration_entries(intervals.scan().collect(), model=champion.name)
         notes.rows_in, notes.series_in = sources["sequences"][0].rows, sources["sequences"][0].series
@@ -85,9 +85,3 @@ def _write_intervals(draft: Path, names: Sequence[str], calibrations: Sequence[C
     ]
     write_manifest(draft, "series", shards)
     return Dataset(draft, "series", tuple(shards))
-
-
-def _mean_errors(choosing: pl.DataFrame) -> dict[str, float]:
-    """Give each model's mean absolute error on the choosing windows, as a mean over series in standardised units."""
-    means = with_metrics(choosing).group_by("model").agg(pl.col("mae").mean()).sort("model")
-    return dict(means.iter_rows())

@@ -88,7 +88,9 @@ def promote_champion(
                 versions[name] = log_model(
                     bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
                 )
-            rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in versions]
+            # The first of equals, or of models that none could be compared on, wins: the one that evaluation chose.
+            ranked = sorted(versions, key=lambda name: name != choice["champion"])
+            rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in ranked]
             decision = promote(model_name, rivals, metric=METRIC, window=WINDOW)
             winner = next(name for name, version in versions.items() if version.version == decision.champion)
             shutil.copytree(Path(scratch) / winner, draft, dirs_exist_ok=True)

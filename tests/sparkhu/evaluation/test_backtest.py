@@ -189,4 +189,4 @@ def test_a_tie_goes_to_the_simpler_model() -> None:
 
 def test_without_a_validation_window_seasonal_naive_forecasts() -> None:
     champion = choose_champion(sums(), models=NAMES)
-    assert champion == ("seasonal_naive", "seasonal_naive forecasts: no validation window scores every model")
+    assert champion == ("seasonal_naive", "seasonal_naive forecasts: no validation window scores every model", {})

@@ -56,14 +56,17 @@ def test_a_score_that_is_not_finite_never_wins() -> None:
     assert chosen(None, v1=math.nan, v2=0.5, v3=-math.inf)[0] == "2"
 
 
+def test_where_nothing_could_be_scored_the_first_stands() -> None:
+    assert chosen("7", v2=math.nan, v1=math.inf) == ("2", "no candidate could be scored; version 2 stands first")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"direction": "down"}, "direction must be 'min' or 'max', got 'down'"),
         ({"minimum_improvement": -0.1}, "minimum_improvement must be a share from 0 to below 1, got -0.1"),
         ({"minimum_improvement": 1.0}, "minimum_improvement must be a share from 0 to below 1, got 1.0"),
-        ({"candidates": candidates(v1=math.nan)}, "none of the 1 candidates has a finite score"),
-        ({"candidates": []}, "none of the 0 candidates has a finite score"),
+        ({"candidates": []}, "candidates must be one version at least, got none"),
     ],
 )
 def test_what_cannot_be_decided_is_refused_before_the_registry_is_opened(
