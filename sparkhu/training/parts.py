@@ -2,11 +2,15 @@
 
 | part | its windows |
 | --- | --- |
-| `train` | X and Y lie before `train_end` |
+| `train` | X and Y lie before `train_end`, and were known before it |
 | `choose` | Y inside `[train_end, valid_end)`, the earlier half: chooses the ridge strength and the champion |
 | `calibrate` | the later half: calibrates the intervals, and chose nothing |
 | `test` | Y inside `[valid_end, test_end)`: is only reported |
-| `other` | Y crosses a border, or lies behind `test_end`: only for the final fit |
+| `other` | Y crosses a border, lies behind `test_end` or was known too late: only for the final fit |
+
+A value that is known only later (`available_at`), as one filled from the first point behind a border, would carry that
+point into the part before it. So a window chooses or calibrates only where it was known before the end of its half as
+well. A test window may be known at any time: nothing learns from it.
 
 The X of a validation or test window may reach back over the border. The halves share no target where the
 validation part holds two horizons: Y before its middle chooses, Y after it calibrates, and Y across it is `other`. A
@@ -120,7 +124,7 @@ def assign_parts(windows: pl.DataFrame, series: pl.DataFrame, ds: pl.Series) -> 
     """Say of each window which part it belongs to.
 
     Args:
-        windows: Valid windows, `unique_id, offset`, by series and time.
+        windows: Valid windows, `unique_id, offset, inputs_available_at, targets_available_at`, by series and time.
         series: One row a series: `unique_id`, `start` (its first row), `input_size, horizon, train_end, valid_end,
             test_end`.
         ds: The instants of all rows of the shard.
@@ -132,16 +136,18 @@ def assign_parts(windows: pl.DataFrame, series: pl.DataFrame, ds: pl.Series) -> 
         "unique_id", "input_size", "horizon", "train_end", "valid_end", "test_end", first="start",
         code=pl.int_range(pl.len(), dtype=pl.Int64),
     )  # fmt: skip
-    rows = windows.select("unique_id", "offset").join(coded, on="unique_id", maintain_order="left")
+    rows = windows.select(
+        "unique_id", "offset", known=pl.max_horizontal("inputs_available_at", "targets_available_at")
+    ).join(coded, on="unique_id", maintain_order="left")
     rows = rows.with_columns(start=pl.col("first") + pl.col("offset"))
     first_y, end_y = rows["start"] + rows["input_size"], rows["start"] + rows["input_size"] + rows["horizon"]
     rows = rows.with_columns(y_from=ds.gather(first_y), y_last=ds.gather(end_y - 1))
     inside = (pl.col("y_from") >= pl.col("train_end")) & (pl.col("y_last") < pl.col("valid_end"))
     in_test = (pl.col("y_from") >= pl.col("valid_end")) & (pl.col("y_last") < pl.col("test_end"))
     part = (
-        pl.when(pl.col("y_last") < pl.col("train_end"))
+        pl.when(pl.max_horizontal("y_last", "known") < pl.col("train_end"))
         .then(pl.lit(TRAIN))
-        .when(inside)
+        .when(inside & (pl.col("known") < pl.col("valid_end")))
         .then(pl.lit("validation"))
         .when(in_test)
         .then(pl.lit(TEST))
@@ -155,7 +161,7 @@ def _halved(rows: pl.DataFrame) -> pl.DataFrame:
     validation = pl.col("part") == "validation"
     middle = pl.col("train_end") + (pl.col("valid_end") - pl.col("train_end")) / 2
     clean = (
-        pl.when(pl.col("y_last") < middle)
+        pl.when(pl.max_horizontal("y_last", "known") < middle)
         .then(pl.lit(CHOOSE))
         .when(pl.col("y_from") >= middle)
         .then(pl.lit(CALIBRATE))

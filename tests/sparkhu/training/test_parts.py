@@ -1,9 +1,14 @@
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparkhu.frame import TIME
+from sparkhu.steps.filling import fill_last, fill_linear, fill_next
+from sparkhu.training.gram import gram_shard
 from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN, assemble, expand
 from tests.sparkhu.made_shard import hours, made_shard, profile_of, sequences_of, shard_of
 
@@ -34,6 +39,44 @@ def test_a_short_validation_part_is_halved_by_windows() -> None:
     # One window alone chooses.
     assert CHOOSE in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
     assert CALIBRATE not in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
+
+
+def known_late(late: dict[int, int], borders: tuple[int, int, int]) -> list[str]:
+    """Parts of the windows (L = 2, H = 1) of 14 points, where point `row` was known only at `hour`."""
+    made = made_shard("a", n=14, borders=borders, sizes=(2, 1))
+    times = [hours(late.get(row, row)) for row in range(14)]
+    rows = made.sequences.with_columns(available_at=pl.Series(times, dtype=TIME))
+    return assemble(*shard_of(rows, made.profile)).table["part"].to_list()
+
+
+def test_a_window_known_only_behind_a_border_is_of_no_part_before_it() -> None:
+    # Borders 6, 10, 13, middle 8. Point 5 known at 6 spoils training windows 3 (its target) only: windows 4 and 5,
+    # which hold it among their X, choose, and it was known before the middle.
+    choose, calibrate, test = [CHOOSE] * 2, [CALIBRATE] * 2, [TEST] * 3
+    assert known_late({5: 6}, (6, 10, 13)) == [TRAIN] * 3 + [OTHER] + choose + calibrate + test + [OTHER]
+    # Point 3 known at 6: target of window 1, X of windows 2 and 3.
+    assert known_late({3: 6}, (6, 10, 13)) == [TRAIN] + [OTHER] * 3 + choose + calibrate + test + [OTHER]
+    # Point 7 known at the middle: target of window 5, which may not choose; 6 and 7 calibrate with it.
+    assert known_late({7: 8}, (6, 10, 13)) == [TRAIN] * 4 + [CHOOSE, OTHER] + calibrate + test + [OTHER]
+    # Point 9 known at valid_end: target of window 7, which may not calibrate. Test windows may be known at any time.
+    late = known_late({9: 10, 12: 99}, (6, 10, 13))
+    assert late == [TRAIN] * 4 + choose + [CALIBRATE, OTHER] + test + [OTHER]
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([fill_linear, fill_next, fill_last]))
+def test_training_sees_nothing_at_or_behind_its_end(seed: int, fill: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    # A gap from 65 to 72 straddles train_end = 70: `linear` and `next` fill it from point 73 of validation.
+    random = np.random.default_rng(seed)
+    values = random.normal(size=100)
+    values[65:73] = np.nan
+    changed = np.where(np.arange(100) >= 70, random.normal(size=100), values)
+    sums = []
+    for version in (values, np.where(np.isnan(values), np.nan, changed)):
+        rows = fill(sequences_of({"a": version})).with_columns(is_gap=pl.col("y_raw").is_null())
+        sums.append(gram_shard(*shard_of(rows, profile_of(["a"])))["1h/3"].train)
+    assert sums[0].windows == sums[1].windows > 0
+    np.testing.assert_array_equal(sums[0].matrix, sums[1].matrix)
 
 
 def test_each_series_is_halved_by_itself() -> None:
