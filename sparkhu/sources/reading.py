@@ -10,7 +10,7 @@ from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
 from sparkhu.sources.files import FILE, OVERFLOW, ROW, SourceFile, Table, read_tables
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.times import LocalTimes, parse_times
-from sparkhu.sources.values import parse_numbers, present
+from sparkhu.sources.values import Notation, parse_numbers, present
 from sparkhu.sources.zones import Instants, to_instants
 from sparkhu.zones import check_zone
 
@@ -25,6 +25,11 @@ RAW_SCHEMA: dict[str, pl.DataType] = {
     "ds_reason": pl.String(),
 }
 SURPLUS = "row_too_long"
+NOTATIONS: dict[Notation, str] = {
+    "1,5": "values have a decimal comma",
+    "1,234.5": "values have commas between thousands",
+    "1.234,5": "values have a decimal comma and points between thousands",
+}
 
 
 class RawSource(NamedTuple):
@@ -134,8 +139,7 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
 def _with_values(base: pl.DataFrame, frame: pl.DataFrame, roles: Roles, notes: list[str]) -> pl.DataFrame:
     """Set the values beside their times: the one column of a long source, or a wide one's columns below one another."""
     parsed = {role.column: parse_numbers(frame[role.column]) for role in roles.values}
-    if any(numbers.decimal_comma for numbers in parsed.values()):
-        notes.append("values have a decimal comma")
+    notes += [NOTATIONS[each] for each in NOTATIONS if any(numbers.notation == each for numbers in parsed.values())]
     columns = [
         base.with_columns(
             pl.lit(name).alias("unique_id") if roles.wide else pl.col("unique_id"),

@@ -1,11 +1,19 @@
 """Numbers and missing values in text, parsed a column at a time."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
+from sparkhu.errors import InputError
+
 MISSING = ("", "na", "nan", "null", "none", "n/a")
 DECIMAL_COMMA = r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$"
+BY_THOUSANDS = r"^[+-]?\d{1,3}(?:,\d{3})+$"
+BELOW_ONE = r"^[+-]?0,\d+$"
+POINT_LAST = r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"
+COMMA_LAST = r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$"
+
+Notation = Literal["1.5", "1,5", "1,234.5", "1.234,5"]
 
 
 class Numbers(NamedTuple):
@@ -14,12 +22,12 @@ class Numbers(NamedTuple):
     Attributes:
         y: Finite numbers; null where the source has a missing value or none that can be used.
         refused: The source's text where it is neither missing nor a finite number, else null.
-        decimal_comma: Commas were read as decimal points.
+        notation: What the column's commas and points are, shown by a number.
     """
 
     y: pl.Series
     refused: pl.Series
-    decimal_comma: bool = False
+    notation: Notation = "1.5"
 
 
 def present(column: pl.Series) -> pl.Series:
@@ -31,11 +39,16 @@ def present(column: pl.Series) -> pl.Series:
 def parse_numbers(column: pl.Series) -> Numbers:
     """Parse a column as finite float64.
 
-    A text column is read with decimal points. Where no cell of it holds a point, and more cells read as numbers
-    with a decimal comma than without, commas are decimal points for the whole column.
+    A text column is read with decimal points. Commas are decimal points for the whole column where no cell of it holds
+    a point, and more cells read as numbers with a decimal comma than without. A cell with both, such as 1,234.5 or
+    1.234,5, tells which of them separates thousands.
 
     Args:
-        column: Text, or any numeric type.
+        column: Text, or any numeric type; messages call it by its name.
+
+    Raises:
+        InputError: Every comma could be a decimal point or separate thousands, as in 1,010, or cells contradict each
+            other.
 
     Example:
         >>> parse_numbers(pl.Series(["1.5", "NA", "inf", "x"])).refused.to_list()
@@ -45,26 +58,62 @@ def parse_numbers(column: pl.Series) -> Numbers:
         y = column.cast(pl.Float64).fill_nan(None)
         return _finite(y, y.cast(pl.String))
     text = present(column)
-    y = _floats(text)
+    notation = _notation(text)
+    if notation is None:
+        example = text.filter(text.str.contains(BY_THOUSANDS) | text.str.contains(POINT_LAST))[0]
+        raise InputError(
+            f"column '{column.name}': the comma in '{example}' could be a decimal point or separate thousands, and no "
+            "other value of the column tells which. Write the numbers with a decimal point, or without separators."
+        )
+    return _finite(_floats(_with_points(text, notation)), text, notation)
+
+
+def _notation(text: pl.Series) -> Notation | None:
+    """Tell from all cells what commas and points are; null where they leave it open or contradict each other."""
+    could_be_thousands = text.str.contains(BY_THOUSANDS) & ~text.str.contains(BELOW_ONE)
     comma = text.str.contains(DECIMAL_COMMA)
-    if (comma.sum() or 0) <= y.count() or text.str.contains(".", literal=True).any():
-        return _finite(y, text)
-    with_points = _floats(text.str.replace(",", ".", literal=True))
-    return _finite(with_points, text, decimal_comma=True)
+    decimal_comma = bool((comma & ~could_be_thousands).any())
+    if text.str.contains(POINT_LAST).any():
+        contradicted = decimal_comma or text.str.contains(COMMA_LAST).any()
+        return None if contradicted else "1,234.5"
+    if text.str.contains(COMMA_LAST).any():
+        return "1.234,5"
+    if could_be_thousands.any() and not decimal_comma:
+        return None
+    mostly_without = (comma.sum() or 0) <= _floats(text).count()
+    return "1.5" if mostly_without or text.str.contains(".", literal=True).any() else "1,5"
+
+
+def _with_points(text: pl.Series, notation: Notation) -> pl.Series:
+    """Write numbers with a decimal point and nothing between thousands; what does not follow `notation` is null."""
+    if notation == "1.5":
+        return text
+    if notation == "1,5":
+        return text.str.replace(",", ".", literal=True)
+    if notation == "1,234.5":
+        grouped = text.str.contains(BY_THOUSANDS) | text.str.contains(POINT_LAST)
+        return text.str.replace_all(",", "", literal=True).zip_with(grouped.fill_null(value=False), text)
+    swapped = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    odd_points = text.str.contains(".", literal=True) & ~text.str.contains(r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$")
+    return swapped.set(odd_points, None)
 
 
 def _floats(text: pl.Series) -> pl.Series:
     return text.cast(pl.Float64, strict=False).fill_nan(None)
 
 
-def _finite(y: pl.Series, text: pl.Series, *, decimal_comma: bool = False) -> Numbers:
+def _finite(y: pl.Series, text: pl.Series, notation: Notation = "1.5") -> Numbers:
     finite = y.set(y.is_infinite(), None)
-    return Numbers(finite, text.set(finite.is_not_null(), None), decimal_comma)
+    return Numbers(finite, text.set(finite.is_not_null(), None), notation)
 
 
 def share_of_numbers(column: pl.Series) -> float:
-    """Tell which share of the cells that are not missing holds a finite number (0 where all are missing)."""
+    """Tell which share of the cells that are not missing holds a finite number (0 where all are missing).
+
+    Where commas leave open what they are, either reading counts: the column is one of numbers all the same.
+    """
     if column.dtype.is_numeric():
         return 1.0 if column.count() else 0.0
     filled = present(column).drop_nulls()
-    return parse_numbers(filled).y.count() / len(filled) if len(filled) else 0.0
+    numbers = _finite(_floats(_with_points(filled, _notation(filled) or "1,234.5")), filled)
+    return numbers.y.count() / len(filled) if len(filled) else 0.0

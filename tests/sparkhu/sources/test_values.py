@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkhu.errors import InputError
 from sparkhu.sources.values import parse_numbers, present, share_of_numbers
 
 
@@ -29,14 +30,54 @@ def test_numeric_columns_lose_nan_and_refuse_infinity():
 
 def test_decimal_commas_are_read_where_no_cell_has_a_point():
     found = parse_numbers(pl.Series(["1,5", "-0,25", "3", "x"]))
-    assert (found.y.to_list(), found.decimal_comma) == ([1.5, -0.25, 3.0, None], True)
+    assert (found.y.to_list(), found.notation) == ([1.5, -0.25, 3.0, None], "1,5")
 
 
 @pytest.mark.parametrize("cells", [["1,5", "2.5", "1,7"], ["1,5", "2", "3"], ["1,5", "2"]])
 def test_commas_stay_unparsable_beside_points_or_as_a_minority(cells):
     found = parse_numbers(pl.Series(cells))
-    assert not found.decimal_comma
+    assert found.notation == "1.5"
     assert found.refused[0] == "1,5"
+
+
+@pytest.mark.parametrize(
+    ("cells", "example"),
+    [
+        (["990", "999", "1,010", "1,011"], "1,010"),
+        (["1,010", "-2,500"], "1,010"),
+        (["990.5", "+1,234,567", None], "+1,234,567"),
+        (["1,010", "a, b"], "1,010"),
+        (["1,234.5", "1,5"], "1,234.5"),
+        (["1.234,5", "1,234.5"], "1,234.5"),
+    ],
+)
+def test_commas_that_could_separate_thousands_are_refused_aloud(cells, example):
+    with pytest.raises(InputError) as caught:
+        parse_numbers(pl.Series("load", cells))
+    assert str(caught.value) == (
+        f"column 'load': the comma in '{example}' could be a decimal point or separate thousands, and no other value "
+        "of the column tells which. Write the numbers with a decimal point, or without separators."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "notation"),
+    [
+        (["1,010", "1,01", "2,5"], [1.01, 1.01, 2.5], "1,5"),
+        (["1,010", "1234,567"], [1.01, 1234.567], "1,5"),
+        (["0,125", "-0,250", "1,010"], [0.125, -0.25, 1.01], "1,5"),
+        (["990", "1,010", "1,234.5", "-1,234,567", "7.25"], [990, 1010, 1234.5, -1234567, 7.25], "1,234.5"),
+        (["990", "1,010", "1.234,5", "1.010", "-1.234.567,25"], [990, 1.01, 1234.5, 1010, -1234567.25], "1.234,5"),
+        (["1.234,5", "1.5", "1,2,3"], [1234.5, None, None], "1.234,5"),
+    ],
+)
+def test_a_cell_that_can_be_read_one_way_decides_for_its_column(cells, numbers, notation):
+    found = parse_numbers(pl.Series(cells))
+    assert (found.y.to_list(), found.notation) == (numbers, notation)
+
+
+def test_share_of_numbers_counts_commas_that_leave_their_meaning_open():
+    assert share_of_numbers(pl.Series(["990", "1,010", "x"])) == pytest.approx(2 / 3)
 
 
 def test_share_of_numbers_leaves_missing_cells_out_of_account():
