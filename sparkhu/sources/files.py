@@ -161,8 +161,9 @@ def _parse(data: bytes, name: str, notes: list[str]) -> pl.DataFrame:
 def parse_csv(data: bytes, name: str, notes: list[str]) -> pl.DataFrame:
     """Parse CSV as text columns; the delimiter (`,` `;` tab `|`) is the one that the header has most of.
 
-    Rows with more fields than the header keep the first surplus one in `__overflow__`. A quotation mark that is never
-    closed would swallow the rows after it; then all quotation marks count as plain text.
+    Rows with more fields than the header keep the first surplus one in `__overflow__`. A field in quotation marks may
+    hold line breaks. A quotation mark that is never closed would swallow the rows after it; then all quotation marks
+    count as plain text.
 
     Args:
         data: The file's bytes, UTF-8.
@@ -217,6 +218,19 @@ def _text_columns(body: bytes, header: list[str], delimiter: str, quote: str | N
     except pl.exceptions.ComputeError:
         return None
     frame.columns = names
-    if quote and frame.select(pl.any_horizontal(pl.all().str.contains("\n", literal=True).any())).item():
+    has_line_breaks = frame.select(pl.any_horizontal(pl.all().str.contains("\n", literal=True).any())).item()
+    if quote and has_line_breaks and not _quotes_pair_up(body, delimiter):
         return None
     return frame if frame[OVERFLOW].count() else frame.drop(OVERFLOW)
+
+
+def _quotes_pair_up(body: bytes, delimiter: str) -> bool:
+    """Tell whether quotation marks enclose whole fields, so that line breaks between them are part of a field."""
+    if body.count(b'"') % 2:
+        return False
+    try:
+        for _ in csv.reader(io.StringIO(body.decode(), newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True

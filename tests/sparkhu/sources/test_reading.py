@@ -91,6 +91,33 @@ def test_an_open_quotation_mark_swallows_no_rows(source, tail):
     assert any("quotation mark that is never closed" in note for note in raw.notes)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_break_in_quotation_marks_belongs_to_its_field_and_rows_keep_their_numbers(source, end):
+    lines = ["time,value,id", '2014-01-01,1,"Tank ""A"",', 'north"', "", "2014-01-02,x,b", '2014-01-03,"3",b', ""]
+    raw = read_source(source(end.join(lines)))
+    assert raw.frame.select("unique_id", "source_row", "y", "y_text").rows() == [
+        (f'Tank "A",{end}north', 1, 1.0, None),
+        ("b", 3, None, "x"),
+        ("b", 4, 3.0, None),
+    ]
+    assert not any("quotation" in note for note in raw.notes)
+
+
+def test_many_line_breaks_in_quotation_marks_stay_whole(source):
+    rows = [f'2014-01-01,{number},"a\n{number}",t{number % 3}\n' for number in range(20_000)]
+    raw = read_source(source("time,value,note,id\n" + "".join(rows)), SourceOptions(value="value", id="id"))
+    assert raw.frame.sort("source_row")["y"].to_list() == list(range(20_000))
+
+
+@pytest.mark.parametrize("opened", ['"5 m,b\n2014-01-02,2,"6 m,b', '5 m",b\n2014-01-02,2,c,"d\ne"'])
+def test_quotation_marks_that_enclose_no_whole_field_swallow_no_rows(source, opened):
+    raw = read_source(
+        source(f"time,value,note,id\n2014-01-01,1,{opened}\n2014-01-03,3,x,b\n"), SourceOptions(value="value", id="id")
+    )
+    assert raw.frame["y"].drop_nulls().sort().to_list() == [1, 2, 3]
+    assert any("read as plain text" in note for note in raw.notes)
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_in_the_header(source, delimiter):
     text = "time,value,id\n2014-01-01,1,a\n".replace(",", delimiter)
@@ -101,6 +128,15 @@ def test_decimal_commas_between_semicolons_are_read_and_said(source):
     raw = read_source(source("time;value\n2014-01-01;1,5\n2014-01-02;2,5\n"))
     assert raw.frame["y"].to_list() == [1.5, 2.5]
     assert "values have a decimal comma" in raw.notes
+
+
+def test_commas_that_could_separate_thousands_stop_the_reading_of_their_column(source):
+    rows = "".join(f"2014-01-{day:02d};{load}\n" for day, load in enumerate(["990", "999", "1,010", "1,011"], 1))
+    with pytest.raises(InputError, match="column 'load': the comma in '1,010' could be a decimal point or separate"):
+        read_source(source("time;load\n" + rows))
+    raw = read_source(source("time;load\n" + rows + "2014-01-05;1,010.5\n"))
+    assert raw.frame["y"].to_list() == [990, 999, 1010, 1011, 1010.5]
+    assert "values have commas between thousands" in raw.notes
 
 
 def test_gzip_a_byte_order_mark_and_windows_line_ends_are_read(source):
