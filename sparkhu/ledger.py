@@ -14,7 +14,7 @@ from typing import Literal
 
 import polars as pl
 
-from sparkhu.errors import SparkhuError
+from sparkhu.errors import InputError, SparkhuError
 
 Status = Literal["ok", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("ok", "skipped", "failed")
@@ -95,12 +95,15 @@ def check_share_of_failed(ledger: pl.DataFrame, max_failed_share: float) -> None
         max_failed_share: The largest share of failed series, of all in the ledger, that a run goes on with.
 
     Raises:
+        InputError: Every series has failed.
         SparkhuError: More have failed; the message says how many and gives the most frequent reason.
     """
     total, failed = ledger["unique_id"].n_unique(), len(failed_ids(ledger))
     if total and failed / total > max_failed_share:
         reasons = ledger.filter(pl.col("status") == "failed").group_by("step", "reason").len().sort("len", "step")
         step, reason, count = reasons.row(-1)
+        if failed == total:
+            raise InputError(f"no series can go on; most often at {step}: {reason} ({count} of {total} series).")
         raise SparkhuError(
             f"{failed} of {total} series failed, more than max_failed_share = {max_failed_share} allows; "
             f"most often at {step}: {reason} ({count} series). Mend the source or raise max_failed_share."

@@ -137,6 +137,9 @@ def warnings_of(trail: Trail) -> list[str]:
         .sort(["series", "step", "reason"], descending=[True, False, False])
     )
     lines = [f"{refused:,} row{'s' * (refused != 1)} refused; see quarantine.parquet"] if refused else []
+    conflicts = sum(record.counts.get("conflicts", 0) for record in trail.history)
+    if conflicts:
+        lines.append(f"{conflicts:,} instant{'s' * (conflicts != 1)} had several values; see duplicates.parquet")
     for step, reason, series, example in reasons.iter_rows():
         which = f"series '{example}'" if series == 1 else f"{series:,} series (such as '{example}')"
         lines.append(f"{which} left out at {step}: {reason}")

@@ -28,6 +28,7 @@ PARAMETER_OPTIONS = (
     click.option("--period", metavar="P", help="Period of all series, such as 1h or 1mo.  [found for each]"),
     click.option("--season-length", type=click.IntRange(min=1), metavar="N", help="Points a season.  [the calendar's]"),
     click.option("--split", metavar="A/B/C", help="Training, validation, test: shares or rows.  [0.7/0.1/0.2]"),
+    click.option("--model", "model_name", metavar="NAME", help="Name of the model in the registry.  [forecaster]"),
     click.option("--preset", metavar="NAME", help="A published protocol: ett."),
     click.option(
         "--params",

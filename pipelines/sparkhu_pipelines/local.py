@@ -6,6 +6,7 @@ the caller sees `KeyboardInterrupt`. Its output goes to a log file; what a perso
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def run_locally(
         )
     )
     events.touch()
+    scratch = root / "tmp"
+    scratch.mkdir()
     failures: list[Event] = []
     with log.open("ab") as sink:
         driver = subprocess.Popen(
@@ -68,7 +71,7 @@ def run_locally(
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)},
             start_new_session=True,
         )
         try:
@@ -121,9 +124,16 @@ def _wait_for_group(driver: subprocess.Popen[bytes], seconds: float | None) -> N
         time.sleep(POLL_SECONDS)
 
 
+def _last_error(log: Path) -> str:
+    """Find what a task died of when it could tell no event: the last exception of its traceback."""
+    found = re.findall(r"^\s*(?:\w+\.)*(\w+Error: .+)$", log.read_text(errors="replace"), re.MULTILINE)
+    own = [line for line in found if "finished with status" not in line]
+    return own[-1].rstrip(".") if own else "no task says why"
+
+
 def _failure(failures: list[Event], log: Path) -> SparkhuError:
     if not failures:
-        return SparkhuError(f"the run ended before its last step; the log '{log}' tells why.")
+        return SparkhuError(f"the run ended before its last step: {_last_error(log)}. The log '{log}' tells more.")
     first = failures[0]
     if first["exit_code"] == InputError.exit_code:
         return InputError(first["message"])

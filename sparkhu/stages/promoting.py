@@ -71,7 +71,7 @@ def promote_champion(
         models=candidates(profile, load_models(models[LINEAR])),
         profile=profile,
         scalers=open_dataset(scalers).scan().collect(),
-        stats=open_dataset(stats).scan().select("unique_id", "fit_q1", "fit_q3").collect(),
+        stats=open_dataset(stats).scan().select("unique_id", "^fit_.*$").collect(),
         choices=open_dataset(choices).scan().collect(),
         intervals=open_dataset(evaluation).scan().collect(),
         params=preparation(trail),

@@ -188,7 +188,8 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
         end: The instant the sample ends before; None: the end of each series' training part.
 
     Returns:
-        `unique_id`, `fit_q1`, `fit_q3` (linear; null without a value in the sample), `fit_until`, the exclusive end.
+        `unique_id`, `fit_q1`, `fit_q3` (linear; null without a value in the sample), `fit_until`, the exclusive end;
+        `fit_points`, the values in the sample, and `fit_level`, the median of the newest tenth of them.
     """
     until = pl.col("train_end") if end is None else pl.lit(end).cast(TIME)
     rows = frame.join(split_times(frame, split), on="unique_id", how="left", maintain_order="left")
@@ -197,10 +198,13 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
     if start is not None:
         inside &= pl.col("ds") >= pl.lit(start).cast(TIME)
     sample = pl.when(inside).then("y")
+    values = sample.drop_nulls()
     return rows.group_by("unique_id", maintain_order=True).agg(
         fit_q1=sample.quantile(0.25, "linear"),
         fit_q3=sample.quantile(0.75, "linear"),
         fit_until=pl.col("fit_until").first(),
+        fit_points=values.len().cast(pl.Int64),
+        fit_level=values.tail(values.len() // 10 + 1).median(),
     )
 
 

@@ -18,6 +18,7 @@ from sparkhu.steps.segmented import check_table
 
 Action = Literal["flag", "flag_only", "null", "clip"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+LEAST_POINTS = 5
 
 
 def check_outliers(*, width: float, action: str, max_share: float = 1.0) -> None:
@@ -124,8 +125,10 @@ def flag_outliers(
     """Flag the outliers of a shard by the quartiles of each series' training part.
 
     Fences around the quartiles describe a series whose level and spread last. One that trends leaves them for good, and
-    its newest points are no faults. So `action` is done to a share of the points, `max_share` and one, at most:
-    counted over the training part, behind it point by point up to each. What goes beyond is flagged and kept.
+    its newest points are no faults. So nothing is done to a series that has moved by the end of its training part
+    (`moved_series`), and to others `action` is done to a share of the points, `max_share` and one, at most: counted
+    over the training part, behind it point by point up to each. What goes beyond is flagged and kept. A `max_share` of
+    1 does it to all.
 
     Args:
         observations: Rows of the shard.
@@ -157,9 +160,30 @@ def flag_outliers(
     return StepResult({"flags": flags}, _ledger(flagged.with_columns(kept=kept), quartiles, max_share))
 
 
+def moved_series(stats: pl.DataFrame) -> pl.Series:
+    """Find the series whose level has left the middle of their training part by its end, so that fences mislead.
+
+    The median of the newest tenth of the training part lies outside its quartiles, or that part has fewer than
+    `LEAST_POINTS` values. Nothing behind the training part is looked at.
+
+    Args:
+        stats: `unique_id`, `fit_q1`, `fit_q3`, `fit_level`, `fit_points`; without the last two no series has moved.
+
+    Returns:
+        The names of these series.
+    """
+    if not {"fit_level", "fit_points"} <= set(stats.columns):
+        return stats["unique_id"].clear()
+    outside = ~pl.col("fit_level").is_between("fit_q1", "fit_q3")
+    return stats.filter(outside | (pl.col("fit_points") < LEAST_POINTS))["unique_id"]
+
+
 def _beyond_share(flagged: pl.DataFrame, stats: pl.DataFrame, max_share: float) -> pl.Series:
     """Mark the outliers beyond the share that may be changed; no point's mark depends on a later part's points."""
-    until = stats.select("unique_id", until="fit_until" if "fit_until" in stats.columns else pl.lit(None, dtype=TIME))
+    if "fit_until" not in stats.columns:
+        stats = stats.with_columns(fit_until=pl.lit(None, dtype=TIME))
+    moved = moved_series(stats)
+    until = stats.select("unique_id", until="fit_until")
     rows = flagged.join(until, on="unique_id", how="left", maintain_order="left").with_columns(
         fitted=(pl.col("ds") < pl.col("until")).fill_null(value=True), known=pl.col("y_raw").is_not_null()
     )
@@ -169,7 +193,9 @@ def _beyond_share(flagged: pl.DataFrame, stats: pl.DataFrame, max_share: float) 
         .otherwise(pl.col(name).cum_sum().over("unique_id"))
         for name in ("is_outlier", "known")
     }
-    return rows.select(pl.col("is_outlier") & (counts["is_outlier"] > 1 + max_share * counts["known"])).to_series()
+    crowded = counts["is_outlier"] > 1 + max_share * counts["known"]
+    spared = crowded | pl.col("unique_id").is_in(moved.implode())
+    return rows.select(pl.col("is_outlier") & spared & (max_share < 1)).to_series()
 
 
 def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame, max_share: float) -> pl.DataFrame:

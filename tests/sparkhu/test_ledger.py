@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from sparkhu import ledger
-from sparkhu.errors import SparkhuError
+from sparkhu.errors import InputError, SparkhuError
 
 
 def full(*rows: tuple[str, str, str, str | None]) -> pl.DataFrame:
@@ -69,7 +69,14 @@ def test_the_most_frequent_reason_is_told() -> None:
         ("b", "y", "failed", "too short"),
         ("c", "y", "failed", "too short"),
         ("c", "z", "ok", None),
+        ("d", "z", "ok", None),
     )
-    said = r"3 of 3 series failed.*most often at y: too short \(2 series\)\. Mend the source or raise max_failed_share"
+    said = r"3 of 4 series failed.*most often at y: too short \(2 series\)\. Mend the source or raise max_failed_share"
     with pytest.raises(SparkhuError, match=said):
         ledger.check_share_of_failed(entries, 0.5)
+
+
+def test_where_no_series_can_go_on_it_is_the_input_that_is_refused() -> None:
+    entries = full(("a", "x", "failed", "too short"), ("b", "x", "failed", "too short"))
+    with pytest.raises(InputError, match=r"^no series can go on; most often at x: too short \(2 of 2 series\)\.$"):
+        ledger.check_share_of_failed(entries, 1.0)

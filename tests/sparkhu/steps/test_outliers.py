@@ -289,3 +289,25 @@ def test_the_limits_of_a_sample_are_instants_in_any_zone() -> None:
         frame, start=datetime(2024, 1, 1, 2, tzinfo=berlin), end=datetime(2024, 1, 1, 4, tzinfo=berlin)
     )
     assert found.rows() == [("a", 2.5, 3.5)]
+
+
+def moved(level: float | None, points: int = 40) -> pl.DataFrame:
+    return fitted(20).with_columns(fit_level=pl.lit(level, dtype=pl.Float64), fit_points=pl.lit(points))
+
+
+@pytest.mark.parametrize(
+    ("level", "points", "changed"),
+    [(3.0, 5, 1), (7.0, 5, 1), (5.0, 4, 0), (2.9, 40, 0), (7.1, 40, 0), (5.0, 40, 1)],
+)
+def test_nothing_is_done_to_a_series_that_has_moved_by_the_end_of_training(
+    level: float, points: int, changed: int
+) -> None:
+    # Quartiles 3 and 7: a newest level outside them, or fewer than five values, says that the fences mislead.
+    frame = series([*[5.0] * 20, 20.0, 5.0])
+    flags = flag_outliers(frame, moved(level, points)).frames["flags"]
+    assert (flags["is_outlier"].sum(), flags["needs_fill"].sum()) == (1, changed)
+
+
+def test_a_share_of_one_does_it_to_all_outliers() -> None:
+    frame = series([5.0] * 20 + [20.0] * 10)
+    assert flag_outliers(frame, moved(9.0), max_share=1.0).frames["flags"]["needs_fill"].sum() == 10
