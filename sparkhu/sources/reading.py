@@ -170,7 +170,8 @@ def _available_at(
 
 
 def _said(times: LocalTimes, instants: Instants, zone: str) -> list[str]:
-    notes = [f"times are written as {times.notation}"]
+    typed = times.notation.startswith("typed")
+    notes = [f"times are {times.notation}" if typed else f"times are written as {times.notation}"]
     if times.evidence:
         notes.append(times.evidence)
     if (times.local.is_not_null() & times.offset.is_null()).any():

@@ -183,9 +183,17 @@ def _integral(column: pl.Series) -> pl.Series:
 def _typed(column: pl.Series) -> LocalTimes:
     zone = getattr(column.dtype, "time_zone", None)
     if zone is None:
-        return LocalTimes(column.cast(LOCAL), _no_offset(column), f"typed column ({column.dtype})")
+        return LocalTimes(column.cast(LOCAL), _no_offset(column), _kind(column.dtype))
     utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(LOCAL)
-    return LocalTimes(utc, _no_offset(column).fill_null(0), f"typed column ({column.dtype})")
+    return LocalTimes(utc, _no_offset(column).fill_null(0), _kind(column.dtype))
+
+
+def _kind(dtype: pl.DataType) -> str:
+    """Say in words how a column of a time type holds its times."""
+    if not isinstance(dtype, pl.Datetime):
+        return "typed (dates)"
+    unit = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[dtype.time_unit]
+    return f"typed ({unit}, {f'zone {dtype.time_zone}' if dtype.time_zone else 'no zone'})"
 
 
 def _stated(text: pl.Series, time_format: str) -> LocalTimes:

@@ -156,7 +156,7 @@ def test_parquet_is_read_with_its_types(tmp_path):
         ("7", T2, None, "inf"),
         ("8", T1, 3.0, None),
     ]
-    assert "times are written as typed column (Datetime(time_unit='us', time_zone='UTC'))" in raw.notes
+    assert "times are typed (microseconds, zone UTC)" in raw.notes
 
 
 def test_a_folder_is_read_in_order_of_name_and_markers_are_left_alone(source, tmp_path):

@@ -190,3 +190,16 @@ def test_a_skipped_local_time_is_refused_as_nonexistent():
 def test_an_unknown_zone_is_named():
     with pytest.raises(InputError, match="Mars/Base"):
         instants(["2014-01-01"], zone="Mars/Base")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [
+        (pl.Date(), "typed (dates)"),
+        (pl.Datetime("ms"), "typed (milliseconds, no zone)"),
+        (pl.Datetime("us"), "typed (microseconds, no zone)"),
+        (pl.Datetime("ns", "Europe/Berlin"), "typed (nanoseconds, zone Europe/Berlin)"),
+    ],
+)
+def test_typed_columns_are_described_in_words(dtype, words):
+    assert parse_times(pl.Series([None], dtype=dtype)).notation == words
