@@ -1,7 +1,8 @@
 """Write results beside their place and move them in at the end: a folder holds a whole result or none.
 
 A run works in a hidden folder inside the results folder, so the last step is a rename on the same disk. `run.json` is
-removed first and comes back last: where it stands, everything else is of the same run.
+moved away first and comes back last: where it stands, everything else is of the same run. An earlier result is kept
+until the new one is whole.
 """
 
 import fcntl
@@ -70,29 +71,53 @@ def _in_stage(out: Path, last: str, owned: tuple[str, ...]) -> Iterator[Stage]:
         work.mkdir(parents=True)
         results.mkdir()
         yield Stage(work, results)
-        _publish(results, out, last, owned)
+        with _signals_held():
+            _publish(results, out, last, owned, aside=stage / "replaced")
     finally:
         # A second Ctrl-C must not leave half of the stage behind.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        shutil.rmtree(stage, ignore_errors=True)
-        signal.signal(signal.SIGINT, before)
+        with _signals_held():
+            shutil.rmtree(stage, ignore_errors=True)
 
 
-def _publish(results: Path, out: Path, last: str, owned: tuple[str, ...]) -> None:
-    _remove(out / last)
-    names = sorted((path.name for path in results.iterdir()), key=lambda name: (name == last, name))
-    for name in set(owned) - set(names):
-        _remove(out / name)
-    moved = []
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and a termination wait until the block has ended.
+
+    A signal mask would not do: it is a thread's own, and another thread would take the signal for the whole process.
+    """
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda received, _: held.append(received))
     try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
+def _publish(results: Path, out: Path, last: str, owned: tuple[str, ...], aside: Path) -> None:
+    """Move the earlier result aside and the new one in; where a move fails, the earlier one comes back."""
+    names = sorted((path.name for path in results.iterdir()), key=lambda name: (name == last, name))
+    earlier = sorted({last, *owned, *names}, key=lambda name: (name != last, name))
+    aside.mkdir()
+    replaced: list[str] = []
+    moved: list[str] = []
+    try:
+        for name in earlier:
+            if os.path.lexists(out / name):
+                (out / name).rename(aside / name)
+                replaced.append(name)
         for name in names:
-            if (out / name).is_dir():
-                _remove(out / name)
             (results / name).replace(out / name)
             moved.append(name)
     except BaseException:
         for name in moved:
             _remove(out / name)
+        for name in reversed(replaced):
+            (aside / name).rename(out / name)
         raise
 
 

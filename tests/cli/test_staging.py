@@ -1,6 +1,7 @@
 """Results move in whole or not at all."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,19 +65,73 @@ def test_a_failure_leaves_the_earlier_results_as_they_were(tmp_path: Path) -> No
     assert (tmp_path / "clean.parquet").read_text() == "old"
 
 
-def test_a_failure_while_moving_in_leaves_no_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old")
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("refused", ["clean.parquet", "stats.parquet", "run.json"])
+def test_a_failure_while_moving_in_brings_the_earlier_result_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, error: BaseException
+) -> None:
+    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old", choices_parquet="old")
+    (tmp_path / "notes.txt").write_text("the user's")
+    before = contents(tmp_path)
     replace = Path.replace
 
     def refuse(self: Path, target: Path) -> Path:
-        if Path(target).name == "stats.parquet":
-            raise OSError(5, "Input/output error")
+        if Path(target).name == refused:
+            raise error
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(type(error)):
+        publish(tmp_path, run_json="new", clean_parquet="new", stats_parquet="new", report_html="new")
+    assert contents(tmp_path) == before
+
+
+def test_a_failure_while_moving_aside_brings_back_what_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old")
+    before = contents(tmp_path)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == tmp_path / "stats.parquet":
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(OSError, match="Input/output"):
-        publish(tmp_path, run_json="new", clean_parquet="new", stats_parquet="new")
-    assert names(tmp_path) == {"stats.parquet"}
+        publish(tmp_path, run_json="new")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_moving_in_waits_until_the_result_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    publish(tmp_path, run_json="old", clean_parquet="old", stats_parquet="old")
+    replace = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if Path(target).name == "stats.parquet":
+            os.kill(os.getpid(), number)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    before = signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            publish(tmp_path, run_json="new", clean_parquet="new", stats_parquet="new")
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
+    assert contents(tmp_path) == {"run.json": "new", "clean.parquet": "new", "stats.parquet": "new"}
 
 
 def test_files_of_an_earlier_result_that_the_new_one_lacks_go(tmp_path: Path) -> None:
