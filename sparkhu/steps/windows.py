@@ -209,7 +209,7 @@ def sliding_max(values: Integers, length: int) -> Integers:
         best = np.maximum(best[:-width], best[width:])
         width *= 2
     rest = length - width
-    return np.maximum(best[: len(best) - rest], best[rest:]) if rest else best
+    return np.maximum(best[: len(best) - rest], best[rest:])
 
 
 def _entries(table: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -247,7 +247,9 @@ def window_view(values: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.fl
 
 
 def newest_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:
-    """Find each series' newest input for serving: the L rows that end at its last known point.
+    """Find each series' newest input for serving: the L rows that end at its last observed point.
+
+    Rows behind it that were only filled say nothing new and are left out, so the cutoff is the same however they were.
 
     Args:
         sequences: As in `index_windows`.
@@ -255,13 +257,15 @@ def newest_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, *, zone: str =
         zone: As in `index_windows`.
 
     Returns:
-        One row a series with a known point: `unique_id`, `cutoff` (the instant of that point), `end` (its row in
+        One row a series with such a point (with a value, in `y_raw` too where the frame has it, else with a value that
+        was not filled): `unique_id`, `cutoff` (the instant of that point), `end` (its row in
         `sequences`), `points` (how many rows up to it have a value and follow each other without a hole), `valid`
         (`points` are L at least), `reason` (null where valid), `inputs_available_at` (of the last L of these points).
     """
     rows = SequenceRows(sequences, profile, zone)
-    known = sequences.select("unique_id", cutoff="ds", end=pl.int_range(pl.len(), dtype=pl.Int64)).filter(~rows.missing)
-    last = known.group_by("unique_id", maintain_order=True).last()
+    unseen = _flag(sequences, "y_raw", pl.col("y_raw").is_null()) if "y_raw" in sequences.columns else rows.filled
+    places = sequences.select("unique_id", cutoff="ds", end=pl.int_range(pl.len(), dtype=pl.Int64))
+    last = places.filter(~(rows.missing | unseen)).group_by("unique_id", maintain_order=True).last()
     found = rows.table.join(last, on="unique_id", maintain_order="left")
     end, size = found["end"].to_numpy(), found["input_size"].fill_null(1).to_numpy()
     points = end - rows.unbroken_from()[end] + 1

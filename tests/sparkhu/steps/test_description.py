@@ -196,13 +196,15 @@ def test_quartiles_are_fitted_on_a_sample_interval_that_is_half_open() -> None:
 
 
 def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
-    frame = pl.concat([series([None, None], "b"), series(np.arange(30.0) % 7, "c"), series([4.0], "d")])
+    values = np.arange(30.0) % 7 + np.random.default_rng(5).normal(size=30)
+    frame = pl.concat([series([None, None], "b"), series(values, "c"), series([4.0], "d")])
     result = describe(frame, split="0.5/0.2/0.3", stationarity_points=20, season_length=7)
     stats = result.frames["stats"]
     assert tuple(stats.columns) == COLUMNS
     assert stats["unique_id"].to_list() == ["b", "c", "d"]
-    assert stats["fit_q3"][1] == np.quantile(np.arange(15) % 7, 0.75)
-    latest = (np.arange(30.0) % 7)[-20:]
+    assert stats["fit_q3"][1] == np.quantile(values[:15], 0.75)
+    latest = values[-20:]
+    assert stats["adf_p"][1] == adf_p_value(latest) != adf_p_value(values)
     assert stats["kpss_p"][1] == kpss_p_value(latest)
     assert stats["seasonal_strength"][1] == strengths(latest, 7).seasonal
     assert result.ledger.select("unique_id", "status", "reason").rows() == [
@@ -217,9 +219,10 @@ def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
 
 def test_the_sample_interval_of_the_step_is_read_in_its_zone() -> None:
     frame = series(np.arange(10.0))
-    parameters = {"sample_start": "2024-01-01T03:00", "sample_end": "2024-01-01T08:00", "zone": "Europe/Berlin"}
+    parameters = {"sample_start": "2024-01-01T03:00", "sample_end": "2024-01-01T07:00", "zone": "Europe/Berlin"}
     stats = describe(frame, stationarity_points=0, **parameters).frames["stats"]
-    assert stats.select("fit_q1", "fit_q3", "fit_until").row(0) == (3.0, 5.0, START + 7 * HOUR)
+    # Hours 2 to 5 in UTC: Q1 2.75, Q3 4.25; the training part would go on to hour 7.
+    assert stats.select("fit_q1", "fit_q3", "fit_until").row(0) == (2.75, 4.25, START + 6 * HOUR)
 
 
 def test_defaults_use_seven_tenths_and_the_latest_thousand_points() -> None:
@@ -227,6 +230,7 @@ def test_defaults_use_seven_tenths_and_the_latest_thousand_points() -> None:
     stats = describe(series(values)).frames["stats"].row(0, named=True)
     assert stats["fit_until"] == START + 770 * HOUR
     assert stats["adf_p"] == adf_p_value(values[-1000:])
+    assert describe_dynamics(series(values))["adf_p"][0] == stats["adf_p"]
     assert stats["seasonal_strength"] == strengths(values[-1000:], 24).seasonal
 
 

@@ -73,6 +73,12 @@ def test_peaks_are_the_lags_of_a_season_highest_first() -> None:
     assert acf_peaks(np.tile([0.0, 1.0, 0.0, -1.0], 3)) == [4]
 
 
+@pytest.mark.parametrize(("count", "peaks"), [(38, []), (39, []), (40, [20]), (60, [20])])
+def test_a_peak_stands_at_half_of_the_values_at_most(count: int, peaks: list[int]) -> None:
+    # Two pulses 20 apart are alike at lag 20: that is n/2 of 40 values, and beyond it of fewer.
+    assert acf_peaks(np.isin(np.arange(count), (5, 25)).astype(float)) == peaks
+
+
 @pytest.mark.parametrize("name", ["noise", "walk", "season"])
 def test_peaks_are_those_of_scipy_above_the_bound_of_white_noise(name: str) -> None:
     values = SERIES[name]

@@ -158,6 +158,23 @@ def test_a_day_of_25_hours_is_one_day() -> None:
     assert newest["valid"].to_list() == [True]
 
 
+def test_business_days_are_those_of_the_zone() -> None:
+    # Evenings in Los Angeles of Thursday, Friday, Monday and Tuesday, 4 to 9 January 2024; in UTC each is a day later.
+    days = [datetime(2024, 1, d, 4, tzinfo=UTC) for d in (5, 6, 9, 10)]
+    frame = sequence([0, 1, 2, 3]).with_columns(ds=pl.Series(days, dtype=TIME), available_at=pl.lit(START))
+    there, here = plan("a", size=1, label="1bd"), plan("a", size=4, label="1bd")
+    assert index_windows(frame, there, zone="America/Los_Angeles").frames["windows"]["valid"].to_list() == [True] * 3
+    assert newest_inputs(frame, here, zone="America/Los_Angeles")["valid"].to_list() == [True]
+    assert index_windows(frame, there).frames["windows"]["valid"].to_list() == [True, False, True]
+    assert newest_inputs(frame, here)["valid"].to_list() == [False]
+
+
+def test_a_series_of_just_one_window_has_one() -> None:
+    found = index_windows(sequence([0, 1, 2]), plan("a"))
+    assert found.frames["windows"]["offset"].to_list() == [0]
+    assert found.ledger.select("status", "reason").rows() == [("ok", None)]
+
+
 @pytest.mark.parametrize(("known", "reason"), [(1.0, None), (1.001, "input not yet known")])
 def test_a_filled_input_must_be_known_at_the_last_input(known: float, reason: str | None) -> None:
     frame = sequence([0, 1, 2, 3], fills={0: "linear"}, known={0: known})
