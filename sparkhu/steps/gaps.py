@@ -20,10 +20,10 @@ from sparkhu.steps.segmented import Ints, Segments, instants, times
 from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, last_period, new_instants
 from sparkhu.steps.validation import requested_interval
 
-MAX_GAP_POINTS = 1_000_000
+MAX_NEW_ROWS = 1_000_000
 
 
-def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_gap_points: int) -> Bounds:
+def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_new_rows: int) -> Bounds:
     """Check the parameters of the step, and read its interval.
 
     Args:
@@ -31,18 +31,18 @@ def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_gap_
         end: The instant the interval ends before, likewise.
         zone: IANA name.
         preserve_last: Needs an `end`.
-        max_gap_points: At least 1.
+        max_new_rows: At least 1.
 
     Raises:
         InputError: A text is no time, `end` does not lie after `start`, or a value cannot be used.
     """
     interval = requested_interval(start, end, zone)
-    return _bounds(interval.start, interval.end, preserve_last=preserve_last, max_gap_points=max_gap_points)
+    return _bounds(interval.start, interval.end, preserve_last=preserve_last, max_new_rows=max_new_rows)
 
 
-def _bounds(start: datetime | None, end: datetime | None, *, preserve_last: bool, max_gap_points: int) -> Bounds:
-    if max_gap_points < 1:
-        raise InputError(f"max_gap_points must be at least 1, got {max_gap_points}.")
+def _bounds(start: datetime | None, end: datetime | None, *, preserve_last: bool, max_new_rows: int) -> Bounds:
+    if max_new_rows < 1:
+        raise InputError(f"max_new_rows must be at least 1, got {max_new_rows}.")
     if preserve_last and end is None:
         raise InputError("preserve_last keeps the last period before `end` free, but there is no end. Give one.")
     if start is not None and end is not None and end <= start:
@@ -62,7 +62,7 @@ def add_gap_rows(
     start: datetime | None = None,
     end: datetime | None = None,
     preserve_last: bool = False,
-    max_gap_points: int = MAX_GAP_POINTS,
+    max_new_rows: int = MAX_NEW_ROWS,
 ) -> pl.DataFrame:
     """Give every missing instant of series that share a period a row.
 
@@ -72,23 +72,23 @@ def add_gap_rows(
         start: First instant of the interval (with a zone); none: nothing is added in front.
         end: The instant the interval ends before; none: nothing is added behind.
         preserve_last: Add no row in `[end − P, end)`.
-        max_gap_points: The most rows that one series may get.
+        max_new_rows: The most rows that one series may get.
 
     Returns:
         The frame with the new rows in their places and `is_gap`. In a new row `y` (and `y_raw`) are null,
         `available_at` is `ds`, `is_outlier` and `needs_fill` are false, and any other column is null.
 
     Raises:
-        InputError: A parameter cannot be used, or a series would get more than `max_gap_points` rows.
+        InputError: A parameter cannot be used, or a series would get more than `max_new_rows` rows.
 
     Example:
         >>> add_gap_rows(frame, "1h", end=datetime(2024, 6, 2, tzinfo=UTC)).filter("is_gap")
     """
-    bounds = _bounds(start, end, preserve_last=preserve_last, max_gap_points=max_gap_points)
+    bounds = _bounds(start, end, preserve_last=preserve_last, max_new_rows=max_new_rows)
     check_frame(frame, "unique_id", "ds", "y", "available_at")
     owner = Segments.of(frame)
     steps = period if isinstance(period, Period) else Period.parse(period)
-    plan = _Plan(instants(frame["ds"]), owner, bounds, max_gap_points)
+    plan = _Plan(instants(frame["ds"]), owner, bounds, max_new_rows)
     plan.add(np.arange(len(owner.lengths)), steps)
     if plan.too_many.any():
         worst = int(np.flatnonzero(plan.too_many)[0])
@@ -130,8 +130,8 @@ class _Plan:
     def reason(self) -> str:
         """Say why a series that needs too many rows is left out."""
         return (
-            f"its gaps hold more than max_gap_points = {self.limit} points; "
-            "check its period and the interval, or raise max_gap_points."
+            f"its gaps need more than max_new_rows = {self.limit} rows; "
+            "check its period and the interval, or raise max_new_rows."
         )
 
     def finish(self) -> tuple[Ints, Ints, Ints]:
@@ -178,7 +178,7 @@ def mark_gaps(
     end: str = "",
     zone: str = "UTC",
     preserve_last: bool = False,
-    max_gap_points: int = MAX_GAP_POINTS,
+    max_new_rows: int = MAX_NEW_ROWS,
 ) -> StepResult:
     """Mark the gaps of a shard of regular series.
 
@@ -190,7 +190,7 @@ def mark_gaps(
         end: The instant the interval ends before, likewise; empty: nothing is added behind.
         zone: Time zone of `start` and `end` where they name none, and of the calendar where the profile names none.
         preserve_last: Add no row in `[end − P, end)`, so that the next interval does not collide.
-        max_gap_points: The most rows that one series may get; a series that needs more fails.
+        max_new_rows: The most rows that one series may get; a series that needs more fails.
 
     Returns:
         `observations`: all rows, the new ones in their places, see `add_gap_rows`. The ledger counts `rows`,
@@ -200,11 +200,11 @@ def mark_gaps(
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
-    bounds = check_gaps(start=start, end=end, zone=zone, preserve_last=preserve_last, max_gap_points=max_gap_points)
+    bounds = check_gaps(start=start, end=end, zone=zone, preserve_last=preserve_last, max_new_rows=max_new_rows)
     check_frame(observations, "unique_id", "ds", "y", "available_at")
     owner = Segments.of(observations)
     table = _periods(owner, profile, zone)
-    plan = _Plan(instants(observations["ds"]), owner, bounds, max_gap_points)
+    plan = _Plan(instants(observations["ds"]), owner, bounds, max_new_rows)
     regular = table.filter(pl.col("label").is_not_null())
     for (label, place, month_day), group in regular.group_by("label", "zone", "month_day"):
         plan.add(group["number"].sort().to_numpy(), Period.parse(str(label), str(place), month_day))

@@ -223,14 +223,14 @@ def test_a_pandas_frame_gives_a_pandas_frame() -> None:
 
 
 def test_a_series_that_would_explode_is_refused_by_name() -> None:
-    assert add_gap_rows(at(0, 11), "1h", max_gap_points=10).height == 12
-    with pytest.raises(InputError, match="series 'a': its gaps hold more than max_gap_points = 9 points; check its"):
-        add_gap_rows(at(0, 11), "1h", max_gap_points=9)
+    assert add_gap_rows(at(0, 11), "1h", max_new_rows=10).height == 12
+    with pytest.raises(InputError, match="series 'a': its gaps need more than max_new_rows = 9 rows; check its"):
+        add_gap_rows(at(0, 11), "1h", max_new_rows=9)
 
 
 def test_the_limit_counts_all_gaps_of_a_series() -> None:
-    with pytest.raises(InputError, match="max_gap_points = 3"):
-        add_gap_rows(at(0, 3, 6), "1h", max_gap_points=3)
+    with pytest.raises(InputError, match="max_new_rows = 3"):
+        add_gap_rows(at(0, 3, 6), "1h", max_new_rows=3)
 
 
 def test_each_period_has_its_own_series() -> None:
@@ -272,12 +272,11 @@ def test_a_series_without_profile_or_period_is_skipped() -> None:
 def test_a_series_that_would_explode_fails_and_its_rows_are_left_out() -> None:
     frame = pl.concat([at(0, 2000), at(0, 2, name="b").with_columns(y=pl.Series([1.0, None]))])
     table = profile(("a", "regular", "1h"), ("b", "regular", "1h"))
-    result = mark_gaps(frame, table, max_gap_points=1000)
+    result = mark_gaps(frame, table, max_new_rows=1000)
     assert result.frames["observations"]["unique_id"].to_list() == ["b"] * 3
     assert result.ledger["status"].to_list() == ["failed", "ok"]
     assert result.ledger["reason"][0] == (
-        "its gaps hold more than max_gap_points = 1000 points; check its period and the interval, "
-        "or raise max_gap_points."
+        "its gaps need more than max_new_rows = 1000 rows; check its period and the interval, or raise max_new_rows."
     )
     assert result.ledger["counts"].to_list() == [
         '{"rows":2,"marked":0,"nulls":0}',
@@ -346,13 +345,13 @@ def test_shard_composition_does_not_matter() -> None:
         ({"start": "soon"}, "^start must be an ISO time such as .*, got 'soon'$"),
         ({"end": "soon"}, "^end must be an ISO time such as .*, got 'soon'$"),
         ({"zone": "Mars"}, "zone"),
-        ({"max_gap_points": 0}, r"^max_gap_points must be at least 1, got 0\.$"),
+        ({"max_new_rows": 0}, r"^max_new_rows must be at least 1, got 0\.$"),
         ({"preserve_last": True}, r"^preserve_last keeps the last period before `end` free, but there is no end\."),
         ({"start": "2024-01-02", "end": "2024-01-02"}, "^end must lie after start, got"),
     ],
 )
 def test_unusable_parameters_are_refused_before_anything_starts(arguments: dict[str, Any], message: str) -> None:
-    given_ = {"start": "", "end": "", "zone": "UTC", "preserve_last": False, "max_gap_points": 1} | arguments
+    given_ = {"start": "", "end": "", "zone": "UTC", "preserve_last": False, "max_new_rows": 1} | arguments
     with pytest.raises(InputError, match=message):
         check_gaps(**given_)
     with pytest.raises(InputError, match=message):
