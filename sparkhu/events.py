@@ -22,8 +22,3 @@ def emit(kind: str, **fields: Any) -> None:
         os.write(handle, line.encode())
     finally:
         os.close(handle)
-
-
-def note(message: str) -> None:
-    """Say aloud something that was found from the data or chosen by default."""
-    emit("note", message=message)

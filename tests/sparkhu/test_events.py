@@ -20,7 +20,7 @@ def test_nothing_is_written_unless_a_file_is_named(tmp_path: Path, monkeypatch: 
 def test_each_event_is_one_json_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARKHU_EVENTS", str(tmp_path / "events"))
     events.emit("shard_done", step="validate", done=1, at=Path("a b"))
-    events.note("two\nlines")
+    events.emit("note", message="two\nlines")
     lines = (tmp_path / "events").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
         {"kind": "shard_done", "step": "validate", "done": 1, "at": "a b"},
