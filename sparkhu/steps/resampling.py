@@ -2,7 +2,9 @@
 
 The grid starts at a series' first point and steps by its median gap P. A cell is named by its end: the value at `s`
 is the mean of the points in `(s − P, s]`. So nothing in it is later than its own time, and data that lie on the
-grid already stay as they are. An empty cell repeats the last value before it.
+grid already stay as they are. An empty cell repeats the last value before it. The first cell is the first point
+itself; the last is the last whole one: points behind its end wait for the row that completes theirs, since a part of
+a cell is no mean of it, and its end would lie in the future.
 """
 
 from typing import NamedTuple
@@ -103,9 +105,9 @@ def resample_to_median_gap(frame: pl.DataFrame, *, max_grid_points: int = MAX_GR
 
 
 def _grid(owner: Segments, ds: Ints, step: Ints) -> _Grid:
-    """Lay a grid over each series, up to the first grid point at or after its last row."""
+    """Lay a grid over each series, up to the last grid point at or before its last row."""
     origin = ds[owner.starts]
-    lengths = -((origin - ds[owner.ends - 1]) // step) + 1
+    lengths = (ds[owner.ends - 1] - origin) // step + 1
     return _Grid(Segments(owner.ids, np.cumsum(lengths) - lengths, lengths), step, origin)
 
 
@@ -125,7 +127,7 @@ def resample_irregular(
         `available_at` the cell's end or, if later, when the last point that it used became available; `is_gap`
         where nothing was observed; `is_outlier` where a point in it was; `fill_strategy` `last` where repeated.
         `profile`: the series' profile with the grid's period and number of points, and the borders moved to
-        the first grid point at or after them (past the last one, where they lay past the last point).
+        the first grid point at or after them. The ledger counts `rows`, `cells` and the rows `behind` the last cell.
         A series of one row is skipped and stays as it is; one without a median gap fails.
 
     Raises:
@@ -147,19 +149,28 @@ def resample_irregular(
     rest = Segments.of(rows)
     grid = _grid(rest, instants(rows["ds"]), step[~failed])
     sequences = _fill_cells(rows, rest, grid)
-    moved = _profile(table.filter(kept), grid, ds[owner.ends - 1][~failed], single[~failed])
+    moved = _profile(table.filter(kept), grid, single[~failed])
+    behind = np.zeros(len(failed), np.int64)
+    behind[~failed] = np.bincount(rest.number()[~_whole(rows, rest, grid)], minlength=len(rest.ids))
     ledger = _ledger(
         owner,
-        pl.DataFrame({"single": single, "unknown": unknown, "failed": failed, "points": points}),
+        pl.DataFrame({"single": single, "unknown": unknown, "failed": failed, "points": points, "behind": behind}),
         max_grid_points,
     )
     left_out = int(owner.lengths[failed].sum())
     return StepResult({"observations": sequences, "profile": moved}, ledger, {"left_out": left_out})
 
 
+def _whole(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> Bools:
+    """Mark the rows that lie in a whole cell: not behind the last grid point."""
+    inside: Bools = instants(rows["ds"]) <= grid.last[owner.number()]
+    return inside
+
+
 def _fill_cells(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> pl.DataFrame:
     """Average the rows of each cell, and repeat the last value in the empty ones."""
-    number = owner.number()
+    whole = _whole(rows, owner, grid)
+    rows, number = rows.filter(pl.Series(whole)), owner.number()[whole]
     inside = instants(rows["ds"]) - grid.origin[number]
     cell = grid.owner.starts[number] - (-inside // grid.step[number])
     first = np.flatnonzero(np.diff(cell, prepend=NOWHERE))
@@ -208,7 +219,7 @@ def _spread(values: np.ndarray, cells: Ints, size: int, empty: float | np.int64)
     return spread
 
 
-def _profile(table: pl.DataFrame, grid: _Grid, last: Ints, single: Bools) -> pl.DataFrame:
+def _profile(table: pl.DataFrame, grid: _Grid, single: Bools) -> pl.DataFrame:
     """Describe the grid in the profile of each series; one of a single row keeps its own."""
     periods = [Period("fixed", int(step)) for step in grid.step]
     described = {
@@ -216,7 +227,7 @@ def _profile(table: pl.DataFrame, grid: _Grid, last: Ints, single: Bools) -> pl.
         "period_us": pl.Series(grid.step),
         "period_label": pl.Series([period.label for period in periods], dtype=pl.String),
         "n": pl.Series(grid.owner.lengths),
-        **{name: times(_border(instants(table[name]), grid, last)) for name in BORDERS},
+        **{name: times(_border(instants(table[name]), grid)) for name in BORDERS},
     }
     own = pl.Series(single)
     return table.with_columns(
@@ -225,11 +236,10 @@ def _profile(table: pl.DataFrame, grid: _Grid, last: Ints, single: Bools) -> pl.
     )
 
 
-def _border(border: Ints, grid: _Grid, last: Ints) -> Ints:
+def _border(border: Ints, grid: _Grid) -> Ints:
     """Move borders to the grid: the same points lie before them as whole cells do."""
     known = np.where(border == NEVER, grid.origin, border)
     moved = grid.origin - (grid.origin - known) // grid.step * grid.step
-    moved = np.where(known > last, np.maximum(moved, grid.last + grid.step), moved)
     return np.where(border == NEVER, NEVER, moved)
 
 
@@ -248,5 +258,5 @@ def _ledger(owner: Segments, state: pl.DataFrame, limit: int) -> pl.DataFrame:
         owner.ids,
         status=entry["status"],
         reason=entry["reason"],
-        counts={"rows": pl.Series(owner.lengths), "cells": entry["cells"]},
+        counts={"rows": pl.Series(owner.lengths), "cells": entry["cells"], "behind": state["behind"]},
     )

@@ -56,16 +56,37 @@ def grid(frame: pl.DataFrame, gap: float) -> pl.DataFrame:
 
 def test_hand_worked_cells_are_named_by_their_end() -> None:
     # P = 10. Cells: {0} → 0; (0, 10] holds 3 and 10 → mean (1 + 2)/2 = 1.5; (10, 20] holds 11 → 3; (20, 30] is
-    # empty and repeats 3; (30, 40] holds 35 → 4.
-    cells = grid(at([0, 3, 10, 11, 35]), 10)
+    # empty and repeats 3; (30, 40] holds 35 and 40 → 4.5.
+    cells = grid(at([0, 3, 10, 11, 35, 40]), 10)
     assert minutes(cells["ds"]) == [0, 10, 20, 30, 40]
-    assert cells["y"].to_list() == [0.0, 1.5, 3.0, 3.0, 4.0]
-    assert cells["y_raw"].to_list() == [0.0, 1.5, 3.0, None, 4.0]
+    assert cells["y"].to_list() == [0.0, 1.5, 3.0, 3.0, 4.5]
+    assert cells["y_raw"].to_list() == [0.0, 1.5, 3.0, None, 4.5]
     assert cells["is_gap"].to_list() == [False, False, False, True, False]
     assert cells["fill_strategy"].to_list() == [None, None, None, "last", None]
     assert cells["is_outlier"].to_list() == [False] * 5
     assert cells["available_at"].to_list() == cells["ds"].to_list()
     assert cells.schema == GRID
+
+
+def test_the_grid_ends_with_the_last_whole_cell() -> None:
+    # P = 10. The row at 35 lies in (30, 40], which no row has completed: the grid ends at 30. The one at 40 does.
+    cells = grid(at([0, 3, 10, 11, 35]), 10)
+    assert minutes(cells["ds"]) == [0, 10, 20, 30]
+    assert cells["y"].to_list() == [0.0, 1.5, 3.0, 3.0]
+    assert minutes(grid(at([0, 3, 10, 11, 39, 40]), 10)["ds"])[-1] == 40
+    assert minutes(grid(at([0, 7]), 10)["ds"]) == [0]
+
+
+def test_rows_behind_the_last_cell_are_counted() -> None:
+    frame = pl.concat([at([0, 3, 10, 14, 19]), at([0, 10], name="b"), at([0, 90, 92], name="c"), at([0, 9], name="d")])
+    table = pl.concat([row(10, "a"), row(10, "b"), row(1, "c"), row(10, "d")])
+    counts = resample_irregular(frame, table, max_grid_points=90).ledger["counts"].to_list()
+    assert counts == [
+        '{"rows":5,"cells":2,"behind":2}',
+        '{"rows":2,"cells":2,"behind":0}',
+        '{"rows":3,"cells":0,"behind":0}',
+        '{"rows":2,"cells":1,"behind":1}',
+    ]
 
 
 def test_hand_worked_flagged_points_stay_out_of_the_mean_but_not_out_of_the_observed_one() -> None:
@@ -108,24 +129,24 @@ def test_nothing_is_repeated_before_the_first_value() -> None:
 
 
 def test_nulls_do_not_pull_a_mean() -> None:
-    assert grid(at([0, 5, 9], [1.0, None, 3.0]), 10)["y"].to_list() == [1.0, 3.0]
+    assert grid(at([0, 5, 10], [1.0, None, 3.0]), 10)["y"].to_list() == [1.0, 3.0]
 
 
 def test_hand_worked_profile_of_the_grid() -> None:
-    # P = 10, points at 0, 7, 31 → stamps 0, 10, 20, 30, 40. Border 7 → 10, border 30 stays, border 31.5 lies past
-    # the last point → past the last stamp, 50.
+    # P = 10, points at 0, 7, 31 → stamps 0, 10, 20, 30. Border 7 → 10, border 30 stays, border 31.5 lies past the
+    # last point → past the last stamp, 40.
     profile = resample_irregular(at([0, 7, 31]), row(10, borders=(7, 30, 31.5))).frames["profile"]
     assert profile.schema == PROFILE
     entry = profile.row(0, named=True)
     assert (entry["period_kind"], entry["period_us"], entry["period_label"]) == ("fixed", 600_000_000, "10min")
-    assert (entry["season_length"], entry["n"], entry["median_gap_us"]) == (1, 5, 600_000_000)
-    assert [minutes(profile[name]) for name in ("train_end", "valid_end", "test_end")] == [[10], [30], [50]]
+    assert (entry["season_length"], entry["n"], entry["median_gap_us"]) == (1, 4, 600_000_000)
+    assert [minutes(profile[name]) for name in ("train_end", "valid_end", "test_end")] == [[10], [30], [40]]
     assert entry["decision"] == "irregular"
 
 
 @pytest.mark.parametrize(
     ("border", "moved"),
-    [(None, None), (0, 0), (0.1, 10), (10, 10), (31, 40), (31.1, 50), (75, 80), (-5, 0), (-10, -10)],
+    [(None, None), (0, 0), (0.1, 10), (10, 10), (31, 40), (31.1, 40), (75, 80), (-5, 0), (-10, -10)],
 )
 def test_borders_move_to_the_next_grid_point(border: float | None, moved: float | None) -> None:
     profile = resample_irregular(at([0, 7, 31]), row(10, borders=(border, None, None))).frames["profile"]
@@ -143,7 +164,7 @@ def test_cells_before_a_moved_border_hold_only_points_before_the_border(
     inside = [p for p in points if START + p * MINUTE <= before["ds"].max()] if before.height else []  # type: ignore[operator]
     assert all(p < border for p in inside)
     if border > points[-1]:
-        assert len(inside) == len(points)
+        assert before.height == result.frames["observations"].height
 
 
 @given(st.lists(st.integers(0, 300), min_size=2, max_size=25, unique=True), st.integers(3, 60))
@@ -154,6 +175,8 @@ def test_cells_agree_with_pandas(points: list[int], gap: int) -> None:
         f"{gap}min", origin="start", closed="right", label="right"
     )
     expected = reference.mean()
+    expected = expected[expected.index <= frame["ds"][-1]]
+    assert cells["ds"][-1] <= frame["ds"][-1] < cells["ds"][-1] + gap * MINUTE
     assert cells["ds"].to_list() == [stamp.to_pydatetime() for stamp in expected.index]
     np.testing.assert_allclose(cells["y_raw"].to_numpy(), expected.to_numpy())
     np.testing.assert_allclose(cells["y"].to_numpy(), expected.ffill().to_numpy())
@@ -173,11 +196,11 @@ def test_no_cell_depends_on_what_came_after_it_was_available(points: list[int], 
 
 
 def test_the_median_gap_is_found_from_the_frame() -> None:
-    # Gaps 10, 10, 25: median 10.
-    frame = pl.concat([at([0, 10, 20, 45]), at([3], name="b")])
+    # Gaps 10, 10, 25, 5: median 10.
+    frame = pl.concat([at([0, 10, 20, 45, 50]), at([3], name="b")])
     cells = resample_to_median_gap(frame)
     assert minutes(cells["ds"]) == [0, 10, 20, 30, 40, 50, 3]
-    assert cells["y"].to_list() == [0.0, 1.0, 2.0, 2.0, 2.0, 3.0, 0.0]
+    assert cells["y"].to_list() == [0.0, 1.0, 2.0, 2.0, 2.0, 3.5, 0.0]
     assert isinstance(resample_to_median_gap(frame.to_pandas()), pd.DataFrame)
 
 
@@ -201,11 +224,31 @@ def test_what_has_no_grid_is_skipped_or_fails_with_its_reason() -> None:
     table = pl.concat([row(1, "a"), row(None, "b"), row(None, "c"), row(0, "d"), row(10, "e")])
     result = resample_irregular(frame, table, max_grid_points=100)
     assert result.ledger.rows() == [
-        ("a", "failed", "its grid would have 101 points, more than max_grid_points = 100", '{"rows":3,"cells":0}'),
-        ("b", "skipped", "one point has no gap to make a grid of; it stays as it is", '{"rows":1,"cells":1}'),
-        ("c", "failed", "no median gap is known, so there is no grid to bring it to", '{"rows":2,"cells":0}'),
-        ("d", "failed", "no median gap is known, so there is no grid to bring it to", '{"rows":2,"cells":0}'),
-        ("e", "ok", None, '{"rows":2,"cells":2}'),
+        (
+            "a",
+            "failed",
+            "its grid would have 101 points, more than max_grid_points = 100",
+            '{"rows":3,"cells":0,"behind":0}',
+        ),
+        (
+            "b",
+            "skipped",
+            "one point has no gap to make a grid of; it stays as it is",
+            '{"rows":1,"cells":1,"behind":0}',
+        ),
+        (
+            "c",
+            "failed",
+            "no median gap is known, so there is no grid to bring it to",
+            '{"rows":2,"cells":0,"behind":0}',
+        ),
+        (
+            "d",
+            "failed",
+            "no median gap is known, so there is no grid to bring it to",
+            '{"rows":2,"cells":0,"behind":0}',
+        ),
+        ("e", "ok", None, '{"rows":2,"cells":2,"behind":0}'),
     ]
     assert result.counts == {"left_out": 7}
     cells = result.frames["observations"]
