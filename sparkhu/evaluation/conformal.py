@@ -4,7 +4,8 @@ For n residuals and a coverage of 1 − α the half-width is the ⌈(n + 1)(1 �
 and horizon step, in scaled units. Source: J. Lei et al., "Distribution-Free Predictive Inference for Regression", JASA
 113 (2018), section 2.2. A series with fewer than 1/α residuals at a step borrows from a pool: its group's residuals at
 that step, else at all steps, else those of all groups. Pools are histograms with logarithmic bins, so that they add up
-exactly over shards in bounded memory; a pooled half-width is a bin's upper end, at most 1.4 % too wide.
+exactly over shards in bounded memory; a pooled half-width is a bin's upper end, at most 1.4 % too wide. The last bin
+holds all residuals from 986,600 scaled units up and has no upper end: a rank that falls into it gives no interval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -155,8 +156,8 @@ def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.D
 
     Returns:
         The table with `radius_*` filled and `source_80`, `source_95`: `series`, `group at the step`, `group`,
-        `all groups`, or null with a null radius where even these have fewer than 1/α residuals.
-        The 95 % half-width is never below the 80 % one.
+        `all groups`, or null with a null radius where even these have fewer than 1/α residuals, or where the
+        rank falls into the last bin. The 95 % half-width is never below the 80 % one, and null where that is.
     """
     lent = _pool_table(pools)
     joined = table.join(lent, on=("group", "model", "step"), how="left", maintain_order="left")
@@ -166,8 +167,9 @@ def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.D
         joined = joined.with_columns(
             source.alias(f"source_{level}"), pl.coalesce(own, pooled).alias(own.meta.output_name())
         )
-    wider = pl.when(pl.col("radius_95").is_not_null()).then(pl.max_horizontal("radius_80", "radius_95"))
-    return joined.with_columns(radius_95=wider).select(*SCHEMA, "source_80", "source_95")
+    both = pl.col("radius_80").is_not_null() & pl.col("radius_95").is_not_null()
+    wider = pl.when(both).then(pl.max_horizontal("radius_80", "radius_95"))
+    return joined.with_columns(radius_95=wider, source_95=pl.when(both).then("source_95")).select(*SCHEMA, "source_80", "source_95")
 
 
 def _pool_table(pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
@@ -193,6 +195,8 @@ def _first_enough(lenders: Iterable[tuple[str, Counts]], level: int) -> tuple[fl
         total = counts.sum()
         if total >= fewest(level):
             bin_number = int(np.searchsorted(np.cumsum(counts), rank(total, level)))
+            if bin_number == BINS - 1:
+                return None, None
             return SMALLEST * (LARGEST / SMALLEST) ** ((bin_number + 1) / BINS), name
     return None, None
 

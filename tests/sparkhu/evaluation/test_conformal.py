@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from sparkhu.evaluation.conformal import (
     BINS,
+    LARGEST,
+    SCHEMA,
+    SMALLEST,
     Calibration,
     borrow,
     calibrate_shard,
@@ -161,6 +164,37 @@ def test_residuals_beyond_the_bins_go_into_the_outermost() -> None:
     assert counts.shape == (2, BINS)
     assert counts.sum() == 8
     assert counts[:, 0].sum() >= 1
+
+
+def lent(small: int, large: int, elsewhere: int = 0) -> dict[str, object]:
+    """What a series borrows from a pool of residuals in the first and in the last bin, and from another group's."""
+    counts = {"g": np.zeros((1, BINS), np.int64), "h": np.zeros((1, BINS), np.int64)}
+    counts["g"][0, [0, -1]] = small, large
+    counts["h"][0, 0] = elsewhere
+    row = {"unique_id": "a", "group": "g", "model": "m", "step": 1, "residuals": 0}
+    table = pl.DataFrame([row], schema=SCHEMA)
+    pools = {(group, "m"): pool for group, pool in counts.items()}
+    return borrow(table, pools).select("radius_80", "radius_95", "source_80", "source_95").row(0, named=True)
+
+
+def test_a_rank_in_the_open_last_bin_gives_no_interval() -> None:
+    # 30 residuals: ⌈31 · 0.8⌉ = 25th, ⌈31 · 0.95⌉ = 30th smallest.
+    first = SMALLEST * (LARGEST / SMALLEST) ** (1 / BINS)
+    at_step = "group at the step"
+    both = {"radius_80": first, "radius_95": first, "source_80": at_step, "source_95": at_step}
+    nothing = dict.fromkeys(both)
+    assert lent(30, 0) == both
+    assert lent(29, 1) == both | {"radius_95": None, "source_95": None}
+    assert lent(25, 5) == both | {"radius_95": None, "source_95": None}
+    assert lent(24, 6) == nothing
+    # Another group's small residuals do not stand in for it, not even where 95 % would be borrowed from there:
+    # 9 residuals, ⌈10 · 0.8⌉ = 8th; 109 of all groups, ⌈110 · 0.95⌉ = 105th.
+    assert lent(7, 2, elsewhere=100) == nothing
+    assert lent(24, 6, elsewhere=1000) == nothing
+
+
+def test_the_last_bin_begins_at_986600() -> None:
+    assert SMALLEST * (LARGEST / SMALLEST) ** ((BINS - 1) / BINS) == pytest.approx(986_600, abs=50)
 
 
 def test_coverage_on_new_exchangeable_data_is_what_was_asked_for() -> None:
