@@ -40,7 +40,9 @@ class PreparationParameters(SourceParameters):
     period: str = Field("", description="Period of every series, such as 15min, 1h, 1mo, 1bd.")
     season_length: int = Field(0, ge=0, description="Points in a season; 0: from the calendar.")
     stationarity_points: int = Field(1000, ge=0, description="Latest points that ADF and KPSS look at; 0: no tests.")
-    outlier_width: float = Field(1.5, gt=0, description="Distance of the fences, in interquartile ranges.")
+    outlier_width: float = Field(
+        1.5, gt=0, allow_inf_nan=False, description="Distance of the fences, in interquartile ranges."
+    )
     outlier_action: Literal["flag", "flag_only", "null", "clip"] = Field(
         "flag", description="What becomes of outliers: count as missing, only marked, removed, or pulled to the fence."
     )
@@ -99,17 +101,37 @@ def check_parameters(parameters: RunParameters) -> None:
         InputError: A step's own message about its parameter.
     """
     from sparkhu.registry.versions import check_name
+    from sparkhu.steps.gaps import MAX_NEW_ROWS, check_gaps
     from sparkhu.steps.regularity import check_regularity
-    from sparkhu.steps.validation import requested_interval
 
-    requested_interval(parameters.start, parameters.end, parameters.zone)
+    check_gaps(
+        start=parameters.start,
+        end=parameters.end,
+        zone=parameters.zone,
+        preserve_last=parameters.preserve_last,
+        max_new_rows=MAX_NEW_ROWS,
+    )
     check_regularity(
         zone=parameters.zone,
         split=parameters.split,
         period=parameters.period,
         season_length=parameters.season_length,
     )
+    _check_parts(parameters.split)
     check_name(parameters.model_name)
+
+
+def _check_parts(text: str) -> None:
+    """Check that no part of a split is empty."""
+    from sparkhu.splits import parse_split
+
+    split = parse_split(text)
+    for part, size, use in (("validation", split.valid, "chosen"), ("test", split.test, "measured")):
+        if not size:
+            raise InputError(
+                f"split needs a {part} part, on which models are {use}, got '{text}'; "
+                "give training/validation/test such as 0.7/0.1/0.2 or 8640/2880/2880."
+            )
 
 
 def _explained(error: ValidationError, known: tuple[str, ...]) -> str:

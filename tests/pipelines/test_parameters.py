@@ -37,6 +37,10 @@ def test_the_parameters_and_their_defaults_are_those_of_the_pipeline() -> None:
         ({"period": "3x"}, "period must be a number and a unit"),
         ({"start": "2020-13-01"}, "start must be an ISO time"),
         ({"start": "2021-01-01", "end": "2020-01-01"}, "end must lie after start"),
+        ({"preserve_last": True}, "preserve_last keeps the last period before `end` free, but there is no end."),
+        ({"split": "0.8/0/0.2"}, "split needs a validation part, on which models are chosen, got '0.8/0/0.2'; give "),
+        ({"split": "800/200/0"}, "split needs a test part, on which models are measured, got '800/200/0'; give "),
+        ({"outlier_width": float("inf")}, "parameter 'outlier_width' cannot be inf: input should be a finite number"),
         ({"model_name": "a/b"}, "model name must be a word"),
     ],
 )
@@ -45,6 +49,10 @@ def test_what_cannot_be_used_is_refused_by_its_name(given: dict[str, Any], messa
         run_parameters({"source": "a.csv", **given})
 
     assert str(caught.value).startswith(message)
+
+
+def test_the_last_period_can_be_kept_free_before_an_end() -> None:
+    assert run_parameters({"source": "a.csv", "preserve_last": True, "end": "2024-06-01"}).preserve_last
 
 
 def test_a_source_must_be_given() -> None:
