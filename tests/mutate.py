@@ -100,6 +100,7 @@ def print_shares(written: dict[str, MutatedFile], verdicts: dict[str, str]) -> f
     counts = {
         module: Counter(verdicts[name] for name in full_names(module, mutated)) for module, mutated in written.items()
     }
+    counts = {module: count for module, count in counts.items() if count}
     counts["all"] = sum(counts.values(), Counter[str]())
     share = 0.0
     for module, count in counts.items():

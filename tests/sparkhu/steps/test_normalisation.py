@@ -12,7 +12,17 @@ from sklearn import preprocessing
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
-from sparkhu.steps.normalisation import SCALERS, SCHEMA, Scaler, check_scaler, fit_scalers, scale, unscale
+from sparkhu.steps.normalisation import (
+    SCALERS,
+    SCHEMA,
+    Scaler,
+    ScalerColumns,
+    check_scaler,
+    fit_scalers,
+    scale,
+    to_original,
+    unscale,
+)
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 REFERENCES = {
@@ -255,3 +265,19 @@ def test_a_profile_without_borders_is_refused() -> None:
 def test_scale_asks_for_the_series() -> None:
     with pytest.raises(InputError, match="column 'unique_id' is missing"):
         scale(pl.DataFrame({"y": [1.0]}), fitted(frame_of(a=[1.0])))
+
+
+def test_scalers_are_taken_by_number_as_columns_over_windows() -> None:
+    scalers = pl.DataFrame(
+        {"unique_id": ["a", "b"], "center": [1.0, 5.0], "scale": [2.0, 10.0], "lambda": [None, 1.0]},
+        schema_overrides={"lambda": pl.Float64},
+    )
+    taken = ScalerColumns.of(scalers["unique_id"], scalers.reverse()).take(np.array([1, 0, 1]))
+    parts = (taken.center, taken.scale, taken.lam, taken.lower, taken.upper)
+    nan, inf = np.nan, np.inf
+    rows = [[[5.0], [1.0], [5.0]], [[10.0], [2.0], [10.0]], [[1.0], [nan], [1.0]], [[-inf]] * 3, [[inf]] * 3]
+    for part, expected in zip(parts, rows, strict=True):
+        np.testing.assert_array_equal(part, expected)
+    # With λ = 1 the power transform changes nothing: 10·y + 5, 2·y + 1, 10·y + 5.
+    scaled = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    np.testing.assert_allclose(to_original(scaled, taken), [[5.0, 15.0], [5.0, 7.0], [45.0, 55.0]])
