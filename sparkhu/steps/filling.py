@@ -2,8 +2,15 @@
 
 A point is missing when `y` is null or when `needs_fill` flags it. Values come from known points of the same series;
 a filled value may be known from when the latest point it used and the row itself could be known.
-At the edges (before the first or after the last known point) `last`, `next` and `linear` follow the edge policy:
-`leave` leaves them missing, `nearest` takes the nearest known value. `mean` and `median` have no edges.
+At the edges a strategy fills what it can reach, and the edge policy says what becomes of the rest: `leave` leaves it
+missing, `nearest` takes the nearest known value.
+
+| strategy | before the first known point | after the last known point |
+| --- | --- | --- |
+| `last` | edge policy | the last known value, as pandas' `ffill` |
+| `next` | the first known value, as pandas' `bfill` | edge policy |
+| `linear` | edge policy | edge policy |
+| `mean`, `median` | their value | their value |
 """
 
 from datetime import datetime
@@ -53,13 +60,19 @@ def fill_median(frame: pl.DataFrame, *, max_gap_points: int = 0, train_end: date
 
 @accepts_pandas
 def fill_last(frame: pl.DataFrame, *, edge: Edge = "leave", max_gap_points: int = 0) -> pl.DataFrame:
-    """Fill missing points with the last known value before them. See `fill_linear`."""
+    """Fill missing points with the last known value before them, behind the last one too. See `fill_linear`.
+
+    The edge policy concerns what stands before the first known point.
+    """
     return _filled(frame, "last", edge=edge, max_gap_points=max_gap_points)
 
 
 @accepts_pandas
 def fill_next(frame: pl.DataFrame, *, edge: Edge = "leave", max_gap_points: int = 0) -> pl.DataFrame:
-    """Fill missing points with the next known value after them. See `fill_linear`."""
+    """Fill missing points with the next known value after them, before the first one too. See `fill_linear`.
+
+    The edge policy concerns what stands behind the last known point.
+    """
     return _filled(frame, "next", edge=edge, max_gap_points=max_gap_points)
 
 
@@ -69,7 +82,8 @@ def fill_linear(frame: pl.DataFrame, *, edge: Edge = "leave", max_gap_points: in
 
     Args:
         frame: Observation frame, any number of series; `needs_fill` and an earlier `fill_strategy` are heeded.
-        edge: `leave` or `nearest`, before the first and after the last known point.
+        edge: `leave` or `nearest`: what becomes of the side that a strategy cannot reach, here both: before the first
+            and after the last known point.
         max_gap_points: Gaps of more points are left whole; 0 means no limit.
 
     Returns:

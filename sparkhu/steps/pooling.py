@@ -15,12 +15,13 @@ from sparkhu.steps.filling import fill_ledger, put
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments, floats, instants
-from sparkhu.steps.strategies import ORDER, Estimate
+from sparkhu.steps.strategies import ORDER, STRATEGIES, Estimate
 
 DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear")
 UNMEASURED = "linear"
 """What a series too short to be measured is filled with."""
 TIE = 1e-9
+CHOICES = ("unique_id", "strategy", "mae", "runner_up", "reason")
 
 
 def check_pooling(*, variants: Sequence[str], choice: str) -> None:
@@ -29,9 +30,9 @@ def check_pooling(*, variants: Sequence[str], choice: str) -> None:
     Raises:
         InputError: There is no variant, one is unknown or twice, or `choice` is not among them.
     """
-    unknown = [name for name in variants if name not in ORDER]
+    unknown = [name for name in variants if name not in STRATEGIES]
     if unknown or not variants or len(set(variants)) < len(variants):
-        raise InputError(f"variants must be some of {', '.join(ORDER)}, each once, got {list(variants)}.")
+        raise InputError(f"variants must be some of {', '.join(STRATEGIES)}, each once, got {list(variants)}.")
     if choice and choice not in variants:
         raise InputError(f"choice must be empty (by score) or one of {', '.join(variants)}, got '{choice}'.")
 
@@ -60,25 +61,44 @@ def choose_strategies(
     """
     check_pooling(variants=variants, choice=choice)
     check_frame(scores, "unique_id", "strategy", "mask_length", "mae", "weight")
-    ranked = _ranked(scores, variants, choice)
-    first = ranked.group_by("unique_id", maintain_order=True).agg(
-        "strategy",
-        "mae",
-        tied=(pl.col("tied").sum() > 1),
-    )
     series = pl.DataFrame({"unique_id": unique_id}, schema={"unique_id": pl.String()})
-    fallback = choice or (UNMEASURED if UNMEASURED in variants else min(variants, key=ORDER.index))
-    return series.join(first, on="unique_id", how="left", maintain_order="left").select(
+    ranked = _ranked(scores, variants)
+    return _by_name(series, ranked, choice) if choice else _by_score(series, ranked, variants)
+
+
+def _by_name(series: pl.DataFrame, ranked: pl.DataFrame, choice: str) -> pl.DataFrame:
+    """Take `choice` for every series, measured or not; the runner-up is the best of the others."""
+    chosen = pl.col("strategy") == choice
+    found = ranked.group_by("unique_id", maintain_order=True).agg(
+        mae=pl.col("mae").filter(chosen).first(), runner_up=pl.col("strategy").filter(~chosen).first()
+    )
+    return series.join(found, on="unique_id", how="left", maintain_order="left").select(
+        "unique_id", "mae", "runner_up", strategy=pl.lit(choice), reason=pl.lit("chosen by name")
+    ).select(CHOICES)  # fmt: skip
+
+
+def _by_score(series: pl.DataFrame, ranked: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
+    """Take the best measured variant of each series."""
+    found = ranked.group_by("unique_id", maintain_order=True).agg("strategy", "mae", tied=pl.col("tied").sum() > 1)
+    fallback = UNMEASURED if UNMEASURED in variants else min(variants, key=ORDER.index)
+    reason = (
+        pl.when(pl.col("strategy").is_null())
+        .then(pl.lit(f"not measured: too few known points in the training part to hide any; {fallback} by default"))
+        .when("tied")
+        .then(pl.lit("the simplest of those with the lowest masked error"))
+        .otherwise(pl.lit("lowest masked error"))
+    )
+    return series.join(found, on="unique_id", how="left", maintain_order="left").select(
         "unique_id",
         strategy=pl.col("strategy").list.first().fill_null(fallback),
         mae=pl.col("mae").list.first(),
         runner_up=pl.col("strategy").list.get(1, null_on_oob=True),
-        reason=_reason(choice, fallback),
+        reason=reason,
     )
 
 
-def _ranked(scores: pl.DataFrame, variants: Sequence[str], choice: str) -> pl.DataFrame:
-    """Give each series its measured variants, the one to take first, the others by error."""
+def _ranked(scores: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
+    """Give each series its measured variants, the best first, the others by error."""
     order = pl.col("strategy").replace_strict(ORDER, range(len(ORDER)), return_dtype=pl.Int64)
     pooled = (
         scores.filter(pl.col("strategy").is_in(variants))
@@ -88,21 +108,8 @@ def _ranked(scores: pl.DataFrame, variants: Sequence[str], choice: str) -> pl.Da
         .filter("whole")
         .with_columns(order=order, tied=pl.col("mae") <= pl.col("mae").min().over("unique_id") + TIE)
     )
-    ahead = pl.col("strategy") == choice if choice else pl.col("tied")
-    place = pl.when(ahead).then(pl.lit(float("-inf"))).otherwise("mae")
+    place = pl.when("tied").then(pl.lit(float("-inf"))).otherwise("mae")
     return pooled.with_columns(place=place).sort("unique_id", "place", "order")
-
-
-def _reason(choice: str, fallback: str) -> pl.Expr:
-    if choice:
-        return pl.lit("chosen by name")
-    return (
-        pl.when(pl.col("strategy").is_null())
-        .then(pl.lit(f"not measured: too few known points in the training part to hide any; {fallback} by default"))
-        .when("tied")
-        .then(pl.lit("the simplest of those with the lowest masked error"))
-        .otherwise(pl.lit("lowest masked error"))
-    )
 
 
 def pool_fills(

@@ -114,6 +114,18 @@ def test_a_choice_by_name_overrides_the_scores_and_keeps_them_in_sight() -> None
     assert choose(choice="next") == ("a", "next", None, None, "chosen by name")
 
 
+@pytest.mark.parametrize("own", [[], [("a", "linear", 1, None, 1.0)]])
+def test_a_choice_by_name_holds_where_it_could_not_be_measured(own: list[Any]) -> None:
+    rows = [("a", "mean", 1, 0.5, 1.0), ("a", "last", 1, 0.25, 1.0), *own]
+    assert choose(*rows, choice="linear") == ("a", "linear", None, "last", "chosen by name")
+
+
+@pytest.mark.parametrize("name", ["mode", "spline", "seasonal", "moving_average"])
+def test_a_way_that_cannot_be_run_is_no_variant(name: str) -> None:
+    with pytest.raises(InputError, match=r"^variants must be some of mean, median, last, next, linear, each once"):
+        check_pooling(variants=("mean", name), choice="")
+
+
 def test_scores_of_other_strategies_do_not_count() -> None:
     rows = [("a", "mean", 1, 0.5, 1.0), ("a", "last", 1, 1.0, 1.0)]
     assert choose(*rows, variants=("last", "next")) == ("a", "last", 1.0, None, BY_SCORE)

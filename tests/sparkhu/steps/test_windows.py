@@ -337,6 +337,28 @@ def test_the_newest_input_ends_at_the_last_known_point() -> None:
     ]
 
 
+@pytest.mark.parametrize("fills", [{}, {4: "mean", 5: "mean"}, {4: "last", 5: "last"}])
+@pytest.mark.parametrize("with_raw", [True, False])
+def test_filled_rows_behind_the_last_observed_one_are_no_news(fills: dict[int, str], with_raw: bool) -> None:
+    # Row 2 was filled between observed rows, rows 4 and 5 behind the last one, row 3.
+    frame = sequence([0, 1, 1, 3, *([9.0, 9.0] if fills else [None, None])], fills={2: "last", **fills}, gaps=(2, 4, 5))
+    if with_raw:
+        frame = frame.with_columns(y_raw=pl.when(pl.col("fill_strategy").is_null()).then("y"))
+    found = newest_inputs(frame, plan("a", size=3))
+    assert found.select("cutoff", "end", "points", "valid").rows() == [(at(3)[0], 3, 4, True)]
+
+
+def test_an_outlier_that_was_filled_was_observed_all_the_same() -> None:
+    frame = sequence([0, 1, 1], fills={2: "last"}).with_columns(y_raw=pl.Series([0.0, 1.0, 99.0]))
+    assert newest_inputs(frame, plan("a"))["cutoff"].to_list() == at(2)
+    without = frame.with_columns(y=pl.Series([0.0, 1.0, None]))
+    assert newest_inputs(without, plan("a"))["cutoff"].to_list() == at(1)
+
+
+def test_a_series_of_filled_rows_alone_has_no_newest_input() -> None:
+    assert newest_inputs(sequence([1, 1, 1], fills=dict.fromkeys(range(3), "mean")), plan("a")).is_empty()
+
+
 def test_a_newest_input_that_is_short_or_has_a_hole_says_so() -> None:
     frame = pl.concat(
         [
