@@ -3,8 +3,8 @@
 A group is a period and a season, such as `1h/24`. What is not given is chosen per group:
 
 - horizon: the M4 competition's convention (yearly 6, quarterly 8, monthly 18, weekly 13, daily 14, hourly 48), one
-  season for other periods (6 where there is none), at most 288; but no longer than the validation part, so that it
-  can be validated, nor than a quarter of the training part;
+  season for other periods (6 where there is none), at most 288; but no longer than half of the validation part, so
+  that the half that chooses and the half that calibrates share no target, nor than a quarter of the training part;
 - input_size: 3.5 horizons (336 for 96, as the long-horizon literature has it), rounded up to whole seasons, two
   seasons at least, 1008 points at most; but no longer than half of what the horizon leaves of the training part.
 
@@ -70,7 +70,7 @@ def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0,
         InputError: A size is negative, or no series is long enough for it.
 
     Example:
-        A hundred years in yearly steps, split 70/10/20: horizon 6, input_size 21, and 44 training windows.
+        A hundred years in yearly steps, split 70/10/20: horizon 5, input_size 18, and 48 training windows.
     """
     check_sizes(horizon=horizon, input_size=input_size)
     check_frame(profile, "unique_id", "n", "period_label", "season_length", "train_end", "valid_end", "test_end")
@@ -127,7 +127,7 @@ def _choose_horizon(label: str, season: int, lengths: _Lengths) -> tuple[int, st
     if not wanted:
         wanted, why = (min(season, LARGEST_HORIZON), "one season") if season > 1 else (NO_SEASON_HORIZON, "no season")
     for limit, reason in (
-        (lengths.valid, "all that the validation part holds"),
+        (lengths.valid // 2, "half of the validation part"),
         (lengths.train // 4, "a quarter of the training part"),
     ):
         if wanted > limit:

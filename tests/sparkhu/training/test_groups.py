@@ -9,6 +9,8 @@ from sparkhu.errors import InputError
 from sparkhu.frame import TIME
 from sparkhu.periods import Period
 from sparkhu.training.groups import check_sizes, plan_groups
+from sparkhu.training.parts import CALIBRATE, CHOOSE, assemble
+from tests.sparkhu.made_shard import made_shard, shard_of
 
 START = datetime(1900, 1, 1, tzinfo=UTC)
 SEASONS = {"1y": 1, "1q": 4, "1mo": 12, "1w": 52, "1d": 7, "1bd": 5, "1h": 24, "5min": 288, "2d": 1, "1s": 86400}
@@ -51,16 +53,30 @@ def test_long_series_get_the_conventions_sizes(label: str, n: int, wanted: tuple
 
 
 def test_a_hundred_years_still_train() -> None:
-    # 70 points train, 10 validate: horizon 6, input 21 ≤ (70 − 6) / 2 = 32.
-    assert sizes("1y", 100) == ("1y/1", 21, 6)
+    # 70 points train, 10 validate: horizon 10 / 2 = 5, input 3.5 · 5 → 18 ≤ (70 − 5) / 2 = 32.
+    assert sizes("1y", 100) == ("1y/1", 18, 5)
 
 
 def test_short_series_get_what_their_parts_hold() -> None:
-    # 40 monthly points: 28 train, 4 validate. Horizon 4, input (28 − 4) / 2 = 12.
-    assert sizes("1mo", 40) == ("1mo/12", 12, 4)
+    # 40 monthly points: 28 train, 4 validate. Horizon 4 / 2 = 2, input (28 − 2) / 2 = 13.
+    assert sizes("1mo", 40) == ("1mo/12", 13, 2)
+    # 2 of 20 validate, and 1 of 10: one step at least.
+    assert sizes("1mo", 20)[2] == sizes("1mo", 10)[2] == 1
     # 20 validate of 60, 12 train: a quarter of these is 3; input (12 − 3) / 2 = 4.
     planned = plan_groups(profile(("a", "1mo", 60), shares=(0.2, 0.4))).profile
     assert planned.select("input_size", "horizon").row(0) == (4, 3)
+
+
+@pytest.mark.parametrize("valid", [2, 3, 7, 11, 12, 13])
+def test_a_chosen_horizon_lets_the_halves_of_validation_share_no_target(valid: int) -> None:
+    made = made_shard("a", n=120 + 2 * valid, borders=(120, 120 + valid, 120 + 2 * valid))
+    planned = plan_groups(made.profile.with_columns(period_label=pl.lit("1h"), season_length=pl.lit(24))).profile
+    horizon = int(planned["horizon"][0])
+    assert horizon == valid // 2
+    shard = shard_of(made.sequences, planned)
+    first = assemble(*shard).table.with_columns(target=pl.col("start") + planned["input_size"][0])
+    choosing, calibrating = (first.filter(part=part)["target"] for part in (CHOOSE, CALIBRATE))
+    assert max(choosing) + horizon <= min(calibrating)
 
 
 def test_given_sizes_are_kept() -> None:
@@ -72,7 +88,7 @@ def test_given_sizes_are_kept() -> None:
 
 def test_the_median_series_decides_for_its_group() -> None:
     planned = plan_groups(profile(("a", "1mo", 40), ("b", "1mo", 40), ("c", "1mo", 4000))).profile
-    assert planned["horizon"].to_list() == [4, 4, 4]
+    assert planned["horizon"].to_list() == [2, 2, 2]
 
 
 def test_groups_are_periods_with_seasons() -> None:
@@ -81,21 +97,21 @@ def test_groups_are_periods_with_seasons() -> None:
     assert plan.profile.select("unique_id", "group", "input_size", "horizon").rows() == [
         ("a", "1h/24", 168, 48),
         ("b", None, None, None),
-        ("c", "1y/1", 21, 6),
+        ("c", "1y/1", 18, 5),
         ("d", "1h/24", 168, 48),
     ]
     assert plan.profile.schema["horizon"] == plan.profile.schema["input_size"] == pl.Int64
     assert plan.notes == [
         "1h/24: 2 series, horizon 48 (the M4 convention), input_size 168 (7 seasons)",
-        "1y/1: 1 series, horizon 6 (the M4 convention), input_size 21 (3.5 horizons)",
+        "1y/1: 1 series, horizon 5 (half of the validation part), input_size 18 (3.5 horizons)",
     ]
 
 
 def test_the_notes_say_what_limited_a_size() -> None:
     (note,) = plan_groups(profile(("a", "1mo", 40))).notes
     assert note == (
-        "1mo/12: 1 series, horizon 4 (all that the validation part holds), "
-        "input_size 12 (half of what the horizon leaves of the training part)"
+        "1mo/12: 1 series, horizon 2 (half of the validation part), "
+        "input_size 13 (half of what the horizon leaves of the training part)"
     )
     notes = plan_groups(profile(("a", "1s", 500000)), horizon=60).notes
     assert notes == [
@@ -151,4 +167,4 @@ def test_whatever_is_chosen_leaves_training_windows(label: str, n: int) -> None:
     assert H >= 1
     assert L >= 1
     assert int(0.7 * n) - L - H + 1 >= 1
-    assert max(n // 10, 1) + 1 >= H
+    assert max((n // 10 + 1) // 2, 1) >= H
