@@ -169,7 +169,9 @@ def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.D
         )
     both = pl.col("radius_80").is_not_null() & pl.col("radius_95").is_not_null()
     wider = pl.when(both).then(pl.max_horizontal("radius_80", "radius_95"))
-    return joined.with_columns(radius_95=wider, source_95=pl.when(both).then("source_95")).select(*SCHEMA, "source_80", "source_95")
+    return joined.with_columns(radius_95=wider, source_95=pl.when(both).then("source_95")).select(
+        *SCHEMA, "source_80", "source_95"
+    )
 
 
 def _pool_table(pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
