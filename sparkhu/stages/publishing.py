@@ -22,7 +22,6 @@ CLEAN: dict[str, pl.DataType] = {
     "is_outlier": pl.Boolean(),
     "fill_strategy": pl.String(),
 }
-FILLED = {"is_gap": False, "is_outlier": False}
 
 
 def publish_results(
@@ -66,10 +65,16 @@ def publish_results(
 
 
 def clean_rows(shard: ShardFrames) -> pl.DataFrame:
-    """Bring both ways of a shard to the columns of `clean.parquet`, sorted by series and time."""
+    """Bring both ways of a shard to the columns of `clean.parquet`, sorted by series and time.
+
+    A frame without `y_raw` holds raw values; one without `is_gap` has a gap where the raw value is null.
+    """
     ways = []
     for frame in shard.frames.values():
-        missing = [pl.lit(FILLED.get(name), dtype).alias(name) for name, dtype in CLEAN.items() if name not in frame]
-        filled = frame.with_columns(missing).with_columns(pl.col(list(FILLED)).fill_null(False))
-        ways.append(filled.select(CLEAN.keys()))
-    return pl.concat(ways).sort("unique_id", "ds", maintain_order=True)
+        missing = [pl.lit(None, dtype).alias(name) for name, dtype in CLEAN.items() if name not in frame]
+        whole = frame.with_columns(missing)
+        if "y_raw" not in frame:
+            whole = whole.with_columns(y_raw="y")
+        flags = {"is_gap": pl.col("y_raw").is_null(), "is_outlier": pl.lit(value=False)}
+        ways.append(whole.with_columns(pl.col(name).fill_null(value) for name, value in flags.items()))
+    return pl.concat(way.select(CLEAN.keys()) for way in ways).sort("unique_id", "ds", maintain_order=True)
