@@ -197,11 +197,15 @@ class DataTable {
     return cell;
   }
 
-  /** The rows in view of the filter, in their order, with every column (RFC 4180). */
+  /**
+   * The rows in view of the filter, in their order, with every column (RFC 4180). A spreadsheet would run text that
+   * begins like a formula; an apostrophe before it makes it text there.
+   */
   csv() {
     const quote = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-    const lines = [this.columns.map((column) => quote(column.key))];
-    for (const row of this.order) lines.push(this.data.map((values) => quote(String(values[row] ?? ""))));
+    const plain = (value) => (typeof value === "string" ? value.replace(/^[=+\-@\t\r]/, "'$&") : String(value ?? ""));
+    const lines = [this.columns.map((column) => quote(plain(column.key)))];
+    for (const row of this.order) lines.push(this.data.map((values) => quote(plain(values[row]))));
     return lines.map((line) => `${line.join(",")}\r\n`).join("");
   }
 

@@ -1,7 +1,9 @@
 """The report in a real browser."""
 
 import csv
+import io
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,22 @@ def test_the_csv_holds_the_rows_in_view_with_all_columns(page: Any, tmp_path: Pa
     assert [row["unique_id"] for row in rows] == ['Zürich & Söhne, "north"']
     assert rows[0]["points"] == "1500"
     assert float(rows[0]["mean"]) > 0
+
+
+def test_the_csv_holds_no_text_that_a_spreadsheet_would_run(browser: Any) -> None:
+    texts = ["=1+1", "+1", "-2", "@a", "\tb", "\rc", "a=1", '=HYPERLINK("x")', None]
+    content = {
+        "columns": [{"key": "id", "format": "text"}, {"key": "n", "format": "number"}],
+        "data": [texts, [-row - 0.5 for row in range(len(texts))]],
+        "order": list(range(len(texts))),
+    }
+    script = (files("sparkhu.report") / "assets" / "table.js").read_text()
+    opened = browser.new_page()
+    written = opened.evaluate(f"(content) => {{ {script}; return DataTable.prototype.csv.call(content); }}", content)
+    opened.close()
+    rows = list(csv.reader(io.StringIO(written, newline="")))
+    made = ["'=1+1", "'+1", "'-2", "'@a", "'\tb", "'\rc", "a=1", '\'=HYPERLINK("x")', ""]
+    assert rows == [["id", "n"], *[[text, f"{-row - 0.5}"] for row, text in enumerate(made)]]
 
 
 def test_a_series_opens_at_its_own_address_and_its_name_stays_text(page: Any, report: Path) -> None:
