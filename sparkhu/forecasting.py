@@ -1,7 +1,8 @@
 """Batch forecasts: every series from its newest input, in steps of its own period, in its own units.
 
 The champion forecasts where it can. A series that it cannot do (its group has no fitted model, or the newest input
-is too short or has a hole) falls back to seasonal naive, then to the last value; `model` and the ledger say so.
+is too short, has a hole, or does not move) falls back to seasonal naive, then to the last value; `model` and the
+ledger say so.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from sparkhu.errors import InputError
 from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame
 from sparkhu.models.base import Floats, Models
-from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE
+from sparkhu.models.candidates import LAST_VALUE, LINEAR, SEASONAL_NAIVE
 from sparkhu.steps.normalisation import scale, unscale
 from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
 from sparkhu.steps.result import StepResult
@@ -106,13 +107,19 @@ def _inputs(values: Floats, rows: pl.DataFrame) -> Floats:
 
 
 def _first_able(inputs: Floats, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:
-    """Forecast each input with the first model of `order` whose result is finite: the last value always is."""
+    """Forecast each input with the first model of `order` that is able to: the last value always is.
+
+    A model is able to where its result is finite. A linear map of an input that does not move has nothing to say but
+    its group's intercept, so such an input is left to the models behind it.
+    """
     chosen = np.full(len(inputs), len(order) - 1)
     result = models[order[-1]][group].predict(inputs)
     for number in reversed(range(len(order) - 1)):
         if group in models[order[number]]:
             found = models[order[number]][group].predict(inputs)
             able = np.isfinite(found).all(axis=1)
+            if order[number] == LINEAR:
+                able &= np.ptp(inputs, axis=1) > 0
             chosen[able], result[able] = number, found[able]
     return pl.Series(order).gather(chosen), result
 
@@ -148,7 +155,7 @@ def _entries(sequences: pl.DataFrame, newest: pl.DataFrame, forecasts: pl.DataFr
         .join(newest.select("unique_id", "reason"), on="unique_id", how="left", maintain_order="left")
         .join(made, on="unique_id", how="left", maintain_order="left")
     )
-    why = pl.col("reason").fill_null(f"no {champion} model of its group")
+    why = pl.col("reason").fill_null(f"no {champion} model of its group, or an input that does not move")
     reason = (
         pl.when(pl.col("points").is_null())
         .then(pl.format("no forecast: {}", pl.col("reason").fill_null("it has no plan, no scaler or no value")))

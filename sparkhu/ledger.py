@@ -99,7 +99,7 @@ def check_share_of_failed(ledger: pl.DataFrame, max_failed_share: float) -> None
         SparkhuError: More have failed; the message says how many and gives the most frequent reason.
     """
     total, failed = ledger["unique_id"].n_unique(), len(failed_ids(ledger))
-    if total and failed / total > max_failed_share:
+    if total and (failed == total or failed / total > max_failed_share):
         reasons = ledger.filter(pl.col("status") == "failed").group_by("step", "reason").len().sort("len", "step")
         step, reason, count = reasons.row(-1)
         if failed == total:

@@ -29,6 +29,7 @@ DYNAMICS_SCHEMA: dict[str, pl.DataType] = {
     "seasonal_strength": pl.Float64(),
     "trend_strength": pl.Float64(),
 }
+LEAST_NEWEST = 5
 
 
 def check_description(
@@ -189,7 +190,8 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
 
     Returns:
         `unique_id`, `fit_q1`, `fit_q3` (linear; null without a value in the sample), `fit_until`, the exclusive end;
-        `fit_points`, the values in the sample, and `fit_level`, the median of the newest tenth of them.
+        `fit_points`, the values in the sample, and `fit_level`, the median of the newest tenth of
+        them, of five at least.
     """
     until = pl.col("train_end") if end is None else pl.lit(end).cast(TIME)
     rows = frame.join(split_times(frame, split), on="unique_id", how="left", maintain_order="left")
@@ -204,7 +206,7 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
         fit_q3=sample.quantile(0.75, "linear"),
         fit_until=pl.col("fit_until").first(),
         fit_points=values.len().cast(pl.Int64),
-        fit_level=values.tail(values.len() // 10 + 1).median(),
+        fit_level=values.tail(pl.max_horizontal(values.len() // 10, LEAST_NEWEST)).median(),
     )
 
 

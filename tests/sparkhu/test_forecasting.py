@@ -119,7 +119,18 @@ def test_a_group_without_a_champion_falls_back() -> None:
     models = candidates(made.profile, {})
     result = forecast(made.sequences, made.profile, made.scalers, NO_INTERVALS, models=models, champion="linear")
     assert set(result.frames["forecasts"]["model"]) == {"seasonal_naive"}
-    assert result.ledger["reason"].to_list() == ["forecast by seasonal_naive, not linear: no linear model of its group"]
+    why = "no linear model of its group, or an input that does not move"
+    assert result.ledger["reason"].to_list() == [f"forecast by seasonal_naive, not linear: {why}"]
+
+
+def test_a_series_that_does_not_move_is_forecast_as_it_is() -> None:
+    moving = np.random.default_rng(2).normal(size=100).cumsum()
+    rows = sequences_of({"a": moving, "still": np.full(100, 5.0)})
+    made = shard_of(rows, profile_of(["a", "still"]))
+    found = forecasts_of(made)
+    assert set(found.filter(unique_id="a")["model"]) == {"linear"}
+    assert set(found.filter(unique_id="still")["model"]) == {"seasonal_naive"}
+    assert set(found.filter(unique_id="still")["y_hat"]) == {5.0}
 
 
 def test_a_forecast_that_is_not_finite_is_not_given() -> None:

@@ -29,6 +29,7 @@ HOUR = timedelta(hours=1)
 COLUMNS = ("unique_id", "n", "sample_start", "sample_end", "min", "max", "mean", "median", "q1", "q3", "std")
 COLUMNS += ("skewness", "kurtosis", "share_missing", "share_zero", "cv", "mode")
 COLUMNS += ("adf_p", "kpss_p", "acf_peaks", "seasonal_strength", "trend_strength", "fit_q1", "fit_q3", "fit_until")
+COLUMNS += ("fit_points", "fit_level")
 
 
 def series(values: Any, name: str = "a", step: timedelta = HOUR) -> pl.DataFrame:
@@ -180,19 +181,31 @@ def test_quartiles_are_fitted_on_the_training_part_alone() -> None:
     # Shares 0.5/0.2/0.3 of 10 rows: training is 0, 1, 2, 3, 100: Q1 1, Q3 3, until the sixth row.
     frame = series([0.0, 1.0, 2.0, 3.0, 100.0, -50.0, 700.0, 800.0, 900.0, 1e9])
     found = fit_quartiles(frame, split="0.5/0.2/0.3", start=None, end=None).row(0)
-    assert found == ("a", 1.0, 3.0, START + 5 * HOUR)
+    assert found == ("a", 1.0, 3.0, START + 5 * HOUR, 5, 2.0)
     later = frame.with_columns(y=pl.when(pl.col("ds") >= START + 5 * HOUR).then(pl.col("y") * -3).otherwise("y"))
     assert fit_quartiles(later, split="0.5/0.2/0.3", start=None, end=None).row(0) == found
+
+
+def test_the_level_is_the_median_of_the_newest_tenth_and_of_five_values_at_least() -> None:
+    # 120 rows, half of them in training: the newest six of 0 … 59 are 54 … 59, with the median 56.5.
+    frame = series([float(number) for number in range(120)])
+    assert fit_quartiles(frame, split="0.5/0.2/0.3", start=None, end=None).select("fit_points", "fit_level").row(0) == (
+        60,
+        56.5,
+    )
+    # 20 rows: a tenth of ten is one, five are taken: 5 … 9.
+    few = fit_quartiles(frame.head(20), split="0.5/0.2/0.3", start=None, end=None)
+    assert few.select("fit_points", "fit_level").row(0) == (10, 7.0)
 
 
 def test_quartiles_are_fitted_on_a_sample_interval_that_is_half_open() -> None:
     frame = series([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
     fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=START + 2 * HOUR, end=START + 7 * HOUR)
-    assert fitted.row(0) == ("a", 3.0, 5.0, START + 7 * HOUR)
+    assert fitted.row(0) == ("a", 3.0, 5.0, START + 7 * HOUR, 5, 4.0)
     fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=START + 2 * HOUR, end=None)
-    assert fitted.row(0) == ("a", 2.5, 3.5, START + 5 * HOUR)
+    assert fitted.row(0) == ("a", 2.5, 3.5, START + 5 * HOUR, 3, 3.0)
     fitted = fit_quartiles(frame, split="0.5/0.2/0.3", start=None, end=START - HOUR)
-    assert fitted.row(0) == ("a", None, None, START - HOUR)
+    assert fitted.row(0) == ("a", None, None, START - HOUR, 0, None)
 
 
 def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
