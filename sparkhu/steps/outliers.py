@@ -140,7 +140,8 @@ def flag_outliers(
     Returns:
         `flags`: columns `y`, `y_raw`, `is_outlier`, `needs_fill`, aligned with the rows. The ledger counts
         `outliers`, those `kept`, and tells (`equal_quartiles`) where q1 = q3, so that everything else is outside.
-        A series without quartiles, or that the fences do not fit (`kept` > 0), is `skipped` in it.
+        A series without quartiles is `skipped` in it; one that the fences do not fit (`kept` > 0) is `ok` with a
+        reason.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
@@ -163,8 +164,8 @@ def flag_outliers(
 def moved_series(stats: pl.DataFrame) -> pl.Series:
     """Find the series whose level has left the middle of their training part by its end, so that fences mislead.
 
-    The median of the newest tenth of the training part lies outside its quartiles, or that part has fewer than
-    `LEAST_POINTS` values. Nothing behind the training part is looked at.
+    The median of the newest tenth of the training part (five values at least) lies outside its quartiles, or that part
+    has fewer than `LEAST_POINTS` values. Nothing behind the training part is looked at.
 
     Args:
         stats: `unique_id`, `fit_q1`, `fit_q3`, `fit_level`, `fit_points`; without the last two no series has moved.
@@ -210,18 +211,18 @@ def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame, max_share: float) ->
         pl.lit(str(max_share)),
         "kept",
     )
+    unfitted = pl.col("q1").is_null() | pl.col("q3").is_null()
     reason = (
-        pl.when(pl.col("q1").is_null() | pl.col("q3").is_null())
+        pl.when(unfitted)
         .then(pl.lit("no quartiles: the training part has no value"))
         .when(pl.col("kept") > 0)
         .then(text)
     )
-    found = found.with_columns(reason=reason)
-    status = found.select(pl.when(pl.col("reason").is_null()).then(pl.lit("ok")).otherwise(pl.lit("skipped")))
+    status = found.select(pl.when(unfitted).then(pl.lit("skipped")).otherwise(pl.lit("ok")))
     return entries(
         found["unique_id"],
         status=status.to_series(),
-        reason=found["reason"],
+        reason=found.select(reason).to_series(),
         counts={
             "outliers": found["outliers"],
             "kept": found["kept"],

@@ -232,7 +232,7 @@ def test_a_series_that_leaves_its_fences_for_good_keeps_its_newest_points() -> N
     assert result.ledger.rows() == [
         (
             "a",
-            "skipped",
+            "ok",
             "10 of 30 points lie beyond the fences, more than a share of 0.1: 7 of them are flagged and kept",
             '{"outliers":10,"kept":7,"equal_quartiles":0}',
         )
