@@ -70,6 +70,8 @@ def parse_numbers(column: pl.Series) -> Numbers:
 
 def _notation(text: pl.Series) -> Notation | None:
     """Tell from all cells what commas and points are; null where they leave it open or contradict each other."""
+    if not text.str.contains(",", literal=True).any():
+        return "1.5"
     could_be_thousands = text.str.contains(BY_THOUSANDS) & ~text.str.contains(BELOW_ONE)
     comma = text.str.contains(DECIMAL_COMMA)
     decimal_comma = bool((comma & ~could_be_thousands).any())
