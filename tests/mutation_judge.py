@@ -25,7 +25,6 @@ OPTIONS = (
     "-q",
     "--rootdir=.",
     "--tb=native",
-    "--no-summary",
     "-p",
     "no:cacheprovider",
     "-p",
@@ -52,6 +51,8 @@ class Session:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Answer requests until there are no more; a request without a mutant asks for the reach of the tests."""
+        if session.testsfailed:
+            raise session.Interrupted("not all tests could be collected")
         items = {item.nodeid: item for item in session.items}
         while (request := self.connection.recv()) is not None:
             mutant, tests = request
