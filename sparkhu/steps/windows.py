@@ -8,9 +8,10 @@ refused, with the first of these reasons that holds:
 | `null` | a missing value that no gap explains |
 | `unfilled gap` | a marked gap without a value, or rows that are missing between two of its points |
 | `dropped point` | a point that the strategy `drop` took out |
-| `input not yet known` | a filled X value that was not known at the window's own moment (it may contain its target) |
+| `input not yet known` | a made X value that was not known at the window's own moment (it may contain its target) |
 
-The moment of a window is the last X's `ds`, or its `available_at` where that point was observed. A filled X is
+Made is a value that was filled, or that differs from what was observed (`y_raw`), as a clipped one does.
+The moment of a window is the last X's `ds`, or its `available_at` where that point was observed. A made X is
 refused as well when it became available no earlier than some observed point after the X: it may be made from it.
 """
 
@@ -53,7 +54,8 @@ def index_windows(sequences: pl.DataFrame, profile: pl.DataFrame, *, stride: int
     """Index every window of each series, whether it can be used, and from when its inputs and targets are known.
 
     Args:
-        sequences: Sorted rows `unique_id, ds, y, available_at`; `is_gap` and `fill_strategy` are used where present.
+        sequences: Sorted rows `unique_id, ds, y, available_at`; `y_raw`, `is_gap` and `fill_strategy` are used where
+            present.
         profile: `input_size` (L), `horizon` (H) and `period_label` per series, null where a series has no period;
             `zone` and `month_day` of its calendar where they were found.
         stride: Rows from one window's start to the next.
@@ -101,7 +103,9 @@ class SequenceRows:
         gap = _flag(sequences, "is_gap", pl.col("is_gap").fill_null(False))
         dropped = _flag(sequences, "fill_strategy", (pl.col("fill_strategy") == "drop").fill_null(False)) & self.missing
         self.broken = (self.missing & ~gap & ~dropped, self.missing & gap & ~dropped, dropped)
-        self.filled = _flag(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null()) & ~self.missing
+        filled = _flag(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null())
+        changed = _flag(sequences, "y_raw", pl.col("y").ne_missing(pl.col("y_raw")))
+        self.made = (filled | changed) & ~self.missing
         self.joint = _joints(sequences["ds"], self.table)
         self.series = sequences["unique_id"]
 
@@ -121,7 +125,7 @@ class SequenceRows:
 
     def known_after(self) -> Integers:
         """Give, per row, the earliest `available_at` of the observed rows after it in its series."""
-        seen = pl.Series(np.where(self.filled | self.missing, LATEST, self.known))
+        seen = pl.Series(np.where(self.made | self.missing, LATEST, self.known))
         after = pl.col("seen").cum_min(reverse=True).shift(-1, fill_value=LATEST).over("series")
         frame = pl.DataFrame({"series": self.series, "seen": seen})
         return frame.select(after).to_series().to_numpy()
@@ -183,13 +187,13 @@ def _refusals(rows: SequenceRows, at: Integers, size: int, horizon: int) -> tupl
 
 
 def inputs_known(rows: SequenceRows, at: Integers, size: int) -> Booleans:
-    """Say which windows hold only filled X values that were known at the window's own moment."""
-    if not rows.filled.any():
+    """Say which windows hold only made X values that were known at the window's own moment."""
+    if not rows.made.any():
         return np.ones(len(at), bool)
     last = at + size - 1
-    observed = ~(rows.filled | rows.missing)[last]
+    observed = ~(rows.made | rows.missing)[last]
     moment = np.where(observed, np.maximum(rows.ds[last], rows.known[last]), rows.ds[last])
-    latest = sliding_max(np.where(rows.filled, rows.known, EARLIEST), size)[at]
+    latest = sliding_max(np.where(rows.made, rows.known, EARLIEST), size)[at]
     return (latest <= moment) & (latest < rows.known_after()[last])
 
 
@@ -263,7 +267,7 @@ def newest_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, *, zone: str =
         (`points` are L at least), `reason` (null where valid), `inputs_available_at` (of the last L of these points).
     """
     rows = SequenceRows(sequences, profile, zone)
-    unseen = _flag(sequences, "y_raw", pl.col("y_raw").is_null()) if "y_raw" in sequences.columns else rows.filled
+    unseen = _flag(sequences, "y_raw", pl.col("y_raw").is_null()) if "y_raw" in sequences.columns else rows.made
     places = sequences.select("unique_id", cutoff="ds", end=pl.int_range(pl.len(), dtype=pl.Int64))
     last = places.filter(~(rows.missing | unseen)).group_by("unique_id", maintain_order=True).last()
     found = rows.table.join(last, on="unique_id", maintain_order="left")

@@ -201,6 +201,17 @@ def test_a_later_fill_says_nothing_about_what_was_known() -> None:
     assert reasons(frame, size=2, horizon=2) == [None]
 
 
+def test_a_changed_input_must_be_known_as_a_filled_one() -> None:
+    # Point 1 was 90 and clipped to 9 by fences known at hour 3: the windows from 0 and 1 end their X at 1 and 2, before
+    # that; the one from 2 holds it no more. As observed it is let in.
+    frame = sequence([0, 9, 2, 3, 4])
+    known = pl.Series([*at(0, 3), *at(2, 3, 4)]).cast(TIME)
+    clipped = frame.with_columns(available_at=known, y_raw=pl.Series([0.0, 90, 2, 3, 4]))
+    assert reasons(clipped) == ["input not yet known"] * 2 + [None]
+    assert reasons(clipped.with_columns(y_raw="y")) == [None] * 3
+    assert reasons(clipped.with_columns(available_at="ds")) == [None] * 3
+
+
 def test_filled_targets_are_let_in() -> None:
     assert reasons(sequence([0, 1, 2], fills={2: "linear"}, known={2: 50})) == [None]
 
