@@ -99,7 +99,7 @@ class Worker:
     """The process of a session; the current folder is that of the mutants."""
 
     def __init__(self, number: int) -> None:
-        self.log = Path(f"worker-{number}.log")
+        self.log = Path(f"worker-{number}.log").resolve()
         self.start()
 
     def start(self) -> None:
@@ -112,10 +112,10 @@ class Worker:
 
     def reach(self) -> Reach:
         """Ask which tests reach which function."""
-        self.connection.send(("", []))
         try:
+            self.connection.send(("", []))
             return self.connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             told = "\n".join(self.log.read_text("utf-8").splitlines()[-LOG_LINES:])
             raise SystemExit(f"{told}\nThe tests must pass if they are to judge; all of the log: {self.log}") from None
 
