@@ -6,8 +6,8 @@
 | `models/…/` | one folder a model and group of series (such as `1h/24`), as it saved itself: JSON and safetensors |
 | `profile.parquet` | one row a series: period, season, group, input size, horizon |
 | `scalers.parquet` | one row a series: scaler, centre, scale |
-| `stats.parquet` | one row a series: the quartiles of its training part |
-| `choices.parquet` | one row a series: how its missing points are filled |
+| `stats.parquet` | one row a series: the quartiles of its training part, and where that ends |
+| `choices.parquet` | one row a series: how its missing points are filled, and the value fitted for that |
 | `intervals.parquet` | one row a series, model and step: half-widths of the intervals, in scaled units |
 
 Nothing in it is code or a pickle. `bundle.json` is written last: where it stands, the bundle is whole.
@@ -29,12 +29,12 @@ from sparkhu.models.base import Models
 from sparkhu.models.loading import load_model
 
 MANIFEST = "bundle.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLES: dict[str, tuple[str, ...]] = {
     "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
     "scalers": ("unique_id", "center", "scale"),
-    "stats": ("unique_id", "fit_q1", "fit_q3"),
-    "choices": ("unique_id", "strategy"),
+    "stats": ("unique_id", "fit_q1", "fit_q3", "fit_until"),
+    "choices": ("unique_id", "strategy", "fit_value", "fit_available_at"),
     "intervals": ("unique_id", "model", "step", "radius_80", "radius_95"),
 }
 
@@ -97,8 +97,8 @@ def write_bundle(
         profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
             `input_size`, `horizon` and its period.
         scalers: One row a series with `unique_id`, `center`, `scale`.
-        stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`.
-        choices: One row a series with `unique_id`, `strategy`.
+        stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`, `fit_until`.
+        choices: One row a series with `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
         intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
         sources: Fingerprints of what it was trained on.

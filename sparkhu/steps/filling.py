@@ -26,7 +26,7 @@ from sparkhu.steps.masks import score
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import NOWHERE, Bools, times
-from sparkhu.steps.strategies import STRATEGIES, Estimate, taken
+from sparkhu.steps.strategies import FITTED, STRATEGIES, Estimate, spread, taken
 
 Edge = Literal["leave", "nearest"]
 EDGES: tuple[Edge, ...] = get_args(Edge)
@@ -138,7 +138,9 @@ def put(frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Ex
     )
 
 
-def estimates(points: Points, strategy: str, *, edge: Edge = "leave", max_gap_points: int = 0) -> Estimate:
+def estimates(
+    points: Points, strategy: str, *, edge: Edge = "leave", max_gap_points: int = 0, fit: Estimate | None = None
+) -> Estimate:
     """Estimate the missing points of a shard.
 
     Args:
@@ -146,13 +148,14 @@ def estimates(points: Points, strategy: str, *, edge: Edge = "leave", max_gap_po
         strategy: A name in `STRATEGIES`.
         edge: See `fill_linear`.
         max_gap_points: See `fill_linear`.
+        fit: One estimate a series, fitted before, for a strategy in `FITTED`; none means to fit it now.
 
     Returns:
         Values, NaN where a point is not missing or stays so; and the moment from which each could have been known:
         when the latest point it used had become available and, since only then it is known to be missing, the row.
     """
     way = STRATEGIES[strategy]
-    values, latest = way.fill(points)
+    values, latest = way.fill(points) if fit is None else spread(points, fit)
     if edge == "nearest" and way.from_both_sides:
         nearest = taken(points, np.where(points.before != NOWHERE, points.before, points.after))
         open_end = np.isnan(values)
@@ -182,19 +185,26 @@ def fill(
 
     Returns:
         `filled`: columns `<strategy>` (null where the point is not missing or stays so) and
-        `<strategy>_available_at`, aligned with the rows; `scores`: see `sparkhu.steps.masks.score`. The ledger
-        counts `missing`, `filled` and `left` points.
+        `<strategy>_available_at`, aligned with the rows; a strategy that fits a value has that of the row's series
+        as well, `<strategy>_fit` and `<strategy>_fit_available_at`, on all rows; `scores`: see
+        `sparkhu.steps.masks.score`. The ledger counts `missing`, `filled` and `left` points.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
     check_filling(strategy=strategy, edge=edge, max_gap_points=max_gap_points)
     points, season_length = fit_points(observations, profile)
-    estimate = estimates(points, strategy, edge=edge, max_gap_points=max_gap_points)
+    fit = FITTED[strategy].fit(points) if strategy in FITTED else None
+    estimate = estimates(points, strategy, edge=edge, max_gap_points=max_gap_points, fit=fit)
     value = pl.Series(strategy, estimate.values).fill_nan(None)
     done = value.is_not_null()
     known_from = pl.select(pl.when(done).then(times(estimate.latest))).to_series()
     layer = pl.DataFrame({strategy: value, f"{strategy}_available_at": known_from.cast(TIME)})
+    if fit is not None:
+        own = spread(points, fit)
+        layer = layer.with_columns(
+            pl.Series(f"{strategy}_fit", own.values).fill_nan(None), times(own.latest, f"{strategy}_fit_available_at")
+        )
     scores = score(points, strategy, STRATEGIES[strategy], season_length)
     return StepResult({"filled": layer, "scores": scores}, fill_ledger(points, done.to_numpy()))
 

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import check_frame
+from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.filling import fill_ledger, put
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments, floats, instants
-from sparkhu.steps.strategies import ORDER, STRATEGIES, Estimate
+from sparkhu.steps.strategies import FITTED, ORDER, STRATEGIES, Estimate
 
 DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear")
 UNMEASURED = "linear"
@@ -122,7 +122,7 @@ def pool_fills(
     """Choose each series' strategy, and fill with it.
 
     Args:
-        observations: Rows of the shard with the layers `<variant>` and `<variant>_available_at` of every variant.
+        observations: Rows of the shard with the layers of every variant, as `sparkhu.steps.filling.fill` gives them.
         scores: The score tables of all variants, one after another.
         variants: See `choose_strategies`.
         choice: See `choose_strategies`.
@@ -130,21 +130,42 @@ def pool_fills(
     Returns:
         `filled`: columns `y`, `y_raw`, `available_at`, `fill_strategy`, aligned with the rows. A missing point that
         the chosen strategy cannot fill stays null, a flagged one keeps its value; `choices`: see
-        `choose_strategies`. The ledger counts `missing`, `filled` and `left` points.
+        `choose_strategies`, and what the chosen strategy fitted on the training part: `fit_value`, `fit_available_at`,
+        null where it fits nothing. The ledger counts `missing`, `filled` and `left` points.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
     check_pooling(variants=variants, choice=choice)
-    check_frame(observations, *variants, *[f"{name}_available_at" for name in variants])
+    check_frame(observations, *[column for name in variants for column in _layer(name)])
     points = Points.of(observations)
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
     estimate = _chosen(observations, points.owner, choices["strategy"], variants)
+    choices = choices.hstack(_fits(observations, points.owner, choices["strategy"], variants))
     label = choices["strategy"].gather(points.number)
     filled = put(observations, points, estimate, pl.lit(label))
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     return StepResult({"filled": columns, "choices": choices}, fill_ledger(points, done))
+
+
+def _layer(name: str) -> list[str]:
+    fit = [f"{name}_fit", f"{name}_fit_available_at"] if name in FITTED else []
+    return [name, f"{name}_available_at", *fit]
+
+
+def _fits(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> pl.DataFrame:
+    """Take what each series' strategy fitted from the first row of its series."""
+    first = frame[pl.Series(owner.starts, dtype=pl.Int64)]
+    rows = first.with_columns(chosen=strategy)
+    fitted = [name for name in variants if name in FITTED]
+    value, known = (
+        pl.coalesce(
+            pl.lit(None, dtype=dtype), *[pl.when(pl.col("chosen") == name).then(f"{name}{end}") for name in fitted]
+        )
+        for end, dtype in (("_fit", pl.Float64()), ("_fit_available_at", TIME))
+    )
+    return rows.select(fit_value=value, fit_available_at=known)
 
 
 def _chosen(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> Estimate:

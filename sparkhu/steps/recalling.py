@@ -16,8 +16,8 @@ from sparkhu.steps.points import Points
 from sparkhu.steps.pooling import UNMEASURED
 from sparkhu.steps.resampling import resample_irregular
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import Segments
-from sparkhu.steps.strategies import STRATEGIES, Estimate
+from sparkhu.steps.segmented import Segments, floats, instants
+from sparkhu.steps.strategies import FITTED, STRATEGIES, Estimate
 
 BORDERS = ("train_end", "valid_end", "test_end")
 
@@ -57,8 +57,9 @@ def prepare_new(
     Args:
         observations: Sorted rows, one an instant.
         profile: The model's profile, one row a series: way, period, median gap.
-        stats: The model's quartiles: `unique_id`, `fit_q1`, `fit_q3`.
-        choices: The model's ways of filling: `unique_id`, `strategy`.
+        stats: The model's quartiles: `unique_id`, `fit_q1`, `fit_q3`, `fit_until`; and `fit_level` and `fit_points`, as
+            `sparkhu.steps.description.fit_quartiles` gives them. Rows behind `fit_until` count one by one.
+        choices: The model's ways of filling: `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
         how: Parameters of the preparation in training.
         model: The model's name, for messages.
 
@@ -67,6 +68,7 @@ def prepare_new(
         ledger and left out.
     """
     check_frame(observations, "unique_id", "ds", "y", "available_at")
+    check_frame(stats, "unique_id", "fit_q1", "fit_q3", "fit_until")
     entries = _known(Segments.of(observations).ids, profile, model)
     known = pl.col("unique_id").is_in(entries.filter(pl.col("status") == "ok")["unique_id"].implode())
     rows = observations.filter(known)
@@ -101,11 +103,12 @@ def _known(ids: pl.Series, profile: pl.DataFrame, model: str) -> pl.DataFrame:
 def fill_as_chosen(
     observations: pl.DataFrame, choices: pl.DataFrame, *, edge: Edge = "leave", max_gap_points: int = 0
 ) -> StepResult:
-    """Fill the missing points of each series with the strategy that training chose for it.
+    """Fill the missing points of each series with the strategy that training chose for it, and the value it fitted.
 
     Args:
         observations: Rows of the shard with the gaps marked.
-        choices: `unique_id`, `strategy`; a series without one is filled with `linear`.
+        choices: `unique_id`, `strategy`, and `fit_value`, `fit_available_at`: what it fitted in training; as
+            `sparkhu.steps.pooling.pool_fills` gives them. A series without one is filled with `linear`.
         edge: See `sparkhu.steps.filling.fill_linear`.
         max_gap_points: See `sparkhu.steps.filling.fill_linear`.
 
@@ -118,13 +121,16 @@ def fill_as_chosen(
     """
     check_filling(strategy=UNMEASURED, edge=edge, max_gap_points=max_gap_points)
     points = Points.of(observations)
-    strategy = points.owner.align(choices, "strategy")["strategy"].fill_null(UNMEASURED)
+    chosen = points.owner.align(choices, "strategy", "fit_value", "fit_available_at")
+    strategy = chosen["strategy"].fill_null(UNMEASURED)
+    fit = Estimate(floats(chosen["fit_value"]), instants(chosen["fit_available_at"]))
     values, latest = np.full(observations.height, np.nan), points.available_at.copy()
     for name in strategy.unique().sort():
         if name not in STRATEGIES:
             raise InputError(f"strategy '{name}' is unknown; there is {', '.join(STRATEGIES)}. Train the model again.")
         rows = np.repeat((strategy == name).to_numpy(), points.owner.lengths)
-        part = estimates(points, name, edge=edge, max_gap_points=max_gap_points)
+        own = fit if name in FITTED else None
+        part = estimates(points, name, edge=edge, max_gap_points=max_gap_points, fit=own)
         values[rows], latest[rows] = part.values[rows], part.latest[rows]
     filled = put(observations, points, Estimate(values, latest), pl.lit(strategy.gather(points.number)))
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")

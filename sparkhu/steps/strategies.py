@@ -68,6 +68,14 @@ class Strategy(Protocol):
         ...
 
 
+class Fitted(Strategy, Protocol):
+    """A way of filling with one value a series, fitted on its sample."""
+
+    def fit(self, points: Points) -> Estimate:
+        """Fit the value of each series: one estimate a series, not a row; NaN without a sample."""
+        ...
+
+
 class Last:
     """The last known value carried forward."""
 
@@ -126,8 +134,11 @@ class Mean:
 
     def fill(self, points: Points) -> Estimate:
         """See `Strategy`."""
-        counts = points.owner.sum_ints(points.sample)
-        return fitted(points, self._means(points, counts))
+        return spread(points, self.fit(points))
+
+    def fit(self, points: Points) -> Estimate:
+        """See `Fitted`."""
+        return _from_sample(points, self._means(points, points.owner.sum_ints(points.sample)))
 
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """See `Strategy`.
@@ -137,12 +148,12 @@ class Mean:
         """
         counts = points.owner.sum_ints(points.sample)
         center = self._means(points, counts)
-        spread = np.where(points.sample, points.y - center[points.number], 0.0)
-        total = points.owner.sum_floats(spread)
+        off = np.where(points.sample, points.y - center[points.number], 0.0)
+        total = points.owner.sum_floats(off)
         return [
             _across(
                 center[mask.number]
-                + (total[mask.number] - spread[mask.rows].sum(axis=1)) / (counts[mask.number] - mask.length),
+                + (total[mask.number] - off[mask.rows].sum(axis=1)) / (counts[mask.number] - mask.length),
                 mask,
             )
             for mask in masks
@@ -162,12 +173,16 @@ class Median:
 
     def fill(self, points: Points) -> Estimate:
         """See `Strategy`."""
+        return spread(points, self.fit(points))
+
+    def fit(self, points: Points) -> Estimate:
+        """See `Fitted`."""
         ordered, first, counts, _ = points.sample_order
         low, high = first + (counts - 1) // 2, first + counts // 2
         some = counts > 0
         values = np.full(len(counts), np.nan)
         values[some] = (ordered[low[some]] + ordered[high[some]]) / 2
-        return fitted(points, values)
+        return _from_sample(points, values)
 
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """See `Strategy`.
@@ -188,9 +203,9 @@ class Median:
         return results
 
 
+FITTED: dict[str, Fitted] = {"mean": Mean(), "median": Median()}
 STRATEGIES: dict[str, Strategy] = {
-    "mean": Mean(),
-    "median": Median(),
+    **FITTED,
     "last": Last(),
     "next": Next(),
     "linear": Linear(),
@@ -203,10 +218,14 @@ def taken(points: Points, source: Ints) -> Estimate:
     return Estimate(np.where(there, points.y[source], np.nan), np.where(there, points.available_at[source], NEVER))
 
 
-def fitted(points: Points, values: Floats) -> Estimate:
-    """Estimate each row by one value a series that was fitted on its sample; no estimate where it is NaN."""
-    latest = np.where(np.isnan(values), NEVER, points.sample_available_at)
-    return Estimate(values[points.number], latest[points.number])
+def spread(points: Points, fit: Estimate) -> Estimate:
+    """Estimate each row by the one estimate of its series."""
+    return Estimate(fit.values[points.number], fit.latest[points.number])
+
+
+def _from_sample(points: Points, values: Floats) -> Estimate:
+    """Say of one value a series that it is known when the whole sample is; no estimate where it is NaN."""
+    return Estimate(values, np.where(np.isnan(values), NEVER, points.sample_available_at))
 
 
 def _line(points: Points, before: Ints, after: Ints, rows: Ints) -> Floats:

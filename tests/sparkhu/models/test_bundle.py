@@ -6,6 +6,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError, SparkhuError
+from sparkhu.frame import TIME
 from sparkhu.models.bundle import MANIFEST, read_bundle, write_bundle
 from sparkhu.models.naive import SeasonalNaive
 
@@ -21,11 +22,15 @@ def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
         }
     )
     scalers = pl.DataFrame({"unique_id": ["a", "b"], "center": [1.5, 0.0], "scale": [2.0, 1.0]})
-    choices = pl.DataFrame({"unique_id": ["a", "b"], "strategy": ["linear", None]})
+    choices = pl.DataFrame(
+        {"unique_id": ["a", "b"], "strategy": ["mean", None], "fit_value": [1.5, None]}
+    ).with_columns(fit_available_at=pl.lit(None, TIME))
     intervals = pl.DataFrame(
         {"unique_id": ["a"], "model": ["linear"], "step": [1], "radius_80": [0.5], "radius_95": [1.0]}
     )
-    stats = pl.DataFrame({"unique_id": ["a", "b"], "fit_q1": [1.0, None], "fit_q3": [3.0, None]})
+    stats = pl.DataFrame({"unique_id": ["a", "b"], "fit_q1": [1.0, None], "fit_q3": [3.0, None]}).with_columns(
+        fit_until=pl.lit(None, TIME)
+    )
     return {
         "profile": profile,
         "scalers": scalers,
@@ -97,6 +102,14 @@ def test_a_table_without_a_needed_column_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "b", scalers=tables()["scalers"].drop("scale"))
 
 
+@pytest.mark.parametrize(
+    ("table", "column"), [("stats", "fit_until"), ("choices", "fit_value"), ("choices", "fit_available_at")]
+)
+def test_what_training_fitted_travels_along(tmp_path: Path, table: str, column: str) -> None:
+    with pytest.raises(InputError, match=f"column '{column}' is missing"):
+        write(tmp_path / "b", **{table: tables()[table].drop(column)})
+
+
 def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"'{tmp_path}' holds no model bundle \(bundle.json is missing\)"):
         read_bundle(tmp_path)
@@ -104,8 +117,8 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path / "b") / MANIFEST
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 2}))
-    with pytest.raises(InputError, match=r"bundle schema 2, this version of Sparkhu reads 1\. Train the model again"):
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 1}))
+    with pytest.raises(InputError, match=r"bundle schema 1, this version of Sparkhu reads 2\. Train the model again"):
         read_bundle(tmp_path / "b")
 
 

@@ -56,8 +56,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         models=models,
         profile=profile,
         scalers=scalers,
-        stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}),
-        choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}),
+        stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}).with_columns(fit_until=border),
+        choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}).with_columns(
+            fit_value=pl.lit(None, pl.Float64), fit_available_at=border
+        ),
         intervals=intervals,
         params={"zone": "UTC"},
         sources=[],
@@ -96,11 +98,12 @@ def test_a_gap_is_filled_as_chosen_in_training(bundle: Bundle) -> None:
     assert rows.filter(pl.col("is_gap"))["fill_strategy"].to_list() == ["linear", "linear"]
 
 
-@pytest.mark.parametrize(("strategy", "filled"), [("last", 5.0), ("next", 8.0), ("mean", 263 / 22), ("median", 12.5)])
+@pytest.mark.parametrize(("strategy", "filled"), [("last", 5.0), ("next", 8.0), ("mean", 11.5), ("median", 11.5)])
 def test_every_strategy_of_training_is_there(bundle: Bundle, strategy: str, filled: float) -> None:
-    # Hours 6 and 7 of both days are taken out: what is left of 0 … 23 has the mean (276 - 13) / 22 and the median 12.5.
+    # Hours 6 and 7 of both days are taken out: what is left has the mean 263 / 22 and the median 12.5, but training
+    # fitted 11.5, of whole days.
     holed = hourly().drop(index=[6, 7, 30, 31])
-    chosen = pl.DataFrame({"unique_id": ["hour"], "strategy": [strategy]}, schema_overrides={"strategy": pl.String})
+    chosen = bundle.choices.with_columns(strategy=pl.lit(strategy), fit_value=pl.lit(11.5))
     rows = serve(from_pandas(holed), bundle=replace(bundle, choices=chosen)).frames["sequences"]
     assert rows.filter(pl.col("is_gap"))["y"].to_list() == [filled] * 4
 

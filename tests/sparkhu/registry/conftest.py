@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from sparkhu.frame import TIME
 from sparkhu.models.bundle import write_bundle
 from sparkhu.models.naive import LastValue, SeasonalNaive
 
@@ -22,8 +23,12 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
                 {"unique_id": ["a"], "group": ["1h/24"], "season_length": [24], "input_size": [48], "horizon": [24]}
             ),
             scalers=pl.DataFrame({"unique_id": ["a"], "center": [1.5], "scale": [2.0]}),
-            stats=pl.DataFrame({"unique_id": ["a"], "fit_q1": [1.0], "fit_q3": [3.0]}),
-            choices=pl.DataFrame({"unique_id": ["a"], "strategy": ["linear"]}),
+            stats=pl.DataFrame({"unique_id": ["a"], "fit_q1": [1.0], "fit_q3": [3.0]}).with_columns(
+                fit_until=pl.lit(None, TIME)
+            ),
+            choices=pl.DataFrame({"unique_id": ["a"], "strategy": ["linear"]}).with_columns(
+                fit_value=pl.lit(None, pl.Float64), fit_available_at=pl.lit(None, TIME)
+            ),
             intervals=pl.DataFrame(
                 schema={
                     "unique_id": pl.String,

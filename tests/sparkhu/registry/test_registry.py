@@ -137,7 +137,7 @@ def test_a_champion_of_another_schema_is_refused(bundle: Make, client: Any, tmp_
     root = Path(client.get_model_version("older", "1").source.removeprefix("file://"))
     manifest = root / "data" / "bundle-linear" / "bundle.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 0}))
-    with pytest.raises(InputError, match="bundle schema 0, this version of Sparkhu reads 1"):
+    with pytest.raises(InputError, match="bundle schema 0, this version of Sparkhu reads 2"):
         load_champion("older", tmp_path / "loaded")
 
 

@@ -256,12 +256,22 @@ def test_the_step_fits_on_each_series_own_training_part() -> None:
     table = pl.concat([profile("b"), profile("a", train_end=START + 2 * HOUR)])
     layer = fill(frame, table, strategy="mean").frames["filled"]
     assert layer["mean"].to_list() == [None, None, 2.0, None, None, None, 104 / 3, None]
+    assert layer["mean_fit"].to_list() == [2.0] * 4 + [104 / 3] * 4
+    assert layer["mean_fit_available_at"].to_list() == [START + HOUR] * 4 + [START + 3 * HOUR] * 4
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median"])
+def test_a_training_part_without_a_known_point_fits_nothing(strategy: str) -> None:
+    layer = fill(series([None, 2.0]), profile("a", train_end=START + HOUR), strategy=strategy).frames["filled"]
+    assert layer.rows() == [(None, None, None, None)] * 2
 
 
 def test_an_empty_shard_gives_typed_empty_frames() -> None:
     for strategy in FILLS:
         result = fill(series([]), profile(), strategy=strategy)
-        assert result.frames["filled"].schema == {strategy: pl.Float64, f"{strategy}_available_at": TIME}
+        fit = {f"{strategy}_fit": pl.Float64, f"{strategy}_fit_available_at": TIME}
+        wanted = {strategy: pl.Float64, f"{strategy}_available_at": TIME}
+        assert result.frames["filled"].schema == wanted | (fit if strategy in ("mean", "median") else {})
         assert result.frames["scores"].columns == ["unique_id", "strategy", "mask_length", "mae", "points", "weight"]
         assert result.ledger.height == 0
 

@@ -233,6 +233,8 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         "mae": pl.Float64,
         "runner_up": pl.String,
         "reason": pl.String,
+        "fit_value": pl.Float64,
+        "fit_available_at": TIME,
     }
 
 
@@ -260,11 +262,30 @@ def test_unusable_parameters_are_refused(arguments: dict[str, Any], message: str
         choose(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("choice", "value", "hour"), [("mean", 5.0, 3), ("median", 4.0, 3), ("last", None, None), ("linear", None, None)]
+)
+def test_what_the_chosen_way_fitted_is_kept(choice: str, value: float | None, hour: int | None) -> None:
+    # Of 0, 4 and 11 the mean is 5 and the median 4; all are known at hour 3. Nothing is missing in `b`: still kept.
+    frame = pl.concat([series([0.0, None, 4.0, 11.0]), series([0.0, 4.0, 4.0, 12.0], "b")])
+    layers, table = filled_by_all(frame)
+    kept = (
+        pool_fills(layers, table, choice=choice).frames["choices"].select("unique_id", "fit_value", "fit_available_at")
+    )
+    known = None if hour is None else START + hour * HOUR
+    other = {"mean": 5.0, "median": 4.0}.get(choice)
+    assert kept.rows() == [("a", value, known), ("b", other, known)]
+
+
 def test_a_missing_layer_is_named() -> None:
     layers, table = filled_by_all(series([1.0, None]))
     with pytest.raises(InputError, match="column 'next' is missing"):
         pool_fills(layers.drop("next"), table)
     with pytest.raises(InputError, match="column 'next_available_at' is missing"):
         pool_fills(layers.drop("next_available_at"), table)
+    with pytest.raises(InputError, match="column 'mean_fit' is missing"):
+        pool_fills(layers.drop("mean_fit"), table)
+    with pytest.raises(InputError, match="column 'median_fit_available_at' is missing"):
+        pool_fills(layers.drop("median_fit_available_at"), table)
     with pytest.raises(InputError, match="column 'weight' is missing"):
         pool_fills(layers, table.drop("weight"))

@@ -13,14 +13,18 @@ from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.steps.filling import fill_last, fill_linear, fill_mean, fill_median, fill_next
+from sparkhu.steps.description import fit_quartiles
+from sparkhu.steps.filling import fill
+from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import SEQUENCES
+from sparkhu.steps.outliers import flag_outliers
+from sparkhu.steps.pooling import pool_fills
 from sparkhu.steps.recalling import Preparation, fill_as_chosen, prepare_new
 from sparkhu.steps.result import StepResult
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FILLS = {"mean": fill_mean, "median": fill_median, "last": fill_last, "next": fill_next, "linear": fill_linear}
+FILLS = ("mean", "median", "last", "next", "linear")
 PROFILE = pl.DataFrame(
     {
         "unique_id": ["hour", "meter"],
@@ -36,8 +40,14 @@ PROFILE = pl.DataFrame(
     },
     schema_overrides={"train_end": TIME, "valid_end": TIME, "test_end": TIME},
 )
-STATS = pl.DataFrame({"unique_id": ["hour", "meter"], "fit_q1": [0.0, 0.0], "fit_q3": [10.0, 10.0]})
-CHOICES = pl.DataFrame({"unique_id": ["hour"], "strategy": ["last"]})
+STATS = pl.DataFrame(
+    {"unique_id": ["hour", "meter"], "fit_q1": [0.0, 0.0], "fit_q3": [10.0, 10.0], "fit_until": [START, START]},
+    schema_overrides={"fit_until": TIME},
+)
+CHOICES = pl.DataFrame(
+    {"unique_id": ["hour"], "strategy": ["last"], "fit_value": [None], "fit_available_at": [None]},
+    schema_overrides={"fit_value": pl.Float64, "fit_available_at": TIME},
+)
 
 
 def series(values: list[float | None], hours: list[float], name: str = "hour", late: float = 0) -> pl.DataFrame:
@@ -150,10 +160,17 @@ def test_the_parameters_of_the_training_are_those_of_every_part() -> None:
 
 @pytest.mark.parametrize(("share", "second"), [(0.05, 0.0), (0.04, 26.0)])
 def test_outliers_beyond_the_share_of_the_training_are_kept(share: float, second: float) -> None:
-    # Two of twenty: 1 + 0.05·20 = 2 may be changed, 1 + 0.04·20 = 1.8 may not.
-    found = prepare(series([0.0, 26.0, 26.0, *[4.0] * 17], [*range(20)]), how=Preparation(max_outlier_share=share))
+    # The last is the second of twenty: 1 + 0.05·20 = 2 may be changed, 1 + 0.04·20 = 1.8 may not.
+    found = prepare(series([*[4.0] * 17, 0.0, 26.0, 26.0], [*range(20)]), how=Preparation(max_outlier_share=share))
     assert found.frames["sequences"]["is_outlier"].sum() == 2
-    assert found.frames["sequences"]["y"][1] == second
+    assert found.frames["sequences"]["y"][19] == second
+
+
+@given(st.lists(st.sampled_from([4.0, 26.0]), min_size=2, max_size=30), st.data())
+def test_what_is_done_to_a_new_point_does_not_depend_on_later_ones(values: list[float], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(1, len(values)))
+    whole, early = (prepare(series(part, [*range(len(part))])).frames["sequences"] for part in (values, values[:cut]))
+    assert_frame_equal(whole.head(cut), early)
 
 
 @pytest.mark.parametrize(("edge", "first"), [("leave", None), ("nearest", 3.0)])
@@ -182,16 +199,18 @@ def test_missing_columns_are_named() -> None:
 
 
 def test_each_series_is_filled_as_chosen_for_it() -> None:
-    # Of 0, 4 and 11 the mean is 5 and the median 4; the line from 0 to 4 passes 2.
+    # Training fitted the mean 50 and the median 40 (here they were 5 and 4); the line from 0 to 4 passes 2.
     gaps = {name: series([0.0, None, 4.0, 11.0], [0, 1, 2, 3], name) for name in FILLS}
-    choices = pl.DataFrame({"unique_id": list(FILLS), "strategy": list(FILLS)})
+    fitted = {"fit_value": [50.0, 40.0, None, None, None], "fit_available_at": [START + 3 * HOUR, START, *[None] * 3]}
+    schema = {"fit_available_at": TIME}
+    choices = pl.DataFrame({"unique_id": list(FILLS), "strategy": list(FILLS), **fitted}, schema_overrides=schema)
     frame = pl.concat([gaps[name] for name in sorted(FILLS)])
     found = fill_as_chosen(frame, choices).frames["filled"]
     rows = frame.select("unique_id").hstack(found)
     filled = {row["unique_id"]: row for row in rows.filter(pl.col("fill_strategy").is_not_null()).to_dicts()}
     assert {name: row["y"] for name, row in filled.items()} == {
-        "mean": 5.0,
-        "median": 4.0,
+        "mean": 50.0,
+        "median": 40.0,
         "last": 0.0,
         "next": 4.0,
         "linear": 2.0,
@@ -199,6 +218,8 @@ def test_each_series_is_filled_as_chosen_for_it() -> None:
     assert all(row["fill_strategy"] == name for name, row in filled.items())
     # What looks ahead is known from when the row it looks at is.
     assert filled["last"]["available_at"] == START + HOUR
+    assert filled["mean"]["available_at"] == START + 3 * HOUR
+    assert filled["median"]["available_at"] == START + HOUR
     assert filled["next"]["available_at"] == START + 2 * HOUR
     assert found.columns == ["y", "y_raw", "available_at", "fill_strategy"]
 
@@ -247,12 +268,51 @@ def test_a_preparation_says_what_the_defaults_of_a_run_are() -> None:
     )
 
 
+def in_training(frame: pl.DataFrame, train_end: datetime, choice: str) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """Prepare as a training run does: what it keeps, by name, and its sequences."""
+    ids = frame["unique_id"].unique(maintain_order=True)
+    end = pl.lit(train_end).cast(TIME)
+    profile = PROFILE.filter(pl.col("unique_id") == "hour").drop("unique_id", "train_end").join(
+        ids.to_frame(), how="cross"
+    ).with_columns(train_end=end, season_length=1)  # fmt: skip
+    stats = fit_quartiles(frame, split="0.7/0.1/0.2", start=None, end=train_end)
+    flagged = frame.with_columns(flag_outliers(frame, stats).frames["flags"].get_columns())
+    marked = mark_gaps(flagged, profile).frames["observations"]
+    made = [fill(marked, profile, strategy=name).frames for name in FILLS]
+    layers = pl.concat([marked, *[one["filled"] for one in made]], how="horizontal")
+    pooled = pool_fills(layers, pl.concat([one["scores"] for one in made]), choice=choice).frames
+    filled = marked.with_columns(pooled["filled"].get_columns())
+    return {"profile": profile, "stats": stats, "choices": pooled["choices"]}, filled.select(list(SEQUENCES))
+
+
+@pytest.mark.parametrize("choice", ["", *FILLS])
+def test_new_data_are_prepared_as_the_same_data_were_in_training(choice: str) -> None:
+    # `a` has shifted to 60 behind the training part (outliers there, more than the share); `b` has one within it, far
+    # off, that its mean must not hold. Both lack a value in the training part and behind it.
+    swing = [float(hour % 7) for hour in range(60)]
+    shifted: list[float | None] = [*swing[:40], *[60.0 + value for value in swing[40:]]]
+    faulty: list[float | None] = [*swing[:9], 500.0, *swing[10:40], *[3.0 + value for value in swing[40:]]]
+    for values in (shifted, faulty):
+        values[20] = values[52] = values[53] = None
+    frame = pl.concat([series(shifted, [*range(60)], "a", late=0.5), series(faulty, [*range(60)], "b")])
+    kept, trained = in_training(frame, START + 40 * HOUR, choice)
+    found = prepare_new(frame, **kept, how=Preparation(), model="forecaster").frames["sequences"]
+    assert_frame_equal(found, trained)
+    # The k-th of those behind row 40 is changed while k ≤ 1 + 0.05·(39 + k): 3; of `b` only the fault at row 9 is.
+    assert found.filter("is_outlier").group_by("unique_id").len().sort("unique_id").rows() == [("a", 18), ("b", 1)]
+    assert found.filter(pl.col("is_outlier") & (pl.col("fill_strategy").is_not_null()))["ds"].to_list() == [
+        START + hour * HOUR for hour in (40, 41, 42, 9)
+    ]
+
+
 @given(
-    st.lists(st.one_of(st.none(), st.integers(-9, 9).map(float)), min_size=1, max_size=12), st.sampled_from(list(FILLS))
+    st.lists(st.one_of(st.none(), st.integers(-9, 30).map(float)), min_size=2, max_size=12),
+    st.integers(1, 12),
+    st.sampled_from(FILLS),
 )
-def test_new_data_are_filled_as_the_same_data_were_in_training(values: list[float | None], name: str) -> None:
+def test_nothing_is_fitted_on_new_data(values: list[float | None], train: int, choice: str) -> None:
     frame = series(values, [*range(len(values))])
-    found = fill_as_chosen(frame, CHOICES.with_columns(strategy=pl.lit(name))).frames["filled"]
-    filled = FILLS[name](frame)
-    assert_frame_equal(found, filled.select(found.columns))
+    kept, trained = in_training(frame, START + train * HOUR, choice)
+    found = prepare_new(frame, **kept, how=Preparation(), model="forecaster").frames["sequences"]
+    assert_frame_equal(found, trained)
     assert np.array_equal(found["y_raw"].is_null(), frame["y"].is_null())
