@@ -21,7 +21,7 @@ def flag_outliers(
     Args:
         observations: Observations: whole series, sorted by series and time.
         stats: Statistics with the quartiles of the training part.
-        flags: Layer: is_outlier, needs_fill, y, y_raw.
+        flags: Layer: is_outlier, needs_fill, y, y_raw, available_at.
         width: Distance of the fences from the quartiles, in interquartile ranges.
         action: flag: count as missing; flag_only: mark, change nothing; null: remove the value; clip:
             pull it to the fence.

@@ -130,6 +130,9 @@ def flag_outliers(
     over the training part, behind it point by point up to each. What goes beyond is flagged and kept. A `max_share` of
     1 does it to all.
 
+    A clipped value is a fence, so it is known only when the training part was: from the latest `available_at` of that
+    part's rows on, or from its own if that is later.
+
     Args:
         observations: Rows of the shard.
         stats: One row a series with `fit_q1`, `fit_q3` and, where the training part ends in the data, `fit_until`.
@@ -138,23 +141,27 @@ def flag_outliers(
         max_share: Largest share of a series' observed points that `action` is done to.
 
     Returns:
-        `flags`: columns `y`, `y_raw`, `is_outlier`, `needs_fill`, aligned with the rows. The ledger counts
-        `outliers`, those `kept`, and tells (`equal_quartiles`) where q1 = q3, so that everything else is outside.
-        A series without quartiles is `skipped` in it; one that the fences do not fit (`kept` > 0) is `ok` with a
-        reason.
+        `flags`: columns `y`, `y_raw`, `available_at`, `is_outlier`, `needs_fill`, aligned with the rows. The ledger
+        counts `outliers`, those `kept`, and tells (`equal_quartiles`) where q1 = q3, so that everything else is
+        outside. A series without quartiles is `skipped` in it; one that the fences do not fit (`kept` > 0) is `ok`
+        with a reason.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
     check_outliers(width=width, action=action, max_share=max_share)
-    check_frame(observations, "unique_id", "ds", "y")
+    check_frame(observations, "unique_id", "ds", "y", "available_at")
     check_table(stats, "fit_q1", "fit_q3")
+    if "fit_until" not in stats.columns:
+        stats = stats.with_columns(fit_until=pl.lit(None, dtype=TIME))
     quartiles = stats.select("unique_id", q1="fit_q1", q3="fit_q3")
     flagged = flag_iqr(observations, quartiles, width=width, action=action)
+    flagged = flagged.with_columns(fitted=_fitted(flagged, stats))
     kept = _beyond_share(flagged, stats, max_share)
-    flags = flagged.select(
-        y=pl.when(kept).then("y_raw").otherwise("y"),
-        y_raw="y_raw",
+    flags = flagged.with_columns(y=pl.when(kept).then("y_raw").otherwise("y")).select(
+        "y",
+        "y_raw",
+        available_at=_known_from(),
         is_outlier="is_outlier",
         needs_fill=pl.col("needs_fill") & ~kept,
     )
@@ -179,15 +186,24 @@ def moved_series(stats: pl.DataFrame) -> pl.Series:
     return stats.filter(outside | (pl.col("fit_points") < LEAST_POINTS))["unique_id"]
 
 
+def _fitted(rows: pl.DataFrame, stats: pl.DataFrame) -> pl.Series:
+    """Mark the rows of the training part: all where it does not end in the data."""
+    until = rows.select("unique_id", "ds").join(
+        stats.select("unique_id", "fit_until"), on="unique_id", how="left", maintain_order="left"
+    )
+    return until.select((pl.col("ds") < pl.col("fit_until")).fill_null(value=True)).to_series()
+
+
+def _known_from() -> pl.Expr:
+    clipped = pl.col("y").is_not_null() & (pl.col("y") != pl.col("y_raw"))
+    training = pl.when("fitted").then("available_at").max().over("unique_id")
+    return pl.when(clipped).then(pl.max_horizontal("available_at", training)).otherwise("available_at")
+
+
 def _beyond_share(flagged: pl.DataFrame, stats: pl.DataFrame, max_share: float) -> pl.Series:
     """Mark the outliers beyond the share that may be changed; no point's mark depends on a later part's points."""
-    if "fit_until" not in stats.columns:
-        stats = stats.with_columns(fit_until=pl.lit(None, dtype=TIME))
     moved = moved_series(stats)
-    until = stats.select("unique_id", until="fit_until")
-    rows = flagged.join(until, on="unique_id", how="left", maintain_order="left").with_columns(
-        fitted=(pl.col("ds") < pl.col("until")).fill_null(value=True), known=pl.col("y_raw").is_not_null()
-    )
+    rows = flagged.with_columns(known=pl.col("y_raw").is_not_null())
     counts = {
         name: pl.when("fitted")
         .then((pl.col(name) & pl.col("fitted")).sum().over("unique_id"))

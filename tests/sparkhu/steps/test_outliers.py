@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA
+from sparkhu.frame import SCHEMA, TIME
 from sparkhu.steps.outliers import check_outliers, flag_iqr, flag_outliers, sample_quartiles
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -166,7 +166,7 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
     frame = pl.concat([series(VALUES), series([4.0, 4.0, 5.0], "b"), series([1.0], "c")])
     result = flag_outliers(frame, stats(("b", 4.0, 4.0), ("a", 3.0, 7.0), ("c", None, None)), action="null")
     flags = result.frames["flags"]
-    assert flags.columns == ["y", "y_raw", "is_outlier", "needs_fill"]
+    assert flags.columns == ["y", "y_raw", "available_at", "is_outlier", "needs_fill"]
     assert flags["y"].to_list() == [*VALUES[:8], None, 4.0, 4.0, None, 1.0]
     assert result.ledger.rows() == [
         ("a", "ok", None, '{"outliers":1,"kept":0,"equal_quartiles":0}'),
@@ -182,7 +182,7 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
 
 def test_the_step_flags_by_default_at_one_and_a_half_ranges() -> None:
     result = flag_outliers(series([13.0, 13.1]), stats(("a", 3.0, 7.0)))
-    assert result.frames["flags"].rows() == [(13.0, 13.0, False, False), (13.1, 13.1, True, True)]
+    assert result.frames["flags"].drop("available_at").rows() == [(13.0, 13.0, False, False), (13.1, 13.1, True, True)]
 
 
 def test_a_series_without_stats_is_skipped() -> None:
@@ -195,6 +195,7 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
     assert result.frames["flags"].schema == {
         "y": pl.Float64,
         "y_raw": pl.Float64,
+        "available_at": TIME,
         "is_outlier": pl.Boolean,
         "needs_fill": pl.Boolean,
     }
@@ -267,6 +268,34 @@ def test_no_mark_behind_training_depends_on_later_points(values: list[float | No
     whole = flag_outliers(frame, fitted(10), max_share=0.1).frames["flags"]
     early = flag_outliers(frame.head(cut), fitted(10), max_share=0.1).frames["flags"]
     assert whole.head(cut).equals(early)
+
+
+def test_a_clipped_value_is_known_when_the_training_part_was() -> None:
+    # Training ends before hour 10. Its latest row is that of hour 4, known at hour 12; fences −3 and 13. The 20 at
+    # hour 1 is clipped and known at 12 then, that of hour 11 too, that of hour 14 at its own time.
+    values = [5.0] * 20
+    values[1] = values[11] = values[14] = 20.0
+    own = [START + timedelta(hours=12 if hour == 4 else hour) for hour in range(20)]
+    frame = series(values).with_columns(available_at=pl.Series(own).cast(TIME))  # type: ignore[arg-type]
+    flags = flag_outliers(frame, fitted(10), action="clip", max_share=0.2).frames["flags"]
+    assert [values[i] != y for i, y in enumerate(flags["y"])] == [hour in {1, 11, 14} for hour in range(20)]
+    known = [START + timedelta(hours=12 if hour in {1, 4, 11} else hour) for hour in range(20)]
+    assert flags["available_at"].to_list() == known
+
+
+@pytest.mark.parametrize("action", ["flag", "flag_only", "null"])
+def test_what_is_not_clipped_keeps_the_time_it_was_known(action: str) -> None:
+    frame = series([20.0, *[5.0] * 19])
+    flags = flag_outliers(frame, fitted(10), action=action).frames["flags"]  # type: ignore[arg-type]
+    assert flags["available_at"].equals(frame["available_at"])
+    kept = flag_outliers(series([20.0] * 5 + [5.0] * 15), fitted(10), action="clip").frames["flags"]
+    assert kept["available_at"].equals(frame["available_at"])
+
+
+def test_no_series_lends_another_its_training_part() -> None:
+    frame = pl.concat([series([20.0, *[5.0] * 19]), series([20.0, *[5.0] * 29], "b")])
+    flags = flag_outliers(frame, stats(("a", 3.0, 7.0), ("b", 3.0, 7.0)), action="clip").frames["flags"]
+    assert [flags["available_at"][row] for row in (0, 20)] == [START + timedelta(hours=h) for h in (19, 29)]
 
 
 def test_series_do_not_share_their_shares() -> None:
