@@ -45,7 +45,9 @@ def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
     best = min(reversed(models), key=lambda name: means[name])
     series = complete["unique_id"].n_unique()
     told = ", ".join(f"{name} {means[name]:.4g}" for name in models)
-    return Champion(best, f"{best} forecasts: mean absolute error on the validation of {series:,} series: {told}", means)
+    return Champion(
+        best, f"{best} forecasts: mean absolute error on the validation of {series:,} series: {told}", means
+    )
 
 
 def metrics_document(scores: pl.DataFrame, *, champion: str | None, models: Sequence[str]) -> dict[str, Any]:
