@@ -20,8 +20,8 @@ def fill_mean(
     Args:
         observations: Observations with marked gaps.
         profile: One row a series: way, period, season, borders of the split.
-        filled: Layer: mean, mean_available_at, null where nothing is missing; mean_fit, mean_fit_available_at: what was
-            fitted, and from when it is known.
+        filled: Layer: mean, mean_available_at, null where nothing is missing; mean_fit,
+            mean_fit_available_at: what was fitted, and from when it is known.
         scores: Mean absolute error on masked points by length of the mask.
         edge: Missing points before the first or after the last known one: leave, or nearest known
             value.

@@ -20,8 +20,8 @@ def fill_median(
     Args:
         observations: Observations with marked gaps.
         profile: One row a series: way, period, season, borders of the split.
-        filled: Layer: median, median_available_at, null where nothing is missing; median_fit, median_fit_available_at: what was
-            fitted, and from when it is known.
+        filled: Layer: median, median_available_at, null where nothing is missing; median_fit,
+            median_fit_available_at: what was fitted, and from when it is known.
         scores: Mean absolute error on masked points by length of the mask.
         edge: Missing points before the first or after the last known one: leave, or nearest known
             value.
