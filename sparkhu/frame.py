@@ -25,6 +25,18 @@ from sparkhu.errors import InputError
 TIME = pl.Datetime("us", "UTC")
 SCHEMA: dict[str, pl.DataType] = {"unique_id": pl.String(), "ds": TIME, "y": pl.Float64(), "available_at": TIME}
 
+CLEAN_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "y_raw": pl.Float64(),
+    "available_at": TIME,
+    "is_gap": pl.Boolean(),
+    "is_outlier": pl.Boolean(),
+    "fill_strategy": pl.String(),
+}
+"""The columns of observations once the steps have cleaned them."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

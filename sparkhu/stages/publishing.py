@@ -9,19 +9,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from sparkhu.execution import Inputs, ShardFrames, map_shards, metadata, open_inputs, recorded
-from sparkhu.frame import TIME
+from sparkhu.frame import CLEAN_SCHEMA
 from sparkhu.shards import open_dataset
-
-CLEAN: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "ds": TIME,
-    "y": pl.Float64(),
-    "y_raw": pl.Float64(),
-    "available_at": TIME,
-    "is_gap": pl.Boolean(),
-    "is_outlier": pl.Boolean(),
-    "fill_strategy": pl.String(),
-}
 
 
 def publish_results(
@@ -49,7 +38,7 @@ def publish_results(
     folders += [Path(file).parent for file in documents.values()]
     inputs = list(dict.fromkeys(folders))
     with recorded("publish", inputs=inputs, outputs=[out]) as (notes, (draft,)):
-        schema = pl.DataFrame(schema=CLEAN).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        schema = pl.DataFrame(schema=CLEAN_SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
         with pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer:
             for frame in map_shards(clean_rows, sources, step="publish"):
                 writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
@@ -71,10 +60,10 @@ def clean_rows(shard: ShardFrames) -> pl.DataFrame:
     """
     ways = []
     for frame in shard.frames.values():
-        missing = [pl.lit(None, dtype).alias(name) for name, dtype in CLEAN.items() if name not in frame]
+        missing = [pl.lit(None, dtype).alias(name) for name, dtype in CLEAN_SCHEMA.items() if name not in frame]
         whole = frame.with_columns(missing)
         if "y_raw" not in frame:
             whole = whole.with_columns(y_raw="y")
         flags = {"is_gap": pl.col("y_raw").is_null(), "is_outlier": pl.lit(value=False)}
         ways.append(whole.with_columns(pl.col(name).fill_null(value) for name, value in flags.items()))
-    return pl.concat(way.select(CLEAN.keys()) for way in ways).sort("unique_id", "ds", maintain_order=True)
+    return pl.concat(way.select(CLEAN_SCHEMA.keys()) for way in ways).sort("unique_id", "ds", maintain_order=True)

@@ -4,21 +4,10 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, check_frame
+from sparkhu.frame import CLEAN_SCHEMA, check_frame
 from sparkhu.ledger import entries
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
-
-SEQUENCES: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "ds": TIME,
-    "y": pl.Float64(),
-    "y_raw": pl.Float64(),
-    "available_at": TIME,
-    "is_gap": pl.Boolean(),
-    "is_outlier": pl.Boolean(),
-    "fill_strategy": pl.String(),
-}
 
 
 def join_series(
@@ -34,7 +23,7 @@ def join_series(
         grid_profile: One row an irregular series, as its grid has it.
 
     Returns:
-        `sequences`: the columns of `SEQUENCES`, sorted by series and time; `profile`: one row a series in
+        `sequences`: the columns of `CLEAN_SCHEMA`, sorted by series and time; `profile`: one row a series in
         `sequences`, in the same order. The ledger counts `rows`.
 
     Raises:
@@ -62,7 +51,7 @@ def _sequence(frame: pl.DataFrame) -> pl.DataFrame:
         "fill_strategy": pl.lit(None, dtype=pl.String),
     }
     added = frame.with_columns(**{name: value for name, value in absent.items() if name not in frame.columns})
-    return added.select(pl.col(name).cast(dtype) for name, dtype in SEQUENCES.items())
+    return added.select(pl.col(name).cast(dtype) for name, dtype in CLEAN_SCHEMA.items())
 
 
 def _by_series(frame: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas, check_frame
+from sparkhu.frame import CLEAN_SCHEMA, accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.result import StepResult
@@ -33,16 +33,6 @@ from sparkhu.steps.segmented import (
 
 MAX_GRID_POINTS = 1_000_000
 BORDERS = ("train_end", "valid_end", "test_end")
-GRID: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "ds": TIME,
-    "y": pl.Float64(),
-    "y_raw": pl.Float64(),
-    "available_at": TIME,
-    "is_gap": pl.Boolean(),
-    "is_outlier": pl.Boolean(),
-    "fill_strategy": pl.String(),
-}
 
 
 class _Grid(NamedTuple):
@@ -81,7 +71,7 @@ def resample_to_median_gap(frame: pl.DataFrame, *, max_grid_points: int = MAX_GR
         max_grid_points: The most points that the grid of one series may have.
 
     Returns:
-        The columns of `GRID`. A series of one row stays as it is.
+        The columns of `CLEAN_SCHEMA`. A series of one row stays as it is.
 
     Raises:
         InputError: A parameter cannot be used, a column is missing, or a grid would have too many points.
@@ -196,7 +186,7 @@ def _fill_cells(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> pl.DataFram
             "is_outlier": outlier == 1,
             "fill_strategy": pl.Series(filled).replace_strict({True: "last", False: None}, return_dtype=pl.String),
         },
-        schema=GRID,
+        schema=CLEAN_SCHEMA,
     )
 
 

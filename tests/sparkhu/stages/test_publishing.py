@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from sparkhu.execution import ShardFrames, recorded
-from sparkhu.frame import TIME
+from sparkhu.frame import CLEAN_SCHEMA, TIME
 from sparkhu.shards import Kind, write_manifest, write_shard
-from sparkhu.stages.publishing import CLEAN, clean_rows, publish_results
+from sparkhu.stages.publishing import clean_rows, publish_results
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -55,13 +55,13 @@ def test_values_without_a_raw_column_are_raw() -> None:
 def test_clean_rows_have_exactly_their_columns_and_stand_by_series_and_time() -> None:
     regular = rows("b", [0, 1], [1.0, 2.0], y_raw=[1.0, None], is_gap=[False, True], needs_fill=[False, False])
     clean = published(regular=regular, irregular=pl.concat([rows("a", [0, 9], [5.0, 6.0]), rows("c", [3], [7.0])]))
-    assert dict(clean.schema) == CLEAN
+    assert dict(clean.schema) == CLEAN_SCHEMA
     assert clean["unique_id"].to_list() == ["a", "a", "b", "b", "c"]
     assert clean["y"].to_list() == [5.0, 6.0, 1.0, 2.0, 7.0]
 
 
 def test_a_shard_without_rows_gives_the_columns() -> None:
-    assert dict(published(regular=rows("a", [], []), irregular=rows("a", [], [])).schema) == CLEAN
+    assert dict(published(regular=rows("a", [], []), irregular=rows("a", [], [])).schema) == CLEAN_SCHEMA
 
 
 def test_the_file_holds_the_sorted_rows_of_all_shards_with_their_layers(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_file_holds_the_sorted_rows_of_all_shards_with_their_layers(tmp_path
         out=tmp_path / "out",
     )
     clean = pl.read_parquet(tmp_path / "out" / "clean.parquet")
-    assert dict(clean.schema) == CLEAN
+    assert dict(clean.schema) == CLEAN_SCHEMA
     assert clean.select("unique_id", "y", "is_gap", "fill_strategy").rows() == [
         ("a", 7.0, False, None),
         ("a", None, True, None),

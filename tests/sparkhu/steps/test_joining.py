@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA
-from sparkhu.steps.joining import SEQUENCES, join_series
+from sparkhu.frame import CLEAN_SCHEMA, SCHEMA
+from sparkhu.steps.joining import join_series
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def test_both_ways_stand_sorted_by_series_and_time() -> None:
     assert sequences["unique_id"].to_list() == ["a", "b", "b", "c", "c", "c", "d"]
     assert sequences["y"].to_list() == [4.0, 1.0, 2.0, 5.0, 6.0, 7.0, 3.0]
     assert sequences.equals(sequences.sort("unique_id", "ds"))
-    assert sequences.schema == SEQUENCES
+    assert sequences.schema == CLEAN_SCHEMA
     assert sequences.row(0, named=True)["y_raw"] == 9.0
     assert result.frames["profile"].rows() == [("a", "grid"), ("b", "-"), ("c", "grid"), ("d", "-")]
     assert result.ledger.rows() == [
@@ -73,7 +73,7 @@ def test_columns_of_steps_that_were_off_say_that_nothing_changed() -> None:
         (1.0, False, False, None),
         (None, True, False, None),
     ]
-    assert sequences.schema == SEQUENCES
+    assert sequences.schema == CLEAN_SCHEMA
 
 
 def test_a_series_that_failed_on_its_way_is_not_in_the_profile() -> None:
@@ -83,7 +83,7 @@ def test_a_series_that_failed_on_its_way_is_not_in_the_profile() -> None:
 
 def test_two_empty_ways_give_typed_empty_frames() -> None:
     result = join_series(rows("a", []), rows("a", []), profile(label="-"), profile(label="-"))
-    assert result.frames["sequences"].schema == SEQUENCES
+    assert result.frames["sequences"].schema == CLEAN_SCHEMA
     assert result.frames["profile"].schema == {"unique_id": pl.String, "period_label": pl.String}
     assert result.ledger.height == 0
 

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA, TIME
+from sparkhu.frame import CLEAN_SCHEMA, SCHEMA, TIME
 from sparkhu.steps.description import fit_quartiles
 from sparkhu.steps.filling import fill
 from sparkhu.steps.gaps import mark_gaps
-from sparkhu.steps.joining import SEQUENCES
 from sparkhu.steps.outliers import flag_outliers
 from sparkhu.steps.pooling import pool_fills
 from sparkhu.steps.recalling import Preparation, fill_as_chosen, prepare_new
@@ -72,7 +71,7 @@ def test_hand_worked_regular_series() -> None:
     values = [1.0, 2.0, 26.0, 5.0, *[6.0] * 16]
     hours = [0, 1, 2, *range(5, 22)]
     found = prepare(series(values, hours, late=1)).frames["sequences"]
-    assert dict(found.schema) == SEQUENCES
+    assert dict(found.schema) == CLEAN_SCHEMA
     head = found.head(6)
     assert hours_of(head["ds"]) == [0, 1, 2, 3, 4, 5]
     assert head["y"].to_list() == [1.0, 2.0, 2.0, 2.0, 2.0, 5.0]
@@ -137,7 +136,7 @@ def test_borders_of_the_training_are_forgotten() -> None:
 
 def test_no_rows_give_typed_tables() -> None:
     found = prepare(series([], []))
-    assert found.frames["sequences"].schema == pl.Schema(SEQUENCES)
+    assert found.frames["sequences"].schema == pl.Schema(CLEAN_SCHEMA)
     assert found.frames["profile"].height == 0
     assert found.ledger.height == 0
 
@@ -282,7 +281,7 @@ def in_training(frame: pl.DataFrame, train_end: datetime, choice: str) -> tuple[
     layers = pl.concat([marked, *[one["filled"] for one in made]], how="horizontal")
     pooled = pool_fills(layers, pl.concat([one["scores"] for one in made]), choice=choice).frames
     filled = marked.with_columns(pooled["filled"].get_columns())
-    return {"profile": profile, "stats": stats, "choices": pooled["choices"]}, filled.select(list(SEQUENCES))
+    return {"profile": profile, "stats": stats, "choices": pooled["choices"]}, filled.select(list(CLEAN_SCHEMA))
 
 
 @pytest.mark.parametrize("choice", ["", *FILLS])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA, TIME
-from sparkhu.steps.resampling import GRID, resample_irregular, resample_to_median_gap
+from sparkhu.frame import CLEAN_SCHEMA, SCHEMA, TIME
+from sparkhu.steps.resampling import resample_irregular, resample_to_median_gap
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -65,7 +65,7 @@ def test_hand_worked_cells_are_named_by_their_end() -> None:
     assert cells["fill_strategy"].to_list() == [None, None, None, "last", None]
     assert cells["is_outlier"].to_list() == [False] * 5
     assert cells["available_at"].to_list() == cells["ds"].to_list()
-    assert cells.schema == GRID
+    assert cells.schema == CLEAN_SCHEMA
 
 
 def test_the_grid_ends_with_the_last_whole_cell() -> None:
@@ -268,7 +268,7 @@ def test_a_grid_of_exactly_the_limit_is_made() -> None:
 
 def test_an_empty_shard_gives_typed_empty_frames() -> None:
     result = resample_irregular(at([]), row(1).clear())
-    assert result.frames["observations"].schema == GRID
+    assert result.frames["observations"].schema == CLEAN_SCHEMA
     assert result.frames["profile"].schema == PROFILE
     assert result.ledger.height == 0
 
