@@ -1,6 +1,7 @@
 """What all tests share: hypothesis profiles, a state folder of their own, the evaluation data."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def sparkhu_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(variable)
         patch.setenv("SPARKHU_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_interrupts() -> Iterator[None]:
+    """Let processes of the tests heed Ctrl-C also where the tests run in the background, which ignores it."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
