@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sparkhu.errors import InputError, SparkhuError
 
@@ -49,31 +49,11 @@ def run_locally(
         SparkhuError: A step failed for another reason; the message names the step and the log.
         KeyboardInterrupt: Ctrl-C; all processes of the run have ended.
     """
-    events, outputs, job = root / "events.jsonl", root / "outputs.json", root / "job.json"
-    job.write_text(
-        json.dumps(
-            {
-                "module": module,
-                "pipeline": pipeline,
-                "arguments": dict(arguments),
-                "root": str(root / "artifacts"),
-                "outputs": str(outputs),
-            }
-        )
-    )
-    events.touch()
-    scratch = root / "tmp"
-    scratch.mkdir()
+    events, outputs = root / "events.jsonl", root / "outputs.json"
+    job = {"module": module, "pipeline": pipeline, "arguments": dict(arguments)}
     failures: list[Event] = []
     with log.open("ab") as sink:
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "sparkhu_pipelines.driver", str(job)],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)},
-            start_new_session=True,
-        )
+        driver = _start({**job, "root": str(root / "artifacts"), "outputs": str(outputs)}, root, events, sink)
         try:
             for event in _follow(events, driver):
                 if event["kind"] == "step_failed":
@@ -84,6 +64,23 @@ def run_locally(
     if driver.returncode != 0 or not outputs.exists():
         raise _failure(failures, log)
     return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
+
+
+def _start(job: Mapping[str, Any], root: Path, events: Path, sink: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the driver in a session of its own; what its tasks leave in temporary folders stays inside `root`."""
+    file, scratch = root / "job.json", root / "tmp"
+    file.write_text(json.dumps(job))
+    events.touch()
+    scratch.mkdir()
+    told = {"SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "sparkhu_pipelines.driver", str(file)],
+        stdin=subprocess.DEVNULL,
+        stdout=sink,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **told},
+        start_new_session=True,
+    )
 
 
 def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
