@@ -1,0 +1,134 @@
+"""Settings of a step that few change, grouped: one mapping a step in a parameter file and on the Kubeflow page."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sparkhu.errors import InputError
+
+
+class Section(BaseModel):
+    """Settings of one step."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+    title: ClassVar[str]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Read settings; what is not there has its default.
+
+        Raises:
+            InputError: A name is unknown or a value cannot be used; the message names both.
+        """
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise InputError(_explained(cls, error)) from error
+
+
+def _explained(section: type[Section], error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = tuple(section.model_fields)
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}."
+        return f"parameter '{section.title}.{name}' is unknown; {hint}"
+    message = first["msg"]
+    return f"parameter '{section.title}.{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+class Reading(Section):
+    """How a source is read. An empty text means: found from the source, and said."""
+
+    title: ClassVar[str] = "reading"
+    table: str = Field("", description="Table of a database to read.")
+    query: str = Field("", description="SQL query to read, instead of a table.")
+    delimiter: str = Field("", description="Sign between the fields of a line.")
+    encoding: str = Field("", description="Encoding of text files, such as cp949.")
+    decimal: Literal["", ".", ","] = Field("", description="Decimal sign of the values.")
+
+
+class Catalogue(Section):
+    """How the metadata of series are read."""
+
+    title: ClassVar[str] = "catalogue"
+    table: str = Field("", description="Table of a database to read the metadata from.")
+    query: str = Field("", description="SQL query to read, instead of a table.")
+
+
+class Statistics(Section):
+    """How series are described."""
+
+    title: ClassVar[str] = "statistics"
+    stationarity_points: int = Field(1000, ge=0, description="Latest points that ADF and KPSS look at; 0: no tests.")
+    sample_start: str = Field("", description="Time from which quartiles are fitted; empty: from the first row.")
+    sample_end: str = Field("", description="Time before which they are fitted; empty: the end of the training part.")
+
+
+class Filling(Section):
+    """How gaps are filled, beside strategy and limits."""
+
+    title: ClassVar[str] = "filling"
+    variants: tuple[str, ...] = Field(
+        ("mean", "median", "last", "next", "linear", "spline", "seasonal"),
+        description="Strategies that the best is chosen from.",
+    )
+    window: int = Field(5, ge=1, description="Known points on each side that the moving average looks at.")
+
+
+class Resampling(Section):
+    """Whether and how regular series are brought to another period."""
+
+    title: ClassVar[str] = "resampling"
+    to: str = Field("", description="Period to resample to, such as 1h or 1mo; empty: none.")
+    how: Literal["mean", "sum", "min", "max", "last", "ohlcv", "vwap"] = Field(
+        "mean", description="What stands for the points of a period."
+    )
+
+
+class Decomposition(Section):
+    """How series are split into trend, season and remainder."""
+
+    title: ClassVar[str] = "decomposition"
+    method: Literal["auto", "stl", "mstl", "none"] = Field(
+        "auto", description="STL, MSTL where several seasons fit (auto), or none."
+    )
+    seasons: tuple[int, ...] = Field((), description="Points of each season; empty: from the calendar.")
+    robust: bool = Field(True, description="Outlying points get less weight.")
+
+
+class Anomalies(Section):
+    """Where the limits lie beyond which a remainder is an anomaly."""
+
+    title: ClassVar[str] = "anomalies"
+    limits: Literal["mad", "sigma", "given"] = Field(
+        "mad", description="Median and deviation from it, mean and standard deviation, or `low` and `high`."
+    )
+    width: float = Field(3.0, gt=0, description="Distance of the limits from the middle, in deviations.")
+    low: float | None = Field(None, description="Lower limit of the remainder, where limits are given.")
+    high: float | None = Field(None, description="Upper limit of the remainder, where limits are given.")
+
+
+class Handling(Section):
+    """What becomes of anomalies."""
+
+    title: ClassVar[str] = "handling"
+    strategy: str = Field("", description="What is done to every series; empty: what recovers injected spikes best.")
+    variants: tuple[str, ...] = Field(
+        ("leave", "clip", "ema", "ema_flagged", "seasonal_mean"),
+        description="Strategies that the best is chosen from.",
+    )
+    alpha: float = Field(0.3, gt=0, le=1, description="Weight of the newest point in the exponential average.")
+
+
+class Guard(Section):
+    """Whether cleaning is kept for forecasting."""
+
+    title: ClassVar[str] = "guard"
+    mode: Literal["measured", "always", "never"] = Field(
+        "measured", description="Keep cleaning where it lowers the backtest error, everywhere, or nowhere."
+    )
+    min_gain: float = Field(0.01, ge=0, lt=1, description="Least share by which it must lower the error.")
