@@ -12,7 +12,7 @@ from sparkhu.errors import InputError
 class Section(BaseModel):
     """Settings of one step."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     title: ClassVar[str]
 
     @classmethod
@@ -25,19 +25,47 @@ class Section(BaseModel):
         try:
             return cls(**settings)
         except ValidationError as error:
-            raise InputError(_explained(cls, error)) from error
+            raise InputError(explained(cls, error, (cls.title,))) from error
+
+    def plain(self) -> dict[str, Any]:
+        """Give the settings as JSON values: what a pipeline takes."""
+        return self.model_dump(mode="json")
 
 
-def _explained(section: type[Section], error: ValidationError) -> str:
+def explained(model: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()) -> str:
+    """Say what is wrong with the first parameter that was refused, and the way out.
+
+    Args:
+        model: The model that refused it.
+        error: How.
+        inside: Sections that the model's own parameters stand in.
+    """
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    path = [str(part) for part in first["loc"]]
+    name = ".".join((*inside, *path))
     if first["type"] == "extra_forbidden":
-        known = tuple(section.model_fields)
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}."
-        return f"parameter '{section.title}.{name}' is unknown; {hint}"
-    message = first["msg"]
-    return f"parameter '{section.title}.{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
+        known = _fields(model, path[:-1])
+        close = get_close_matches(path[-1], known, n=1)
+        few = len(known) <= MOST_NAMES
+        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}." if few else SEE_HELP
+        return f"parameter '{name}' is unknown; {hint}"
+    if first["type"] == "missing":
+        return f"parameter '{name}' is missing; give it a value."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"parameter '{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:].rstrip('.')}."
+
+
+MOST_NAMES = 10
+SEE_HELP = "see sparkhu run --help."
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:
+    """List the names that the model, or its section at the end of the path, knows."""
+    for part in path:
+        kind = model.model_fields[part].annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            model = kind
+    return tuple(model.model_fields)
 
 
 class Reading(Section):

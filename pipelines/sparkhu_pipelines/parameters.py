@@ -1,7 +1,6 @@
 """The parameters of a run: one declaration for the command line, for files, and for checks before anything starts."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,9 +8,29 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
+from sparkhu.sections import (
+    Anomalies,
+    Catalogue,
+    Decomposition,
+    Filling,
+    Guard,
+    Handling,
+    Reading,
+    Resampling,
+    Section,
+    Statistics,
+    explained,
+)
 
 # A published protocol is run with cleaning off: outliers are marked and nothing is changed.
-ETT: dict[str, Any] = {"split": "8640/2880/2880", "outlier_action": "flag_only", "scaler": "standard", "stride": 1}
+ETT: dict[str, Any] = {
+    "split": "8640/2880/2880",
+    "outlier_action": "flag_only",
+    "decomposition": {"method": "none"},
+    "guard": {"mode": "never"},
+    "scaler": "standard",
+    "stride": 1,
+}
 PRESETS: dict[str, dict[str, Any]] = {"ett": ETT}
 
 
@@ -20,15 +39,19 @@ class SourceParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field(description="File, folder, glob or URI of the observations.")
+    source: str = Field(description="File, folder, glob, database URL or other URI of the observations.")
     time: str = Field("", description="Column of the observation times.")
     value: str = Field("", description="Column of the values.")
     id: str = Field("", description="Column of the series' names.")
     wide: bool = Field(False, description="Every column but the time column is a series.")
+    extra: str = Field("", description="Further columns that travel along: names with commas between, or all.")
     zone: str = Field("UTC", description="Time zone of times without an offset, and of days and months.")
     time_format: str = Field("", description="strptime format of the times, where the data alone cannot tell.")
     start: str = Field("", description="First instant of the run's interval.")
     end: str = Field("", description="First instant after the run's interval.")
+    reading: Reading = Field(Reading(), description="How the source is read.")
+    metadata: str = Field("", description="File or database URL with the type, unit and ranges of each series.")
+    catalogue: Catalogue = Field(Catalogue(), description="How the metadata are read.")
 
 
 class PreparationParameters(SourceParameters):
@@ -39,7 +62,8 @@ class PreparationParameters(SourceParameters):
     )
     period: str = Field("", description="Period of every series, such as 15min, 1h, 1mo, 1bd.")
     season_length: int = Field(0, ge=0, description="Points in a season; 0: from the calendar.")
-    stationarity_points: int = Field(1000, ge=0, description="Latest points that ADF and KPSS look at; 0: no tests.")
+    past: str = Field("", description="Results of an earlier run, whose estimates of the periods count as well.")
+    statistics: Statistics = Field(Statistics(), description="How series are described.")
     outlier_width: float = Field(
         1.5, gt=0, allow_inf_nan=False, description="Distance of the fences, in interquartile ranges."
     )
@@ -50,13 +74,18 @@ class PreparationParameters(SourceParameters):
         0.05, ge=0, le=1, description="Largest share of a series' points that this is done to; the rest are kept."
     )
     preserve_last: bool = Field(False, description="Mark no gap in the last period before `end`.")
-    fill: Literal["", "mean", "median", "last", "next", "linear"] = Field(
-        "", description="Strategy of gap filling for every series; empty: the best on masked known points."
-    )
+    fill: Literal[
+        "", "mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average", "drop", "leave"
+    ] = Field("", description="Strategy of gap filling for every series; empty: the best on masked known points.")
+    filling: Filling = Field(Filling(), description="What the best strategy is chosen from.")
     fill_edge: Literal["leave", "nearest"] = Field(
         "leave", description="Missing points before the first or after the last known one."
     )
     max_gap_points: int = Field(0, ge=0, description="Longest run of missing points that is filled; 0: any.")
+    resampling: Resampling = Field(Resampling(), description="Whether series are brought to another period.")
+    decomposition: Decomposition = Field(Decomposition(), description="How trend and season are taken out.")
+    anomalies: Anomalies = Field(Anomalies(), description="Which remainders are anomalies.")
+    handling: Handling = Field(Handling(), description="What becomes of anomalies.")
     max_failed_share: float = Field(0.5, ge=0, le=1, description="Largest share of failed series a run goes on with.")
 
 
@@ -64,6 +93,7 @@ class RunParameters(PreparationParameters):
     """All parameters of `forecast_pipeline`."""
 
     split: str = Field("0.7/0.1/0.2", description="Training, validation, test: shares of a series, or its rows.")
+    guard: Guard = Field(Guard(), description="Whether cleaning is kept for forecasting.")
     scaler: Literal["standard", "minmax", "robust", "power"] = Field("standard", description="How series are scaled.")
     horizon: int = Field(0, ge=0, description="Steps to forecast; 0: from the period.")
     input_size: int = Field(0, ge=0, description="Points that a forecast looks back on; 0: from period and horizon.")
@@ -83,15 +113,34 @@ def run_parameters(*layers: Mapping[str, Any], preset: str = "") -> RunParameter
     """
     if preset and preset not in PRESETS:
         raise InputError(f"preset '{preset}' is unknown; there is {', '.join(sorted(PRESETS))}.")
-    merged: dict[str, Any] = dict(PRESETS.get(preset, {}))
-    for layer in layers:
-        merged |= {name: value for name, value in layer.items() if value is not None}
+    merged: dict[str, Any] = {}
+    for layer in (PRESETS.get(preset, {}), *layers):
+        _lay_over(merged, layer)
     try:
         parameters = RunParameters(**merged)
     except ValidationError as error:
-        raise InputError(_explained(error, tuple(RunParameters.model_fields))) from error
+        raise InputError(explained(RunParameters, error)) from error
     check_parameters(parameters)
     return parameters
+
+
+def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Lay parameters over others; of a section only the settings that are given, as `handling.alpha` or in a mapping."""
+    for name, value in layer.items():
+        section, _, setting = name.partition(".")
+        given = {setting: value} if setting else value
+        if value is None:
+            continue
+        if isinstance(given, Mapping) and isinstance(merged.get(section, {}), Mapping):
+            merged[section] = {**merged.get(section, {}), **given}
+        else:
+            merged[section] = given
+
+
+def sections() -> dict[str, type[Section]]:
+    """List the parameters that are sections of settings, in their order."""
+    kinds = {name: field.annotation for name, field in RunParameters.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}
 
 
 def check_parameters(parameters: RunParameters) -> None:
@@ -132,17 +181,6 @@ def _check_parts(text: str) -> None:
                 f"split needs a {part} part, on which models are {use}, got '{text}'; "
                 "give training/validation/test such as 0.7/0.1/0.2 or 8640/2880/2880."
             )
-
-
-def _explained(error: ValidationError, known: tuple[str, ...]) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        close = get_close_matches(name, known, n=1)
-        return f"parameter '{name}' is unknown; {f'did you mean {close[0]}?' if close else 'see sparkhu run --help.'}"
-    if first["type"] == "missing":
-        return f"parameter '{name}' is missing; give it a value."
-    return f"parameter '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
 
 
 def load_parameters(file: Path) -> dict[str, Any]:
