@@ -8,7 +8,8 @@
 | `available_at` | `timestamp[us, UTC]` | the moment from which the value could have been known |
 
 Steps add columns: `y_raw` (the observed value, from the first step that changes `y` on), flags
-(`is_outlier`, `is_gap`), `needs_fill` (a flagged point that counts as missing) and `fill_strategy`.
+(`is_outlier`, `is_gap`, …), `needs_fill` (a flagged point that counts as missing) and `fill_strategy`.
+Further columns of the source (price, volume, categories) travel along: every column that is not in `OWN_COLUMNS`.
 Rows are sorted by (`unique_id`, `ds`).
 """
 
@@ -37,6 +38,17 @@ CLEAN_SCHEMA: dict[str, pl.DataType] = {
 }
 """The columns of observations once the steps have cleaned them."""
 
+OWN_COLUMNS = frozenset(
+    {
+        *CLEAN_SCHEMA,
+        *("source_row", "ds_text", "y_text", "ds_reason", "reason"),
+        *("is_alert", "is_anomaly", "needs_fill", "observed_available_at"),
+        *("trend", "seasonal", "resid", "parts_available_at"),
+        *("anomaly_score", "anomaly_strategy", "handled", "handled_available_at"),
+    }
+)
+"""The columns that steps read and write; a column of a source cannot have one of these names."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -58,6 +70,11 @@ def check_frame(frame: pl.DataFrame, *columns: str) -> None:
         wanted, got = SCHEMA.get(name), frame.schema[name]
         if wanted is not None and got != wanted:
             raise InputError(f"column '{name}' has type {got}, expected {wanted}. Cast it first.")
+
+
+def extra_columns(frame: pl.DataFrame) -> list[str]:
+    """List the columns of the source that travel along with the observations, in their order."""
+    return [name for name in frame.columns if name not in OWN_COLUMNS]
 
 
 def from_pandas(table: Any) -> pl.DataFrame:

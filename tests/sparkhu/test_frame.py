@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA, TIME, accepts_pandas, check_frame, from_pandas, segments
+from sparkhu.frame import SCHEMA, TIME, accepts_pandas, check_frame, extra_columns, from_pandas, segments
 
 NOON = datetime(2020, 3, 1, 12, tzinfo=UTC)
 
@@ -128,3 +128,9 @@ def test_segments_are_the_runs_of_each_series(lengths: list[int]) -> None:
 
 def test_the_time_type_is_utc_microseconds() -> None:
     assert pl.Datetime("us", "UTC") == TIME
+
+
+def test_columns_of_the_source_are_those_that_no_step_writes() -> None:
+    frame = pl.DataFrame({"unique_id": ["a"], "price": [1.0], "y": [2.0], "is_gap": [False], "colour": ["red"]})
+
+    assert extra_columns(frame) == ["price", "colour"]
