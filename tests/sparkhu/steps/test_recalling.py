@@ -18,7 +18,8 @@ from sparkhu.steps.filling import fill
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.outliers import flag_outliers
 from sparkhu.steps.pooling import pool_fills
-from sparkhu.steps.recalling import Preparation, fill_as_chosen, prepare_new
+from sparkhu.steps.recalling import Preparation, prepare_new
+from sparkhu.steps.refilling import fill_as_chosen
 from sparkhu.steps.result import StepResult
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
