@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,21 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from sparkhu.execution import Inputs, ShardFrames, map_shards, metadata, open_inputs, recorded
-from sparkhu.frame import CLEAN_SCHEMA
-from sparkhu.shards import open_dataset
+from sparkhu.frame import CLEAN_SCHEMA, extra_columns
+from sparkhu.shards import Dataset, open_dataset
+
+ROWS_SCHEMA: dict[str, pl.DataType] = {
+    **CLEAN_SCHEMA,
+    "is_anomaly": pl.Boolean(),
+    "is_alert": pl.Boolean(),
+    "anomaly_strategy": pl.String(),
+    "anomaly_score": pl.Float64(),
+    "trend": pl.Float64(),
+    "seasonal": pl.Float64(),
+    "resid": pl.Float64(),
+}
+"""The columns of `clean.parquet`; those of the source that travel along come behind them."""
+FALSE = ("is_outlier", "is_anomaly", "is_alert")
 
 
 def publish_results(
@@ -38,9 +52,10 @@ def publish_results(
     folders += [Path(file).parent for file in documents.values()]
     inputs = list(dict.fromkeys(folders))
     with recorded("publish", inputs=inputs, outputs=[out]) as (notes, (draft,)):
-        schema = pl.DataFrame(schema=CLEAN_SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        columns = {**ROWS_SCHEMA, **_extras(sources)}
+        schema = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
         with pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer:
-            for frame in map_shards(clean_rows, sources, step="publish"):
+            for frame in map_shards(partial(clean_rows, columns=columns), sources, step="publish"):
                 writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
                 notes.rows_out += frame.height
                 notes.series_in += frame["unique_id"].n_unique()
@@ -53,17 +68,30 @@ def publish_results(
     return metadata(out)
 
 
-def clean_rows(shard: ShardFrames) -> pl.DataFrame:
+def _extras(sources: Mapping[str, Sequence[Dataset]]) -> dict[str, pl.DataType]:
+    """Find the columns of the source that travel along, with their types."""
+    found: dict[str, pl.DataType] = {}
+    for rows, *_ in sources.values():
+        empty = rows.scan().head(0).collect()
+        found |= {name: empty.schema[name] for name in extra_columns(empty)}
+    return found
+
+
+def clean_rows(shard: ShardFrames, columns: Mapping[str, pl.DataType] = ROWS_SCHEMA) -> pl.DataFrame:
     """Bring both ways of a shard to the columns of `clean.parquet`, sorted by series and time.
 
-    A frame without `y_raw` holds raw values; one without `is_gap` has a gap where the raw value is null.
+    A frame without `y_raw` holds raw values; one without `is_gap` has a gap where the raw value is null. One with
+    `handled` has that as its value.
     """
     ways = []
     for frame in shard.frames.values():
-        missing = [pl.lit(None, dtype).alias(name) for name, dtype in CLEAN_SCHEMA.items() if name not in frame]
+        missing = [pl.lit(None, dtype).alias(name) for name, dtype in columns.items() if name not in frame]
         whole = frame.with_columns(missing)
         if "y_raw" not in frame:
             whole = whole.with_columns(y_raw="y")
-        flags = {"is_gap": pl.col("y_raw").is_null(), "is_outlier": pl.lit(value=False)}
+        if "handled" in frame:
+            whole = whole.with_columns(y="handled", available_at="handled_available_at")
+        flags = {"is_gap": pl.col("y_raw").is_null(), **dict.fromkeys(FALSE, pl.lit(value=False))}
         ways.append(whole.with_columns(pl.col(name).fill_null(value) for name, value in flags.items()))
-    return pl.concat(way.select(CLEAN_SCHEMA.keys()) for way in ways).sort("unique_id", "ds", maintain_order=True)
+    rows = pl.concat(way.select(pl.col(name).cast(dtype) for name, dtype in columns.items()) for way in ways)
+    return rows.sort("unique_id", "ds", maintain_order=True)

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from sparkhu.execution import ShardFrames, recorded
-from sparkhu.frame import CLEAN_SCHEMA, TIME
+from sparkhu.frame import TIME
 from sparkhu.shards import Kind, write_manifest, write_shard
-from sparkhu.stages.publishing import clean_rows, publish_results
+from sparkhu.stages.publishing import ROWS_SCHEMA, clean_rows, publish_results
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -55,13 +55,35 @@ def test_values_without_a_raw_column_are_raw() -> None:
 def test_clean_rows_have_exactly_their_columns_and_stand_by_series_and_time() -> None:
     regular = rows("b", [0, 1], [1.0, 2.0], y_raw=[1.0, None], is_gap=[False, True], needs_fill=[False, False])
     clean = published(regular=regular, irregular=pl.concat([rows("a", [0, 9], [5.0, 6.0]), rows("c", [3], [7.0])]))
-    assert dict(clean.schema) == CLEAN_SCHEMA
+    assert dict(clean.schema) == ROWS_SCHEMA
     assert clean["unique_id"].to_list() == ["a", "a", "b", "b", "c"]
     assert clean["y"].to_list() == [5.0, 6.0, 1.0, 2.0, 7.0]
 
 
+def test_a_handled_value_is_the_clean_one_and_available_when_it_was_known() -> None:
+    later = pl.Series([START, START + timedelta(hours=9)], dtype=TIME)
+    frame = rows("a", [0, 1], [1.0, 99.0], y_raw=[1.0, 99.0], handled=[1.0, 2.0], is_anomaly=[False, True])
+    clean = published(regular=frame.with_columns(handled_available_at=later))
+    assert clean["y"].to_list() == [1.0, 2.0]
+    assert clean["y_raw"].to_list() == [1.0, 99.0]
+    assert clean["available_at"].to_list() == later.to_list()
+    assert clean["is_anomaly"].to_list() == [False, True]
+
+
+def test_columns_of_the_source_come_behind_ours_on_both_ways(tmp_path: Path) -> None:
+    regular = rows("b", [0], [1.0], colour=["red"], needs_fill=[False])
+    folders = {
+        "regular": dataset(tmp_path / "regular", "rows", regular),
+        "irregular": dataset(tmp_path / "irregular", "rows", rows("a", [0], [2.0], colour=["blue"])),
+    }
+    publish_results(clean=folders, tables={}, documents={}, out=tmp_path / "out")
+    clean = pl.read_parquet(tmp_path / "out" / "clean.parquet")
+    assert clean.columns == [*ROWS_SCHEMA, "colour"]
+    assert clean["colour"].to_list() == ["blue", "red"]
+
+
 def test_a_shard_without_rows_gives_the_columns() -> None:
-    assert dict(published(regular=rows("a", [], []), irregular=rows("a", [], [])).schema) == CLEAN_SCHEMA
+    assert dict(published(regular=rows("a", [], []), irregular=rows("a", [], [])).schema) == ROWS_SCHEMA
 
 
 def test_the_file_holds_the_sorted_rows_of_all_shards_with_their_layers(tmp_path: Path) -> None:
@@ -86,7 +108,7 @@ def test_the_file_holds_the_sorted_rows_of_all_shards_with_their_layers(tmp_path
         out=tmp_path / "out",
     )
     clean = pl.read_parquet(tmp_path / "out" / "clean.parquet")
-    assert dict(clean.schema) == CLEAN_SCHEMA
+    assert dict(clean.schema) == ROWS_SCHEMA
     assert clean.select("unique_id", "y", "is_gap", "fill_strategy").rows() == [
         ("a", 7.0, False, None),
         ("a", None, True, None),
