@@ -1,5 +1,6 @@
 """Validation: rows that cannot be used go to quarantine, each with its reason; rows outside the interval are left out.
 
+A value outside the valid range of its own series is refused; one at an alert level is real, stays, and is marked.
 Rows in = rows out + quarantined + left out, for every series and over all.
 """
 
@@ -15,9 +16,18 @@ from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.steps.result import StepResult
 from sparkhu.zones import check_zone
 
-OBSERVATIONS = ("unique_id", "ds", "y", "available_at", "source_row")
-QUARANTINE = ("unique_id", "source_row", "ds_text", "y_text", "reason")
-RANGES: dict[str, pl.DataType] = {"unique_id": pl.String(), "valid_min": pl.Float64(), "valid_max": pl.Float64()}
+READ = ("unique_id", "ds", "y", "available_at", "source_row")
+OBSERVATIONS = (*READ, "is_alert")
+QUARANTINE = ("unique_id", "source_row", "ds_text", "y_text", "reason", "detail")
+LIMITS: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "unit": pl.String(),
+    "valid_min": pl.Float64(),
+    "valid_max": pl.Float64(),
+    "alert_low": pl.Float64(),
+    "alert_high": pl.Float64(),
+}
+"""What validation uses of the metadata of a series."""
 STAMP = "%Y-%m-%d %H:%M:%S%.f"
 
 
@@ -63,63 +73,78 @@ def _limit(parameter: str, text: str, zone: str) -> datetime | None:
 
 
 @accepts_pandas
-def judge_rows(frame: pl.DataFrame, ranges: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Say of each row why it cannot be used.
+def judge_rows(frame: pl.DataFrame, metadata: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Say of each row why it cannot be used, or whether its value is one to be alerted of.
 
     Args:
         frame: The raw frame of a source, or any observation frame. `ds_text`, `y_text` (the source's text where it
             could not be parsed) and `ds_reason` (why not) are used where they are there.
-        ranges: Valid range per series (`unique_id`, `valid_min`, `valid_max`, both included); null is without limit.
+        metadata: Limits per series (`LIMITS`): the valid range from `valid_min` to `valid_max`, both included, and
+            the levels `alert_low` and `alert_high`, in the values' own unit; null is without limit.
 
     Returns:
         `frame` with the text column `reason`: `id_missing`, `time_missing`, `time_unparsable` (or what `ds_reason`
         says), `value_unparsable`, `value_not_finite`, `value_out_of_range`; null where the row can be used. A null
-        value is a marked gap and can be used. Of several reasons the first of this list stands.
+        value is a marked gap and can be used. Of several reasons the first of this list stands. `is_alert` is true
+        where a value that can be used is `alert_low` or less, or `alert_high` or more; it is never null.
 
     Raises:
-        InputError: A column is missing, or `ranges` has a series twice.
+        InputError: A column is missing, or `metadata` has a series twice.
+
+    Example:
+        >>> oven = pl.DataFrame([("oven", "°C", 0, 50, None, 45)], schema=LIMITS, orient="row")
+        >>> rows = pl.DataFrame({"unique_id": "oven", "y": [45.0, 44.0, 51.0]})
+        >>> rows = rows.with_columns(ds=pl.lit(datetime(2026, 1, 1)).cast(TIME))
+        >>> judge_rows(rows, oven).select("reason", "is_alert").rows()
+        [(None, True), (None, False), ('value_out_of_range', False)]
     """
     check_frame(frame, "unique_id", "ds", "y")
     texts = {name: pl.col(name) if name in frame.columns else pl.lit(None, pl.String) for name in _TEXTS}
-    low, high, limits = _limits(frame, ranges)
-    y, text = pl.col("y").fill_nan(None), texts["y_text"]
-    infinite = y.is_infinite() | (y.is_null() & text.cast(pl.Float64, strict=False).is_infinite())
-    no_time = pl.when(texts["ds_text"].is_null()).then(pl.lit("time_missing")).otherwise(pl.lit("time_unparsable"))
-    reason = (
-        pl.when(pl.col("unique_id").is_null())
-        .then(pl.lit("id_missing"))
-        .when(pl.col("ds").is_null())
-        .then(pl.coalesce(texts["ds_reason"], no_time))
-        .when(infinite)
-        .then(pl.lit("value_not_finite"))
-        .when(y.is_null() & text.is_not_null())
-        .then(pl.lit("value_unparsable"))
-        .when((y < low) | (y > high))
-        .then(pl.lit("value_out_of_range"))
+    rows = frame.select("unique_id", "ds", pl.col("y").fill_nan(None), **texts).hstack(_limits(frame, metadata))
+    y = pl.col("y")
+    alert = (y <= pl.col("alert_low")) | (y >= pl.col("alert_high"))
+    judged = rows.with_columns(reason=_reason()).with_columns(
+        is_alert=pl.col("reason").is_null() & alert.fill_null(value=False)
     )
-    return frame.with_columns(limits).with_columns(y=y, reason=reason).drop("valid_min", "valid_max", strict=False)
+    return frame.with_columns(judged.select("y", "reason", "is_alert").get_columns())
 
 
 _TEXTS = ("ds_text", "y_text", "ds_reason")
 
 
-def _limits(frame: pl.DataFrame, ranges: pl.DataFrame | None) -> tuple[pl.Expr, pl.Expr, list[pl.Series]]:
-    """Align the valid ranges with the rows."""
-    if ranges is None:
-        nothing = pl.lit(None, pl.Float64)
-        return nothing, nothing, []
-    check_frame(ranges, *RANGES)
-    doubled = ranges.filter(pl.col("unique_id").is_duplicated())["unique_id"]
+def _reason() -> pl.Expr:
+    y, text = pl.col("y"), pl.col("y_text")
+    infinite = y.is_infinite() | (y.is_null() & text.cast(pl.Float64, strict=False).is_infinite())
+    no_time = pl.when(pl.col("ds_text").is_null()).then(pl.lit("time_missing")).otherwise(pl.lit("time_unparsable"))
+    return (
+        pl.when(pl.col("unique_id").is_null())
+        .then(pl.lit("id_missing"))
+        .when(pl.col("ds").is_null())
+        .then(pl.coalesce("ds_reason", no_time))
+        .when(infinite)
+        .then(pl.lit("value_not_finite"))
+        .when(y.is_null() & text.is_not_null())
+        .then(pl.lit("value_unparsable"))
+        .when((y < pl.col("valid_min")) | (y > pl.col("valid_max")))
+        .then(pl.lit("value_out_of_range"))
+    )
+
+
+def _limits(frame: pl.DataFrame, metadata: pl.DataFrame | None) -> pl.DataFrame:
+    """Align the limits with the rows; a series without metadata has none."""
+    if metadata is None:
+        metadata = pl.DataFrame(schema=LIMITS)
+    check_frame(metadata, *LIMITS)
+    doubled = metadata.filter(pl.col("unique_id").is_duplicated())["unique_id"]
     if len(doubled):
-        raise InputError(f"ranges has series '{doubled[0]}' more than once. Give one valid range a series.")
-    wanted = ranges.select(RANGES.keys()).cast(pl.Schema(RANGES))
-    found = frame.select("unique_id").join(wanted, on="unique_id", how="left", maintain_order="left")
-    return pl.col("valid_min"), pl.col("valid_max"), [found["valid_min"], found["valid_max"]]
+        raise InputError(f"metadata has series '{doubled[0]}' more than once. Give each series one row.")
+    wanted = metadata.select(LIMITS.keys()).cast(pl.Schema(LIMITS))
+    return frame.select("unique_id").join(wanted, on="unique_id", how="left", maintain_order="left").drop("unique_id")
 
 
 def validate(
     observations: pl.DataFrame,
-    ranges: pl.DataFrame | None = None,
+    metadata: pl.DataFrame | None = None,
     *,
     start: str = "",
     end: str = "",
@@ -132,25 +157,33 @@ def validate(
 
     Args:
         observations: The raw frame.
-        ranges: Valid range per series, see `judge_rows`.
+        metadata: Limits per series, see `judge_rows`; of any number of series, among them those of the shard.
         start: ISO time, see `requested_interval`.
         end: ISO time, not included.
         zone: Time zone of `start` and `end`.
 
     Returns:
-        Frames `observations` (`unique_id, ds, y, available_at, source_row`) and `quarantine` (`unique_id, source_row,
-        ds_text, y_text, reason`); counts `quarantined` and `left_out`.
+        Frames `observations` (`unique_id, ds, y, available_at, source_row, is_alert`, then the source's further
+        columns in their order) and `quarantine` (`unique_id, source_row, ds_text, y_text, reason, detail`; `detail`
+        is the valid range that a value lies outside); counts `quarantined`, `left_out` and `alerts`.
 
     Raises:
         InputError: A parameter or a column cannot be used.
     """
     interval = requested_interval(start, end, zone)
-    check_frame(observations, *OBSERVATIONS)
-    judged = judge_rows(observations, ranges).with_columns(_outside=_outside(interval))
-    refused = pl.col("reason").is_not_null() & ~pl.col("_outside")
-    kept = judged.filter(pl.col("reason").is_null() & ~pl.col("_outside")).select(OBSERVATIONS)
-    quarantine = _quarantine(judged.filter(refused))
-    counts = {"quarantined": quarantine.height, "left_out": int(judged["_outside"].sum())}
+    check_frame(observations, *READ)
+    ours = [name for name in (*READ, *_TEXTS) if name in observations.columns]
+    extras = [name for name in observations.columns if name not in (*OBSERVATIONS, *_TEXTS)]
+    judged = judge_rows(observations.select(ours), metadata).with_columns(_outside=_outside(interval))
+    usable = judged.select(pl.col("reason").is_null() & ~pl.col("_outside")).to_series()
+    kept = judged.select(OBSERVATIONS).hstack(observations.select(extras)).filter(usable)
+    refused = judged.filter(pl.col("reason").is_not_null() & ~pl.col("_outside"))
+    quarantine = _quarantine(refused, _limits(refused, metadata))
+    counts = {
+        "quarantined": quarantine.height,
+        "left_out": int(judged["_outside"].sum()),
+        "alerts": int(kept["is_alert"].sum()),
+    }
     return StepResult({"observations": kept, "quarantine": quarantine}, _entries(judged), counts)
 
 
@@ -163,14 +196,28 @@ def _outside(interval: Interval) -> pl.Expr:
     return outside.fill_null(value=False)
 
 
-def _quarantine(refused: pl.DataFrame) -> pl.DataFrame:
+def _quarantine(refused: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
     """Show each refused row as text: the source's own where it could not be parsed, else what was read."""
     shown = {"ds_text": pl.col("ds").dt.strftime(STAMP), "y_text": pl.col("y").cast(pl.String)}
     texts = [
         pl.coalesce(name, read).alias(name) if name in refused.columns else read.alias(name)
         for name, read in shown.items()
     ]
-    return refused.with_columns(texts).select(QUARANTINE)
+    detail = pl.when(pl.col("reason") == "value_out_of_range").then(_valid_range()).alias("detail")
+    return refused.hstack(limits).with_columns(*texts, detail).select(QUARANTINE)
+
+
+def _valid_range() -> pl.Expr:
+    """Write a valid range with its unit, such as `valid range [0, 50] °C`."""
+    low, high = (pl.col(name).cast(pl.String).str.strip_suffix(".0") for name in ("valid_min", "valid_max"))
+    limits = (
+        pl.when(low.is_null())
+        .then(pl.format("up to {}", high))
+        .when(high.is_null())
+        .then(pl.format("from {}", low))
+        .otherwise(pl.format("[{}, {}]", low, high))
+    )
+    return pl.concat_str(pl.lit("valid range"), limits, "unit", separator=" ", ignore_nulls=True)
 
 
 def _entries(judged: pl.DataFrame) -> pl.DataFrame:
@@ -183,6 +230,7 @@ def _entries(judged: pl.DataFrame) -> pl.DataFrame:
             rows=pl.len(),
             left_out=outside.sum(),
             quarantined=(pl.col("reason").is_not_null() & ~outside).sum(),
+            alerts=(pl.col("is_alert") & ~outside).sum(),
             observed=(pl.col("y").is_not_null() & pl.col("reason").is_null() & ~outside).sum(),
             most=pl.col("reason").filter(~outside).drop_nulls().mode().sort().first(),
         )
@@ -198,5 +246,5 @@ def _entries(judged: pl.DataFrame) -> pl.DataFrame:
     judgement = series.select(
         status=pl.when(failed).then(pl.lit("failed")).otherwise(pl.lit("ok")), reason=pl.when(failed).then(why)
     )
-    counts = {name: series[name] for name in ("rows", "quarantined", "left_out")}
+    counts = {name: series[name] for name in ("rows", "quarantined", "left_out", "alerts")}
     return ledger.entries(series["unique_id"], status=judgement["status"], reason=judgement["reason"], counts=counts)
