@@ -1,0 +1,144 @@
+"""Real services for tests: an S3 endpoint and a PostgreSQL server, started once a session and ended with it.
+
+A test module, or a `conftest.py`, that needs one imports its fixture:
+
+    from tests.services import postgres_url, s3_endpoint
+
+A machine that lacks the program skips the tests that need it.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+STARTS_WITHIN_SECONDS = 30
+POSTGRES_PASSWORD = "s3cret/w@rd"
+POSTGRES_QUOTED = "s3cret%2Fw%40rd"
+
+
+class S3Endpoint(NamedTuple):
+    """A running S3 service; each sub-folder of `folder` is a bucket."""
+
+    url: str
+    key: str
+    secret: str
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The standard variables that lead a client to it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        }
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
+    """A real S3 service with sign-in, over a folder of its own."""
+    rclone = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
+    if rclone is None:
+        pytest.skip("rclone, which serves S3, is not installed")
+    folder, port = tmp_path_factory.mktemp("s3"), free_port()
+    endpoint = S3Endpoint(f"http://127.0.0.1:{port}", "sparkhu-key", "sparkhu-secret", folder)
+    command = [rclone, "serve", "s3", "--config", os.devnull, "--auth-key", f"{endpoint.key},{endpoint.secret}"]
+    with _running([*command, "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", str(folder)], port):
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """SQLAlchemy URL of a private, empty PostgreSQL database; its password holds signs that URLs must quote."""
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    # The server refuses to run as root, so it gets a user without rights and a folder that this user can reach.
+    user = None if os.getuid() else _unprivileged_user()
+    folder, port = Path(tempfile.mkdtemp(prefix="sparkhu-postgres-")), free_port()
+    try:
+        (folder / "password").write_text(POSTGRES_PASSWORD)
+        if user:
+            shutil.chown(folder, user)
+            shutil.chown(folder / "password", user)
+        data = folder / "data"
+        initialise = [programs / "initdb", "-D", data, "-U", "sparkhu", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run(
+            [*initialise, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            user=user,
+        )
+        serve = [programs / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", str(port), "-F"]
+        with _running([str(part) for part in serve], port, user=user, cwd=folder):
+            yield f"postgresql+psycopg://sparkhu:{POSTGRES_QUOTED}@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Find a port of this machine that nothing listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _postgres_programs() -> Path | None:
+    """Find the folder of the server's programs; Debian keeps them out of the search path, a folder a version."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    return versions[-1].parent if versions else None
+
+
+def _unprivileged_user() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    found = next((name for name in ("postgres", "nobody") if name in names), None)
+    if found is None:
+        pytest.skip("there is no user without rights that PostgreSQL could run as")
+    return found
+
+
+@contextmanager
+def _running(command: list[str], port: int, *, user: str | None = None, cwd: Path | None = None) -> Iterator[None]:
+    """Run a server until the block ends; enter the block when its port answers."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd=cwd, start_new_session=True)
+        try:
+            _wait(process, port, output)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, output: "tempfile._TemporaryFileWrapper[bytes]") -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with closing(socket.socket()) as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.05)
+    output.seek(0)
+    raise RuntimeError(f"{process.args!r} did not start: {output.read().decode(errors='replace')}")
