@@ -160,3 +160,18 @@ class Guard(Section):
         "measured", description="Keep cleaning where it lowers the backtest error, everywhere, or nowhere."
     )
     min_gain: float = Field(0.01, ge=0, lt=1, description="Least share by which it must lower the error.")
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    Reading,
+    Catalogue,
+    Statistics,
+    Filling,
+    Resampling,
+    Decomposition,
+    Anomalies,
+    Handling,
+    Guard,
+)
+DEFAULTS: dict[str, dict[str, Any]] = {section.title: section().plain() for section in SECTIONS}
+"""The settings of every section as they stand where nobody changes them."""

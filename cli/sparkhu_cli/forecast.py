@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.options import INTERVAL_OPTIONS, SOURCE_OPTIONS, out_option, source_option, with_options
+from sparkhu_cli.given_parameters import parameters_of
+from sparkhu_cli.options import (
+    INTERVAL_OPTIONS,
+    METADATA_OPTIONS,
+    SOURCE_OPTIONS,
+    out_option,
+    source_option,
+    with_options,
+)
 from sparkhu_cli.session import Session
 
 # What the predict pipeline takes beside its source; how the series were prepared comes with the model.
@@ -19,7 +27,7 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
     example="sparkhu forecast --source sales-of-this-week.csv --out forecast",
 )
 @source_option()
-@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS)
+@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS)
 @click.option(
     "--model", metavar="NAME", default="forecaster", show_default=True, help="Name of the model in the registry."
 )
@@ -32,7 +40,7 @@ def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import SourceParameters, run_parameters
 
-    checked = run_parameters(options, {"model_name": model}).model_dump()
+    checked = run_parameters(parameters_of(options), {"model_name": model}).model_dump(mode="json")
     parameters = {name: checked[name] for name in (*SourceParameters.model_fields, *PREPARATION)}
     look_first(parameters)
     run_pipeline("predict", parameters, out=out, session=session, terminal=Terminal())

@@ -22,6 +22,10 @@ INTERVAL_OPTIONS = (
     click.option("--end", metavar="TIME", help="End of the interval, excluded.  [all]"),
 )
 
+METADATA_OPTIONS = (
+    click.option("--metadata", metavar="URI", help="Types, units and valid ranges of the series: a file or database."),
+)
+
 PARAMETER_OPTIONS = (
     click.option("--horizon", type=click.IntRange(min=1), metavar="N", help="Points to forecast.  [from the season]"),
     click.option("--input-size", type=click.IntRange(min=1), metavar="L", help="Points a model looks back.  [found]"),
@@ -29,6 +33,14 @@ PARAMETER_OPTIONS = (
     click.option("--season-length", type=click.IntRange(min=1), metavar="N", help="Points a season.  [the calendar's]"),
     click.option("--split", metavar="A/B/C", help="Training, validation, test: shares or rows.  [0.7/0.1/0.2]"),
     click.option("--model", "model_name", metavar="NAME", help="Name of the model in the registry.  [forecaster]"),
+    click.option("--past", metavar="DIR", help="Results of an earlier run: its estimates of the periods count too."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other parameter, such as handling.alpha=0.2; may be given often.",
+    ),
     click.option("--preset", metavar="NAME", help="A published protocol: ett."),
     click.option(
         "--params",

@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
+from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     INTERVAL_OPTIONS,
+    METADATA_OPTIONS,
     PARAMETER_OPTIONS,
     SOURCE_OPTIONS,
     out_option,
@@ -23,7 +25,7 @@ from sparkhu_cli.session import Session
     example="sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results",
 )
 @source_option()
-@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *PARAMETER_OPTIONS)
+@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS)
 @out_option("Folder for the results.")
 @click.pass_obj
 def command(session: Session, /, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
@@ -36,8 +38,8 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
     from sparkhu_pipelines.parameters import load_parameters, run_parameters
 
     from_file = load_parameters(params) if params else {}
-    parameters = run_parameters(from_file, options, preset=preset or "")
-    run_forecast(parameters.model_dump(), out=out, session=session, terminal=Terminal())
+    parameters = run_parameters(from_file, parameters_of(options), preset=preset or "")
+    run_forecast(parameters.model_dump(mode="json"), out=out, session=session, terminal=Terminal())
 
 
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:

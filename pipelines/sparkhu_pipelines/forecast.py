@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Markdown, Metrics, Model
 
+from sparkhu.sections import DEFAULTS
+from sparkhu_components.choose_cleaning import choose_cleaning
 from sparkhu_components.evaluate import evaluate
 from sparkhu_components.fit_scalers import fit_scalers
 from sparkhu_components.index_windows import index_windows
@@ -35,21 +37,36 @@ class Outputs(NamedTuple):
 
 
 def _publish(
-    prepared: Prepared, indexed: dsl.PipelineTask, scored: dsl.PipelineTask, forecasts: dsl.PipelineTask
+    prepared: Prepared,
+    guarded: dsl.PipelineTask,
+    indexed: dsl.PipelineTask,
+    scored: dsl.PipelineTask,
+    forecasts: dsl.PipelineTask,
 ) -> dsl.PipelineTask:
+    came, handled = prepared.read, prepared.handled
     return publish(
-        regular=prepared.marked.outputs["marked"],
-        filled=prepared.pooled.outputs["filled"],
+        regular=prepared.resampled.outputs["resampled"],
+        parts=handled.decomposed.outputs["parts"],
+        anomalies=handled.flagged.outputs["anomalies"],
+        handled=handled.pooled.outputs["handled"],
         irregular=prepared.split.outputs["irregular"],
         irregular_flags=prepared.irregular_flags.outputs["flags"],
         stats=prepared.described.outputs["stats"],
+        categories=prepared.described.outputs["categories"],
+        estimates=prepared.regularity.outputs["estimates"],
         profile=indexed.outputs["plan"],
         choices=prepared.pooled.outputs["choices"],
-        duplicates=prepared.unique.outputs["duplicates"],
-        quarantine=prepared.validated.outputs["quarantine"],
+        seasons=handled.decomposed.outputs["seasons"],
+        limits=handled.flagged.outputs["limits"],
+        handling=handled.pooled.outputs["handling"],
+        handling_scores=handled.pooled.outputs["scores"],
+        cleaning=guarded.outputs["cleaning"],
+        metadata=came.metadata.outputs["metadata"],
+        duplicates=came.unique.outputs["duplicates"],
+        quarantine=came.validated.outputs["quarantine"],
         forecasts=forecasts.outputs["forecasts"],
         evaluation=scored.outputs["evaluation"],
-        **{f"{name}_scores": task.outputs["scores"] for name, task in prepared.fills.items()},
+        scores=prepared.pooled.outputs["scores"],
     )
 
 
@@ -60,22 +77,33 @@ def forecast_pipeline(
     value: str = "",
     id: str = "",
     wide: bool = False,
+    extra: str = "",
     zone: str = "UTC",
     time_format: str = "",
     start: str = "",
     end: str = "",
+    reading: dict[str, Any] = DEFAULTS["reading"],
+    metadata: str = "",
+    catalogue: dict[str, Any] = DEFAULTS["catalogue"],
     split: str = "0.7/0.1/0.2",
     duplicates: str = "last",
     period: str = "",
     season_length: int = 0,
-    stationarity_points: int = 1000,
+    past: str = "",
+    statistics: dict[str, Any] = DEFAULTS["statistics"],
     outlier_width: float = 1.5,
     outlier_action: str = "flag",
     max_outlier_share: float = 0.05,
     preserve_last: bool = False,
     fill: str = "",
+    filling: dict[str, Any] = DEFAULTS["filling"],
     fill_edge: str = "leave",
     max_gap_points: int = 0,
+    resampling: dict[str, Any] = DEFAULTS["resampling"],
+    decomposition: dict[str, Any] = DEFAULTS["decomposition"],
+    anomalies: dict[str, Any] = DEFAULTS["anomalies"],
+    handling: dict[str, Any] = DEFAULTS["handling"],
+    guard: dict[str, Any] = DEFAULTS["guard"],
     scaler: str = "standard",
     horizon: int = 0,
     input_size: int = 0,
@@ -86,27 +114,38 @@ def forecast_pipeline(
     """Clean, analyse and forecast the series of a source.
 
     Args:
-        source: File, folder, glob or URI of the observations.
+        source: File, folder, glob, database URL or other URI of the observations.
         time: Column of the observation times; empty: found from the data.
         value: Column of the values; empty: found from the data.
         id: Column of the series' names; empty: found from the data.
         wide: Every column but the time column is a series.
+        extra: Further columns that travel along: names with commas between, or all.
         zone: Time zone of times without an offset, and of days and months.
         time_format: strptime format of the times, where the data alone cannot tell.
         start: First instant of the run's interval.
         end: First instant after the run's interval.
+        reading: How the source is read: table, query, delimiter, encoding, decimal.
+        metadata: File or database URL with the type, unit and ranges of each series.
+        catalogue: How the metadata are read: table, query.
         split: Training, validation and test part: shares of each series, or numbers of its rows.
         duplicates: What stands where one instant has several values: last, first, mean, median or error.
         period: Period of every series, such as 15min, 1h, 1mo or 1bd; empty: found from the data.
         season_length: Points in a season; 0: from the calendar.
-        stationarity_points: Latest points that the costly tests look at; 0: no tests.
+        past: Results of an earlier run, whose estimates of the periods count as well.
+        statistics: How series are described: stationarity_points, and the interval that quartiles are fitted on.
         outlier_width: Distance of the fences from the quartiles, in interquartile ranges.
         outlier_action: What becomes of outliers: flag, flag_only, null or clip.
         max_outlier_share: Largest share of a series' points that this is done to; what goes beyond is marked and kept.
         preserve_last: Mark no gap in the last period before `end`.
         fill: Strategy of gap filling for every series; empty: the best on masked known points.
+        filling: What the best strategy is chosen from: variants, window.
         fill_edge: Missing points before the first or after the last known one: leave or nearest.
         max_gap_points: Longest run of missing points that is filled; 0: any.
+        resampling: Whether regular series are brought to another period: to, how.
+        decomposition: How trend and season are taken out: method, seasons, robust.
+        anomalies: Which remainders are anomalies: limits, width, low, high.
+        handling: What becomes of anomalies: strategy, variants, alpha.
+        guard: Whether cleaning is kept for forecasting: mode, min_gain.
         scaler: How series are scaled: standard, minmax, robust or power.
         horizon: Steps to forecast; 0: from the period.
         input_size: Points that a forecast looks back on; 0: from period and horizon.
@@ -120,32 +159,30 @@ def forecast_pipeline(
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
     prepared = prepare(given)
     sequences, profile = prepared.joined.outputs["sequences"], prepared.joined.outputs["series_profile"]
-    scaled = fit_scalers(sequences=sequences, profile=profile, scaler=scaler)
-    indexed = index_windows(
-        sequences=sequences, profile=profile, horizon=horizon, input_size=input_size, stride=stride, zone=zone
-    )
-    data = {
-        "sequences": sequences,
-        "plan": indexed.outputs["plan"],
-        "windows": indexed.outputs["windows"],
-        "scalers": scaled.outputs["scalers"],
-    }
+    sizes = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
+    guarded = choose_cleaning(sequences=sequences, profile=profile, settings=guard, **sizes)
+    seen = {"sequences": sequences, "inputs": guarded.outputs["inputs"]}
+    scaled = fit_scalers(**seen, profile=profile, scaler=scaler)
+    indexed = index_windows(**seen, profile=profile, **sizes)
+    plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
+    data = {**seen, "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     linear = train_linear(**data)
-    naive = train_seasonal_naive(plan=indexed.outputs["plan"])
+    naive = train_seasonal_naive(plan=plan)
     models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}
     scored = evaluate(**data, **models)
     chosen = promote(
         evaluation=scored.outputs["evaluation"],
-        plan=indexed.outputs["plan"],
-        scalers=scaled.outputs["scalers"],
+        plan=plan,
+        scalers=scalers,
         stats=prepared.described.outputs["stats"],
         choices=prepared.pooled.outputs["choices"],
+        cleaning=guarded.outputs["cleaning"],
         model_name=model_name,
         **models,
     )
     champion = chosen.outputs["champion"]
-    forecasts = make_forecasts(sequences=sequences, champion=champion, zone=zone)
-    results = _publish(prepared, indexed, scored, forecasts)
+    forecasts = make_forecasts(**seen, champion=champion, zone=zone)
+    results = _publish(prepared, guarded, indexed, scored, forecasts)
     report = render_report(results=results.outputs["results"])
     return Outputs(
         results=results.outputs["results"],

@@ -30,6 +30,7 @@ def run_locally(
     root: Path,
     log: Path,
     on_event: Callable[[Event], None],
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Path]:
     """Run a pipeline and wait for it.
 
@@ -40,6 +41,7 @@ def run_locally(
         root: Empty folder for the artifacts; the caller removes it.
         log: File that the tasks' output is appended to.
         on_event: Called with each event of the running steps (see `sparkhu.events`).
+        environment: Variables that the steps see beside those of this process, such as passwords.
 
     Returns:
         The folder or file of each output of the pipeline.
@@ -50,10 +52,16 @@ def run_locally(
         KeyboardInterrupt: Ctrl-C; all processes of the run have ended.
     """
     events, outputs = root / "events.jsonl", root / "outputs.json"
-    job = {"module": module, "pipeline": pipeline, "arguments": dict(arguments)}
+    job = {
+        "module": module,
+        "pipeline": pipeline,
+        "arguments": dict(arguments),
+        "root": str(root / "artifacts"),
+        "outputs": str(outputs),
+    }
     failures: list[Event] = []
     with log.open("ab") as sink:
-        driver = _start({**job, "root": str(root / "artifacts"), "outputs": str(outputs)}, root, events, sink)
+        driver = _start(job, root, events, sink, environment or {})
         try:
             for event in _follow(events, driver):
                 if event["kind"] == "step_failed":
@@ -66,7 +74,9 @@ def run_locally(
     return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
 
 
-def _start(job: Mapping[str, Any], root: Path, events: Path, sink: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    job: Mapping[str, Any], root: Path, events: Path, sink: IO[bytes], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """Start the driver in a session of its own; what its tasks leave in temporary folders stays inside `root`."""
     file, scratch = root / "job.json", root / "tmp"
     file.write_text(json.dumps(job))
@@ -78,7 +88,7 @@ def _start(job: Mapping[str, Any], root: Path, events: Path, sink: IO[bytes]) ->
         stdin=subprocess.DEVNULL,
         stdout=sink,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **told},
+        env={**os.environ, **environment, **told},
         start_new_session=True,
     )
 

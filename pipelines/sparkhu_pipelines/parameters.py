@@ -17,7 +17,6 @@ from sparkhu.sections import (
     Handling,
     Reading,
     Resampling,
-    Section,
     Statistics,
     explained,
 )
@@ -125,7 +124,7 @@ def run_parameters(*layers: Mapping[str, Any], preset: str = "") -> RunParameter
 
 
 def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Lay parameters over others; of a section only the settings that are given, as `handling.alpha` or in a mapping."""
+    """Lay parameters over others; of a section only the settings given, as `handling.alpha` or in a mapping."""
     for name, value in layer.items():
         section, _, setting = name.partition(".")
         given = {setting: value} if setting else value
@@ -135,12 +134,6 @@ def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
             merged[section] = {**merged.get(section, {}), **given}
         else:
             merged[section] = given
-
-
-def sections() -> dict[str, type[Section]]:
-    """List the parameters that are sections of settings, in their order."""
-    kinds = {name: field.annotation for name, field in RunParameters.model_fields.items()}
-    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}
 
 
 def check_parameters(parameters: RunParameters) -> None:

@@ -15,37 +15,74 @@ from sparkhu_components.fill_last import fill_last
 from sparkhu_components.fill_linear import fill_linear
 from sparkhu_components.fill_mean import fill_mean
 from sparkhu_components.fill_median import fill_median
+from sparkhu_components.fill_mode import fill_mode
+from sparkhu_components.fill_moving_average import fill_moving_average
 from sparkhu_components.fill_next import fill_next
+from sparkhu_components.fill_seasonal import fill_seasonal
+from sparkhu_components.fill_spline import fill_spline
 from sparkhu_components.flag_outliers import flag_outliers
 from sparkhu_components.ingest import ingest
 from sparkhu_components.join_series import join_series
 from sparkhu_components.mark_gaps import mark_gaps
 from sparkhu_components.pool_fills import pool_fills
+from sparkhu_components.resample import resample
 from sparkhu_components.resample_irregular import resample_irregular
 from sparkhu_components.split_by_regularity import split_by_regularity
+from sparkhu_components.sync_metadata import sync_metadata
 from sparkhu_components.validate import validate
+from sparkhu_pipelines.anomalies import Handled, handle_anomalies
 
 FILLS = {
     "mean": fill_mean,
     "median": fill_median,
+    "mode": fill_mode,
     "last": fill_last,
     "next": fill_next,
     "linear": fill_linear,
+    "spline": fill_spline,
+    "seasonal": fill_seasonal,
+    "moving_average": fill_moving_average,
 }
+SOURCE = ("source", "time", "value", "id", "wide", "extra", "zone", "time_format", "start", "end", "reading")
+INTERVAL = ("start", "end", "zone")
+
+
+class Read(NamedTuple):
+    """The tasks that bring raw observations in: one valid row an instant."""
+
+    metadata: dsl.PipelineTask
+    validated: dsl.PipelineTask
+    unique: dsl.PipelineTask
 
 
 class Prepared(NamedTuple):
     """The tasks whose results later parts of a pipeline read."""
 
-    validated: dsl.PipelineTask
-    unique: dsl.PipelineTask
+    read: Read
     described: dsl.PipelineTask
+    regularity: dsl.PipelineTask
     split: dsl.PipelineTask
-    marked: dsl.PipelineTask
-    pooled: dsl.PipelineTask
     irregular_flags: dsl.PipelineTask
-    joined: dsl.PipelineTask
     fills: dict[str, dsl.PipelineTask]
+    pooled: dsl.PipelineTask
+    resampled: dsl.PipelineTask
+    handled: Handled
+    joined: dsl.PipelineTask
+
+
+def read(given: dict[str, Any]) -> Read:
+    """Add the tasks that read, validate and deduplicate to the pipeline that is being built.
+
+    Args:
+        given: The pipeline's arguments by name: those of `SourceParameters`, `duplicates` and `max_failed_share`.
+    """
+    raw = ingest(**_some(given, *SOURCE, "max_failed_share"))
+    metadata = sync_metadata(uri=given["metadata"], settings=given["catalogue"])
+    validated = validate(
+        raw=raw.outputs["raw"], metadata=metadata.outputs["metadata"], **_some(given, "start", "end", "zone")
+    )
+    unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
+    return Read(metadata, validated, unique)
 
 
 def prepare(given: dict[str, Any]) -> Prepared:
@@ -54,20 +91,12 @@ def prepare(given: dict[str, Any]) -> Prepared:
     Args:
         given: The pipeline's arguments by name: those of `PreparationParameters`, and `split`.
     """
-    source = ("source", "time", "value", "id", "wide", "zone", "time_format", "max_failed_share")
-    raw = ingest(**{name: given[name] for name in source})
-    interval = {name: given[name] for name in ("start", "end", "zone")}
-    validated = validate(raw=raw.outputs["raw"], **interval)
-    unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
-    rows = unique.outputs["unique"]
-    described = describe(observations=rows, split=given["split"], stationarity_points=given["stationarity_points"])
-    found = detect_regularity(
-        observations=rows,
-        zone=given["zone"],
-        split=given["split"],
-        period=given["period"],
-        season_length=given["season_length"],
+    came = read(given)
+    rows = came.unique.outputs["unique"]
+    described = describe(
+        observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length")
     )
+    found = detect_regularity(observations=rows, **_some(given, "zone", "split", "period", "season_length", "past"))
     profile = found.outputs["profile"]
     ways = split_by_regularity(observations=rows, profile=profile)
     flags = {way: _flags(given, ways.outputs[way], described, way) for way in ("regular", "irregular")}
@@ -75,21 +104,33 @@ def prepare(given: dict[str, Any]) -> Prepared:
         observations=ways.outputs["regular"],
         flags=flags["regular"].outputs["flags"],
         profile=profile,
-        preserve_last=given["preserve_last"],
-        **interval,
+        **_some(given, *INTERVAL, "preserve_last"),
     )
     fills, pooled = _fill(given, marked, profile)
+    resampled = resample(
+        observations=marked.outputs["marked"],
+        filled=pooled.outputs["filled"],
+        profile=profile,
+        zone=given["zone"],
+        settings=given["resampling"],
+    )
+    handled = handle_anomalies(given, resampled)
     grid = resample_irregular(
         observations=ways.outputs["irregular"], flags=flags["irregular"].outputs["flags"], profile=profile
     )
     joined = join_series(
-        regular=marked.outputs["marked"],
-        filled=pooled.outputs["filled"],
+        regular=resampled.outputs["resampled"],
+        anomalies=handled.flagged.outputs["anomalies"],
+        handled=handled.pooled.outputs["handled"],
         irregular=grid.outputs["grid"],
-        profile=profile,
+        profile=resampled.outputs["resampled_profile"],
         grid_profile=grid.outputs["grid_profile"],
     )
-    return Prepared(validated, unique, described, ways, marked, pooled, flags["irregular"], joined, fills)
+    return Prepared(came, described, found, ways, flags["irregular"], fills, pooled, resampled, handled, joined)
+
+
+def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: given[name] for name in names}
 
 
 def _flags(given: dict[str, Any], observations: Any, described: dsl.PipelineTask, way: str) -> dsl.PipelineTask:
@@ -109,7 +150,11 @@ def _fill(
 ) -> tuple[dict[str, dsl.PipelineTask], dsl.PipelineTask]:
     rows = marked.outputs["marked"]
     limits = {"edge": given["fill_edge"], "max_gap_points": given["max_gap_points"]}
-    tasks = {name: fill(observations=rows, profile=profile, **limits) for name, fill in FILLS.items()}
+    more = {"moving_average": {"settings": given["filling"]}}
+    tasks = {
+        name: fill(observations=rows, profile=profile, **limits, **more.get(name, {})) for name, fill in FILLS.items()
+    }
     layers = {f"{name}_fill": task.outputs["filled"] for name, task in tasks.items()}
     scores = {f"{name}_scores": task.outputs["scores"] for name, task in tasks.items()}
-    return tasks, pool_fills(observations=rows, choice=given["fill"], **layers, **scores)
+    pooled = pool_fills(observations=rows, choice=given["fill"], settings=given["filling"], **layers, **scores)
+    return tasks, pooled

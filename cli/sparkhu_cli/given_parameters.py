@@ -1,0 +1,36 @@
+"""From the options of a command to parameters of a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+READING: Final = ("table", "query", "delimiter", "encoding", "decimal")
+
+
+def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the parameters that options stand for; one that was not given is None.
+
+    Options that say how a source is read belong to the section `reading`; `settings` holds texts `name=value`, whose
+    values are read as YAML.
+
+    Raises:
+        InputError: A setting is no `name=value`, or its value is no YAML.
+    """
+    given = {(f"reading.{name}" if name in READING else name): value for name, value in options.items()}
+    return given | _settings(given.pop("settings", ()))
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    from sparkhu.errors import InputError
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise InputError(f"--set takes NAME=VALUE, such as handling.alpha=0.2, got '{text}'.")
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {name.strip()} has a value that is no YAML: '{value}'. Quote it.") from error
+    return found

@@ -1,0 +1,29 @@
+"""From options to parameters."""
+
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu_cli.given_parameters import parameters_of
+
+
+def test_how_a_source_is_read_is_a_section_of_its_own() -> None:
+    assert parameters_of({"table": "t", "time": "when"}) == {"reading.table": "t", "time": "when"}
+
+
+def test_settings_are_read_as_yaml() -> None:
+    texts = ("handling.alpha=0.2", "decomposition.seasons=[24, 168]", "past=a=b")
+
+    assert parameters_of({"settings": texts}) == {
+        "handling.alpha": 0.2,
+        "decomposition.seasons": [24, 168],
+        "past": "a=b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("alpha", "takes NAME=VALUE"), ("=3", "takes NAME=VALUE"), ("seasons=[24", r"no YAML: '\[24'\. Quote it")],
+)
+def test_a_setting_that_cannot_be_read_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parameters_of({"settings": (text,)})
