@@ -253,14 +253,14 @@ def _step_on_shard(
     for key, (draft, kind) in drafts.items():
         frame = result.frames[key]
         if kind == "columns":
-            frame = _aligned(frame, shard.kept)
+            frame = aligned(frame, shard.kept)
         elif len(failed):
             frame = frame.filter(~pl.col("unique_id").is_in(failed.implode()))
         written[key] = write_shard(draft, shard.name, frame)
     return written, result.ledger, result.counts
 
 
-def _aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+def aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
     """Give the rows of failed series back to a layer, as nulls: it must fit the rows that it lies beside."""
     if layer.height != kept.sum():
         raise SparkhuError(f"the step gave {layer.height} rows of columns beside {kept.sum()} rows of observations")

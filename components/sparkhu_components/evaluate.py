@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def evaluate(
     sequences: Input[Dataset],
+    inputs: Input[Dataset],
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
@@ -21,6 +22,7 @@ def evaluate(
 
     Args:
         sequences: Evenly spaced observations of all series.
+        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
@@ -32,7 +34,7 @@ def evaluate(
     from sparkhu.stages.evaluating import evaluate_models
 
     done, errors = evaluate_models(
-        sequences=sequences.path,
+        sequences=[sequences.path, inputs.path],
         plan=plan.path,
         windows=windows.path,
         scalers=scalers.path,

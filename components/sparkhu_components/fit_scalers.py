@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def fit_scalers(
     sequences: Input[Dataset],
+    inputs: Input[Dataset],
     profile: Input[Dataset],
     scalers: Output[Dataset],
     scaler: str = "standard",
@@ -17,6 +18,7 @@ def fit_scalers(
 
     Args:
         sequences: Evenly spaced observations of all series.
+        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
         profile: One row a series: way, period, season, borders of the split.
         scalers: One versioned scaler a series.
         scaler: standard, minmax, robust or power.
@@ -29,7 +31,7 @@ def fit_scalers(
             step,
             name="fit_scalers",
             inputs={
-                "sequences": sequences.path,
+                "sequences": [sequences.path, inputs.path],
                 "profile": profile.path,
             },
             outputs={

@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def index_windows(
     sequences: Input[Dataset],
+    inputs: Input[Dataset],
     profile: Input[Dataset],
     plan: Output[Dataset],
     windows: Output[Dataset],
@@ -21,6 +22,7 @@ def index_windows(
 
     Args:
         sequences: Evenly spaced observations of all series.
+        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
         profile: One profile row a series.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
@@ -33,7 +35,7 @@ def index_windows(
 
     plan.metadata.update(
         plan_windows(
-            sequences=sequences.path,
+            sequences=[sequences.path, inputs.path],
             profile=profile.path,
             plan=plan.path,
             windows=windows.path,

@@ -9,7 +9,8 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def join_series(
     regular: Input[Dataset],
-    filled: Input[Dataset],
+    anomalies: Input[Dataset],
+    handled: Input[Dataset],
     irregular: Input[Dataset],
     profile: Input[Dataset],
     grid_profile: Input[Dataset],
@@ -19,12 +20,13 @@ def join_series(
     """Join both ways of the split: all series, evenly spaced, ready for a model.
 
     Args:
-        regular: Regular series with marked gaps.
-        filled: Layer of filled values.
+        regular: Regular series with filled gaps.
+        anomalies: Layer of their anomaly flags.
+        handled: Layer of their handled values.
         irregular: Irregular series on their grid.
         profile: One row a series: way, period, season, borders of the split.
         grid_profile: Profile of the irregular series on their grid.
-        sequences: Evenly spaced observations of all series.
+        sequences: Evenly spaced observations of all series, observed and cleaned values side by side.
         series_profile: One profile row a series.
     """
     from sparkhu.execution import run_step
@@ -35,7 +37,7 @@ def join_series(
             step,
             name="join_series",
             inputs={
-                "regular": [regular.path, filled.path],
+                "regular": [regular.path, anomalies.path, handled.path],
                 "irregular": irregular.path,
                 "profile": profile.path,
                 "grid_profile": grid_profile.path,

@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def make_forecasts(
     sequences: Input[Dataset],
+    inputs: Input[Dataset],
     champion: Input[Model],
     forecasts: Output[Dataset],
     zone: str = "UTC",
@@ -17,6 +18,7 @@ def make_forecasts(
 
     Args:
         sequences: Evenly spaced observations of all series.
+        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
         champion: All that forecasting needs.
         forecasts: Point forecasts with 80 % and 95 % intervals.
         zone: Zone in which days, months and quarters begin.
@@ -24,5 +26,5 @@ def make_forecasts(
     from sparkhu.stages.forecasting import forecast_series
 
     forecasts.metadata.update(
-        forecast_series(sequences=sequences.path, champion=champion.path, out=forecasts.path, zone=zone)
+        forecast_series(sequences=[sequences.path, inputs.path], champion=champion.path, out=forecasts.path, zone=zone)
     )

@@ -13,6 +13,7 @@ def promote(
     scalers: Input[Dataset],
     stats: Input[Dataset],
     choices: Input[Dataset],
+    cleaning: Input[Dataset],
     linear: Input[Model],
     seasonal_naive: Input[Model],
     champion: Output[Model],
@@ -27,6 +28,7 @@ def promote(
         scalers: One versioned scaler a series.
         stats: Descriptive statistics, with the quartiles of the training part.
         choices: How each series' missing points are filled.
+        cleaning: Which cleaning steps were kept for each series.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
         champion: All that forecasting needs: weights, scalers, plan, intervals.
@@ -42,6 +44,7 @@ def promote(
             scalers=scalers.path,
             stats=stats.path,
             choices=choices.path,
+            cleaning=cleaning.path,
             models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
             model_name=model_name,
             out=champion.path,

@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def train_linear(
     sequences: Input[Dataset],
+    inputs: Input[Dataset],
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
@@ -18,6 +19,7 @@ def train_linear(
 
     Args:
         sequences: Evenly spaced observations of all series.
+        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
@@ -26,5 +28,11 @@ def train_linear(
     from sparkhu.stages.training import train_linear as train
 
     model.metadata.update(
-        train(sequences=sequences.path, plan=plan.path, windows=windows.path, scalers=scalers.path, out=model.path)
+        train(
+            sequences=[sequences.path, inputs.path],
+            plan=plan.path,
+            windows=windows.path,
+            scalers=scalers.path,
+            out=model.path,
+        )
     )

@@ -8,6 +8,7 @@
 | `scalers.parquet` | one row a series: scaler, centre, scale |
 | `stats.parquet` | one row a series: the quartiles of its training part, and where that ends |
 | `choices.parquet` | one row a series: how its missing points are filled, and the value fitted for that |
+| `cleaning.parquet` | one row a series: which cleaning steps were kept for it |
 | `intervals.parquet` | one row a series, model and step: half-widths of the intervals, in scaled units |
 
 Nothing in it is code or a pickle. `bundle.json` is written last: where it stands, the bundle is whole.
@@ -29,12 +30,13 @@ from sparkhu.models.base import Models
 from sparkhu.models.loading import load_model
 
 MANIFEST = "bundle.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TABLES: dict[str, tuple[str, ...]] = {
     "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
     "scalers": ("unique_id", "center", "scale"),
     "stats": ("unique_id", "fit_q1", "fit_q3", "fit_until"),
     "choices": ("unique_id", "strategy", "fit_value", "fit_available_at"),
+    "cleaning": ("unique_id", "kept"),
     "intervals": ("unique_id", "model", "step", "radius_80", "radius_95"),
 }
 
@@ -52,6 +54,7 @@ class Bundle:
         scalers: One row a series.
         stats: One row a series: the quartiles of its training part.
         choices: One row a series: its fill strategy.
+        cleaning: One row a series: the cleaning steps that were kept for it.
         intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`.
         sources: Fingerprints of what it was trained on.
@@ -66,6 +69,7 @@ class Bundle:
     scalers: pl.DataFrame
     stats: pl.DataFrame
     choices: pl.DataFrame
+    cleaning: pl.DataFrame
     intervals: pl.DataFrame
     params: Mapping[str, Any]
     sources: Sequence[Mapping[str, Any]]
@@ -82,6 +86,7 @@ def write_bundle(
     scalers: pl.DataFrame,
     stats: pl.DataFrame,
     choices: pl.DataFrame,
+    cleaning: pl.DataFrame,
     intervals: pl.DataFrame,
     params: Mapping[str, Any],
     sources: Sequence[Mapping[str, Any]],
@@ -99,6 +104,7 @@ def write_bundle(
         scalers: One row a series with `unique_id`, `center`, `scale`.
         stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`, `fit_until`.
         choices: One row a series with `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
+        cleaning: One row a series with `unique_id`, `kept`, as `sparkhu.steps.cleaning.choose_variants` gives it.
         intervals: Half-widths of the intervals, one row a series, model and step.
         params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
         sources: Fingerprints of what it was trained on.
@@ -107,7 +113,14 @@ def write_bundle(
     Raises:
         InputError: A table lacks a column, `flavor` is no model, or a group of the profile has none.
     """
-    tables = {"profile": profile, "scalers": scalers, "stats": stats, "choices": choices, "intervals": intervals}
+    tables = {
+        "profile": profile,
+        "scalers": scalers,
+        "stats": stats,
+        "choices": choices,
+        "cleaning": cleaning,
+        "intervals": intervals,
+    }
     for table, columns in TABLES.items():
         check_frame(tables[table], *columns)
     if flavor not in models:
@@ -170,6 +183,7 @@ def read_bundle(folder: Path) -> Bundle:
         scalers=tables["scalers"],
         stats=tables["stats"],
         choices=tables["choices"],
+        cleaning=tables["cleaning"],
         intervals=tables["intervals"],
         params=content["params"],
         sources=content["sources"],

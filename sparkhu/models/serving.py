@@ -100,6 +100,7 @@ def serve(observations: pl.DataFrame, *, bundle: Bundle) -> StepResult:
         profile=bundle.profile,
         stats=bundle.stats,
         choices=bundle.choices,
+        cleaning=bundle.cleaning,
         how=how,
         model=bundle.name,
     )

@@ -24,7 +24,7 @@ DOCUMENT, CHOICE = "metrics.json", "choice.json"
 
 def evaluate_models(
     *,
-    sequences: Path | str,
+    sequences: Sequence[Path | str],
     plan: Path | str,
     windows: Path | str,
     scalers: Path | str,
@@ -34,7 +34,7 @@ def evaluate_models(
     """Choose the champion on validation, calibrate intervals on the windows that chose nothing, score on the test part.
 
     Args:
-        sequences: Evenly spaced rows of all series.
+        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
@@ -45,8 +45,8 @@ def evaluate_models(
     Returns:
         What happened, for the artifact's metadata, and the errors over all series, such as `linear_mse`.
     """
-    inputs = {"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan}
-    sources, folders = open_inputs(inputs), [*inputs.values(), *models.values()]
+    sources = open_inputs({"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan})
+    folders = [*sequences, windows, scalers, plan, *models.values()]
     with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
         rivals = for_evaluation(candidates(sources["profile"][0].scan().collect(), load_models(models[LINEAR])))
         names = [shard.name for shard in sources["sequences"][0].shards]

@@ -1,5 +1,6 @@
 """Forecast every series with a model bundle."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from sparkhu.models.bundle import read_bundle
 
 
 def forecast_series(
-    *, sequences: Path | str, champion: Path | str, out: Path | str, zone: str = "UTC"
+    *, sequences: Sequence[Path | str], champion: Path | str, out: Path | str, zone: str = "UTC"
 ) -> dict[str, Any]:
     """Forecast every series from its newest points.
 
     Args:
-        sequences: Evenly spaced rows of all series.
+        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
         champion: Folder of the model bundle.
         out: Folder of the forecasts, to be written.
         zone: Zone in which days, months and quarters begin.

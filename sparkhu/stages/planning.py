@@ -1,6 +1,6 @@
 """Plan the groups of series that share a model, and index their windows."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sparkhu.training.groups import plan_groups
 
 def plan_windows(
     *,
-    sequences: Path | str,
+    sequences: Sequence[Path | str],
     profile: Path | str,
     plan: Path | str,
     windows: Path | str,
@@ -27,7 +27,7 @@ def plan_windows(
     """Choose input size and horizon of each group from all series, then index the windows of every shard.
 
     Args:
-        sequences: Evenly spaced rows of all series.
+        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
         profile: One profile row a series.
         plan: Folder of the profile with `group, input_size, horizon`, to be written.
         windows: Folder of the index, to be written.
@@ -43,10 +43,12 @@ def plan_windows(
         InputError: A parameter cannot be used, or the horizon is longer than every series.
     """
     params = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
-    sources = open_inputs({"sequences": sequences})
-    with recorded("index_windows", inputs=[sequences, profile], outputs=[plan, windows], params=params) as (notes, at):
-        sizes = {"horizon": horizon, "input_size": input_size}
-        for message in _write_plan(open_dataset(profile), sources["sequences"][0], at[0], sizes, zone):
+    sources, folders = open_inputs({"sequences": sequences}), [*sequences, profile]
+    with recorded("index_windows", inputs=folders, outputs=[plan, windows], params=params) as (notes, at):
+        rows = sources["sequences"][0]
+        for message in write_plan(
+            at[0], open_dataset(profile), rows, horizon=horizon, input_size=input_size, zone=zone
+        ):
             notes.say(message)
         index = partial(_index_shard, at[0], at[1], stride, zone)
         entries, shards = [], []
@@ -57,21 +59,38 @@ def plan_windows(
                 notes.counts[reason] = notes.counts.get(reason, 0) + count
         write_manifest(at[1], "series", shards)
         notes.entries = pl.concat(entries)
-        rows = sources["sequences"][0]
         notes.rows_in, notes.series_in = rows.rows, rows.series
         notes.rows_out = sum(shard.rows for shard in shards)
     return metadata(windows)
 
 
-def _write_plan(profile: Dataset, sequences: Dataset, draft: Path, sizes: Mapping[str, int], zone: str) -> list[str]:
+def write_plan(
+    folder: Path, profile: Dataset, sequences: Dataset, *, horizon: int, input_size: int, zone: str
+) -> list[str]:
+    """Put all series into groups, and write the profile with `group, input_size, horizon` as a dataset.
+
+    Args:
+        folder: Where to; it exists and is empty.
+        profile: One profile row a series.
+        sequences: Evenly spaced rows of all series.
+        horizon: As in `plan_groups`.
+        input_size: As in `plan_groups`.
+        zone: As in `plan_groups`.
+
+    Returns:
+        What was chosen and why, a sentence a group.
+
+    Raises:
+        InputError: A size cannot be used, or is longer than every series.
+    """
     tables = [_with_points(profile, sequences, shard.name) for shard in profile.shards]
-    planned = plan_groups(pl.concat(tables), zone=zone, **sizes)
+    planned = plan_groups(pl.concat(tables), horizon=horizon, input_size=input_size, zone=zone)
     table = planned.profile.with_columns(n=pl.col("observed")).drop("observed")
     shards = [
-        write_shard(draft, shard.name, table.filter(pl.col("shard") == shard.name).drop("shard"))
+        write_shard(folder, shard.name, table.filter(pl.col("shard") == shard.name).drop("shard"))
         for shard in profile.shards
     ]
-    write_manifest(draft, "series", shards)
+    write_manifest(folder, "series", shards)
     return planned.notes
 
 

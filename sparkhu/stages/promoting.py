@@ -39,6 +39,7 @@ def promote_champion(
     scalers: Path | str,
     stats: Path | str,
     choices: Path | str,
+    cleaning: Path | str,
     models: Mapping[str, Path | str],
     model_name: str,
     out: Path | str,
@@ -52,6 +53,7 @@ def promote_champion(
         scalers: One scaler a series.
         stats: Statistics with the quartiles of the training part.
         choices: How each series' missing points are filled.
+        cleaning: Which cleaning steps were kept for each series.
         models: Folder of the trained models by name.
         model_name: Name of the model in the registry.
         out: Folder of the champion's bundle, to be written.
@@ -60,7 +62,7 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, scalers, stats, choices, *models.values()]
+    folders = [evaluation, plan, scalers, stats, choices, cleaning, *models.values()]
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())
@@ -73,6 +75,7 @@ def promote_champion(
         scalers=open_dataset(scalers).scan().collect(),
         stats=open_dataset(stats).scan().select("unique_id", "^fit_.*$").collect(),
         choices=open_dataset(choices).scan().collect(),
+        cleaning=open_dataset(cleaning).scan().select("unique_id", "kept").collect(),
         intervals=open_dataset(evaluation).scan().collect(),
         params=preparation(trail),
         sources=run_sources(trail),

@@ -1,7 +1,7 @@
 """Train models over shards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ GROUPS = "groups.json"
 
 
 def train_linear(
-    *, sequences: Path | str, plan: Path | str, windows: Path | str, scalers: Path | str, out: Path | str
+    *, sequences: Sequence[Path | str], plan: Path | str, windows: Path | str, scalers: Path | str, out: Path | str
 ) -> dict[str, Any]:
     """Fit the linear model of each group: one pass over the shards, their Gram matrices added in order.
 
     Args:
-        sequences: Evenly spaced rows of all series.
+        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
@@ -35,9 +35,8 @@ def train_linear(
     Returns:
         What happened, for the artifact's metadata.
     """
-    inputs = {"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan}
-    sources = open_inputs(inputs)
-    with recorded("train_linear", inputs=list(inputs.values()), outputs=[out]) as (notes, (draft,)):
+    sources = open_inputs({"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan})
+    with recorded("train_linear", inputs=[*sequences, windows, scalers, plan], outputs=[out]) as (notes, (draft,)):
         grams = merge(map_shards(_gram_of, sources, step="train_linear"))
         models, messages = fit_groups(grams)
         for message in messages:

@@ -4,27 +4,45 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import CLEAN_SCHEMA, check_frame
+from sparkhu.frame import TIME, check_frame
 from sparkhu.ledger import entries
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
+
+SEQUENCE_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "y": pl.Float64(),
+    "y_raw": pl.Float64(),
+    "available_at": TIME,
+    "is_gap": pl.Boolean(),
+    "is_outlier": pl.Boolean(),
+    "fill_strategy": pl.String(),
+    "observed_available_at": TIME,
+    "is_anomaly": pl.Boolean(),
+    "handled": pl.Float64(),
+    "handled_available_at": TIME,
+    "anomaly_strategy": pl.String(),
+}
+"""The columns of the sequences: what was observed, and what each cleaning step would put in its place."""
 
 
 def join_series(
     regular: pl.DataFrame, irregular: pl.DataFrame, profile: pl.DataFrame, grid_profile: pl.DataFrame
 ) -> StepResult:
-    """Join the model-ready rows of both ways of a shard.
+    """Join the model-ready rows of both ways of a shard; observed and cleaned values stand side by side.
 
     Args:
-        regular: Regular series with marked and filled gaps. Where a cleaning step was off and its columns
-            are not there, nothing was changed: `y_raw` is `y`, no flag is set, `fill_strategy` is null.
+        regular: Regular series with marked and filled gaps and handled anomalies. Where a cleaning step was off and its
+            columns are not there, nothing was changed: `y_raw` is `y`, `observed_available_at` is `available_at` where
+            something was observed, no flag is set, `fill_strategy` and `anomaly_strategy` are null, `handled` is `y`.
         irregular: Irregular series on their grid.
         profile: One row a series of the shard.
         grid_profile: One row an irregular series, as its grid has it.
 
     Returns:
-        `sequences`: the columns of `CLEAN_SCHEMA`, sorted by series and time; `profile`: one row a series in
-        `sequences`, in the same order. The ledger counts `rows`.
+        `sequences`: the columns of `SEQUENCE_SCHEMA`, sorted by series and time; `profile`: one row a series in
+        `sequences`, in the same order, with the columns of `profile`. The ledger counts `rows`.
 
     Raises:
         InputError: A series goes both ways, or a column is missing.
@@ -49,9 +67,15 @@ def _sequence(frame: pl.DataFrame) -> pl.DataFrame:
         "is_gap": pl.col("y").is_null(),
         "is_outlier": pl.lit(value=False),
         "fill_strategy": pl.lit(None, dtype=pl.String),
+        "is_anomaly": pl.lit(value=False),
+        "handled": pl.col("y"),
+        "handled_available_at": pl.col("available_at"),
+        "anomaly_strategy": pl.lit(None, dtype=pl.String),
     }
-    added = frame.with_columns(**{name: value for name, value in absent.items() if name not in frame.columns})
-    return added.select(pl.col(name).cast(dtype) for name, dtype in CLEAN_SCHEMA.items())
+    frame = frame.with_columns(**{name: value for name, value in absent.items() if name not in frame.columns})
+    if "observed_available_at" not in frame.columns:
+        frame = frame.with_columns(observed_available_at=pl.when(pl.col("y_raw").is_not_null()).then("available_at"))
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SEQUENCE_SCHEMA.items())
 
 
 def _by_series(frame: pl.DataFrame) -> pl.DataFrame:

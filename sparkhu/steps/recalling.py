@@ -6,6 +6,7 @@ import polars as pl
 
 from sparkhu import ledger
 from sparkhu.frame import TIME, check_frame
+from sparkhu.steps.cleaning import clean_inputs
 from sparkhu.steps.filling import Edge
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import join_series
@@ -45,10 +46,14 @@ def prepare_new(
     profile: pl.DataFrame,
     stats: pl.DataFrame,
     choices: pl.DataFrame,
+    cleaning: pl.DataFrame,
     how: Preparation,
     model: str,
 ) -> StepResult:
     """Bring new observations to the even spacing that a model was trained on. Nothing is fitted.
+
+    Gaps are filled as in training, past outliers; where cleaning them was not kept for a series, what was observed
+    stands all the same. Anomalies are handled in training parts alone, so nothing is handled here.
 
     Args:
         observations: Sorted rows, one an instant.
@@ -56,6 +61,8 @@ def prepare_new(
         stats: The model's quartiles: `unique_id`, `fit_q1`, `fit_q3`, `fit_until`; and `fit_level` and `fit_points`, as
             `sparkhu.steps.description.fit_quartiles` gives them. Rows behind `fit_until` count one by one.
         choices: The model's ways of filling: `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
+        cleaning: Which cleaning steps were kept for each series: `unique_id`, `kept`, as
+            `sparkhu.steps.cleaning.choose_variants` gives them; outliers of a series that is not there stay.
         how: Parameters of the preparation in training.
         model: The model's name, for messages.
 
@@ -83,8 +90,10 @@ def prepare_new(
     filled = fill_as_chosen(marked, choices, edge=how.fill_edge, max_gap_points=how.max_gap_points)
     regular = marked.with_columns(filled.frames["filled"].get_columns())
     grid = resample_irregular(flagged.filter(~way), plan.filter(~way)).frames
-    joined = join_series(regular, grid["observations"], plan, grid["profile"])
-    return StepResult(joined.frames, entries)
+    joined = join_series(regular, grid["observations"], plan, grid["profile"]).frames
+    sequences, joined_profile = joined["sequences"], joined["profile"]
+    sequences = sequences.with_columns(clean_inputs(sequences, joined_profile, cleaning).get_columns())
+    return StepResult({"sequences": sequences, "profile": joined_profile}, entries)
 
 
 def _known(ids: pl.Series, profile: pl.DataFrame, model: str) -> pl.DataFrame:

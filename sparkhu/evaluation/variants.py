@@ -1,0 +1,181 @@
+"""The validation error of each variant of cleaning, against observed values, on the same windows.
+
+One linear model a variant and group is fitted on training windows, in one pass: the Gram matrices of the series that
+cleaning leaves alone are the same in all variants and are made once. Then every variant forecasts the windows of the
+choosing half of validation that are valid in all of them. Nothing behind that half is looked at.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from sparkhu.evaluation.backtest import score_shard
+from sparkhu.models.base import Forecaster
+from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE
+from sparkhu.models.naive import SeasonalNaive
+from sparkhu.steps.cleaning import ANOMALIES, BOTH, ERRORS, NONE, OUTLIERS, VARIANTS, clean_inputs
+from sparkhu.steps.normalisation import fit_scalers
+from sparkhu.steps.windows import index_windows
+from sparkhu.training.gram import GroupGram, gram_shard, merge
+from sparkhu.training.parts import CHOOSE
+from sparkhu.training.ridge import fit_groups
+
+ALIKE = "alike"
+SERVED = {NONE: NONE, OUTLIERS: OUTLIERS, ANOMALIES: NONE, BOTH: OUTLIERS}
+"""What new data get where a variant is kept: handled values stand in the training part alone."""
+DIGITS = 6
+"""Digits of an error. Sums over shards are rounded in the order of the shards; that must not be seen in a choice."""
+
+Grams = dict[str, dict[str, GroupGram]]
+
+
+class VariantModels(NamedTuple):
+    """The models that measure.
+
+    Attributes:
+        by_variant: A forecaster a group, as it stood after the training part; a group that has a linear model without
+            cleaning and none with it is not there.
+        stood_in: The groups that seasonal naive measures, as they have no linear model.
+    """
+
+    by_variant: Mapping[str, Mapping[str, Forecaster]]
+    stood_in: frozenset[str]
+
+
+NO_MODELS = VariantModels({}, frozenset())
+
+
+class _Made(NamedTuple):
+    rows: pl.DataFrame
+    windows: pl.DataFrame
+    scalers: pl.DataFrame
+
+
+def variant_grams(
+    sequences: pl.DataFrame, plan: pl.DataFrame, changed: pl.Series, *, stride: int = 1, zone: str = "UTC"
+) -> Grams:
+    """Sum the Gram matrices of a shard in each variant.
+
+    Args:
+        sequences: Sorted rows of the shard, as `join_series` gives them.
+        plan: As `plan_groups` gives it; a series whose group is null takes no part.
+        changed: The series that some cleaning step changes.
+        stride: Rows from one window's start to the next.
+        zone: Zone of the calendar where the plan names none.
+
+    Returns:
+        By variant and group those of the series in `changed`; under `ALIKE` those of all others.
+    """
+    planned = pl.col("unique_id").is_in(plan.drop_nulls("group")["unique_id"].implode())
+    cleaned = pl.col("unique_id").is_in(changed.implode())
+    found: Grams = {}
+    for key, which in {ALIKE: ~cleaned, **dict.fromkeys(VARIANTS, cleaned)}.items():
+        made = _made(sequences.filter(planned & which), plan, NONE if key == ALIKE else key, stride, zone)
+        found[key] = gram_shard(made.rows, made.windows, made.scalers, plan)
+    return found
+
+
+def _made(sequences: pl.DataFrame, plan: pl.DataFrame, variant: str, stride: int, zone: str) -> _Made:
+    rows = sequences.with_columns(clean_inputs(sequences, plan, variant).get_columns())
+    windows = index_windows(rows, plan, stride=stride, zone=zone).frames["windows"]
+    return _Made(rows, windows, fit_scalers(rows, plan).frames["scalers"])
+
+
+def fit_variants(shards: Iterable[Grams], plan: pl.DataFrame) -> VariantModels:
+    """Fit the linear model of each variant and group.
+
+    Args:
+        shards: `variant_grams` of every shard, in order.
+        plan: As `plan_groups` gives it, of all series.
+    """
+    total: Grams = {}
+    for grams in shards:
+        for key, groups in grams.items():
+            total[key] = merge([total.get(key, {}), groups])
+    alike = total.pop(ALIKE, {})
+    linear: dict[str, dict[str, Forecaster]] = {}
+    for variant in VARIANTS:
+        fitted, _ = fit_groups(merge([alike, total.get(variant, {})]))
+        linear[variant] = {group: model.for_evaluation() for group, model in fitted.items()}
+    naive = {group: model for group, model in _naive(plan).items() if group not in linear[NONE]}
+    by_variant = {
+        variant: {**naive, **{group: model for group, model in models.items() if group not in naive}}
+        for variant, models in linear.items()
+    }
+    return VariantModels(by_variant, frozenset(naive))
+
+
+def _naive(plan: pl.DataFrame) -> dict[str, Forecaster]:
+    sizes = plan.drop_nulls("group").unique("group").select("group", "input_size", "horizon", "season_length")
+    return {group: SeasonalNaive(L, H, season or 1) for group, L, H, season in sizes.sort("group").iter_rows()}
+
+
+def measure_variants(
+    sequences: pl.DataFrame,
+    plan: pl.DataFrame,
+    candidates: pl.DataFrame,
+    *,
+    models: VariantModels,
+    stride: int = 1,
+    zone: str = "UTC",
+) -> pl.DataFrame:
+    """Measure the validation error of each variant for the series that cleaning changes.
+
+    Args:
+        sequences: Sorted rows of the shard, as `join_series` gives them.
+        plan: As `plan_groups` gives it.
+        candidates: As `sparkhu.steps.cleaning.find_candidates` gives them, one row a series of the shard.
+        models: As `fit_variants` gives them.
+        stride: As in `variant_grams`.
+        zone: As in `variant_grams`.
+
+    Returns:
+        `candidates` with `error_raw, error_outliers, error_anomalies, error_both`: the mean absolute error over the
+        observed points of the windows that are valid in all variants, in standard deviations of the series' observed
+        training part, to `DIGITS` digits; null without such a window or a model. `windows` counts these, `model` says
+        what forecast.
+    """
+    changed = candidates.filter(pl.col("candidates") != NONE)["unique_id"].implode()
+    rows = sequences.filter(pl.col("unique_id").is_in(changed))
+    made = {variant: _made(rows, plan, variant, stride, zone) for variant in VARIANTS}
+    windows = common_windows([variant.windows for variant in made.values()])
+    found = _beside(candidates, made[NONE].scalers.select("unique_id", "scale"))
+    for variant in VARIANTS:
+        by_group = {"measured": models.by_variant.get(variant, {})}
+        served, scalers = made[SERVED[variant]].rows, made[variant].scalers
+        scores = score_shard(served, windows, scalers, plan, models=by_group, part=CHOOSE)
+        found = _with_error(found, scores, variant)
+    stood_in = pl.col("group").is_in(sorted(models.stood_in)).fill_null(value=False)
+    model = pl.when(stood_in).then(pl.lit(SEASONAL_NAIVE)).otherwise(pl.lit(LINEAR))
+    named = _beside(found, plan.select("unique_id", "group")).with_columns(model=model)
+    return named.with_columns(pl.col("windows").fill_null(0)).drop("scale", "group")
+
+
+def _with_error(found: pl.DataFrame, scores: pl.DataFrame, variant: str) -> pl.DataFrame:
+    """Set the error of a variant beside the others, and to that of the raw values the windows it was measured on."""
+    own = scores.select("unique_id", "windows", own=pl.col("absolute_own") / pl.col("points"))
+    error = (pl.col("own") / pl.col("scale")).round_sig_figs(DIGITS).alias(ERRORS[variant])
+    wanted = own if variant == NONE else own.drop("windows")
+    return _beside(found, wanted).with_columns(error).drop("own")
+
+
+def _beside(table: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    return table.join(other, on="unique_id", how="left", maintain_order="left")
+
+
+def common_windows(variants: list[pl.DataFrame]) -> pl.DataFrame:
+    """Give the windows that are valid in all variants, known when they are known in the last.
+
+    Args:
+        variants: As `index_windows` gives them, of the same series at the same offsets.
+    """
+    first, times = variants[0], ("inputs_available_at", "targets_available_at")
+    valid = pl.DataFrame([table["valid"].alias(str(number)) for number, table in enumerate(variants)])
+    latest = [
+        pl.DataFrame([table[name].alias(str(number)) for number, table in enumerate(variants)])
+        .select(pl.max_horizontal(pl.all()).alias(name))
+        .to_series()
+        for name in times
+    ]
+    return first.with_columns(valid.select(valid=pl.all_horizontal(pl.all())).to_series(), *latest)
