@@ -1,5 +1,7 @@
 """Component: Describe every series: moments, quartiles, stationarity, strength of trend and season."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -10,18 +12,26 @@ from sparkhu_components.images import STEPS
 def describe(
     observations: Input[Dataset],
     stats: Output[Dataset],
+    categories: Output[Dataset],
     split: str = "0.7/0.1/0.2",
-    stationarity_points: int = 1000,
+    zone: str = "UTC",
+    season_length: int = 0,
+    settings: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Describe every series: moments, quartiles, stationarity, strength of trend and season.
 
     Args:
         observations: Observations: whole series, sorted by series and time.
         stats: One row of descriptive statistics a series.
+        categories: How often each value of the source's columns of text, and of yes and no, occurs in each series.
         split: Training, validation and test part: shares of each series, or numbers of its rows.
-        stationarity_points: Latest points that the costly tests look at; 0 leaves the tests out.
+        zone: Zone of `sample_start` and `sample_end` where they name none.
+        season_length: Points in a season; 0: from the calendar.
+        settings: stationarity_points: latest points that the costly tests look at, 0 for no tests (1000);
+            sample_start and sample_end: interval that quartiles are fitted on, instead of the training part.
     """
     from sparkhu.execution import run_step
+    from sparkhu.sections import Statistics
     from sparkhu.steps.description import describe as step
 
     stats.metadata.update(
@@ -33,7 +43,13 @@ def describe(
             },
             outputs={
                 "stats": (stats.path, "series"),
+                "categories": (categories.path, "series"),
             },
-            params={"split": split, "stationarity_points": stationarity_points},
+            params={
+                "split": split,
+                "zone": zone,
+                "season_length": season_length,
+                **Statistics.of(settings).model_dump(),
+            },
         )
     )

@@ -1,28 +1,21 @@
 """Deduplication: one row an instant, by a stated policy, with a report of what stood there.
 
-Kinds of duplicates, the first that fits:
-
-- `burst`: three rows or more at one instant, where the neighbours leave a hole about as long as those rows would fill:
-  a stretch of local time that a clock set forward has squeezed into one instant.
-- `repeated_interval`: part of a stretch of at least two instants that the source goes through twice, jumping back in
-  time before the second pass, with other values: a clock set back.
-- `conflict`: two distinct values or more.
-- `exact`: one value; marked gaps beside it give way.
+Further columns of the source belong to their row: what stands in them comes from the row that the policy keeps, and
+where it averages, numbers are averaged likewise.
 """
 
 from typing import Literal, get_args
 
-import numpy as np
 import polars as pl
 
 from sparkhu import ledger
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA, TIME, accepts_pandas, check_frame
+from sparkhu.frame import SCHEMA, TIME, accepts_pandas, check_frame, extra_columns
+from sparkhu.steps.duplicate_kinds import kind_of
 from sparkhu.steps.result import StepResult
 
 Policy = Literal["last", "first", "mean", "median", "error"]
-BURST_ROWS = 3
-BURST_TOLERANCE = 0.25
+AVERAGES = ("mean", "median")
 DUPLICATES: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
     "ds": TIME,
@@ -31,7 +24,8 @@ DUPLICATES: dict[str, pl.DataType] = {
     "kind": pl.String(),
     "kept": pl.Float64(),
 }
-REPORT = {**DUPLICATES, "available_at": TIME, "_instant": pl.UInt32()}
+MADE = {"_instant": pl.UInt32(), "_row": pl.UInt32(), "available_at": TIME, "is_alert": pl.Boolean()}
+REPORT = {**DUPLICATES, **MADE}
 
 
 def check_policy(policy: str) -> None:
@@ -50,14 +44,19 @@ def resolve_duplicates(frame: pl.DataFrame, *, policy: Policy = "last") -> pl.Da
 
     An observed value wins over a marked gap. Among distinct values the policy decides: the `last` or `first` in source
     order (`source_row`, else the order of rows), or their `mean` or `median`. A row made of several has been
-    available since the latest of them, a value that is there several times since the earliest.
+    available since the latest of them, a value that is there several times since the earliest; where the rows that hold
+    it differ in further columns, since the row that these are taken from.
+
+    Further columns come from the kept row: the first under `first`, else the last one with a value. Under `mean` and
+    `median` numbers among them are averaged the same way, and all columns of numbers become float64.
 
     Args:
         frame: Observations.
         policy: What to do where distinct values meet; `error` leaves no series with such an instant.
 
     Returns:
-        `unique_id, ds, y, available_at`, sorted.
+        `unique_id, ds, y, available_at, is_alert` and the further columns, sorted. `is_alert` is true where a row with
+        the kept value is at an alert level, or, where the kept value is none of them, any row is.
 
     Raises:
         InputError: An unknown policy, or a missing column.
@@ -69,7 +68,8 @@ def drop_duplicates(observations: pl.DataFrame, *, policy: Policy = "last") -> S
     """Keep one row an instant in a shard, and report the instants that had more.
 
     Args:
-        observations: `unique_id, ds, y, available_at`, and `source_row` for the order in the source.
+        observations: `unique_id, ds, y, available_at`, and `source_row` for the order in the source; `is_alert` and
+            further columns of the source travel along.
         policy: See `resolve_duplicates`. With `error` a series in which distinct values meet has failed.
 
     Returns:
@@ -83,10 +83,11 @@ def drop_duplicates(observations: pl.DataFrame, *, policy: Policy = "last") -> S
     check_policy(policy)
     check_frame(observations, *SCHEMA)
     rows = _numbered(observations)
-    report = _report(rows, policy)
+    extras = observations.select(_extras(observations, policy))
+    report = _report(rows, extras, policy)
     conflicting = report.filter(pl.col("distinct_values") > 1)
     refused = conflicting["unique_id"].unique() if policy == "error" else conflicting["unique_id"].clear()
-    resolved = _resolved(rows, report)
+    resolved = _resolved(rows, report, extras, policy)
     kept = resolved.filter(~pl.col("unique_id").is_in(refused.implode()))
     counts = {
         "dropped": rows.height - resolved.height,
@@ -98,57 +99,93 @@ def drop_duplicates(observations: pl.DataFrame, *, policy: Policy = "last") -> S
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by series, instant and place in the source, and number the instants (`_instant`)."""
+    """Sort rows by series, instant and place in the source; number the instants (`_instant`), remember the row."""
     if "source_row" not in frame.columns:
         frame = frame.with_row_index("source_row")
-    rows = frame.select(*SCHEMA, "source_row").sort("unique_id", "ds", "source_row", maintain_order=True)
+    alert = pl.col("is_alert").fill_null(value=False) if "is_alert" in frame.columns else pl.lit(value=False)
+    rows = frame.select(*SCHEMA, "source_row", is_alert=alert, _row=pl.int_range(pl.len(), dtype=pl.UInt32))
+    rows = rows.sort("unique_id", "ds", "source_row", maintain_order=True)
     again = (pl.col("unique_id") == pl.col("unique_id").shift()) & (pl.col("ds") == pl.col("ds").shift())
     rows = rows.with_columns(_again=again.fill_null(value=False))
     return rows.with_columns(_instant=(~pl.col("_again")).cum_sum().cast(pl.UInt32))
 
 
-def _resolved(rows: pl.DataFrame, report: pl.DataFrame) -> pl.DataFrame:
+def _extras(frame: pl.DataFrame, policy: Policy) -> list[pl.Expr]:
+    """Select the further columns, numbers as float64 where they are averaged: the type depends on no shard's data."""
+    averaged = policy in AVERAGES
+    return [
+        pl.col(name).cast(pl.Float64) if averaged and frame.schema[name].is_numeric() else pl.col(name)
+        for name in extra_columns(frame)
+    ]
+
+
+def _resolved(rows: pl.DataFrame, report: pl.DataFrame, extras: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     heads = rows.filter(~pl.col("_again"))
-    if not report.height:
-        return heads.select(SCHEMA.keys())
-    made = report.select("_instant", "kept", known="available_at", several=pl.lit(value=True))
+    made = report.select(*MADE, y="kept", several=pl.lit(value=True))
     several = pl.col("several").is_not_null()
-    return heads.join(made, on="_instant", how="left", maintain_order="left").select(
+    one = heads.join(made, on="_instant", how="left", maintain_order="left", suffix="_made").select(
         "unique_id",
         "ds",
-        pl.when(several).then("kept").otherwise("y").alias("y"),
-        pl.when(several).then("known").otherwise("available_at").alias("available_at"),
+        *(pl.when(several).then(f"{name}_made").otherwise(name).alias(name) for name in ("y", "available_at")),
+        *(pl.when(several).then(f"{name}_made").otherwise(name).alias(name) for name in ("is_alert", "_row")),
     )
+    kept = extras.select(pl.all().gather(one["_row"]))
+    if policy in AVERAGES and report.height:
+        places = heads["_instant"].is_in(report["_instant"].implode()).arg_true()
+        for column in _averages(rows, extras, policy):
+            kept = kept.with_columns(kept[column.name].scatter(places, column))
+    return one.drop("_row").hstack(kept.get_columns())
 
 
-def _report(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _averages(rows: pl.DataFrame, extras: pl.DataFrame, policy: Policy) -> list[pl.Series]:
+    """Average the further columns of numbers over the rows that have a value, one value an instant of several rows."""
+    several = _several(rows)
+    numbers = [name for name, dtype in extras.schema.items() if dtype.is_numeric()]
+    wins = pl.col("y").is_not_null() | pl.col("y").is_null().all()
+    columns = []
+    for name in numbers:
+        table = several.select("_instant", "y", x=extras[name][several["_row"]])
+        value = pl.col("x").filter(wins)
+        average = value.sort().mean() if policy == "mean" else value.median()
+        columns.append(table.group_by("_instant", maintain_order=True).agg(average)["x"].alias(name))
+    return columns
+
+
+def _several(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("_again") | pl.col("_again").shift(-1, fill_value=False))
+
+
+def _report(rows: pl.DataFrame, extras: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Describe the instants with several rows: what they hold, what is kept, and since when that was known."""
-    several = rows.filter(pl.col("_again") | pl.col("_again").shift(-1, fill_value=False))
+    several = _several(rows)
     if not several.height:
         return pl.DataFrame(schema=REPORT)
-    y, known = pl.col("y"), pl.col("available_at")
+    several = several.with_columns(_extra=_codes(extras, several["_row"]))
+    y, known, row = pl.col("y"), pl.col("available_at"), pl.col("_row")
     winning = y.is_not_null() | y.is_null().all()
     value, since = _chosen(y.filter(winning), known.filter(winning), policy)
     one = y.drop_nulls().n_unique() < 2
+    kept = pl.when(one).then(y.filter(winning).first()).otherwise(value)
+    same = pl.col("_extra").filter(winning).n_unique() < 2
+    alert, holds = pl.col("is_alert"), y.eq_missing(kept)
     report = several.group_by("_instant", maintain_order=True).agg(
         pl.col("unique_id").first(),
         pl.col("ds").first(),
         rows=pl.len().cast(pl.Int64),
         distinct_values=y.drop_nulls().n_unique().cast(pl.Int64),
-        kept=pl.when(one).then(y.filter(winning).first()).otherwise(value),
-        available_at=pl.when(one).then(known.filter(winning).min()).otherwise(since),
+        kept=kept,
+        available_at=pl.when(one & same).then(known.filter(winning).min()).otherwise(since),
+        is_alert=pl.when(holds.any()).then((alert & holds).any()).otherwise(alert.any()),
+        _row=row.filter(winning).first() if policy == "first" else row.filter(winning).last(),
     )
-    burst, repeated = _bursts(rows, report), report["_instant"].is_in(_repeated(rows, report).implode())
-    kind = (
-        pl.when(burst)
-        .then(pl.lit("burst"))
-        .when(repeated)
-        .then(pl.lit("repeated_interval"))
-        .when(pl.col("distinct_values") > 1)
-        .then(pl.lit("conflict"))
-        .otherwise(pl.lit("exact"))
-    )
-    return report.with_columns(kind=kind).select(REPORT.keys())
+    return report.with_columns(kind=kind_of(rows, report)).select(REPORT.keys())
+
+
+def _codes(extras: pl.DataFrame, rows: pl.Series) -> pl.Series:
+    """Number what stands in the further columns of some rows: the same number where they hold the same."""
+    if not extras.width:
+        return pl.repeat(0, len(rows), dtype=pl.UInt32, eager=True)
+    return extras.select(pl.struct(pl.all()).gather(rows).rank("dense")).to_series()
 
 
 def _chosen(y: pl.Expr, known: pl.Expr, policy: Policy) -> tuple[pl.Expr, pl.Expr]:
@@ -163,62 +200,7 @@ def _chosen(y: pl.Expr, known: pl.Expr, policy: Policy) -> tuple[pl.Expr, pl.Exp
         case "median":
             return y.median(), known.max()
         case "error":
-            return pl.lit(None, pl.Float64), known.max()
-
-
-def _bursts(rows: pl.DataFrame, report: pl.DataFrame) -> pl.Series:
-    """Find instants whose rows would about fill the hole around them.
-
-    k rows squeezed into one instant leave (k + 1) usual gaps between its neighbours, where a usual gap is the median of
-    the series. Where the series begins or ends at the instant, one usual gap stands for the side that is missing.
-    """
-    ds = pl.col("ds").to_physical()
-    gaps = rows.filter(~pl.col("_again")).select(
-        "unique_id",
-        "_instant",
-        before=ds.diff().over("unique_id"),
-        after=ds.diff().shift(-1).over("unique_id"),
-    )
-    usual = gaps.group_by("unique_id").agg(usual=pl.col("before").median())
-    around = report.select("unique_id", "_instant", "rows").join(
-        gaps.drop("unique_id"), on="_instant", how="left", maintain_order="left"
-    )
-    around = around.join(usual, on="unique_id", how="left", maintain_order="left")
-    gap, k = pl.col("usual"), pl.col("rows")
-    hole = pl.coalesce("before", gap) + pl.coalesce("after", gap) - (k + 1) * gap
-    slack = gap * pl.max_horizontal(1.0, BURST_TOLERANCE * (k - 1))
-    fits = (k >= BURST_ROWS) & (hole.abs() <= slack)
-    return around.select(fits.fill_null(value=False)).to_series()
-
-
-def _repeated(rows: pl.DataFrame, report: pl.DataFrame) -> pl.Series:
-    """Find the instants of stretches that the source goes through a second time, with at least one other value."""
-    order = rows.select(pl.arg_sort_by("unique_id", "source_row", maintain_order=True)).to_series()
-    first_pass = np.empty(rows.height, np.int64)
-    first_pass[order.to_numpy()] = np.arange(rows.height)
-    passed = pl.Series("_passed", first_pass).shift(1)
-    source = rows.select("unique_id", "ds", "_again", "_instant", passed).select(pl.all().gather(order))
-    same = pl.col("unique_id") == pl.col("unique_id").shift()
-    source = source.with_columns(
-        _goes_on=same
-        & pl.col("_again")
-        & pl.col("_again").shift()
-        & (pl.col("ds") > pl.col("ds").shift())
-        & (pl.col("_passed") > pl.col("_passed").shift()),
-        _back=same & (pl.col("ds") < pl.col("ds").shift()),
-    )
-    stretch = (~pl.col("_goes_on").fill_null(value=False)).cum_sum()
-    conflicts = report.filter(pl.col("distinct_values") > 1)["_instant"]
-    found = (
-        source.with_columns(_stretch=stretch, _differs=pl.col("_instant").is_in(conflicts.implode()))
-        .filter("_again")
-        .filter(
-            (pl.len().over("_stretch") > 1)
-            & pl.col("_back").first().over("_stretch").fill_null(value=False)
-            & pl.col("_differs").any().over("_stretch")
-        )
-    )
-    return found["_instant"]
+            return pl.lit(None, pl.Float64), known.last()
 
 
 def _entries(rows: pl.DataFrame, report: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:

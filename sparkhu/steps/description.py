@@ -15,6 +15,7 @@ from sparkhu.frame import TIME, accepts_pandas, check_frame, segments
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.splits import parse_split, split_times
+from sparkhu.steps.categories import count_categories
 from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
 from sparkhu.steps.regularity import find_periods
 from sparkhu.steps.result import StepResult
@@ -151,34 +152,6 @@ def _seasons(frame: pl.DataFrame, season_length: int) -> pl.DataFrame:
     )
 
 
-@accepts_pandas
-def category_shares(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Count how often each category of a column occurs in each series.
-
-    Args:
-        frame: Frame with `unique_id` and the column, of text, categories, booleans or whole numbers.
-        column: Name of the column.
-
-    Returns:
-        `unique_id`, the column, `count`, `share` of the series' rows with a category; by series, the most frequent
-        first, equal ones in the order of the categories' text. Rows without a category are left out.
-
-    Raises:
-        InputError: The column is missing or holds fractions or times.
-
-    Example:
-        >>> category_shares(frame, "weather").filter(pl.col("share") > 0.5)
-    """
-    check_frame(frame, "unique_id", column)
-    dtype = frame.schema[column]
-    if dtype.is_float() or dtype.is_temporal() or dtype.is_nested():
-        raise InputError(f"column '{column}' has type {dtype}, expected text, categories, booleans or whole numbers")
-    counted = frame.drop_nulls(column).group_by("unique_id", column).agg(count=pl.len().cast(pl.Int64))
-    counted = counted.with_columns(share=pl.col("count") / pl.col("count").sum().over("unique_id"))
-    by = ["unique_id", -pl.col("count"), pl.col(column).cast(pl.String)]
-    return counted.sort(by).select("unique_id", column, "count", "share")
-
-
 def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, end: datetime | None) -> pl.DataFrame:
     """Compute the quartiles of each series' training part, or of a sample interval.
 
@@ -232,8 +205,9 @@ def describe(
         season_length: Points in a season; 0: from the calendar, by the period found.
 
     Returns:
-        `stats`, one row a series: the columns of `describe_values`, `describe_dynamics` and `fit_quartiles`. In the
-        ledger a series without any value is `skipped`.
+        `stats`, one row a series: the columns of `describe_values`, `describe_dynamics` and `fit_quartiles`;
+        `categories`: see `sparkhu.steps.categories.count_categories`. In the ledger a series without any value is
+        `skipped`.
 
     Raises:
         InputError: A parameter or a column cannot be used.
@@ -246,13 +220,15 @@ def describe(
         season_length=season_length,
         zone=zone,
     )
-    stats = describe_values(observations)
+    check_frame(observations, "unique_id", "ds", "y")
+    rows = observations.select("unique_id", "ds", "y")
+    stats = describe_values(rows)
     for table in (
-        describe_dynamics(observations, points=stationarity_points, season_length=season_length),
-        fit_quartiles(observations, split=split, start=sample.start, end=sample.end),
+        describe_dynamics(rows, points=stationarity_points, season_length=season_length),
+        fit_quartiles(rows, split=split, start=sample.start, end=sample.end),
     ):
         stats = stats.join(table, on="unique_id", how="left", maintain_order="left")
     empty = pl.Series(np.where(stats["n"] == 0, "skipped", "ok"), dtype=pl.String)
     reason = stats.select(pl.when(pl.col("n") == 0).then(pl.lit("no observed value"))).to_series()
     ledger = entries(stats["unique_id"], status=empty, reason=reason, counts={"observed": stats["n"]})
-    return StepResult({"stats": stats}, ledger)
+    return StepResult({"stats": stats, "categories": count_categories(observations)}, ledger)

@@ -21,6 +21,7 @@ from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, last_peri
 from sparkhu.steps.validation import requested_interval
 
 MAX_NEW_ROWS = 1_000_000
+FLAGS = ("is_alert", "is_outlier", "needs_fill")
 
 
 def check_gaps(*, start: str, end: str, zone: str, preserve_last: bool, max_new_rows: int) -> Bounds:
@@ -76,7 +77,8 @@ def add_gap_rows(
 
     Returns:
         The frame with the new rows in their places and `is_gap`. In a new row `y` (and `y_raw`) are null,
-        `available_at` is `ds`, `is_outlier` and `needs_fill` are false, and any other column is null.
+        `available_at` is `ds`, `is_alert`, `is_outlier` and `needs_fill` are false, and any other column, of the source
+        or of a step, is null.
 
     Raises:
         InputError: A parameter cannot be used, or a series would get more than `max_new_rows` rows.
@@ -156,7 +158,7 @@ def _scatter(frame: pl.DataFrame, owner: Segments, slots: Ints, numbers: Ints, m
     ds[is_new], ds[~is_new] = moments, instants(frame["ds"])
     number[is_new], number[~is_new] = numbers, owner.number()
     new = pl.Series(is_new)
-    flags = [name for name in ("is_outlier", "needs_fill") if name in frame.columns]
+    flags = [name for name in FLAGS if name in frame.columns]
     return marked.select(pl.all().gather(source)).with_columns(
         unique_id=owner.ids.gather(number),
         ds=times(ds),

@@ -141,10 +141,10 @@ def flag_outliers(
         max_share: Largest share of a series' observed points that `action` is done to.
 
     Returns:
-        `flags`: columns `y`, `y_raw`, `available_at`, `is_outlier`, `needs_fill`, aligned with the rows. The ledger
-        counts `outliers`, those `kept`, and tells (`equal_quartiles`) where q1 = q3, so that everything else is
-        outside. A series without quartiles is `skipped` in it; one that the fences do not fit (`kept` > 0) is `ok`
-        with a reason.
+        `flags`: columns `y`, `y_raw`, `available_at`, `observed_available_at` (as it came, null where nothing was
+        observed), `is_outlier`, `needs_fill`, aligned with the rows. The ledger counts `outliers`, those `kept`, and
+        tells (`equal_quartiles`) where q1 = q3, so that everything else is outside. A series without quartiles is
+        `skipped` in it; one that the fences do not fit (`kept` > 0) is `ok` with a reason.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
@@ -162,6 +162,7 @@ def flag_outliers(
         "y",
         "y_raw",
         available_at=_known_from(),
+        observed_available_at=pl.when(pl.col("y_raw").is_not_null()).then("available_at"),
         is_outlier="is_outlier",
         needs_fill=pl.col("needs_fill") & ~kept,
     )

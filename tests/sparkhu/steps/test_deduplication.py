@@ -55,9 +55,9 @@ CONFLICT = observed(("a", 1, 5.0, 4), ("a", 2, 7.0), ("a", 1, 1.0, 9), ("a", 1, 
 def test_the_policy_decides_between_distinct_values(policy, kept, known):
     result = drop_duplicates(CONFLICT, policy=policy)
     assert result.frames["observations"].rows() == [
-        ("a", START + STEP, kept, START + known * STEP),
-        ("a", START + 2 * STEP, 7.0, START + 2 * STEP),
-        ("b", START + STEP, 5.0, START + STEP),
+        ("a", START + STEP, kept, START + known * STEP, False),
+        ("a", START + 2 * STEP, 7.0, START + 2 * STEP, False),
+        ("b", START + STEP, 5.0, START + STEP, False),
     ]
     assert result.frames["duplicates"].rows() == [("a", START + STEP, 3, 3, "conflict", kept)]
     assert result.counts == {"dropped": 2, "conflicts": 1, "failed_rows": 0}
@@ -107,7 +107,7 @@ def test_under_error_exact_duplicates_do_no_harm():
 def test_an_exact_duplicate_keeps_its_value_and_its_earliest_moment(policy):
     frame = observed(("a", 0, 0.1, 7), ("a", 0, 0.1, 3), ("a", 0, 0.1, 5))
     result = drop_duplicates(frame, policy=policy)
-    assert result.frames["observations"].rows() == [("a", START, 0.1, START + 3 * STEP)]
+    assert result.frames["observations"].rows() == [("a", START, 0.1, START + 3 * STEP, False)]
     assert result.frames["duplicates"].select("rows", "distinct_values", "kept").rows() == [(3, 1, 0.1)]
 
 
@@ -115,13 +115,13 @@ def test_an_exact_duplicate_keeps_its_value_and_its_earliest_moment(policy):
 def test_a_value_wins_over_a_marked_gap(policy):
     frame = observed(("a", 0, None, 1), ("a", 0, 4.0, 2), ("a", 0, None, 0))
     result = drop_duplicates(frame, policy=policy)
-    assert result.frames["observations"].rows() == [("a", START, 4.0, START + 2 * STEP)]
+    assert result.frames["observations"].rows() == [("a", START, 4.0, START + 2 * STEP, False)]
     assert result.frames["duplicates"].select("distinct_values", "kind").rows() == [(1, "exact")]
 
 
 def test_marked_gaps_at_one_instant_are_one_gap():
     result = drop_duplicates(observed(("a", 0, None, 2), ("a", 0, None, 1)))
-    assert result.frames["observations"].rows() == [("a", START, None, START + STEP)]
+    assert result.frames["observations"].rows() == [("a", START, None, START + STEP, False)]
     assert result.frames["duplicates"].select("distinct_values", "kind", "kept").rows() == [(0, "exact", None)]
 
 
@@ -223,10 +223,10 @@ def test_without_source_rows_the_order_of_rows_is_the_order_of_the_source():
 
 def test_an_empty_shard_gives_empty_typed_frames():
     result = drop_duplicates(observed())
-    assert dict(result.frames["observations"].schema) == SCHEMA
+    assert dict(result.frames["observations"].schema) == {**SCHEMA, "is_alert": pl.Boolean()}
     assert dict(result.frames["duplicates"].schema) == DUPLICATES
     assert dict(drop_duplicates(CONFLICT).frames["duplicates"].schema) == DUPLICATES
-    assert dict(drop_duplicates(CONFLICT).frames["observations"].schema) == SCHEMA
+    assert dict(drop_duplicates(CONFLICT).frames["observations"].schema) == {**SCHEMA, "is_alert": pl.Boolean()}
     assert (result.ledger.height, result.counts) == (0, {"dropped": 0, "conflicts": 0, "failed_rows": 0})
 
 

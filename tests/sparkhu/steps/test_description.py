@@ -14,8 +14,8 @@ from scipy import stats as scipy_stats
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
+from sparkhu.steps.categories import CATEGORIES
 from sparkhu.steps.description import (
-    category_shares,
     check_description,
     describe,
     describe_dynamics,
@@ -214,6 +214,7 @@ def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
     result = describe(frame, split="0.5/0.2/0.3", stationarity_points=20, season_length=7)
     stats = result.frames["stats"]
     assert tuple(stats.columns) == COLUMNS
+    assert result.frames["categories"].schema == CATEGORIES
     assert stats["unique_id"].to_list() == ["b", "c", "d"]
     assert stats["fit_q3"][1] == np.quantile(values[:15], 0.75)
     latest = values[-20:]
@@ -228,6 +229,14 @@ def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
     assert [json.loads(counts) for counts in result.ledger["counts"]] == [{"observed": n} for n in (0, 30, 1)]
     assert describe(frame.head(0)).frames["stats"].schema == stats.schema
     assert describe(frame.head(0)).ledger.height == 0
+
+
+def test_the_step_counts_categories_and_further_columns_disturb_nothing() -> None:
+    plain = series(np.arange(8.0))
+    frame = plain.with_columns(train_end=pl.lit("early"), mean=pl.lit(2.0), n=pl.lit(1))
+    result = describe(frame, stationarity_points=0)
+    assert result.frames["categories"].rows() == [("a", "train_end", "early", 8, 1.0)]
+    assert result.frames["stats"].equals(describe(plain, stationarity_points=0).frames["stats"])
 
 
 def test_the_sample_interval_of_the_step_is_read_in_its_zone() -> None:
@@ -281,36 +290,6 @@ def test_a_parameter_that_cannot_be_used_is_named(parameters: dict[str, Any], me
         check_description(**(defaults | parameters))
     with pytest.raises(InputError, match=message):
         describe(series([1.0]), **parameters)
-
-
-def test_category_shares_are_those_of_pandas() -> None:
-    kinds = ["sun", "rain", None, "sun", "fog", "rain", "sun"]
-    frame = series([1.0] * 7).with_columns(weather=pl.Series(kinds))
-    other = series([1.0], "b").with_columns(weather=pl.Series(["fog"]))
-    found = category_shares(pl.concat([frame, other]), "weather")
-    assert found.columns == ["unique_id", "weather", "count", "share"]
-    assert found.filter(unique_id="a").select("weather", "count").rows() == [("sun", 3), ("rain", 2), ("fog", 1)]
-    expected = pd.Series(kinds).value_counts(normalize=True)
-    assert dict(found.filter(unique_id="a").select("weather", "share").rows()) == pytest.approx(expected.to_dict())
-    assert found.filter(unique_id="b").row(0) == ("b", "fog", 1, 1.0)
-
-
-def test_categories_of_other_types_are_counted_and_equal_ones_sorted() -> None:
-    frame = series([1.0] * 4).with_columns(on=pl.Series([True, False, True, False]), code=pl.Series([10, 9, 10, 9]))
-    assert category_shares(frame, "on").rows() == [("a", False, 2, 0.5), ("a", True, 2, 0.5)]
-    assert category_shares(frame, "code").select("code").to_series().to_list() == [10, 9]
-    as_categories = frame.with_columns(kind=pl.Series(["x", "y", "y", None], dtype=pl.Categorical))
-    assert category_shares(as_categories, "kind").select("kind", "count").rows() == [("y", 2), ("x", 1)]
-    assert category_shares(frame.head(0), "on").height == 0
-
-
-def test_columns_that_hold_no_categories_are_refused() -> None:
-    with pytest.raises(InputError, match="column 'y' has type Float64, expected text, categories, booleans or whole"):
-        category_shares(series([1.0]), "y")
-    with pytest.raises(InputError, match="column 'ds' has type"):
-        category_shares(series([1.0]), "ds")
-    with pytest.raises(InputError, match="column 'weather' is missing"):
-        category_shares(series([1.0]), "weather")
 
 
 def test_missing_columns_are_named() -> None:

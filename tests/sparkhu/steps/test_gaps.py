@@ -144,11 +144,15 @@ def test_a_nulled_outlier_is_no_gap_because_it_was_observed() -> None:
 
 
 def test_new_rows_have_plain_flags_and_nulls_elsewhere() -> None:
-    extra = {"is_outlier": [True, False], "needs_fill": [True, False], "y_raw": [9.0, 1.0], "volume": [5, 6]}
+    extra = {"is_outlier": [True, False], "needs_fill": [True, False], "is_alert": [True, False], "y_raw": [9.0, 1.0]}
+    extra |= {"volume": [5, 6], "weather": ["sun", "rain"], "observed_available_at": [START, START + 2 * HOUR]}
     marked = add_gap_rows(at(0, 2).with_columns(**{k: pl.Series(v) for k, v in extra.items()}), "1h")
     assert marked["is_outlier"].to_list() == [True, False, False]
     assert marked["needs_fill"].to_list() == [True, False, False]
+    assert marked["is_alert"].to_list() == [True, False, False]
     assert marked["y_raw"].to_list() == [9.0, None, 1.0]
+    assert marked["weather"].to_list() == ["sun", None, "rain"]
+    assert marked["observed_available_at"].to_list() == [START, None, START + 2 * HOUR]
     assert marked["volume"].to_list() == [5, None, 6]
 
 

@@ -166,7 +166,7 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
     frame = pl.concat([series(VALUES), series([4.0, 4.0, 5.0], "b"), series([1.0], "c")])
     result = flag_outliers(frame, stats(("b", 4.0, 4.0), ("a", 3.0, 7.0), ("c", None, None)), action="null")
     flags = result.frames["flags"]
-    assert flags.columns == ["y", "y_raw", "available_at", "is_outlier", "needs_fill"]
+    assert flags.columns == ["y", "y_raw", "available_at", "observed_available_at", "is_outlier", "needs_fill"]
     assert flags["y"].to_list() == [*VALUES[:8], None, 4.0, 4.0, None, 1.0]
     assert result.ledger.rows() == [
         ("a", "ok", None, '{"outliers":1,"kept":0,"equal_quartiles":0}'),
@@ -182,7 +182,8 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
 
 def test_the_step_flags_by_default_at_one_and_a_half_ranges() -> None:
     result = flag_outliers(series([13.0, 13.1]), stats(("a", 3.0, 7.0)))
-    assert result.frames["flags"].drop("available_at").rows() == [(13.0, 13.0, False, False), (13.1, 13.1, True, True)]
+    flags = result.frames["flags"].drop("available_at", "observed_available_at")
+    assert flags.rows() == [(13.0, 13.0, False, False), (13.1, 13.1, True, True)]
 
 
 def test_a_series_without_stats_is_skipped() -> None:
@@ -196,6 +197,7 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         "y": pl.Float64,
         "y_raw": pl.Float64,
         "available_at": TIME,
+        "observed_available_at": TIME,
         "is_outlier": pl.Boolean,
         "needs_fill": pl.Boolean,
     }
