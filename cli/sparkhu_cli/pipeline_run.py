@@ -14,12 +14,15 @@ from sparkhu_cli.summary import show_accuracy
 from sparkhu_cli.terminal import Terminal, seconds_text
 
 RESULTS, REPORT = "results", "report"
+ADDRESSES = ("source", "metadata")
 
 
 def run_pipeline(
     name: str, arguments: Mapping[str, Any], *, out: Path, session: Session, terminal: Terminal
 ) -> dict[str, Any]:
     """Run a pipeline, show its progress, and leave its results in `out`.
+
+    Passwords in addresses reach the steps as environment variables, and nothing that is written down.
 
     Args:
         name: `forecast` or `predict`: a module of `sparkhu_pipelines` with the pipeline `<name>_pipeline`.
@@ -36,6 +39,7 @@ def run_pipeline(
     """
     from sparkhu_pipelines.local import run_locally
 
+    arguments, secrets = _sealed(arguments)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage:
@@ -47,6 +51,7 @@ def run_pipeline(
                 root=stage.work,
                 log=log,
                 on_event=progress.on_event,
+                environment=secrets,
             )
         finally:
             terminal.clear()
@@ -54,6 +59,17 @@ def run_pipeline(
         shutil.copyfile(log, stage.results / "run.log")
     _summarise(record, out, time.monotonic() - began, terminal)
     return record
+
+
+def _sealed(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Take the passwords out of the arguments: the arguments without them, and the variables that hold them."""
+    from sparkhu.sources.secrets import sealed
+
+    found, variables = dict(arguments), dict[str, str]()
+    for name in ADDRESSES:
+        found[name], hidden = sealed(arguments[name])
+        variables |= hidden
+    return found, variables
 
 
 def _collect(

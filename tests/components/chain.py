@@ -4,7 +4,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-FILLS = ("mean", "median", "last", "next", "linear")
+FILLS = ("mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average")
+HANDLINGS = ("clip", "ema", "ema_flagged", "seasonal_mean")
+PUBLISHED = (
+    *("parts", "anomalies", "handled", "irregular", "irregular_flags"),
+    *("stats", "categories", "estimates", "choices", "scores", "seasons", "limits", "handling", "handling_scores"),
+    *("metadata", "duplicates", "quarantine"),
+)
 
 
 class Chain:
@@ -28,53 +34,79 @@ class Chain:
 
     def prepare(self, raw: Path) -> dict[str, Path]:
         """Run everything up to the joined sequences."""
-        valid = self.run("validate", raw=raw)
+        metadata = self.run("sync_metadata")["metadata"]
+        valid = self.run("validate", raw=raw, metadata=metadata)
         unique = self.run("drop_duplicates", observations=valid["observations"])
         rows = unique["unique"]
-        stats = self.run("describe", observations=rows, stationarity_points=0)["stats"]
-        profile = self.run("detect_regularity", observations=rows)["profile"]
-        ways = self.run("split_by_regularity", observations=rows, profile=profile)
+        described = self.run("describe", observations=rows, settings={"stationarity_points": 0})
+        found = self.run("detect_regularity", observations=rows)
+        ways = self.run("split_by_regularity", observations=rows, profile=found["profile"])
         flags = {
-            way: self.run("flag_outliers", f"flags-{way}", observations=path, stats=stats, way=way)["flags"]
+            way: self.run("flag_outliers", f"flags-{way}", observations=path, stats=described["stats"], way=way)
             for way, path in ways.items()
         }
-        marked = self.run("mark_gaps", observations=ways["regular"], flags=flags["regular"], profile=profile)["marked"]
+        regular = self.fill(ways["regular"], flags["regular"]["flags"], found["profile"])
+        handled = self.handle(regular["resampled"], regular["resampled_profile"])
+        irregular, irregular_flags = ways["irregular"], flags["irregular"]["flags"]
+        grid = self.run("resample_irregular", observations=irregular, flags=irregular_flags, profile=found["profile"])
+        joined = self.run(
+            "join_series", regular=regular["resampled"], anomalies=handled["anomalies"], handled=handled["handled"],
+            irregular=grid["grid"], profile=regular["resampled_profile"], grid_profile=grid["grid_profile"],
+        )  # fmt: skip
+        return {
+            **joined, **regular, **handled, **described, "irregular": irregular, "irregular_flags": irregular_flags,
+            "quarantine": valid["quarantine"], "duplicates": unique["duplicates"], "estimates": found["estimates"],
+            "metadata": metadata,
+        }  # fmt: skip
+
+    def fill(self, rows: Path, flags: Path, profile: Path) -> dict[str, Path]:
+        """Mark and fill the gaps of the regular series."""
+        marked = self.run("mark_gaps", observations=rows, flags=flags, profile=profile)["marked"]
         fills = {name: self.run(f"fill_{name}", observations=marked, profile=profile) for name in FILLS}
         layers = {f"{name}_fill": fills[name]["filled"] for name in FILLS}
         scores = {f"{name}_scores": fills[name]["scores"] for name in FILLS}
         pooled = self.run("pool_fills", observations=marked, **layers, **scores)
-        irregular, irregular_flags = ways["irregular"], flags["irregular"]
-        grid = self.run("resample_irregular", observations=irregular, flags=irregular_flags, profile=profile)
-        joined = self.run(
-            "join_series", regular=marked, filled=pooled["filled"], irregular=grid["grid"], profile=profile,
-            grid_profile=grid["grid_profile"],
-        )  # fmt: skip
+        resampled = self.run("resample", observations=marked, filled=pooled["filled"], profile=profile)
+        return {**resampled, "choices": pooled["choices"], "scores": pooled["scores"]}
+
+    def handle(self, rows: Path, profile: Path) -> dict[str, Path]:
+        """Decompose the regular series, flag anomalies, and put something in their place."""
+        parts = self.run("decompose", observations=rows, profile=profile)
+        flagged = self.run("flag_anomalies", observations=rows, parts=parts["parts"], profile=profile)
+        seen = {"observations": rows, "parts": parts["parts"], "anomalies": flagged["anomalies"]}
+        tasks = {
+            name: self.run(f"handle_{name}", **seen, profile=profile, limits=flagged["limits"]) for name in HANDLINGS
+        }
+        layers = {f"{name}_handled": tasks[name]["handled"] for name in HANDLINGS}
+        scores = {f"{name}_scores": tasks[name]["scores"] for name in HANDLINGS}
+        pooled = self.run("pool_handling", **seen, **layers, **scores)
         return {
-            **joined, **scores, "stats": stats, "marked": marked, "filled": pooled["filled"], "irregular": irregular,
-            "irregular_flags": irregular_flags, "choices": pooled["choices"], "quarantine": valid["quarantine"],
-            "duplicates": unique["duplicates"],
+            **parts, **flagged, "handled": pooled["handled"], "handling": pooled["handling"],
+            "handling_scores": pooled["scores"],
         }  # fmt: skip
 
     def forecast(self, made: dict[str, Path], *, horizon: int, input_size: int) -> dict[str, Path]:
         """Run everything behind the joined sequences."""
         sequences, profile = made["sequences"], made["series_profile"]
-        indexed = self.run(
-            "index_windows", sequences=sequences, profile=profile, horizon=horizon, input_size=input_size
-        )
-        plan, scalers = indexed["plan"], self.run("fit_scalers", sequences=sequences, profile=profile)["scalers"]
-        data = {"sequences": sequences, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
+        sizes = {"horizon": horizon, "input_size": input_size}
+        guarded = self.run("choose_cleaning", sequences=sequences, profile=profile, **sizes)
+        seen = {"sequences": sequences, "inputs": guarded["inputs"]}
+        indexed = self.run("index_windows", **seen, profile=profile, **sizes)
+        plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
+        data = {**seen, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
         models = {
             "linear": self.run("train_linear", **data)["model"],
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],
         }
         evaluation = self.run("evaluate", **data, **models)["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}
-        promoted = self.run("promote", evaluation=evaluation, model_name="chain", **tables, **models)
-        forecasts = self.run("make_forecasts", sequences=sequences, champion=promoted["champion"])["forecasts"]
-        names = ("stats", "choices", "duplicates", "quarantine", "filled", "irregular", "irregular_flags")
-        kept = {name: made[name] for name in (*names, *(f"{fill}_scores" for fill in FILLS))}
+        cleaning = guarded["cleaning"]
+        promoted = self.run("promote", evaluation=evaluation, cleaning=cleaning, model_name="chain", **tables, **models)
+        forecasts = self.run("make_forecasts", **seen, champion=promoted["champion"])["forecasts"]
+        kept = {name: made[name] for name in PUBLISHED}
         results = self.run(
-            "publish", regular=made["marked"], profile=plan, forecasts=forecasts, evaluation=evaluation, **kept
-        )["results"]
+            "publish", regular=made["resampled"], profile=plan, forecasts=forecasts, evaluation=evaluation,
+            cleaning=cleaning, **kept,
+        )["results"]  # fmt: skip
         report = self.run("render_report", results=results)["report"]
         return {"results": results, "report": report, "card": promoted["card"], "champion": promoted["champion"]}

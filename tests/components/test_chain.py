@@ -13,7 +13,10 @@ from sparkhu.stages.ingesting import ingest_source
 from tests.components.chain import Chain
 from tests.pipelines.conftest import write_observations
 
-TABLES = ("clean", "stats", "forecasts", "quarantine", "duplicates", "choices", "scores", "profile")
+TABLES = (
+    *("clean", "stats", "forecasts", "quarantine", "duplicates", "choices", "scores", "profile"),
+    *("categories", "seasons", "limits", "handling", "handling_scores", "cleaning"),
+)
 pytestmark = pytest.mark.xdist_group("chain")
 
 

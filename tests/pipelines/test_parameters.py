@@ -19,15 +19,27 @@ def test_later_layers_win_over_earlier_ones_and_over_the_preset() -> None:
 def test_the_parameters_and_their_defaults_are_those_of_the_pipeline() -> None:
     inputs = forecast_pipeline.component_spec.inputs
     declared = {name: item.default for name, item in inputs.items() if name != "source"}
-    fields = {name: field.default for name, field in RunParameters.model_fields.items() if name != "source"}
+    fields = RunParameters(source="a.csv").model_dump(mode="json", exclude={"source"})
 
     assert declared == fields
+
+
+def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
+    file = {"decomposition": {"robust": False}, "handling": {"alpha": 0.5, "strategy": "clip"}}
+    found = run_parameters({"source": "a.csv"}, file, {"handling.alpha": 0.2}, preset="ett")
+
+    assert (found.decomposition.method, found.decomposition.robust) == ("none", False)
+    assert (found.handling.alpha, found.handling.strategy) == (0.2, "clip")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"horizn": 3}, "parameter 'horizn' is unknown; did you mean horizon?"),
+        ({"handling": {"alpa": 1}}, "parameter 'handling.alpa' is unknown; did you mean alpha?"),
+        ({"anomalies.width": 0}, "parameter 'anomalies.width' cannot be 0: input should be greater than 0."),
+        ({"guard": 3}, "parameter 'guard' cannot be 3: input should be a valid dictionary"),
+        ({"source.a": 3}, "parameter 'source' cannot be {'a': 3}: input should be a valid string."),
         ({"horizon": -1}, "parameter 'horizon' cannot be -1: "),
         ({"stride": 0}, "parameter 'stride' cannot be 0: "),
         ({"outlier_width": -1.5}, "parameter 'outlier_width' cannot be -1.5: "),
