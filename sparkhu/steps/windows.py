@@ -54,8 +54,8 @@ def index_windows(sequences: pl.DataFrame, profile: pl.DataFrame, *, stride: int
     """Index every window of each series, whether it can be used, and from when its inputs and targets are known.
 
     Args:
-        sequences: Sorted rows `unique_id, ds, y, available_at`; `y_raw`, `is_gap` and `fill_strategy` are used where
-            present.
+        sequences: Sorted rows `unique_id, ds, y, available_at`; `y_raw`, `is_gap`, `fill_strategy` and
+            `anomaly_strategy` are used where present.
         profile: `input_size` (L), `horizon` (H) and `period_label` per series, null where a series has no period;
             `zone` and `month_day` of its calendar where they were found.
         stride: Rows from one window's start to the next.
@@ -101,7 +101,9 @@ class SequenceRows:
         self.known = sequences["available_at"].to_physical().to_numpy()
         self.missing = sequences["y"].is_null().to_numpy()
         gap = _flag(sequences, "is_gap", pl.col("is_gap").fill_null(False))
-        dropped = _flag(sequences, "fill_strategy", (pl.col("fill_strategy") == "drop").fill_null(False)) & self.missing
+        strategies = ("fill_strategy", "anomaly_strategy")
+        named = [_flag(sequences, name, (pl.col(name) == "drop").fill_null(False)) for name in strategies]
+        dropped = (named[0] | named[1]) & self.missing
         self.broken = (self.missing & ~gap & ~dropped, self.missing & gap & ~dropped, dropped)
         filled = _flag(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null())
         changed = _flag(sequences, "y_raw", pl.col("y").ne_missing(pl.col("y_raw")))

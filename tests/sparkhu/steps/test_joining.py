@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.frame import CLEAN_SCHEMA, SCHEMA
-from sparkhu.steps.joining import join_series
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.steps.joining import SEQUENCE_SCHEMA, join_series
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
+LATER = START + timedelta(days=1)
 
 
 def rows(name: str, y: list[float | None]) -> pl.DataFrame:
@@ -23,6 +24,11 @@ def cleaned(name: str, y: list[float | None]) -> pl.DataFrame:
         is_gap=pl.lit(value=True),
         is_outlier=pl.lit(value=True),
         fill_strategy=pl.lit("last"),
+        observed_available_at=pl.lit(LATER).cast(TIME),
+        is_anomaly=pl.lit(value=True),
+        handled=pl.col("y") + 100,
+        handled_available_at=pl.lit(LATER).cast(TIME),
+        anomaly_strategy=pl.lit("clip"),
         volume=pl.lit(3),
     )
 
@@ -30,6 +36,10 @@ def cleaned(name: str, y: list[float | None]) -> pl.DataFrame:
 def profile(*names: str, label: str) -> pl.DataFrame:
     columns = {"unique_id": list(names), "period_label": [label] * len(names)}
     return pl.DataFrame(columns, schema={"unique_id": pl.String, "period_label": pl.String})
+
+
+def joined(regular: pl.DataFrame, irregular: pl.DataFrame, names: str, grid: str = "") -> pl.DataFrame:
+    return join_series(regular, irregular, profile(*names, label="-"), profile(*grid, label="-")).frames["sequences"]
 
 
 def test_both_ways_stand_sorted_by_series_and_time() -> None:
@@ -40,20 +50,55 @@ def test_both_ways_stand_sorted_by_series_and_time() -> None:
     assert sequences["unique_id"].to_list() == ["a", "b", "b", "c", "c", "c", "d"]
     assert sequences["y"].to_list() == [4.0, 1.0, 2.0, 5.0, 6.0, 7.0, 3.0]
     assert sequences.equals(sequences.sort("unique_id", "ds"))
-    assert sequences.schema == CLEAN_SCHEMA
-    assert sequences.row(0, named=True)["y_raw"] == 9.0
+    assert sequences.schema == SEQUENCE_SCHEMA
     assert result.frames["profile"].rows() == [("a", "grid"), ("b", "-"), ("c", "grid"), ("d", "-")]
     assert result.ledger.rows() == [
         (name, "ok", None, f'{{"rows":{n}}}') for name, n in zip("abcd", (1, 2, 3, 1), strict=True)
     ]
 
 
+def test_hand_worked_row_of_a_regular_series_keeps_what_every_step_said() -> None:
+    # An anomaly of 9 that filling left as 1 and handling made 1 + 100: all three stand side by side, nothing is chosen.
+    (row,) = joined(cleaned("b", [1.0]), rows("a", []), "b").rows(named=True)
+    assert row == {
+        "unique_id": "b",
+        "ds": START,
+        "y": 1.0,
+        "y_raw": 9.0,
+        "available_at": START,
+        "is_gap": True,
+        "is_outlier": True,
+        "fill_strategy": "last",
+        "observed_available_at": LATER,
+        "is_anomaly": True,
+        "handled": 101.0,
+        "handled_available_at": LATER,
+        "anomaly_strategy": "clip",
+    }
+
+
+def test_hand_worked_rows_of_an_irregular_series_have_no_anomaly() -> None:
+    # Its grid knows y_raw and fills, not anomalies: the second cell, empty, repeats the first, and was never observed.
+    known = [START, START + timedelta(hours=2)]
+    grid = rows("a", [4.0, 4.0]).with_columns(
+        y_raw=pl.Series([4.0, None]),
+        is_gap=pl.Series([False, True]),
+        is_outlier=pl.lit(value=False),
+        fill_strategy=pl.Series([None, "last"]),
+        available_at=pl.Series(known, dtype=TIME),
+    )
+    found = joined(rows("b", []), grid, "a", "a")
+    assert found["y_raw"].to_list() == [4.0, None]
+    assert found["fill_strategy"].to_list() == [None, "last"]
+    assert found["observed_available_at"].to_list() == [START, None]
+    assert found["is_anomaly"].to_list() == [False, False]
+    assert found["handled"].to_list() == [4.0, 4.0]
+    assert found["handled_available_at"].to_list() == known
+    assert found["anomaly_strategy"].to_list() == [None, None]
+
+
 def test_series_already_in_order_stay_so() -> None:
-    regular, irregular = cleaned("a", [1.0, 2.0]), cleaned("b", [3.0])
-    sequences = join_series(regular, irregular, profile("a", "b", label="-"), profile("b", label="-")).frames[
-        "sequences"
-    ]
-    assert sequences["y"].to_list() == [1.0, 2.0, 3.0]
+    assert joined(cleaned("a", [1.0, 2.0]), cleaned("b", [3.0]), "ab", "b")["y"].to_list() == [1.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize("empty", ["regular", "irregular"])
@@ -66,14 +111,24 @@ def test_an_empty_way_adds_nothing(empty: str) -> None:
 
 
 def test_columns_of_steps_that_were_off_say_that_nothing_changed() -> None:
-    sequences = join_series(rows("a", [1.0, None]), rows("b", []), profile("a", label="-"), profile(label="-")).frames[
-        "sequences"
+    sequences = joined(rows("a", [1.0, None]), rows("b", []), "a")
+    assert sequences.select("y_raw", "is_gap", "is_outlier", "fill_strategy", "observed_available_at").rows() == [
+        (1.0, False, False, None, START),
+        (None, True, False, None, None),
     ]
-    assert sequences.select("y_raw", "is_gap", "is_outlier", "fill_strategy").rows() == [
-        (1.0, False, False, None),
-        (None, True, False, None),
+    assert sequences.select("is_anomaly", "handled", "anomaly_strategy").rows() == [
+        (False, 1.0, None),
+        (False, None, None),
     ]
-    assert sequences.schema == CLEAN_SCHEMA
+    assert sequences["handled_available_at"].to_list() == sequences["available_at"].to_list()
+    assert sequences.schema == SEQUENCE_SCHEMA
+
+
+def test_numbers_of_another_type_are_cast() -> None:
+    frame = cleaned("a", [1.0]).with_columns(
+        y_raw=pl.lit(9, pl.Int32), handled=pl.lit(None), fill_strategy=pl.lit(None)
+    )
+    assert joined(frame, rows("b", []), "a").schema == SEQUENCE_SCHEMA
 
 
 def test_a_series_that_failed_on_its_way_is_not_in_the_profile() -> None:
@@ -83,7 +138,7 @@ def test_a_series_that_failed_on_its_way_is_not_in_the_profile() -> None:
 
 def test_two_empty_ways_give_typed_empty_frames() -> None:
     result = join_series(rows("a", []), rows("a", []), profile(label="-"), profile(label="-"))
-    assert result.frames["sequences"].schema == CLEAN_SCHEMA
+    assert result.frames["sequences"].schema == SEQUENCE_SCHEMA
     assert result.frames["profile"].schema == {"unique_id": pl.String, "period_label": pl.String}
     assert result.ledger.height == 0
 
