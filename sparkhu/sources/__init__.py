@@ -1,10 +1,10 @@
 """Sources of raw observations: files found, columns and times recognised, every row kept."""
 
 from sparkhu.sources.columns import Role, Roles
-from sparkhu.sources.files import SourceFile
 from sparkhu.sources.looking import SourceLook, inspect_source
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
+from sparkhu.sources.tables import SourceFile
 
 __all__ = [
     "RAW_SCHEMA",

@@ -63,11 +63,6 @@ def to_utf8(data: bytes, name: str, encoding: str = "") -> Text:
             text = _decoded(data, name, found)
             said = "" if found == "utf-8-sig" else f"'{name}' is read as {found.upper()}, as its byte order mark says"
             return Text(text, said)
-    zero = data.find(b"\0")
-    if zero >= 0:
-        stray = data.count(b"\0", 0, LOOKED_AT) < FEW_ZEROS * min(len(data), LOOKED_AT)
-        way_out = "Take the zero bytes out, or keep them with --encoding utf-8." if stray else _way_out(data, zero)
-        raise InputError(f"'{name}' is no plain text: {_place(data, zero)} is zero. {way_out}")
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -75,6 +70,11 @@ def to_utf8(data: bytes, name: str, encoding: str = "") -> Text:
         raise InputError(
             f"'{name}' is not UTF-8 text: {_place(data, where)} is 0x{data[where]:02x}. {_way_out(data, where)}"
         ) from error
+    zero = data.find(b"\0")
+    if zero >= 0:
+        stray = data.count(b"\0", 0, LOOKED_AT) < FEW_ZEROS * min(len(data), LOOKED_AT)
+        way_out = "Take the zero bytes out, or keep them with --encoding utf-8." if stray else _way_out(data, zero)
+        raise InputError(f"'{name}' is no plain text: {_place(data, zero)} is zero. {way_out}")
     return Text(data)
 
 

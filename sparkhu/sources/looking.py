@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from sparkhu.sources.columns import Role
-from sparkhu.sources.files import SourceFile
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RawSource, read_source
+from sparkhu.sources.tables import SourceFile
 from sparkhu.steps.deduplication import drop_duplicates
 from sparkhu.steps.validation import validate
 

@@ -14,6 +14,14 @@ class SourceOptions:
         wide: Every column but the time column is a series, named by its header.
         zone: IANA time zone of times without an offset.
         time_format: `strptime` format of the times, such as `%d/%m/%Y`, where the data alone cannot tell.
+        extra: Further columns that travel along, with commas between them, or `all`; empty: none.
+        table: Table of a database, `schema.table` where it is in no default schema.
+        query: SQL query to read instead of a table.
+        delimiter: The one sign between the fields of a line; `tab` is one too.
+        encoding: Encoding of text files: any codec of Python, such as `cp949`.
+        decimal: Decimal sign of the numbers, `.` or `,`; the other one may separate thousands.
+        start: ISO time; dated folders that end more than a day before it are not opened.
+        end: ISO time; dated folders that begin more than a day after it are not opened.
     """
 
     time: str = ""
@@ -22,3 +30,11 @@ class SourceOptions:
     wide: bool = False
     zone: str = "UTC"
     time_format: str = ""
+    extra: str = ""
+    table: str = ""
+    query: str = ""
+    delimiter: str = ""
+    encoding: str = ""
+    decimal: str = ""
+    start: str = ""
+    end: str = ""

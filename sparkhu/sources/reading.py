@@ -7,8 +7,9 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
 from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
-from sparkhu.sources.files import FILE, OVERFLOW, ROW, SourceFile, Table, read_tables
+from sparkhu.sources.files import read_files
 from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.tables import FILE, OVERFLOW, ROW, SourceFile, Table
 from sparkhu.sources.times import LocalTimes, parse_times
 from sparkhu.sources.values import Notation, parse_numbers, present
 from sparkhu.sources.zones import Instants, to_instants
@@ -75,7 +76,7 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
     """
     options = options or SourceOptions()
     check_zone(options.zone)
-    found = read_tables(uri)
+    found = read_files(uri, options)
     parts = [_read_table(table, options) for table in found.tables]
     frame = pl.concat([part.frame for part in parts])
     _check_something(frame, parts, uri)
