@@ -85,6 +85,8 @@ class Catalogue(Section):
     title: ClassVar[str] = "catalogue"
     table: str = Field("", description="Table of a database to read the metadata from.")
     query: str = Field("", description="SQL query to read, instead of a table.")
+    id: str = Field("", description="Column of the series' names.")
+    name: str = Field("", description="What the catalogue keeps the metadata under; empty: the source's address.")
 
 
 class Statistics(Section):

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
         home: Folder of local state: registry, logs, caches (`SPARKHU_HOME`).
         events: File to which running steps append their progress as JSON lines (`SPARKHU_EVENTS`); unset: nowhere.
         tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
+        catalogue: SQLAlchemy URL of the metadata catalogue (`SPARKHU_CATALOGUE`); unset: SQLite in `home`.
         workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
 
     Raises:
@@ -28,6 +29,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: user_data_path("sparkhu"))
     events: Path | None = None
     tracking_uri: str | None = None
+    catalogue: str | None = None
     workers: int | None = Field(default=None, ge=1)
 
     def __init__(self, **values: Any) -> None:
