@@ -125,10 +125,8 @@ def test_columns_of_steps_that_were_off_say_that_nothing_changed() -> None:
 
 
 def test_numbers_of_another_type_are_cast() -> None:
-    frame = cleaned("a", [1.0]).with_columns(
-        y_raw=pl.lit(9, pl.Int32), handled=pl.lit(None), fill_strategy=pl.lit(None)
-    )
-    assert joined(frame, rows("b", []), "a").schema == SEQUENCE_SCHEMA
+    numbers = {"y_raw": pl.lit(9, pl.Int32), "handled": pl.lit(None), "fill_strategy": pl.lit(None)}
+    assert joined(cleaned("a", [1.0]).with_columns(**numbers), rows("b", []), "a").schema == SEQUENCE_SCHEMA
 
 
 def test_a_series_that_failed_on_its_way_is_not_in_the_profile() -> None:
