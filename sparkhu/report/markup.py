@@ -73,6 +73,13 @@ def grid(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numeric_from: i
     )
 
 
+def share_bar(share: float | None, of: float = 1.0) -> str:
+    """Give a small bar for a share, `of` being the longest; the number itself stands beside it as text."""
+    width = 0.0 if not share or not of else 100 * min(share / of, 1.0)
+    bar = f'<i style="width:{width:.1f}%"></i>' if width else ""
+    return f'<span class="rail" aria-hidden="true">{bar}</span>'
+
+
 def facts(document: Mapping[str, Any]) -> str:
     """Give a definition list of a document's entries, nested documents within."""
     rows = [f"<div><dt>{escape(_words(name))}</dt><dd>{_fact(value)}</dd></div>" for name, value in document.items()]

@@ -1,80 +1,17 @@
 """One row a series: what happened to it, how well it is forecast, what it looks like."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
 import polars.selectors as cs
 
 from sparkhu.report.accuracy import Accuracy
+from sparkhu.report.columns import STATISTIC_LABELS, Columns, all_columns
+from sparkhu.report.guard import judgements
 from sparkhu.report.reading import Results
 
-Format = Literal["text", "count", "number", "share", "time"]
-Columns = tuple["Column", ...]
-
 STATUS_ORDER = {"failed": 0, "skipped": 1, "ok": 2}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table of series: its key, its heading, how its values are written, the views that show it."""
-
-    key: str
-    label: str
-    format: Format
-    views: tuple[str, ...]
-
-
-FORECAST, CLEANING, RHYTHM, STATISTICS = "Forecast", "Cleaning", "Rhythm", "Statistics"
-EVERYWHERE = (FORECAST, CLEANING, RHYTHM, STATISTICS)
-
-COLUMNS: Columns = (
-    Column("unique_id", "Series", "text", EVERYWHERE),
-    Column("ratio", "MAE ÷ seasonal naive", "number", (FORECAST,)),
-    Column("model_mae", "MAE", "number", (FORECAST,)),
-    Column("mae_naive", "MAE seasonal naive", "number", (FORECAST,)),
-    Column("model_mse", "MSE", "number", (FORECAST,)),
-    Column("model_mase", "MASE", "number", (FORECAST,)),
-    Column("coverage_80", "In 80 % interval", "share", (FORECAST,)),
-    Column("coverage_95", "In 95 % interval", "share", (FORECAST,)),
-    Column("status", "Status", "text", (FORECAST, CLEANING)),
-    Column("group", "Group", "text", (FORECAST, RHYTHM)),
-    Column("points", "Points", "count", (CLEANING, RHYTHM)),
-    Column("gaps", "Gap points", "count", (CLEANING,)),
-    Column("outliers", "Outliers", "count", (CLEANING,)),
-    Column("filled", "Filled", "count", (CLEANING,)),
-    Column("strategy", "Fill strategy", "text", (CLEANING,)),
-    Column("fill_mae", "Its MAE", "number", (CLEANING,)),
-    Column("runner_up", "Runner-up", "text", (CLEANING,)),
-    Column("quarantined", "Quarantined rows", "count", (CLEANING,)),
-    Column("duplicates", "Repeated times", "count", (CLEANING,)),
-    Column("decision", "Regularity", "text", (RHYTHM,)),
-    Column("period_label", "Period", "text", (RHYTHM,)),
-    Column("season_length", "Season, steps", "count", (RHYTHM,)),
-    Column("share_explained", "Gaps explained", "share", (RHYTHM,)),
-    Column("start", "From, UTC", "time", (RHYTHM,)),
-    Column("end", "To, UTC", "time", (RHYTHM,)),
-)
-STATISTIC_LABELS = {
-    "mean": "Mean",
-    "median": "Median",
-    "std": "Std. deviation",
-    "min": "Min",
-    "q1": "Quartile 1",
-    "q3": "Quartile 3",
-    "max": "Max",
-    "skewness": "Skewness",
-    "kurtosis": "Kurtosis",
-    "mode": "Mode",
-    "cv": "Coeff. of variation",
-    "share_missing": "Missing",
-    "share_zero": "Zero",
-    "trend_strength": "Trend strength",
-    "seasonal_strength": "Seasonal strength",
-    "acf_peaks": "ACF peaks, lags",
-    "adf_p": "ADF p",
-    "kpss_p": "KPSS p",
-}
+CHANGED = "changed"
 
 
 @dataclass(frozen=True)
@@ -83,6 +20,14 @@ class Overview:
 
     frame: pl.DataFrame
     columns: Columns
+
+    def total(self, name: str) -> int | None:
+        """Add a column up over all series; None where no table of the run tells of it."""
+        return int(self.frame[name].sum()) if name in self.frame.columns else None
+
+    def having(self, name: str) -> int:
+        """Count the series with more than none of what a column counts."""
+        return int((self.frame[name] > 0).sum()) if name in self.frame.columns else 0
 
 
 def build_overview(results: Results, accuracy: Accuracy) -> Overview:
@@ -95,7 +40,7 @@ def build_overview(results: Results, accuracy: Accuracy) -> Overview:
         accuracy.per_series.rename({"model_coverage_80": "coverage_80", "model_coverage_95": "coverage_95"}),
         *(part for read in PARTS if (part := read(results)) is not None),
     ]
-    frame = pl.concat([part.select("unique_id") for part in parts]).drop_nulls().unique()
+    frame = pl.concat([part.select("unique_id") for part in parts[:OWN]]).drop_nulls().unique()
     for part in parts:
         last = part.unique("unique_id", keep="last", maintain_order=True)
         frame = frame.join(last, on="unique_id", how="left")
@@ -109,23 +54,26 @@ def build_overview(results: Results, accuracy: Accuracy) -> Overview:
 
 def _columns(frame: pl.DataFrame) -> Columns:
     """Give the columns that hold a value in some series; the name of the series always stands."""
-    statistics = []
-    for key, label in STATISTIC_LABELS.items():
-        kind: Format = "text" if key == "acf_peaks" else "share" if key.startswith("share_") else "number"
-        statistics.append(Column(key, label, kind, (STATISTICS,)))
     filled = {name for name in frame.columns if frame[name].null_count() < frame.height}
-    return tuple(column for column in (*COLUMNS, *statistics) if column.key in {"unique_id", *filled})
+    return tuple(column for column in all_columns() if column.key in {"unique_id", *filled})
 
 
 def _clean(results: Results) -> pl.DataFrame | None:
     clean = results.table("clean")
     if clean is None:
         return None
+    missing = pl.col("y_raw").is_null()
+    stretches = missing.rle()
+    lengths = stretches.struct.field("len").filter(stretches.struct.field("value"))
+    flags = {"gaps": "is_gap", "outliers": "is_outlier", "anomalies": "is_anomaly", "alerts": "is_alert"}
     summary = clean.group_by("unique_id").agg(
         points=pl.len(),
-        gaps=pl.col("is_gap").fill_null(value=False).sum(),
-        outliers=pl.col("is_outlier").fill_null(value=False).sum(),
+        missing=missing.mean(),
+        longest_gap=lengths.max().cast(pl.Int64).fill_null(0),
+        **{name: pl.col(flag).fill_null(value=False).sum().cast(pl.Int64) for name, flag in flags.items()},
         filled=pl.col("fill_strategy").count(),
+        outliers_filled=(pl.col("is_outlier") & pl.col("fill_strategy").is_not_null()).sum().cast(pl.Int64),
+        handled=pl.col("anomaly_strategy").count(),
         start=pl.col("ds").min(),
         end=pl.col("ds").max(),
     )
@@ -133,30 +81,53 @@ def _clean(results: Results) -> pl.DataFrame | None:
 
 
 def _stats(results: Results) -> pl.DataFrame | None:
-    stats = results.table("stats")
-    if stats is None:
-        return None
-    known = [name for name in STATISTIC_LABELS if name in stats.collect_schema().names()]
-    lists = cs.by_dtype(pl.List).cast(pl.List(pl.String)).list.join(", ")
-    return stats.select("unique_id", *known).with_columns(lists).collect()
+    return _some(results, "stats", {name: name for name in STATISTIC_LABELS})
 
 
 def _profile(results: Results) -> pl.DataFrame | None:
-    profile = results.table("profile")
-    if profile is None:
-        return None
-    present = profile.collect_schema().names()
-    wanted = ("unique_id", "decision", "period_label", "season_length", "share_explained")
-    return profile.select(name for name in wanted if name in present).collect()
+    names = ("decision", "period_label", "season_length", "share_explained", "version")
+    return _some(results, "profile", {name: name for name in names})
 
 
 def _choices(results: Results) -> pl.DataFrame | None:
-    choices = results.table("choices")
-    if choices is None:
+    return _some(results, "choices", {"strategy": "strategy", "mae": "fill_mae", "runner_up": "runner_up"})
+
+
+def _handling(results: Results) -> pl.DataFrame | None:
+    return _some(results, "handling", {"strategy": "handling", "error": "handling_error"})
+
+
+def _seasons(results: Results) -> pl.DataFrame | None:
+    return _some(results, "seasons", {"method": "method", "seasons": "seasons"})
+
+
+def _metadata(results: Results) -> pl.DataFrame | None:
+    return _some(results, "metadata", {"type": "type", "unit": "unit", "group": "place"})
+
+
+def _some(results: Results, table: str, names: dict[str, str]) -> pl.DataFrame | None:
+    """Give some columns of a table under other names, as far as they are there; lists become text."""
+    frame = results.table(table)
+    if frame is None:
         return None
-    names = {"unique_id": "unique_id", "strategy": "strategy", "mae": "fill_mae", "runner_up": "runner_up"}
-    present = choices.collect_schema().names()
-    return choices.select(pl.col(name).alias(alias) for name, alias in names.items() if name in present).collect()
+    present = frame.collect_schema().names()
+    wanted = [pl.col(name).alias(alias) for name, alias in names.items() if name in present]
+    lists = cs.by_dtype(pl.List).cast(pl.List(pl.String)).list.join(", ")
+    return frame.select("unique_id", *wanted).with_columns(lists).collect()
+
+
+def _decisions(results: Results) -> pl.DataFrame | None:
+    """Say of each series whether the newest estimate of its regularity changed what was decided before."""
+    estimates = results.table("estimates")
+    if estimates is None:
+        return None
+    present = estimates.collect_schema().names()
+    label = pl.col("period_label") if "period_label" in present else pl.lit(None, dtype=pl.String)
+    said = pl.concat_str(pl.col("decision").str.replace_all("_", " "), label, separator=" ", ignore_nulls=True)
+    past = estimates.with_columns(said=said).sort("unique_id", "version").group_by("unique_id", maintain_order=True)
+    before, now = pl.col("said").get(-2, null_on_oob=True), pl.col("said").last()
+    changed = pl.when(before != now).then(pl.format(f"{CHANGED}: {{}}, was {{}}", now, before))
+    return past.agg(decision_change=changed).collect()
 
 
 def _status(results: Results) -> pl.DataFrame | None:
@@ -175,4 +146,6 @@ def _count(results: Results, table: str, name: str) -> pl.DataFrame:
     return results.tables[table].group_by("unique_id").agg(pl.len().alias(name)).collect()
 
 
-PARTS = (_clean, _stats, _profile, _choices, _status)
+PARTS = (_clean, _stats, _profile, _choices, _handling, judgements, _seasons, _decisions, _status, _metadata)
+OWN = len(PARTS)
+"""Accuracy and all parts but the last name series of the run; a catalogue may name more."""

@@ -8,8 +8,10 @@ from typing import IO
 from sparkhu.report.accuracy import Accuracy, read_accuracy
 from sparkhu.report.drawing import choose_series, drawings
 from sparkhu.report.embedding import asset, content_policy, packed_chart_library, packed_json, page_script
+from sparkhu.report.guard import guard_section, judgements
 from sparkhu.report.markup import absent, escape, plural
 from sparkhu.report.overview import Overview, build_overview
+from sparkhu.report.quality import quality_section
 from sparkhu.report.reading import Results, read_results
 from sparkhu.report.sections import (
     accuracy_section,
@@ -19,6 +21,7 @@ from sparkhu.report.sections import (
     pipeline_section,
     table_host,
 )
+from sparkhu.report.strategies import strategies_section
 from sparkhu.report.summary import source_name, summary_section
 from sparkhu.report.tables import Table, duplicates_table, ledger_table, quarantine_table, series_table
 
@@ -76,11 +79,13 @@ def _write_data(
         "worst": len(worst),
         "champion": accuracy.champion,
         "lead": accuracy.lead,
-        "unit": _unit(results),
+        "value": results.parameters.get("value") or None,
     }
     file.write(packed_json("settings", settings))
-    for number, drawing in enumerate(drawings(results, accuracy, drawn)):
-        file.write(packed_json(f"drawn-{number}", drawing))
+    for number, (card, parts) in enumerate(drawings(results, accuracy, drawn)):
+        file.write(packed_json(f"drawn-{number}", card))
+        if parts is not None:
+            file.write(packed_json(f"parts-{number}", parts))
     file.write(packed_chart_library())
 
 
@@ -101,7 +106,10 @@ def _page(
         script=page_script(),
         data=DATA,
         summary=summary_section(results, accuracy, overview),
+        quality=quality_section(results, overview),
         accuracy=accuracy_section(accuracy, overview),
+        guard=guard_section(judgements(results)),
+        strategies=strategies_section(results),
         series=table_host(series_table(overview), "stats.parquet", "No series in this run."),
         charts=_charts(results, chosen),
         pipeline=pipeline_section(results),
@@ -123,8 +131,3 @@ def _charts(results: Results, chosen: tuple[list[str], list[str]]) -> str:
     else:
         note = f"The {len(worst)} worst beside seasonal naive, and {len(sample)} evenly spread over the others."
     return f'<p class="note">{note} Times are UTC.</p><div id="cards"></div>'
-
-
-def _unit(results: Results) -> str:
-    """Name what the values are, for the axes: the column they came from, where the run says."""
-    return str(results.parameters.get("value") or "value, as in the source")

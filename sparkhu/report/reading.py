@@ -20,7 +20,17 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "choices": ("unique_id", "strategy"),
     "scores": ("unique_id", "strategy", "mae"),
     "duplicates": ("unique_id", "ds", "kind"),
+    "handling": ("unique_id", "strategy"),
+    "handling_scores": ("unique_id", "strategy", "error"),
+    "cleaning": ("unique_id", "kept", "error_raw"),
+    "seasons": ("unique_id", "method"),
+    "limits": ("unique_id", "low", "high"),
+    "categories": ("unique_id", "column", "category", "share"),
+    "estimates": ("unique_id", "version", "decision"),
+    "metadata": ("unique_id",),
 }
+FLAGS = ("is_gap", "is_outlier", "is_anomaly", "is_alert")
+PARTS = ("trend", "seasonal", "resid")
 DOCUMENTS: dict[str, type] = {"metrics": dict, "history": list, "run": dict}
 
 
@@ -113,9 +123,9 @@ def _with_flags(frame: pl.LazyFrame, present: list[str]) -> pl.LazyFrame:
     """Give a clean table the columns that a run without the step in question does not write."""
     neutral = {
         "y_raw": pl.col("y"),
-        "is_gap": pl.lit(False),
-        "is_outlier": pl.lit(False),
-        "fill_strategy": pl.lit(None, dtype=pl.String),
+        **{name: pl.lit(False) for name in FLAGS},
+        **{name: pl.lit(None, dtype=pl.String) for name in ("fill_strategy", "anomaly_strategy")},
+        **{name: pl.lit(None, dtype=pl.Float64) for name in PARTS},
     }
     return frame.with_columns(**{name: column for name, column in neutral.items() if name not in present})
 

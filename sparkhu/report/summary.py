@@ -9,7 +9,7 @@ import polars as pl
 
 from sparkhu.report.accuracy import BASELINES, NAIVE, Accuracy
 from sparkhu.report.markup import absent, escape, number, percent, plural
-from sparkhu.report.overview import Overview
+from sparkhu.report.overview import CHANGED, Overview
 from sparkhu.report.reading import Results
 from sparkhu.report.tables import count_by
 
@@ -98,6 +98,15 @@ def _doubtful(overview: Overview) -> Iterator[Attention]:
     if undecided:
         text = f"{plural(undecided, 'series', 'series')} too short to decide on a period"
         yield Attention("warn", text, "series", "decision=no_decision")
+    alerting = overview.having("alerts")
+    if alerting:
+        points = plural(overview.total("alerts") or 0, "point")
+        text = f"{plural(alerting, 'series', 'series')} at an alert level, {points} in all"
+        yield Attention("warn", text, "series", "alerts>0")
+    changed = frame["decision_change"].count() if "decision_change" in frame.columns else 0
+    if changed:
+        text = f"{plural(changed, 'series', 'series')} whose regularity is now judged otherwise"
+        yield Attention("warn", text, "series", f"decision_change={CHANGED}")
 
 
 def _series_with(results: Results, status: str) -> int:
@@ -138,7 +147,7 @@ def _figures(accuracy: Accuracy, overview: Overview) -> list[tuple[str, str]]:
         figures.append(("Evaluated", f"{frame['model_mae'].count():,}"))
     if "points" in frame.columns:
         figures.append(("Points", f"{int(frame['points'].sum()):,}"))
-    kinds = (("filled", "Filled"), ("outliers", "Outliers"))
+    kinds = (("filled", "Filled"), ("outliers", "Outliers"), ("anomalies", "Anomalies"))
     figures += [(label, f"{int(frame[key].sum()):,}") for key, label in kinds if key in frame.columns]
     champion: dict[str, Any] = accuracy.models.get(accuracy.champion or "", {})
     for level in (80, 95):

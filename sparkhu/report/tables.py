@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from sparkhu.report.overview import STATUS_ORDER, Format, Overview
+from sparkhu.report.columns import Format
+from sparkhu.report.overview import STATUS_ORDER, Overview
 from sparkhu.report.reading import Results
 
 CAP = 5000
@@ -68,6 +69,7 @@ def quarantine_table(results: Results) -> Table | None:
         ("ds_text", "Time as read", "text"),
         ("y_text", "Value as read", "text"),
         ("reason", "Reason", "text"),
+        ("detail", "Detail", "text"),
     )
     return None if quarantine is None else _capped("quarantine", quarantine.sort("source_row", "unique_id"), fields)
 

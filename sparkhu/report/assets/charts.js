@@ -1,4 +1,4 @@
-// The two figures of a series: all of it, raw against clean; and its end with the forecast.
+// The figures of a series: all of it, raw against clean, above its parts; and its end with the forecast.
 
 const CONFIG = {
   displaylogo: false,
@@ -6,6 +6,7 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
 };
 const LABEL_GAP = 14;
+const LEVEL_REACH = 0.4;
 
 /** Colours of the page, as the style sheet has them now (light or dark). */
 function palette() {
@@ -51,8 +52,8 @@ const line = (x, y, name, colour, width, more = {}) => ({
 
 const CROWDED = 150;
 
-function marks(x, y, places, name, colour, size, width) {
-  const marker = { symbol: "circle-open", color: colour, size, line: { width } };
+function marks(x, y, places, name, colour, size, width, symbol = "circle-open") {
+  const marker = { symbol, color: colour, size, line: { width } };
   const at = (values) => places.map((place) => values[place]);
   return { x: at(x), y: at(y), name, type: "scatter", mode: "markers", marker, hovertemplate: "%{y:.5g}" };
 }
@@ -78,14 +79,45 @@ function curves(part, colours) {
   // Many rings of full size would hide the line that they mark.
   const [size, width] = part.outliers.length > CROWDED ? [4.5, 1] : [10, 2];
   if (part.outliers.length) traces.push(marks(x, value, part.outliers, "outlier", colours.ring, size, width));
+  traces.push(...anomalyTraces(part, x, value, colours));
   return { x, traces };
 }
 
-function historyFigure(part, unit, width) {
+/** Anomalies as diamonds, each tied to the hollow square of what was put in its place; alerts as dots. */
+function anomalyTraces(part, x, value, colours) {
+  const traces = [];
+  if (part.alerts.length) traces.push(marks(x, value, part.alerts, "alert", colours.orange, 4, 0, "circle"));
+  if (part.replaced.length && part.replaced.length <= CROWDED) {
+    const ties = part.replaced.flatMap((at) => [[x[at], value[at]], [x[at], part.y[at]], [null, null]]);
+    traces.push({ ...line(ties.map(([at]) => at), ties.map(([, y]) => y), "", colours.soft, 1), hoverinfo: "skip", hovertemplate: null });
+  }
+  if (part.replaced.length) traces.push(marks(x, part.y, part.replaced, "in its place", colours.accent, 6, 1.4, "square-open"));
+  const [size, width] = part.anomalies.length > CROWDED ? [5, 1] : [9, 1.8];
+  if (part.anomalies.length) traces.push(marks(x, value, part.anomalies, "anomaly", colours.ink, size, width, "diamond-open"));
+  return traces;
+}
+
+/** A thin line across the figure with its name at the right end. */
+function across(figure, y, text, colour, axis = "") {
+  figure.shapes.push({ type: "line", layer: "below", xref: "paper", x0: 0, x1: 1, yref: `y${axis}`, y0: y, y1: y, line: { color: colour, width: 1, dash: "dash" } });
+  figure.annotations.push({ xref: "paper", x: 1, xanchor: "right", yref: `y${axis}`, y, yanchor: "bottom", text, showarrow: false, font: { size: 11, color: colour } });
+}
+
+/** Alert levels near the values; one far away would flatten the curve. */
+function levelsInReach(part, levels) {
+  const values = [...part.y, ...part.raw].filter((value) => value !== null);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const air = LEVEL_REACH * (high - low || Math.abs(high) || 1);
+  return levels.filter((level) => level >= low - air && level <= high + air);
+}
+
+function historyFigure(drawing, parts, unit, { width, height }) {
   const colours = palette();
-  const { x, traces } = curves(part, colours);
+  const { x, traces } = curves(drawing.history, colours);
   const figure = layout(colours, unit, width, 12);
-  figure.shapes = bands(x, part.gaps, colours);
+  figure.shapes = bands(x, drawing.history.gaps, colours);
+  for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${digits(level)}`, colours.warn);
+  if (parts) traces.push(...addParts(figure, parts, height, colours));
   return { traces, layout: figure };
 }
 
@@ -148,7 +180,7 @@ function extent(recent, forecast) {
 function forecastFigure(drawing, settings, { width, height }) {
   const colours = palette();
   const { recent, forecast } = drawing;
-  const figure = layout(colours, settings.unit, width, 92);
+  const figure = layout(colours, unitOf(drawing, settings), width, 92);
   const range = extent(recent, forecast);
   const traces = [];
   for (const [name, model] of Object.entries(forecast.models)) {

@@ -35,7 +35,8 @@ async function drawChart(chart) {
 const charts = whenInView(drawChart);
 const cards = whenInView(async (card) => {
   const at = settings.drawn.indexOf(card.seriesId);
-  fillCard(card, card.seriesId, at < 0 ? null : await unpackJson(`drawn-${at}`), tables.series, settings);
+  const drawing = at < 0 ? null : await unpackJson(`drawn-${at}`);
+  fillCard(card, card.seriesId, drawing, tables.series, settings, () => unpackJson(`parts-${at}`));
   for (const chart of card.querySelectorAll(".chart")) charts.observe(chart);
 });
 
@@ -108,7 +109,7 @@ function followAddress() {
 /** A link of the summary puts its filter on the table it leads to. */
 function followQueries() {
   for (const link of document.querySelectorAll("a[data-query]")) {
-    link.addEventListener("click", () => tables[link.hash.slice(1)]?.filter(link.dataset.query));
+    link.addEventListener("click", () => tables[link.hash.slice(1)]?.ask(link.dataset.query));
   }
 }
 

@@ -113,6 +113,14 @@ class DataTable {
     this.refresh();
   }
 
+  /** Filter, and show a view that has the column asked for. */
+  ask(query) {
+    const [, key] = query.match(/^([a-z_0-9]+)[<>=]/) ?? [];
+    const views = this.columns.find((column) => column.key === key)?.views ?? [];
+    if (views.length && !views.includes(this.view)) this.show(views[0]);
+    this.filter(query);
+  }
+
   /** Tests of a row, one a word of the query: `column>value` compares, anything else must occur as text. */
   tests() {
     return this.query.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => {

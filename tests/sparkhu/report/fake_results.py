@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tests.sparkhu.report.fake_cleaning import decomposed, write_cleaning_tables
+
 EVIL = "<script>alert(1)</script>"
 QUOTED = 'Zürich & Söhne, "north"'
 FAILED = "empty_meter"
@@ -56,6 +58,7 @@ def write_results(folder: Path, *, series: int = 12, points: int = 1000, chunk: 
     _stats(clean).write_parquet(folder / "stats.parquet")
     _forecasts(clean, rng).write_parquet(folder / "forecasts.parquet")
     _tables(folder, ids, points, rng)
+    write_cleaning_tables(folder, clean, np.random.default_rng(8))
     (folder / "metrics.json").write_text(json.dumps(_metrics(ids, rng)))
     (folder / "history.json").write_text(json.dumps(_history(series, points)))
     (folder / "run.json").write_text(json.dumps(_run()))
@@ -77,7 +80,7 @@ def _clean(ids: list[str], points: int, rng: np.random.Generator) -> pl.DataFram
     filled = np.where(missing, level * (1 + 0.2 * daily), value)
     ds = np.tile(np.datetime64("2024-01-01T00", "us") + hour * np.timedelta64(1, "h"), count)
     frame = pl.DataFrame({"unique_id": np.repeat(np.array(ids, object), points), "ds": ds, "y": filled.ravel()})
-    return frame.with_columns(
+    frame = frame.with_columns(
         pl.col("unique_id").cast(pl.String),
         pl.col("ds").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         y_raw=pl.when(pl.Series(~gap.ravel())).then(pl.Series(raw.ravel())),
@@ -85,6 +88,8 @@ def _clean(ids: list[str], points: int, rng: np.random.Generator) -> pl.DataFram
         is_outlier=pl.Series((outlier & ~gap).ravel()),
         fill_strategy=pl.when(pl.Series(missing.ravel())).then(pl.lit("linear")),
     ).with_columns(available_at=pl.col("ds"))
+    parts = {"trend": level * (1 + 0.0002 * hour), "seasonal": level * (0.3 * daily + 0.12 * weekly)}
+    return decomposed(frame, np.repeat(level, points), {name: part.ravel() for name, part in parts.items()})
 
 
 def _gaps(count: int, points: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,138 @@
+"""How well each way of filling and of handling did, series by series and over all of them."""
+
+import polars as pl
+
+from sparkhu.report.markup import absent, escape, number, percent, share_bar
+from sparkhu.report.reading import Results
+
+LEAVE = "leave"
+FAR = 0.9
+
+
+def fill_errors(results: Results) -> pl.LazyFrame | None:
+    """Give each fill strategy's error on hidden points per series (`unique_id`, `strategy`, `error`).
+
+    It is the mean over all lengths of masks, weighted as the choice weighs them.
+    """
+    scores = results.table("scores")
+    if scores is None:
+        return None
+    weight = pl.col("weight") if "weight" in scores.collect_schema().names() else pl.lit(1.0)
+    usable = scores.with_columns(weight=weight).filter(pl.col("mae").is_finite() & (pl.col("weight") > 0))
+    error = (pl.col("mae") * pl.col("weight")).sum() / pl.col("weight").sum()
+    return usable.group_by("unique_id", "strategy").agg(error=error)
+
+
+def handling_errors(results: Results) -> pl.LazyFrame | None:
+    """Give each handling strategy's error on injected spikes per series (`unique_id`, `strategy`, `error`).
+
+    To leave a spike costs its size: that strategy has no score of its own and is added.
+    """
+    scores = results.table("handling_scores")
+    if scores is None:
+        return None
+    known = scores.filter(pl.col("error").is_finite()).select("unique_id", "strategy", "error")
+    if "size" not in scores.collect_schema().names():
+        return known
+    left = scores.group_by("unique_id").agg(
+        error=pl.col("size").max(), scored=(pl.col("strategy") == LEAVE).any(), strategy=pl.lit(LEAVE)
+    )
+    left = left.filter(~pl.col("scored") & pl.col("error").is_finite())
+    return pl.concat([known, left.select("unique_id", "strategy", "error")])
+
+
+def standings(errors: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Compare strategies over all series.
+
+    Args:
+        errors: `unique_id`, `strategy`, `error`.
+        chosen: `unique_id`, `strategy`: what stands in the series.
+
+    Returns:
+        One row a strategy, the most often chosen first: `strategy`, `chosen` (series), `series` (scored ones), `rank`
+        (mean over the series; equal errors share theirs), `regret` and `far` (median and 90 % quantile of the share by
+        which its error exceeds the least of the series).
+
+    Example:
+        >>> errors = pl.DataFrame({"unique_id": ["a", "a"], "strategy": ["mean", "last"], "error": [2.0, 3.0]})
+        >>> chosen = pl.DataFrame({"unique_id": ["a"], "strategy": ["mean"]})
+        >>> standings(errors, chosen).select("strategy", "chosen", "rank", "regret").rows()
+        [('mean', 1, 1.0, 0.0), ('last', 0, 2.0, 0.5)]
+    """
+    error, least = pl.col("error"), pl.col("error").min().over("unique_id")
+    behind = pl.when(least > 0).then(error / least - 1).when(error == least).then(0.0)
+    scored = (
+        errors.with_columns(rank=error.rank("average").over("unique_id"), behind=behind)
+        .group_by("strategy")
+        .agg(
+            series=pl.len(),
+            rank=pl.col("rank").mean(),
+            regret=pl.col("behind").median(),
+            far=pl.col("behind").quantile(FAR, "linear"),
+        )
+    )
+    counts = chosen.drop_nulls("strategy").group_by("strategy").agg(chosen=pl.len())
+    return (
+        scored.join(counts, on="strategy", how="full", coalesce=True)
+        .with_columns(pl.col("chosen", "series").fill_null(0).cast(pl.Int64))
+        .select("strategy", "chosen", "series", "rank", "regret", "far")
+        .sort("chosen", "rank", "strategy", descending=[True, False, False], nulls_last=True)
+    )
+
+
+def strategies_section(results: Results) -> str:
+    """Give how the strategies compare over all series, gaps and anomalies each in a small table, as HTML."""
+    fills = _part(
+        "Filling gaps",
+        "Error on known points that were hidden from each strategy.",
+        fill_errors(results),
+        results.table("choices"),
+        "scores.parquet",
+    )
+    handling = _part(
+        "Handling anomalies",
+        "Error on spikes of the series' own size that were put into clean points.",
+        handling_errors(results),
+        results.table("handling"),
+        "handling_scores.parquet",
+    )
+    return f'<div class="pair">{fills}{handling}</div>'
+
+
+def _part(title: str, note: str, errors: pl.LazyFrame | None, chosen: pl.LazyFrame | None, file: str) -> str:
+    head = f"<div><h3>{title}</h3>"
+    if errors is None or chosen is None:
+        return f"{head}{absent(f'No {file} and no choices in this run.')}</div>"
+    picked = chosen.select("unique_id", "strategy").unique("unique_id", keep="last", maintain_order=True).collect()
+    table = standings(errors.collect(), picked)
+    if table.is_empty():
+        return f'{head}<p class="calm">Nothing had to be scored.</p></div>'
+    return f'{head}<p class="note">{note}</p>{_table(table)}</div>'
+
+
+def _table(table: pl.DataFrame) -> str:
+    series = int(table["chosen"].sum()) or 1
+    rows = "".join(_row(row, series) for row in table.iter_rows(named=True))
+    heads = (
+        '<th scope="col">Strategy</th><th scope="col" colspan="2">Chosen for</th>'
+        '<th scope="col" class="num" title="Mean place among the strategies of a series; 1 is best">Mean rank</th>'
+        '<th scope="col" class="num" title="Share by which its error exceeds the best of a series, in the median">'
+        'Behind the best</th><th scope="col" class="num" title="The same in the worst tenth of the series, at least">'
+        "In the worst tenth</th>"
+    )
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="Strategies">'
+        f'<table class="grid standings"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _row(row: dict[str, object], series: int) -> str:
+    chosen = int(str(row["chosen"]))
+    rank, regret, far = (value if isinstance(value := row[key], float) else None for key in ("rank", "regret", "far"))
+    name = escape(str(row["strategy"]).replace("_", " "))
+    return (
+        f'<tr{" class=chosen" if chosen else ""}><th scope="row">{name}</th>'
+        f'<td class="num">{chosen:,}</td><td class="share">{share_bar(chosen / series)}</td>'
+        f'<td class="num">{number(rank, 2)}</td><td class="num">{percent(regret)}</td>'
+        f'<td class="num">{percent(far)}</td></tr>'
+    )
