@@ -24,7 +24,8 @@ def look_first(parameters: Mapping[str, Any]) -> None:
     if not _is_small(parameters["source"]):
         return
     names = SourceOptions.__dataclass_fields__
-    options = SourceOptions(**{name: value for name, value in parameters.items() if name in names})
+    told = {**parameters, **parameters.get("reading", {})}
+    options = SourceOptions(**{name: value for name, value in told.items() if name in names})
     frame = read_source(parameters["source"], options).frame
     sizes = {name: parameters.get(name, 0) for name in ("horizon", "input_size")}
     if any(sizes.values()):

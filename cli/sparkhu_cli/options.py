@@ -15,6 +15,12 @@ SOURCE_OPTIONS = (
     click.option("--wide", is_flag=True, default=None, help="Every column but the time is a series."),
     click.option("--zone", metavar="ZONE", help="IANA zone of times without an offset.  [UTC]"),
     click.option("--time-format", metavar="FORMAT", help="Format of the times, such as %d/%m/%Y.  [found]"),
+    click.option("--extra", metavar="COLS", help="Further columns that travel along: a,b or all.  [none]"),
+    click.option("--table", metavar="NAME", help="Table of a database to read."),
+    click.option("--query", metavar="SQL", help="SELECT to read from a database."),
+    click.option("--delimiter", metavar="SIGN", help="Sign between the fields of a line, or tab.  [found]"),
+    click.option("--encoding", metavar="NAME", help="Encoding of text, such as cp949.  [UTF-8, or the file's mark]"),
+    click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the numbers.  [found]"),
 )
 
 INTERVAL_OPTIONS = (
@@ -65,7 +71,10 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 def source_option() -> Callable[[Command], Command]:
     """Give a command the option that names its source."""
     return click.option(
-        "--source", required=True, metavar="URI", help="CSV or Parquet: a file, a glob, a folder, or any fsspec URI."
+        "--source",
+        required=True,
+        metavar="URI",
+        help="CSV, JSON lines or Parquet: a file, a glob, a folder, any fsspec URI; or a database: a SQLAlchemy URL.",
     )
 
 

@@ -44,8 +44,11 @@ def profile_of(frame: "pl.DataFrame", zone: str) -> "pl.DataFrame":
 
 
 def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
+    from sparkhu.sources import redacted
+
     size = sum(file.size for file in look.files)
-    files = uri if len(look.files) == 1 else f"{uri} ({len(look.files):,} files)"
+    shown = redacted(uri)
+    files = shown if len(look.files) == 1 else f"{shown} ({len(look.files):,} files)"
     _say("source", f"{files}, {_size(size)}, {'wide' if look.wide else 'long'}", terminal)
     _say("time", f"{look.time.column} ({look.time.why}); {look.notation}; zone {look.zone}", terminal)
     for role in look.values[:SHOWN]:
@@ -88,8 +91,10 @@ def _show_problems(look: "SourceLook", terminal: Terminal) -> None:
 
 
 def _run_command(uri: str, options: "SourceOptions") -> str:
-    """Write the command that runs the source with the same options."""
-    words = ["sparkhu", "run", "--source", uri]
+    """Write the command that runs the source with the same options; a password is not repeated."""
+    from sparkhu.sources import redacted
+
+    words = ["sparkhu", "run", "--source", redacted(uri)]
     for name, value in asdict(options).items():
         if value is True:
             words.append(f"--{name}")

@@ -1,9 +1,10 @@
-"""Sources of raw observations: files found, columns and times recognised, every row kept."""
+"""Sources of raw observations: files and databases, columns and times recognised, every row kept."""
 
 from sparkhu.sources.columns import Role, Roles
 from sparkhu.sources.looking import SourceLook, inspect_source
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
+from sparkhu.sources.secrets import redacted, sealed, with_environment
 from sparkhu.sources.tables import SourceFile
 
 __all__ = [
@@ -16,4 +17,7 @@ __all__ = [
     "SourceOptions",
     "inspect_source",
     "read_source",
+    "redacted",
+    "sealed",
+    "with_environment",
 ]

@@ -49,13 +49,15 @@ class Roles:
     notes: tuple[str, ...]
 
 
-def find_roles(table: pl.DataFrame, options: SourceOptions, source: str) -> Roles:
+def find_roles(table: pl.DataFrame, options: SourceOptions, source: str, folders: Sequence[str] = ()) -> Roles:
     """Choose the columns of `table` as `options` say, and by their names and contents where they say nothing.
 
     Args:
         table: The source's columns, text or typed.
         options: What the user said.
         source: How to call the source in messages.
+        folders: Columns among them that come from names of folders. They count only where the user names them, or where
+            their name is one for series: nothing else tells what a folder's name means.
 
     Raises:
         InputError: A named column is missing, a choice is not safe, or there is no time or no value column. The
@@ -65,6 +67,7 @@ def find_roles(table: pl.DataFrame, options: SourceOptions, source: str) -> Role
     for flag, name in (("--time", options.time), ("--value", options.value), ("--id", options.id)):
         if name:
             _check_exists(table, name, flag, source)
+    table = table.drop(name for name in folders if not _counts(name, options))
     time = _time(table, options, source)
     rest = [name for name in table.columns if name not in (time.column, AVAILABLE_AT)]
     available_at = AVAILABLE_AT in table.columns and time.column != AVAILABLE_AT
@@ -83,18 +86,32 @@ def _check_options(options: SourceOptions) -> None:
     for flag, name in (("--value", options.value), ("--id", options.id)):
         if options.wide and name:
             raise InputError(f"--wide makes every column a series, so {flag} '{name}' has no place. Give one of them.")
+    if options.wide and options.extra:
+        raise InputError(f"--wide makes every column a series, so --extra '{options.extra}' has no place. Give one.")
+    if options.decimal not in ("", ".", ","):
+        raise InputError(f"--decimal must be . or , and is '{options.decimal}'.")
     named = [name for name in (options.time, options.value, options.id) if name]
     for name in named:
         if named.count(name) > 1:
             raise InputError(f"column '{name}' is given for two of --time, --value and --id. Give each its own.")
 
 
+def _counts(folder: str, options: SourceOptions) -> bool:
+    """Tell whether the name of a folder is looked at as a column."""
+    return folder in (options.time, options.value, options.id) or (not options.wide and folder.lower() in ID_NAMES)
+
+
 def _check_exists(table: pl.DataFrame, name: str, flag: str, source: str) -> None:
     if name not in table.columns:
-        close = get_close_matches(name.lower(), [each.lower() for each in table.columns], 1)
-        meant = [each for each in table.columns if each.lower() in close]
-        hint = f" Did you mean '{meant[0]}'?" if meant else ""
-        raise InputError(f"{source} has no column '{name}' ({flag}); it has {_list(table.columns)}.{hint}")
+        raise InputError(about_missing(table.columns, name, flag, source))
+
+
+def about_missing(columns: Sequence[str], name: str, flag: str, source: str) -> str:
+    """Say that a source lacks a column, what it has, and which of them may have been meant."""
+    close = get_close_matches(name.lower(), [each.lower() for each in columns], 1)
+    meant = [each for each in columns if each.lower() in close]
+    hint = f" Did you mean '{meant[0]}'?" if meant else ""
+    return f"{source} has no column '{name}' ({flag}); it has {_list(columns)}.{hint}"
 
 
 def _time(table: pl.DataFrame, options: SourceOptions, source: str) -> Role:
@@ -124,7 +141,11 @@ def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates:
     named = _named(candidates, VALUE_NAMES)
     if named:
         return Role(_only(named, "y", "value", source), "its name")
-    numeric = [name for name in candidates if not UNNAMED.fullmatch(name) and share_of_numbers(table[name]) > LIKELY]
+    numeric = [
+        name
+        for name in candidates
+        if not UNNAMED.fullmatch(name) and share_of_numbers(table[name], options.decimal) > LIKELY
+    ]
     if not numeric:
         raise InputError(
             f"{source} has no column of numbers beside the time; it has {_list(table.columns)}. "

@@ -11,6 +11,7 @@ from sparkhu.sources.tables import SourceFile
 from sparkhu.steps.deduplication import drop_duplicates
 from sparkhu.steps.validation import validate
 
+SHOWN = 200
 KINDS = {
     "burst": "hold many rows each, and the rows around leave a hole of about their length (a clock set forward?)",
     "repeated_interval": "are passed twice with other values after a jump back in time (a clock set back?)",
@@ -24,6 +25,7 @@ REFUSALS = {
     "time_ambiguous": "have a local time that a clock change repeats",
     "time_nonexistent": "have a local time that a clock change skips",
     "row_too_long": "have more fields than the header",
+    "line_unreadable": "are no JSON objects",
     "value_not_finite": "have an infinite value",
     "value_unparsable": "have a value that is no number",
 }
@@ -66,7 +68,7 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
     """Look at a source as a run would read it; files of unequal columns are described by the first group.
 
     Args:
-        uri: A local path or any fsspec URI of a file, folder or glob.
+        uri: A local path or any fsspec URI of a file, folder or glob, or a SQLAlchemy URL.
         options: What is known of it.
 
     Raises:
@@ -126,7 +128,7 @@ def _problems(raw: RawSource) -> tuple[str, ...]:
 
 def _refusal(row: dict[str, object]) -> str:
     text = row["y_text"] if str(row["reason"]).startswith("value") else row["ds_text"]
-    shown = f": '{text}'" if text is not None else ""
+    shown = f": '{str(text)[:SHOWN]}'" if text is not None else ""
     return f"{row['len']} rows {REFUSALS[str(row['reason'])]}, the first is row {row['source_row']}{shown}"
 
 

@@ -7,9 +7,12 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
 from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
+from sparkhu.sources.databases import is_database, read_database
+from sparkhu.sources.extras import Extras, read_extras
 from sparkhu.sources.files import read_files
 from sparkhu.sources.options import SourceOptions
-from sparkhu.sources.tables import FILE, OVERFLOW, ROW, SourceFile, Table
+from sparkhu.sources.secrets import redacted
+from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table
 from sparkhu.sources.times import LocalTimes, parse_times
 from sparkhu.sources.values import Notation, parse_numbers, present
 from sparkhu.sources.zones import Instants, to_instants
@@ -25,7 +28,7 @@ RAW_SCHEMA: dict[str, pl.DataType] = {
     "y_text": pl.String(),
     "ds_reason": pl.String(),
 }
-SURPLUS = "row_too_long"
+SURPLUS, UNREADABLE = "row_too_long", "line_unreadable"
 NOTATIONS: dict[Notation, str] = {
     "1,5": "values have a decimal comma",
     "1,234.5": "values have commas between thousands",
@@ -37,9 +40,10 @@ class RawSource(NamedTuple):
     """A source, read.
 
     Attributes:
-        frame: The raw frame (`RAW_SCHEMA`), sorted by (`unique_id`, `ds`, `source_row`). `ds` or `y` is null where the
-            source has none or one that cannot be used; then `ds_text` or `y_text` holds the source's text (null
-            where it has none) and `ds_reason` says why there is no instant.
+        frame: The raw frame (`RAW_SCHEMA`, then the extra columns in the order given), sorted by (`unique_id`, `ds`,
+            `source_row`). `ds` or `y` is null where the source has none or one that cannot be used; then `ds_text` or
+            `y_text` holds the source's text (null where it has none) and `ds_reason` says why there is no instant. Of a
+            line that could not be read at all, `ds_text` is the line.
         notes: What was found from the data and chosen by default, to be said aloud.
         files: The files read, with their fingerprints.
         roles: The chosen columns, one a group of files with equal columns.
@@ -61,10 +65,10 @@ class _Part(NamedTuple):
 
 
 def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
-    """Read CSV (gzip too) or Parquet, long or wide, from a file, a glob or a folder.
+    """Read CSV or JSON lines (gzip too) or Parquet from a file, a glob or a folder, or a table or query of a database.
 
     Args:
-        uri: A local path or any fsspec URI.
+        uri: A local path, any fsspec URI, or any SQLAlchemy URL. A `${NAME}` in it is taken from the environment.
         options: What is known of it; what is not is found where that is safe, and said in `notes`.
 
     Raises:
@@ -76,11 +80,14 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
     """
     options = options or SourceOptions()
     check_zone(options.zone)
-    found = read_files(uri, options)
+    found = read_database(uri, options) if is_database(uri, options) else read_files(uri, options)
     parts = [_read_table(table, options) for table in found.tables]
-    frame = pl.concat([part.frame for part in parts])
-    _check_something(frame, parts, uri)
-    notes = dict.fromkeys([*found.notes, *(note for part in parts for note in part.notes)])
+    extras = read_extras(found.tables, [part.roles for part in parts], options) if options.extra else Extras([], [])
+    frame = pl.concat(part.frame for part in parts)
+    if extras.frames:
+        frame = frame.hstack(pl.concat(extras.frames))
+    _check_something(frame, parts, redacted(uri))
+    notes = dict.fromkeys([*found.notes, *(note for part in parts for note in part.notes), *extras.notes])
     return RawSource(
         frame.sort("unique_id", "ds", "source_row"),
         tuple(notes),
@@ -113,7 +120,7 @@ def _examples(texts: pl.Series) -> str:
 
 def _read_table(table: Table, options: SourceOptions) -> _Part:
     frame = table.frame
-    roles = find_roles(frame.select(table.header), options, table.name)
+    roles = find_roles(frame.select(*table.header, *table.folders), options, table.name, table.folders)
     notes = list(roles.notes)
     ids = _ids(frame, roles)
     column = frame[roles.time.column]
@@ -133,14 +140,20 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
         }
     )
     if OVERFLOW in frame.columns:
-        base = _refuse_surplus(base, frame[OVERFLOW], column, notes)
-    return _Part(_with_values(base, frame, roles, notes), roles, times.notation, notes)
+        long = frame[OVERFLOW].is_not_null()
+        notes.append(f"{long.sum()} rows have more fields than the header and are refused")
+        # Which of their fields is which cannot be known.
+        base = _refuse(base, long, column.cast(pl.String), SURPLUS)
+    if BROKEN in frame.columns:
+        base = _refuse(base, frame[BROKEN].is_not_null(), frame[BROKEN], UNREADABLE)
+    return _Part(_with_values(base, frame, roles, options.decimal, notes), roles, times.notation, notes)
 
 
-def _with_values(base: pl.DataFrame, frame: pl.DataFrame, roles: Roles, notes: list[str]) -> pl.DataFrame:
+def _with_values(base: pl.DataFrame, frame: pl.DataFrame, roles: Roles, decimal: str, notes: list[str]) -> pl.DataFrame:
     """Set the values beside their times: the one column of a long source, or a wide one's columns below one another."""
-    parsed = {role.column: parse_numbers(frame[role.column]) for role in roles.values}
-    notes += [NOTATIONS[each] for each in NOTATIONS if any(numbers.notation == each for numbers in parsed.values())]
+    parsed = {role.column: parse_numbers(frame[role.column], decimal) for role in roles.values}
+    if not decimal:
+        notes += [NOTATIONS[each] for each in NOTATIONS if any(numbers.notation == each for numbers in parsed.values())]
     columns = [
         base.with_columns(
             pl.lit(name).alias("unique_id") if roles.wide else pl.col("unique_id"),
@@ -185,13 +198,11 @@ def _said(times: LocalTimes, instants: Instants, zone: str) -> list[str]:
     return notes
 
 
-def _refuse_surplus(base: pl.DataFrame, surplus: pl.Series, column: pl.Series, notes: list[str]) -> pl.DataFrame:
-    """Refuse rows that have more fields than the header: which of their fields is which cannot be known."""
-    long = surplus.is_not_null()
-    notes.append(f"{long.sum()} rows have more fields than the header and are refused")
+def _refuse(base: pl.DataFrame, rows: pl.Series, text: pl.Series, reason: str) -> pl.DataFrame:
+    """Take the times from rows that cannot be used, and keep their text and why."""
     return base.with_columns(
-        base["ds"].set(long, None),
-        base["available_at"].set(long, None),
-        base["ds_text"].zip_with(~long, column.cast(pl.String)),
-        base["ds_reason"].set(long, SURPLUS),
+        base["ds"].set(rows, None),
+        base["available_at"].set(rows, None),
+        base["ds_text"].zip_with(~rows, text),
+        base["ds_reason"].set(rows, reason),
     )

@@ -14,6 +14,7 @@ POINT_LAST = r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"
 COMMA_LAST = r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$"
 
 Notation = Literal["1.5", "1,5", "1,234.5", "1.234,5"]
+STATED: dict[str, Notation] = {".": "1,234.5", ",": "1.234,5"}
 
 
 class Numbers(NamedTuple):
@@ -36,7 +37,7 @@ def present(column: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(MISSING), None)
 
 
-def parse_numbers(column: pl.Series) -> Numbers:
+def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
     """Parse a column as finite float64.
 
     A text column is read with decimal points. Commas are decimal points for the whole column where no cell of it holds
@@ -45,6 +46,7 @@ def parse_numbers(column: pl.Series) -> Numbers:
 
     Args:
         column: Text, or any numeric type; messages call it by its name.
+        decimal: The decimal sign, `.` or `,`, where it is known; the other one then separates thousands.
 
     Raises:
         InputError: Every comma could be a decimal point or separate thousands, as in 1,010, or cells contradict each
@@ -58,12 +60,12 @@ def parse_numbers(column: pl.Series) -> Numbers:
         y = column.cast(pl.Float64).fill_nan(None)
         return _finite(y, y.cast(pl.String))
     text = present(column)
-    notation = _notation(text)
+    notation = STATED[decimal] if decimal else _notation(text)
     if notation is None:
         example = text.filter(text.str.contains(BY_THOUSANDS) | text.str.contains(POINT_LAST))[0]
         raise InputError(
             f"column '{column.name}': the comma in '{example}' could be a decimal point or separate thousands, and no "
-            "other value of the column tells which. Write the numbers with a decimal point, or without separators."
+            "other value of the column tells which. Say which sign is the decimal one with --decimal . or --decimal ,"
         )
     return _finite(_floats(_with_points(text, notation)), text, notation)
 
@@ -109,7 +111,7 @@ def _finite(y: pl.Series, text: pl.Series, notation: Notation = "1.5") -> Number
     return Numbers(finite, text.set(finite.is_not_null(), None), notation)
 
 
-def share_of_numbers(column: pl.Series) -> float:
+def share_of_numbers(column: pl.Series, decimal: str = "") -> float:
     """Tell which share of the cells that are not missing holds a finite number (0 where all are missing).
 
     Where commas leave open what they are, either reading counts: the column is one of numbers all the same.
@@ -117,5 +119,6 @@ def share_of_numbers(column: pl.Series) -> float:
     if column.dtype.is_numeric():
         return 1.0 if column.count() else 0.0
     filled = present(column).drop_nulls()
-    numbers = _finite(_floats(_with_points(filled, _notation(filled) or "1,234.5")), filled)
+    notation = STATED[decimal] if decimal else _notation(filled) or "1,234.5"
+    numbers = _finite(_floats(_with_points(filled, notation)), filled)
     return numbers.y.count() / len(filled) if len(filled) else 0.0

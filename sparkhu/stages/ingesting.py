@@ -8,7 +8,7 @@ from typing import Any
 from sparkhu import ledger
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.shards import write_manifest, write_shard
-from sparkhu.sources import Roles, SourceOptions, read_source
+from sparkhu.sources import Roles, SourceOptions, read_source, redacted
 from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
 
 
@@ -23,7 +23,7 @@ def ingest_source(
     """Read a source, sort it by series and time, and write it as shards of whole series.
 
     Args:
-        source: File, folder, glob or URI.
+        source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
         options: What is known of the source; the rest is found from it and said.
         out: Folder of the new dataset.
         max_failed_share: Largest share of failed series that the run goes on with.
@@ -35,7 +35,7 @@ def ingest_source(
     Raises:
         InputError: The source cannot be read, or what it holds cannot be told safely.
     """
-    params: dict[str, Any] = {"source": source, **asdict(options), "max_failed_share": max_failed_share}
+    params: dict[str, Any] = {"source": redacted(source), **asdict(options), "max_failed_share": max_failed_share}
     with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
         raw = read_source(source, options)
         for message in raw.notes:

@@ -56,7 +56,7 @@ def test_commas_that_could_separate_thousands_are_refused_aloud(cells, example):
         parse_numbers(pl.Series("load", cells))
     assert str(caught.value) == (
         f"column 'load': the comma in '{example}' could be a decimal point or separate thousands, and no other value "
-        "of the column tells which. Write the numbers with a decimal point, or without separators."
+        "of the column tells which. Say which sign is the decimal one with --decimal . or --decimal ,"
     )
 
 
