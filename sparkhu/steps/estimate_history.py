@@ -3,9 +3,19 @@
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.frame import TIME
 
 REMEMBERED = 5
-PAST_COLUMNS = ("unique_id", "estimated_at", "version", "estimate", "estimate_label", "decision", "period_label")
+ESTIMATES: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "estimated_at": TIME,
+    "version": pl.Int64(),
+    "estimate": pl.String(),
+    "estimate_label": pl.String(),
+    "decision": pl.String(),
+    "period_label": pl.String(),
+}
+PAST_COLUMNS = tuple(ESTIMATES)
 
 
 def decide(estimates: pl.DataFrame, past: pl.DataFrame | None, stated: str | None = None) -> pl.DataFrame:
@@ -18,7 +28,7 @@ def decide(estimates: pl.DataFrame, past: pl.DataFrame | None, stated: str | Non
 
     Args:
         estimates: `unique_id`, `estimated_at`, `estimate`, `estimate_label`, one row a series.
-        past: Profiles of earlier runs, any number of rows a series; None on the first run.
+        past: Estimates (or profiles) of earlier runs, any number of rows a series; None on the first run.
         stated: Label of a period that is given: every series is regular with it, whatever the estimates say.
 
     Returns:
@@ -54,16 +64,48 @@ def decide(estimates: pl.DataFrame, past: pl.DataFrame | None, stated: str | Non
     )
 
 
+def remembered(profile: pl.DataFrame, past: pl.DataFrame | None) -> pl.DataFrame:
+    """Put the new estimates behind the earlier ones that they were decided with: what the next run is to be given.
+
+    Args:
+        profile: The new estimates with their decisions, one row a series.
+        past: Estimates of earlier runs, as `decide` takes them.
+
+    Returns:
+        `ESTIMATES`, per series the five latest, oldest first.
+
+    Raises:
+        InputError: `past` lacks a column.
+    """
+    new = profile.select(PAST_COLUMNS).cast(pl.Schema(ESTIMATES))
+    both = pl.concat([_earlier(new, past), new]).sort("unique_id", "version")
+    return both.group_by("unique_id", maintain_order=True).tail(REMEMBERED)
+
+
+def changes(estimates: pl.DataFrame) -> pl.DataFrame:
+    """Find the series whose newest decision or period differs from the one before.
+
+    Args:
+        estimates: As `remembered` gives them.
+
+    Returns:
+        `unique_id`, `before`, `after`: the period such as `1h`, or `irregular` or `no decision`, sorted by series.
+    """
+    way = pl.coalesce("period_label", pl.col("decision").str.replace("_", " "))
+    ways = estimates.with_columns(after=way).with_columns(before=pl.col("after").shift().over("unique_id"))
+    newest = ways.group_by("unique_id", maintain_order=True).last()
+    return newest.filter(pl.col("before") != pl.col("after")).select("unique_id", "before", "after")
+
+
 def _earlier(estimates: pl.DataFrame, past: pl.DataFrame | None) -> pl.DataFrame:
-    types = {"estimated_at": estimates.schema["estimated_at"], "version": pl.Int64()}
     if past is None:
-        return pl.DataFrame(schema={name: types.get(name, pl.String()) for name in PAST_COLUMNS})
+        return pl.DataFrame(schema=ESTIMATES)
     missing = [name for name in PAST_COLUMNS if name not in past.columns]
     if missing:
-        raise InputError(f"past lacks the columns {', '.join(missing)}; give profiles of earlier runs")
+        raise InputError(f"past lacks the columns {', '.join(missing)}; give the estimates of an earlier run")
     now = estimates.select("unique_id", now="estimated_at")
     known = past.select(PAST_COLUMNS).join(now, on="unique_id").filter(pl.col("estimated_at") < pl.col("now"))
-    return known.select(PAST_COLUMNS).sort("unique_id", "version")
+    return known.select(PAST_COLUMNS).cast(pl.Schema(ESTIMATES)).sort("unique_id", "version")
 
 
 def _majority(votes: pl.DataFrame, value: str, standing: str, name: str) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.splits import parse_split, split_times
-from sparkhu.steps.estimate_history import decide
+from sparkhu.steps.estimate_history import decide, remembered
 from sparkhu.steps.period_estimates import LEAST_POINTS, estimate
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.series_gaps import SeriesGaps
@@ -103,7 +103,7 @@ def detect_regularity(
 
     Args:
         observations: Rows of the shard.
-        past: Profiles of earlier runs over these series, any number a series.
+        past: Estimates (or profiles) of earlier runs over these series, any number a series; None on a first run.
         zone: Where days begin and months end.
         split: Training, validation and test part: shares of each series, or numbers of its rows.
         period: Period of every series, which makes all of them regular; empty: found from the data.
@@ -111,14 +111,16 @@ def detect_regularity(
 
     Returns:
         `profile`, one row a series (`PROFILE_SCHEMA`). `period_error` and `share_explained` measure the period decided
-        on; `month_day` is the day of the month that calendar steps aim at. In the ledger series without a decision
-        are `skipped` (they go the irregular way) and `changed` is 1 where decision or period differ from before.
+        on; `month_day` is the day of the month that calendar steps aim at. `estimates`: the five latest estimates of
+        each series, the new one last, for the next run's `past`. In the ledger series without a decision are `skipped`
+        (they go the irregular way) and `changed` is 1 where decision or period differ from before.
 
     Raises:
         InputError: A parameter or a column cannot be used.
     """
     check_regularity(zone=zone, split=split, period=period, season_length=season_length)
     check_frame(observations, "unique_id", "ds", "y")
+    observations = observations.select("unique_id", "ds", "y")
     gaps = SeriesGaps.of(observations)
     stated = Period.parse(period, zone).label if period else None
     decided = decide(estimate(observations, gaps, zone), past, stated)
@@ -126,7 +128,8 @@ def detect_regularity(
     borders = split_times(observations, split)
     profile = profile.join(borders, on="unique_id", how="left", maintain_order="left")
     profile = profile.select(PROFILE_SCHEMA.keys()).cast(pl.Schema(PROFILE_SCHEMA))
-    return StepResult({"profile": profile}, _ledger(profile), _counts(profile))
+    frames = {"profile": profile, "estimates": remembered(profile, past)}
+    return StepResult(frames, _ledger(profile), _counts(profile))
 
 
 def split_by_regularity(observations: pl.DataFrame, profile: pl.DataFrame) -> StepResult:

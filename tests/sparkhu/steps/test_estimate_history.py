@@ -10,6 +10,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
+from sparkhu.steps.estimate_history import ESTIMATES, changes
 from sparkhu.steps.regularity import detect_regularity
 
 HOUR = 3_600_000_000
@@ -90,7 +91,7 @@ def test_the_same_interval_run_twice_gives_the_same_profile() -> None:
 def test_a_past_without_its_columns_is_refused() -> None:
     frame = frame_of(a=np.arange(9) * HOUR)
     with pytest.raises(
-        InputError, match=r"past lacks the columns version, estimate_label; give profiles of earlier runs"
+        InputError, match=r"past lacks the columns version, estimate_label; give the estimates of an earlier run"
     ):
         detect_regularity(frame, detect_regularity(frame).frames["profile"].drop("version", "estimate_label"))
 
@@ -119,3 +120,54 @@ def test_a_period_carried_over_is_measured_on_the_new_points() -> None:
         HOUR,
     )
     assert (row["share_explained"], row["period_error"]) == (0.75, pytest.approx(0.6 / 8))
+
+
+def test_hand_worked_estimates_that_the_next_run_is_given() -> None:
+    # Six runs: the first is forgotten, versions 2 to 6 stay; the last run's decision is regular still, by 3 of 5 votes.
+    past, kept = None, None
+    for number, hours in enumerate([HOURLY] * 4 + [RANDOM] * 2):
+        times = (np.asarray(list(hours)) * HOUR).astype(np.int64) + number * 40 * DAY
+        kept = detect_regularity(frame_of(a=times), past).frames["estimates"]
+        past = kept
+    assert kept is not None
+    assert dict(kept.schema) == ESTIMATES
+    assert kept.select("version", "estimate", "decision", "period_label").rows() == [
+        *((version, "regular", "regular", "1h") for version in (2, 3, 4)),
+        *((version, "irregular", "regular", "1h") for version in (5, 6)),
+    ]
+    assert changes(kept).rows() == []
+
+
+def test_estimates_remembered_decide_as_all_profiles_do() -> None:
+    grids = [HOURLY, HOURLY, RANDOM, TWO_HOURLY, SHORT, RANDOM, RANDOM, TWO_HOURLY]
+    past = None
+    for number, (hours, row) in enumerate(zip(grids, runs(*grids), strict=True)):
+        times = (np.asarray(list(hours)) * HOUR).astype(np.int64) + number * 40 * DAY
+        frames = detect_regularity(frame_of(a=times), past).frames
+        past = frames["estimates"]
+        assert past.height == min(number + 1, 5)
+        assert frames["profile"].row(0, named=True) == row
+        assert changes(past).height == row["changed"]
+
+
+def test_hand_worked_changes_name_what_was_and_what_is() -> None:
+    def estimate(name: str, version: int, decision: str, label: str | None) -> tuple[Any, ...]:
+        return name, None, version, decision, label, decision, label
+
+    rows = [
+        *(estimate("a", 1, "regular", "1h"), estimate("a", 2, "irregular", None)),  # 1h -> irregular
+        *(estimate("b", 1, "regular", "1h"), estimate("b", 2, "regular", "2h")),  # 1h -> 2h
+        *(estimate("c", 1, "irregular", None), estimate("c", 2, "irregular", None)),  # as before
+        estimate("d", 1, "no_decision", None),  # nothing before
+        *(estimate("e", 7, "no_decision", None), estimate("e", 8, "regular", "1d"), estimate("e", 9, "regular", "1d")),
+    ]
+    frame = pl.DataFrame(rows, schema=ESTIMATES, orient="row")
+    assert changes(frame).rows() == [("a", "1h", "irregular"), ("b", "1h", "2h")]
+    assert changes(frame.filter(pl.col("version") < 9)).rows()[2:] == [("e", "no decision", "1d")]
+
+
+def test_a_series_that_was_not_there_has_one_estimate_and_a_rerun_replaces_its_own() -> None:
+    times = np.asarray(list(HOURLY)) * HOUR
+    first = detect_regularity(frame_of(a=times)).frames["estimates"]
+    both = detect_regularity(frame_of(a=times, b=times + DAY), first).frames["estimates"]
+    assert both.select("unique_id", "version").rows() == [("a", 1), ("b", 1)]
