@@ -104,10 +104,17 @@ def strengths(values: Floats, season_length: int) -> Strengths:
         return Strengths(None, None)
     parts = STL(_scaled(values), period=season_length).fit()
     varies = float(np.var(parts.observed))
-    return Strengths(_strength(parts.trend, parts.resid, varies), _strength(parts.seasonal, parts.resid, varies))
+    return Strengths(strength(parts.trend, parts.resid, varies), strength(parts.seasonal, parts.resid, varies))
 
 
-def _strength(part: Floats, remainder: Floats, varies: float) -> float:
+def strength(part: Floats, remainder: Floats, varies: float) -> float:
+    """Measure how much of what is left beside the other parts is `part`: max(0, 1 − Var(R)/Var(part + R)), 0 to 1.
+
+    Args:
+        part: Trend or season.
+        remainder: The remainder R, as many values.
+        varies: Variance of the whole series; a part that vanishes against it has strength 0.
+    """
     whole = float(np.var(part + remainder))
     if whole <= _VANISHING * varies:
         return 0.0

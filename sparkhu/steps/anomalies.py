@@ -1,0 +1,242 @@
+"""Residual anomalies: observed points whose remainder lies beyond limits fitted on the training part.
+
+| limits | centre | scale |
+| --- | --- | --- |
+| `mad` | median | 1.4826 · median absolute deviation from it, the standard deviation of normal remainders |
+| `sigma` | mean | standard deviation (n − 1) |
+| `given` | the middle of `low` and `high` | half their distance; where one is given: that limit, and 1 |
+
+A point is an anomaly where its remainder lies strictly outside `[centre − width · scale, centre + width · scale]`, or
+the limits that are given. What is judged is the observed value: where a step has replaced it (an outlier, say), the
+remainder is what the observed value leaves beside trend and season. A filled point is none, and fits no limit.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME, accepts_pandas, check_frame
+from sparkhu.ledger import entries
+from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Segments, check_table
+
+Limits = Literal["mad", "sigma", "given"]
+LIMITS: tuple[Limits, ...] = get_args(Limits)
+NORMAL = 1.4826
+"""Standard deviation of a normal distribution, in median absolute deviations."""
+NORMAL_MEAN = 1.2533
+"""The same in mean absolute deviations."""
+LEAST_POINTS = 10
+"""Limits are fitted on no fewer points."""
+ROUNDING = 1e-12
+"""A scale below this share of the largest value is rounding: the remainder does not vary."""
+LIMITS_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "center": pl.Float64(),
+    "scale": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "fitted_from": TIME,
+    "fitted_until": TIME,
+}
+UNFITTED = "no limits: fewer than 10 remainders in the training part, or they do not vary"
+
+
+def check_anomalies(*, limits: str, width: float, low: float | None = None, high: float | None = None) -> None:
+    """Check the parameters of the step.
+
+    Raises:
+        InputError: `limits` is unknown, `width` is no number above 0, or `low` and `high` are missing, contradict each
+            other, or stand beside limits that are fitted.
+    """
+    if limits not in LIMITS:
+        raise InputError(f"limits must be one of {', '.join(LIMITS)}, got '{limits}'.")
+    if not 0 < width < float("inf"):
+        raise InputError(f"width must be a number of deviations above 0, got {width}. Usual is 3.")
+    if limits == "given":
+        if low is None and high is None:
+            raise InputError("limits are given but low and high are missing. Give one of them, or both.")
+        if low is not None and high is not None and not low < high:
+            raise InputError(f"low must lie below high, got low {low} and high {high}.")
+    elif low is not None or high is not None:
+        raise InputError(f"low and high need limits 'given', got limits '{limits}'. Leave them out, or set limits.")
+
+
+@accepts_pandas
+def residual_limits(
+    frame: pl.DataFrame,
+    method: Literal["mad", "sigma"] = "mad",
+    width: float = 3.0,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> pl.DataFrame:
+    """Fit the limits of each series' remainder over the interval `[start, end)`.
+
+    Where more than half of the remainders are equal, so that the median absolute deviation is 0, the scale of `mad` is
+    1.2533 mean absolute deviations instead (B. Iglewicz and D. Hoaglin, *How to Detect and Handle Outliers*, 1993).
+
+    Args:
+        frame: Decomposed frame with `resid`; filled rows (`fill_strategy`) and nulls are left out. Where it has `y_raw`
+            and `trend`, the remainder of the observed value counts.
+        method: `mad` or `sigma`, see above.
+        width: Distance of the limits from the centre, in scales.
+        start: First instant of the interval (with a zone); none means from the beginning.
+        end: The instant the interval ends before; none means to the end.
+
+    Returns:
+        `unique_id`, `center`, `scale`, `low`, `high` in the unit of `y`, and `fitted_from`, `fitted_until`, the first
+        and last instant that they are fitted on. Null for a series of fewer than 10 remainders, and for one whose
+        remainder does not vary beyond rounding.
+
+    Raises:
+        InputError: A column is missing, or a parameter cannot be used.
+
+    Example:
+        >>> flag_residuals(frame, residual_limits(frame, "sigma", end=datetime(2024, 6, 1, tzinfo=UTC)))
+    """
+    check_anomalies(limits=method, width=width)
+    check_frame(frame, "unique_id", "ds", "resid")
+    inside = pl.lit(value=True)
+    if start is not None:
+        inside &= pl.col("ds") >= pl.lit(start).cast(TIME)
+    if end is not None:
+        inside &= pl.col("ds") < pl.lit(end).cast(TIME)
+    return _fitted(frame, inside, method, width)
+
+
+def _fitted(frame: pl.DataFrame, inside: pl.Expr, method: str, width: float) -> pl.DataFrame:
+    """Fit limits on the rows that are `inside`."""
+    observed = pl.col("fill_strategy").is_null() if "fill_strategy" in frame.columns else pl.lit(value=True)
+    rows = frame.with_columns(remainder=pl.when(inside & observed).then(observed_remainder(frame)))
+    value = pl.col("remainder")
+    size = pl.max_horizontal(*(pl.col(name).abs() for name in ("resid", "trend", "seasonal") if name in frame.columns))
+    center = value.median() if method == "mad" else value.mean()
+    deviation = (value - center).abs()
+    median = deviation.median()
+    robust = pl.when(median > ROUNDING * size.max()).then(NORMAL * median).otherwise(NORMAL_MEAN * deviation.mean())
+    table = rows.group_by("unique_id", maintain_order=True).agg(
+        center=center,
+        scale=robust if method == "mad" else value.std(),
+        points=value.count(),
+        size=size.max(),
+        fitted_from=pl.col("ds").filter(value.is_not_null()).min(),
+        fitted_until=pl.col("ds").filter(value.is_not_null()).max(),
+    )
+    usable = (pl.col("points") >= LEAST_POINTS) & (pl.col("scale") > ROUNDING * pl.col("size"))
+    return (
+        table.with_columns(
+            low=pl.col("center") - width * pl.col("scale"), high=pl.col("center") + width * pl.col("scale")
+        )
+        .with_columns(pl.when(usable).then(pl.exclude("unique_id")))
+        .select(LIMITS_SCHEMA.keys())
+        .cast(LIMITS_SCHEMA)  # type: ignore[arg-type]
+    )
+
+
+def observed_remainder(frame: pl.DataFrame) -> pl.Expr:
+    """Give what the observed value leaves beside trend and season: null where nothing was observed.
+
+    It is `resid`, but where a step has put another value in the place of the observed one, `y_raw`.
+    """
+    if not {"y_raw", "y", "trend", "seasonal"} <= set(frame.columns):
+        return pl.col("resid")
+    untouched = pl.col("y_raw") == pl.col("y")
+    own = pl.col("y_raw") - pl.col("trend") - pl.col("seasonal").fill_null(0.0)
+    return pl.when(untouched).then("resid").otherwise(own)
+
+
+@accepts_pandas
+def flag_residuals(frame: pl.DataFrame, limits: Any) -> pl.DataFrame:
+    """Flag the points whose remainder lies strictly outside the limits of their series.
+
+    Args:
+        frame: Decomposed frame, as `residual_limits` takes.
+        limits: Frame `unique_id`, `center`, `scale`, `low`, `high` in the unit of `y`, fitted on any interval or given;
+            a null limit is none.
+
+    Returns:
+        The frame with `anomaly_score`, the distance of the remainder from the centre in scales (null without
+        remainder or limits), and `is_anomaly`, never null.
+
+    Raises:
+        InputError: A column is missing, or `limits` holds a series twice.
+
+    Example:
+        >>> flag_residuals(frame, residual_limits(frame, "mad", 6.0)).filter("is_anomaly")
+    """
+    check_frame(frame, "unique_id", "resid")
+    table = limits if isinstance(limits, pl.DataFrame) else pl.from_pandas(limits)
+    check_table(table, "center", "scale", "low", "high")
+    own = table.select("unique_id", __center="center", __scale="scale", __low="low", __high="high")
+    remainder = pl.col("__remainder")
+    outside = (remainder < pl.col("__low")).fill_null(value=False) | (remainder > pl.col("__high")).fill_null(
+        value=False
+    )
+    return (
+        frame.with_columns(__remainder=observed_remainder(frame))
+        .join(own, on="unique_id", how="left", maintain_order="left")
+        .with_columns(anomaly_score=(remainder - pl.col("__center")).abs() / pl.col("__scale"), is_anomaly=outside)
+        .drop("__remainder", "__center", "__scale", "__low", "__high")
+    )
+
+
+def flag_anomalies(
+    observations: pl.DataFrame,
+    profile: pl.DataFrame,
+    *,
+    limits: Limits = "mad",
+    width: float = 3.0,
+    low: float | None = None,
+    high: float | None = None,
+) -> StepResult:
+    """Flag the residual anomalies of a shard by limits fitted on each series' training part.
+
+    Args:
+        observations: Decomposed rows of the shard: `y`, `y_raw`, `trend`, `seasonal`, `resid`.
+        profile: One row a series with `train_end`.
+        limits: `mad`, `sigma` or `given`, see above.
+        width: Distance of fitted limits from the centre, in scales.
+        low: Lower limit of every series, in the unit of `y`, where limits are given.
+        high: Upper limit, likewise.
+
+    Returns:
+        `anomalies`: columns `anomaly_score` and `is_anomaly`, aligned with the rows; `limits`: one row a series. The
+        ledger counts `anomalies` and the points `judged`; a series without limits is `skipped` in it.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+    """
+    check_anomalies(limits=limits, width=width, low=low, high=high)
+    check_frame(observations, "unique_id", "ds", "y", "y_raw", "trend", "seasonal", "resid")
+    owner = Segments.of(observations)
+    if limits == "given":
+        table = _given(owner.ids, low, high)
+    else:
+        ends = owner.align(profile, "train_end").rename({"train_end": "__end"})
+        rows = observations.join(ends, on="unique_id", how="left", maintain_order="left")
+        table = _fitted(rows, (pl.col("ds") < pl.col("__end")).fill_null(value=True), limits, width)
+    flagged = flag_residuals(observations, table).select("unique_id", "anomaly_score", "is_anomaly")
+    return StepResult({"anomalies": flagged.drop("unique_id"), "limits": table}, _ledger(owner, flagged, table))
+
+
+def _given(ids: pl.Series, low: float | None, high: float | None) -> pl.DataFrame:
+    """Give every series the same limits."""
+    if low is not None and high is not None:
+        center, scale = (low + high) / 2, (high - low) / 2
+    else:
+        center, scale = (low if low is not None else high or 0.0), 1.0
+    limits = {"center": center, "scale": scale, "low": low, "high": high, "fitted_from": None, "fitted_until": None}
+    columns = [pl.lit(value, dtype=LIMITS_SCHEMA[name]).alias(name) for name, value in limits.items()]
+    return pl.DataFrame({"unique_id": ids}, schema={"unique_id": pl.String}).with_columns(columns)
+
+
+def _ledger(owner: Segments, flagged: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+    unfitted = limits["scale"].is_null()
+    status = pl.select(pl.when(unfitted).then(pl.lit("skipped")).otherwise(pl.lit("ok"))).to_series()
+    reason = pl.select(pl.when(unfitted).then(pl.lit(UNFITTED))).to_series()
+    counts = {"anomalies": flagged["is_anomaly"], "judged": flagged["anomaly_score"].is_not_null()}
+    sums = {name: pl.Series(owner.sum_ints(rows.to_numpy())) for name, rows in counts.items()}
+    return entries(owner.ids, status=status, reason=reason, counts=sums)

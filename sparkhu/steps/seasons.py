@@ -1,0 +1,95 @@
+"""Which seasons a series is decomposed by: stated, from the calendar, or detected.
+
+1. Seasons that are stated hold for every series.
+2. Else the season of the series' profile is the first one: the user's, or the calendar's (hour 24, day 7, week 52,
+   month 12, quarter 4, business day 5; from a second to below an hour by the day). Where it is the calendar's, the
+   next cycle of the calendar follows: the week for periods from a second to below a day (hour 24 and 168, five minutes
+   288 and 2016), the year for whole days up to below a week (day 7 and 365).
+3. Of these a season stays that has at least two points, and of which at least two fit into the points decomposed.
+4. Where none stays, and none was stated, a season is detected: the lag at which the autocorrelation of the points
+   around their straight line is highest, if that is a peak of at least 0.3 and twice the lag fits into the points.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkhu.errors import InputError
+from sparkhu.periods import SECOND_US, WEEK_US, YEAR_US, Period
+from sparkhu.steps.dynamics import acf_peaks, autocorrelation
+from sparkhu.zones import DAY_US
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_CORRELATION = 0.3
+"""A season that is detected correlates at least so much with the one before it."""
+
+
+def check_seasons(seasons: Sequence[int]) -> None:
+    """Check seasons that are stated.
+
+    Raises:
+        InputError: One has fewer than two points, or one stands twice.
+    """
+    short = [season for season in seasons if season < 2]
+    if short:
+        raise InputError(f"seasons must have 2 points or more, got {short[0]}. Leave it out, or give none at all.")
+    if len(set(seasons)) < len(seasons):
+        raise InputError(f"seasons must differ from each other, got {', '.join(map(str, seasons))}.")
+
+
+def calendar_seasons(label: str | None, season_length: int | None, zone: str = "UTC") -> tuple[int, ...]:
+    """List the seasons that the profile of a series suggests, ascending.
+
+    Args:
+        label: Label of the period, such as 1h; None where the series has none.
+        season_length: Points in the season of the profile; None or below 2: it has none.
+        zone: Where days begin.
+
+    Returns:
+        Points in each season: none, one or two.
+
+    Example:
+        >>> calendar_seasons("1h", 24), calendar_seasons("1h", 12), calendar_seasons("1mo", 12)
+        ((24, 168), (12,), (12,))
+    """
+    if season_length is None or season_length < 2:
+        return ()
+    period = Period.parse(label, zone) if label is not None else None
+    if period is None or period.microseconds is None or period.season_length() != season_length:
+        return (season_length,)
+    length = period.microseconds
+    if SECOND_US <= length < DAY_US:
+        longer = round(WEEK_US / length)
+    elif DAY_US <= length < WEEK_US and length % DAY_US == 0:
+        longer = round(YEAR_US / length)
+    else:
+        return (season_length,)
+    return season_length, longer
+
+
+def fitting(seasons: Sequence[int], count: int) -> tuple[int, ...]:
+    """Keep the seasons of which at least two fit into `count` points, ascending."""
+    return tuple(sorted(season for season in seasons if 2 <= season <= count // 2))
+
+
+def detect_season(values: Floats) -> int | None:
+    """Detect the season of a series without a missing value: see the rules above; None where it shows none.
+
+    Example:
+        >>> detect_season(np.tile([0.0, 1.0, 5.0, 1.0], 8))
+        4
+    """
+    count = len(values)
+    if count < 4:
+        return None
+    rows = np.arange(count) - (count - 1) / 2
+    centred = values - values.mean()
+    rest = centred - rows * (float(rows @ centred) / float(rows @ rows))
+    if np.abs(rest).max() <= 1e-9 * np.abs(values).max():
+        return None
+    peaks = acf_peaks(rest)
+    if not peaks or 2 * peaks[0] > count:
+        return None
+    return peaks[0] if autocorrelation(rest)[peaks[0]] >= LEAST_CORRELATION else None
