@@ -86,6 +86,7 @@ class Catalogue(Section):
     table: str = Field("", description="Table of a database to read the metadata from.")
     query: str = Field("", description="SQL query to read, instead of a table.")
     id: str = Field("", description="Column of the series' names.")
+    encoding: str = Field("", description="Encoding of a text file, such as cp949.")
     name: str = Field("", description="What the catalogue keeps the metadata under; empty: the source's address.")
 
 

@@ -9,6 +9,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def validate(
     raw: Input[Dataset],
+    metadata: Input[Dataset],
     observations: Output[Dataset],
     quarantine: Output[Dataset],
     start: str = "",
@@ -19,26 +20,23 @@ def validate(
 
     Args:
         raw: Rows as they were read.
-        observations: Rows that can be used.
+        metadata: Valid range and alert levels of the series.
+        observations: Rows that can be used, each marked where its value is at an alert level.
         quarantine: Refused rows, each with its reason.
         start: First instant of the run's interval; empty: no bound.
         end: First instant after the run's interval; empty: no bound.
         zone: Time zone of `start` and `end` where they name none.
     """
-    from sparkhu.execution import run_step
-    from sparkhu.steps.validation import validate as step
+    from sparkhu.stages.validating import validate_rows
 
     observations.metadata.update(
-        run_step(
-            step,
-            name="validate",
-            inputs={
-                "observations": raw.path,
-            },
-            outputs={
-                "observations": (observations.path, "rows"),
-                "quarantine": (quarantine.path, "series"),
-            },
-            params={"start": start, "end": end, "zone": zone},
+        validate_rows(
+            raw=raw.path,
+            known=metadata.path,
+            observations=observations.path,
+            quarantine=quarantine.path,
+            start=start,
+            end=end,
+            zone=zone,
         )
     )
