@@ -17,7 +17,7 @@ def column_of(name: str, values: Sequence[Any]) -> pl.Series:
     """Make a column of one type out of Python values; null where a value is `None`.
 
     Whole numbers stay whole, other numbers (`Decimal` too) become float64, times get microseconds (UTC where they have
-    a zone). What mixes kinds, or is of another kind, becomes text.
+    a zone). What mixes kinds, or is of another kind, becomes text; lists and mappings become JSON.
 
     Example:
         >>> column_of("y", [Decimal("1.5"), None, 2]).to_list()

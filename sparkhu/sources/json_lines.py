@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -38,43 +38,46 @@ def parse_json_lines(data: bytes, name: str, notes: list[str]) -> pl.DataFrame:
     if data.lstrip()[:1] == b"[":
         raise InputError(f"'{name}' is one JSON list. Give JSON lines, an object a line: jq -c '.[]' FILE writes them.")
     lines = pl.Series("line", [data.decode().rstrip()]).str.split("\n").explode().str.strip_chars()
-    filled = (lines != "").arg_true()
-    frame = _read(data, len(filled))
+    whole = lines.str.starts_with("{") & lines.str.ends_with("}")
+    frame = _read(lines.filter(whole))
     if frame is None:
-        frame = _read_line_by_line(lines.gather(filled), name, notes)
+        frame, whole = _read_line_by_line(lines)
+    if not frame.width:
+        raise InputError(f"no line of '{name}' is a JSON object such as {{\"time\": …}}; its first is: {lines[0][:80]}")
     frame = _flat(frame, name, notes)
-    if len(filled) == len(lines):
+    if whole.all():
         return frame
-    rows = pl.DataFrame({"__line__": filled}).hstack(frame)
-    every = pl.DataFrame({"__line__": pl.int_range(len(lines), eager=True, dtype=pl.UInt32)})
-    return every.join(rows, on="__line__", how="left", maintain_order="left").drop("__line__")
+    frame = _spread(frame, whole)
+    broken = ~whole & (lines != "")
+    if not broken.any():
+        return frame
+    notes.append(f"{broken.sum()} lines of '{name}' are no JSON objects and are refused")
+    return frame.with_columns(lines.set(~broken, None).alias(BROKEN))
 
 
-def _read(data: bytes, rows: int) -> pl.DataFrame | None:
+def _read(lines: pl.Series) -> pl.DataFrame | None:
     """Read with Polars; null where a line is broken or a key mixes kinds."""
     try:
-        frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+        frame = pl.read_ndjson(io.BytesIO(lines.str.join("\n")[0].encode()), infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError):
         return None
-    return frame if frame.height == rows else None
+    return frame if frame.height == len(lines) else None
 
 
-def _read_line_by_line(lines: pl.Series, name: str, notes: list[str]) -> pl.DataFrame:
-    """Read each line on its own, so that a broken one costs only itself."""
+def _read_line_by_line(lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Read each line on its own, so that a broken one costs only itself; give the objects and which lines they are."""
     objects = [_object(line) for line in lines]
-    keys = list(dict.fromkeys(key for each in objects if each is not None for key in each))
-    broken = sum(each is None for each in objects)
-    if broken == len(objects) or not keys:
-        raise InputError(f"no line of '{name}' is a JSON object such as {{\"time\": …}}; its first is: {lines[0][:80]}")
-    cells = {key: [None if each is None else each.get(key) for each in objects] for key in keys}
-    lists = [key for key, values in cells.items() if any(isinstance(value, list) for value in values)]
-    _say_lists(lists, name, notes)
-    columns = [column_of(key, values) for key, values in cells.items() if key not in lists]
-    if not broken:
-        return pl.DataFrame(columns)
-    notes.append(f"{broken} lines of '{name}' are no JSON objects and are refused")
-    texts = [line if each is None else None for line, each in zip(lines, objects, strict=True)]
-    return pl.DataFrame([*columns, pl.Series(BROKEN, texts, dtype=pl.String())])
+    found = [each for each in objects if each is not None]
+    keys = dict.fromkeys(key for each in found for key in each)
+    columns = [column_of(key, [each.get(key) for each in found]) for key in keys]
+    return pl.DataFrame(columns), pl.Series([each is not None for each in objects], dtype=pl.Boolean())
+
+
+def _spread(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Put rows where `rows` is true, and rows of nulls elsewhere."""
+    known = frame.with_columns(rows.arg_true().alias("__line__"))
+    every = pl.DataFrame({"__line__": pl.int_range(len(rows), eager=True, dtype=pl.UInt32)})
+    return every.join(known, on="__line__", how="left", maintain_order="left").drop("__line__")
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -107,10 +110,6 @@ def _flat(frame: pl.DataFrame, name: str, notes: list[str]) -> pl.DataFrame:
             frame = frame.drop(column).hstack(inner)
         nested = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
     lists = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
-    _say_lists(lists, name, notes)
+    if lists:
+        notes.append(f"'{name}' has lists under {', '.join(lists[:SHOWN])}, which are left out")
     return frame.drop(lists).with_columns(pl.col(pl.Null).cast(pl.String))
-
-
-def _say_lists(keys: Sequence[str], name: str, notes: list[str]) -> None:
-    if keys:
-        notes.append(f"'{name}' has lists under {', '.join(keys[:SHOWN])}, which are left out")
