@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
+from sparkhu.execution import recorded
 from sparkhu.frame import SCHEMA
 from sparkhu.lineage import read_trail
-from sparkhu.shards import new_folder, open_dataset, write_manifest, write_shard
+from sparkhu.shards import open_dataset, write_manifest, write_shard
 from sparkhu.stages.detecting import detect_periods, read_estimates
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -26,7 +27,7 @@ RANDOM = [0, 1, 3.7, 9.1, 11.3, 17.9, 18.2, 25.5]
 
 
 def observations(folder: Path, *shards: pl.DataFrame) -> Path:
-    with new_folder(folder) as (draft,):
+    with recorded("made", inputs=[], outputs=[folder]) as (_, (draft,)):
         written = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(shards)]
         write_manifest(draft, "rows", written)
     return folder
@@ -43,10 +44,7 @@ def detect(folder: Path, *shards: pl.DataFrame, past: Path | str = "") -> tuple[
 
 def test_a_second_run_counts_the_estimates_of_the_first_and_says_what_changed(tmp_path: Path) -> None:
     names = [f"s{number}" for number in range(7)]
-    first = [
-        pl.concat([grid(name, RANDOM) for name in names[:4]]),
-        pl.concat([grid(name, RANDOM) for name in names[4:]]),
-    ]
+    first = [pl.concat([grid(name, RANDOM) for name in some]) for some in (names[:4], names[4:])]
     found, notes = detect(tmp_path / "one", *first)
     assert found["version"].to_list() == [1] * 7
     assert notes == []
