@@ -29,6 +29,8 @@ SHOWN = 24
 READINGS = 3
 LEAST_FIT = 0.5
 FEW_ZEROS = 0.2
+CONTROLS = rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]"
+MOST_CONTROLS = 0.01
 
 
 class Text(NamedTuple):
@@ -111,6 +113,11 @@ def _way_out(data: bytes, offset: int) -> str:
 def _readings(data: bytes, offset: int) -> list[tuple[str, str]]:
     """Show the line of `offset` in the encodings that turn the bytes above ASCII into letters of their script."""
     part = data[:LOOKED_AT] if offset < LOOKED_AT else data[offset - offset % 4 :][:LOOKED_AT]
+    if len(re.findall(CONTROLS, part)) > MOST_CONTROLS * len(part):
+        return []
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", part)]
+    # Letters with accents stand alone among plain ones; scripts of their own come in runs.
+    accents = runs.count(1) > len(runs) / 2
     fits = []
     for encoding, letters in CANDIDATES:
         # The last character may be cut in two.
@@ -119,9 +126,10 @@ def _readings(data: bytes, offset: int) -> list[tuple[str, str]]:
         signs = text if wide else re.sub(r"[\t\r\n -~]", "", text)
         fit = len(re.findall(letters, signs)) / len(signs) if signs else 0.0
         if fit > LEAST_FIT:
-            fits.append((fit, encoding, _snippet(text, wide=wide)))
-    fits.sort(key=lambda each: -each[0])
-    return [(encoding, shown) for _, encoding, shown in fits[:READINGS]]
+            unlikely = (encoding == "cp1252") != accents
+            fits.append((unlikely, -fit, encoding, _snippet(text, wide=wide)))
+    fits.sort(key=lambda each: each[:2])
+    return [(encoding, shown) for *_, encoding, shown in fits[:READINGS]]
 
 
 def _snippet(text: str, *, wide: bool) -> str:
