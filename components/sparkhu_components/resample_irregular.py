@@ -24,7 +24,7 @@ def resample_irregular(
         grid_profile: The profile of each series on its grid.
     """
     from sparkhu.execution import run_step
-    from sparkhu.steps.resampling import resample_irregular as step
+    from sparkhu.steps.irregular_grid import resample_irregular as step
 
     grid.metadata.update(
         run_step(

@@ -12,7 +12,7 @@ from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import join_series
 from sparkhu.steps.outliers import Action, flag_outliers
 from sparkhu.steps.refilling import fill_as_chosen
-from sparkhu.steps.resampling import resample_irregular
+from sparkhu.steps.irregular_grid import resample_irregular
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.frame import CLEAN_SCHEMA, SCHEMA, TIME
-from sparkhu.steps.resampling import resample_irregular, resample_to_median_gap
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.steps.irregular_grid import GRID_SCHEMA, resample_irregular, resample_to_median_gap
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -65,7 +65,7 @@ def test_hand_worked_cells_are_named_by_their_end() -> None:
     assert cells["fill_strategy"].to_list() == [None, None, None, "last", None]
     assert cells["is_outlier"].to_list() == [False] * 5
     assert cells["available_at"].to_list() == cells["ds"].to_list()
-    assert cells.schema == CLEAN_SCHEMA
+    assert cells.schema == GRID_SCHEMA
 
 
 def test_the_grid_ends_with_the_last_whole_cell() -> None:
@@ -268,7 +268,7 @@ def test_a_grid_of_exactly_the_limit_is_made() -> None:
 
 def test_an_empty_shard_gives_typed_empty_frames() -> None:
     result = resample_irregular(at([]), row(1).clear())
-    assert result.frames["observations"].schema == CLEAN_SCHEMA
+    assert result.frames["observations"].schema == GRID_SCHEMA
     assert result.frames["profile"].schema == PROFILE
     assert result.ledger.height == 0
 
@@ -307,3 +307,20 @@ def test_a_median_gap_of_one_microsecond_makes_a_grid() -> None:
     result = resample_irregular(at([0, us, 3 * us]), row(us))
     assert result.frames["observations"]["y"].to_list() == [0.0, 1.0, 1.0, 2.0]
     assert result.ledger["status"].to_list() == ["ok"]
+
+
+def test_hand_worked_alerts_and_the_moment_that_observations_came() -> None:
+    # P = 10. Cells: {0}; (0, 10] holds 3 (an alert) and 7 (came at 15); (10, 20] is empty; (20, 30] holds 21, whose
+    # value is missing, and 29, clipped: known from 90 on, seen at 31.
+    came = [START + m * MINUTE for m in (0, 3, 15, 21, 31, 40)]
+    frame = at([0, 3, 7, 21, 29, 40], [1.0, 2.0, 3.0, None, 5.0, 6.0]).with_columns(
+        available_at=pl.Series([*came[:4], START + 90 * MINUTE, came[5]]),
+        observed_available_at=pl.Series(came).set(pl.Series([False, False, False, True, False, False]), None),
+        is_alert=pl.Series([False, True, False, False, False, False]),
+        volume=pl.lit(1.0),
+    )
+    cells = grid(frame.with_columns(pl.col("available_at", "observed_available_at").cast(TIME)), 10)
+    assert cells["is_alert"].to_list() == [False, True, False, False, False]
+    assert minutes(cells["observed_available_at"]) == [0, 15, None, 31, 40]
+    assert minutes(cells["available_at"]) == [0, 15, 20, 90, 40]
+    assert "volume" not in cells.columns

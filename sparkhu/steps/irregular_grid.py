@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import CLEAN_SCHEMA, accepts_pandas, check_frame
+from sparkhu.frame import CLEAN_SCHEMA, TIME, accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.result import StepResult
@@ -32,6 +32,7 @@ from sparkhu.steps.segmented import (
 )
 
 MAX_GRID_POINTS = 1_000_000
+GRID_SCHEMA: dict[str, pl.DataType] = {**CLEAN_SCHEMA, "is_alert": pl.Boolean(), "observed_available_at": TIME}
 BORDERS = ("train_end", "valid_end", "test_end")
 
 
@@ -71,7 +72,7 @@ def resample_to_median_gap(frame: pl.DataFrame, *, max_grid_points: int = MAX_GR
         max_grid_points: The most points that the grid of one series may have.
 
     Returns:
-        The columns of `CLEAN_SCHEMA`. A series of one row stays as it is.
+        The columns of `GRID_SCHEMA`. A series of one row stays as it is.
 
     Raises:
         InputError: A parameter cannot be used, a column is missing, or a grid would have too many points.
@@ -114,8 +115,10 @@ def resample_irregular(
     Returns:
         `observations`: `ds` the end of each cell; `y` the mean of its known points, in an empty cell the last value
         before it (null before the first); `y_raw` the mean of all its observed points, flagged ones too, else null;
-        `available_at` the cell's end or, if later, when the last point that it used became available; `is_gap`
-        where nothing was observed; `is_outlier` where a point in it was; `fill_strategy` `last` where repeated.
+        `available_at` the cell's end or, if later, when the last point that it used became available, and
+        `observed_available_at` likewise for the observed points as they came; `is_gap` where nothing was observed;
+        `is_outlier` and `is_alert` where a point in it was; `fill_strategy` `last` where repeated. Further columns of
+        the source are left out: a cell is no row of theirs.
         `profile`: the series' profile with the grid's period and number of points, and the borders moved to
         the first grid point at or after them. The ledger counts `rows`, `cells` and the rows `behind` the last cell.
         A series of one row is skipped and stays as it is; one without a median gap fails.
@@ -170,7 +173,13 @@ def _fill_cells(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> pl.DataFram
     observed = _spread(_means(raw, ~np.isnan(raw), first), cell[first], len(stamps), np.nan)
     known_from = _latest(instants(rows["available_at"]), first)
     available = np.maximum(stamps, _spread(known_from, cell[first], len(stamps), NEVER))
-    outlier = _spread(_latest(flag(rows, "is_outlier").astype(np.int64), first), cell[first], len(stamps), 0)
+    came = instants(rows["observed_available_at" if "observed_available_at" in rows.columns else "available_at"])
+    seen_from = _latest(np.where(np.isnan(raw), NEVER, came), first)
+    seen = np.where(np.isnan(observed), NEVER, np.maximum(stamps, _spread(seen_from, cell[first], len(stamps), NEVER)))
+    outlier, alert = (
+        _spread(_latest(flag(rows, name).astype(np.int64), first), cell[first], len(stamps), 0) == 1
+        for name in ("is_outlier", "is_alert")
+    )
     source = previous_true(~np.isnan(values), grid.owner)
     filled = np.isnan(values) & (source != NOWHERE)
     values[filled] = values[source[filled]]
@@ -183,10 +192,12 @@ def _fill_cells(rows: pl.DataFrame, owner: Segments, grid: _Grid) -> pl.DataFram
             "y_raw": pl.Series(observed).fill_nan(None),
             "available_at": times(available),
             "is_gap": np.isnan(observed),
-            "is_outlier": outlier == 1,
+            "is_outlier": outlier,
             "fill_strategy": pl.Series(filled).replace_strict({True: "last", False: None}, return_dtype=pl.String),
+            "is_alert": alert,
+            "observed_available_at": times(seen),
         },
-        schema=CLEAN_SCHEMA,
+        schema=GRID_SCHEMA,
     )
 
 
