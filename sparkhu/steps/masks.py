@@ -9,9 +9,9 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
+from sparkhu.steps.estimates import Masks, Strategy
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import Bools, Floats, Ints
-from sparkhu.steps.strategies import Masks, Strategy
 
 MASKS = 20
 """Masks a series and length; fewer where it has fewer places for them."""
@@ -34,15 +34,14 @@ def seed_of(unique_id: str) -> int:
     return int.from_bytes(blake2b(unique_id.encode(), digest_size=8).digest(), "little")
 
 
-def draw_masks(points: Points, season_length: Ints) -> list[Masks]:
+def draw_masks(points: Points) -> list[Masks]:
     """Draw the masks of every series.
 
     The places where a mask of `m` points fits (known points only, a known point on both sides, all in the training
     part) are cut into 20 equal stretches, and one place is drawn from each; with 20 places or fewer, all are taken.
 
     Args:
-        points: The shard.
-        season_length: Points a season for each series; 0 or 1 means none.
+        points: The shard; a season of 0 or 1 points is none.
 
     Returns:
         Masks by length, each sorted by series; only the lengths that some series is long enough for.
@@ -50,8 +49,8 @@ def draw_masks(points: Points, season_length: Ints) -> list[Masks]:
     known = points.owner.sum_ints(points.sample)
     draws = _uniforms(points)
     wanted = [(m, np.ones(len(known), np.bool_), column) for column, m in enumerate(SHORT_LENGTHS)]
-    seasons = [m for m in np.unique(season_length).tolist() if m > 1 and m not in SHORT_LENGTHS]
-    wanted += [(m, season_length == m, len(SHORT_LENGTHS)) for m in seasons]
+    seasons = [m for m in np.unique(points.season_length).tolist() if m > 1 and m not in SHORT_LENGTHS]
+    wanted += [(m, points.season_length == m, len(SHORT_LENGTHS)) for m in seasons]
     found = []
     for length, series, column in sorted(wanted, key=lambda item: item[0]):
         long_enough = series & (known >= POINTS_PER_MASK * length)
@@ -120,24 +119,23 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     return share
 
 
-def score(points: Points, name: str, strategy: Strategy, season_length: Ints) -> pl.DataFrame:
-    """Measure a strategy on the masks of every series.
+def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
+    """Measure a strategy on the masks of every series, as if there were nothing behind the training part.
 
     Args:
         points: The shard.
         name: The strategy's label in the table.
         strategy: What fills.
-        season_length: Points a season for each series; 0 or 1 means none.
 
     Returns:
         `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of `y`;
         null where the strategy could not fill them all), `points` (hidden points), `weight`; sorted by series.
     """
-    masks = draw_masks(points, season_length)
+    masks = draw_masks(points)
     lengths = np.array([mask.length for mask in masks], np.int64)
     size = (len(points.owner.lengths), len(lengths))
     errors, hidden = np.zeros(size), np.zeros(size, np.int64)
-    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(points, masks), strict=True)):
+    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(points.training, masks), strict=True)):
         scored, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
         misses = np.abs(refilled - points.y[mask.rows]).ravel()
         hidden[scored, place] = masks_each * mask.length

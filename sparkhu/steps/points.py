@@ -1,6 +1,6 @@
 """What filling sees of a shard: which points are known, which are missing, and the known ones next to each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import polars as pl
 from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.segmented import (
     NEVER,
+    NOWHERE,
     Bools,
     Floats,
     Ints,
@@ -35,6 +36,7 @@ class Points:
         known: Observed and not flagged as missing: `y` is there, `needs_fill` is not set, no step filled it before.
         missing: To be filled: neither known nor filled before.
         fit: In the series' training part (`ds` before its end).
+        season_length: Points a season of each series; 0 where unknown.
     """
 
     owner: Segments
@@ -44,15 +46,19 @@ class Points:
     known: Bools
     missing: Bools
     fit: Bools
+    season_length: Ints
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, train_end: pl.Series | datetime | None = None) -> "Points":
+    def of(
+        cls, frame: pl.DataFrame, train_end: pl.Series | datetime | None = None, season_length: Ints | int = 0
+    ) -> "Points":
         """Read a sorted observation frame.
 
         Args:
             frame: Observation frame; `needs_fill` and `fill_strategy` are heeded where it has them.
             train_end: Where the training part ends, exclusive: one instant for all, or one a series in row
                 order; without one (or null) the whole series is its training part.
+            season_length: Points a season, one number for all or one a series; 0 where unknown.
         """
         check_frame(frame, "unique_id", "ds", "y", "available_at")
         owner = Segments.of(frame)
@@ -62,7 +68,14 @@ class Points:
             filled = frame["fill_strategy"].is_not_null().to_numpy()
         known = ~np.isnan(y) & ~flag(frame, "needs_fill") & ~filled
         missing = np.isnan(y) | (~known & ~filled)
-        return cls(owner, ds, y, instants(frame["available_at"]), known, missing, ds < _ends(owner, train_end))
+        seasons = np.broadcast_to(np.asarray(season_length, np.int64), owner.lengths.shape)
+        fit = ds < _ends(owner, train_end)
+        return cls(owner, ds, y, instants(frame["available_at"]), known, missing, fit, seasons)
+
+    @cached_property
+    def training(self) -> "Points":
+        """The same rows, with only the points of the training part known: what a choice may be measured on."""
+        return self if bool(self.fit.all()) else replace(self, known=self.sample)
 
     @cached_property
     def number(self) -> Ints:
@@ -78,6 +91,44 @@ class Points:
     def after(self) -> Ints:
         """The nearest known row at or after each row, `NOWHERE` where there is none."""
         return next_true(self.known, self.owner)
+
+    @cached_property
+    def between(self) -> Ints:
+        """The rows that are not known, with a known row before and behind them."""
+        return np.flatnonzero(~self.known & (self.before != NOWHERE) & (self.after != NOWHERE))
+
+    @cached_property
+    def first_known(self) -> Ints:
+        """The first known row of each series, `NOWHERE` where it has none."""
+        return self.after[self.owner.starts]
+
+    @cached_property
+    def last_known(self) -> Ints:
+        """The last known row of each series, `NOWHERE` where it has none."""
+        return self.before[self.owner.ends - 1]
+
+    @cached_property
+    def _known_rows(self) -> tuple[Ints, Ints]:
+        """All known rows, and the place of each among them."""
+        return np.flatnonzero(self.known), np.cumsum(self.known) - 1
+
+    def known_back(self, rows: Ints, count: int) -> Ints:
+        """Find the known rows from each known row backward, itself first.
+
+        Returns:
+            Rows, shape (rows, count); `NOWHERE` beyond the first of the series.
+        """
+        known, place = self._known_rows
+        back = place[rows][:, None] - np.arange(count)
+        there = back >= place[self.first_known[self.number[rows]]][:, None]
+        return np.where(there, known[np.where(there, back, 0)], NOWHERE)
+
+    def known_on(self, rows: Ints, count: int) -> Ints:
+        """Find the known rows from each known row forward, itself first; see `known_back`."""
+        known, place = self._known_rows
+        on = place[rows][:, None] + np.arange(count)
+        there = on <= place[self.last_known[self.number[rows]]][:, None]
+        return np.where(there, known[np.where(there, on, 0)], NOWHERE)
 
     @cached_property
     def run(self) -> Ints:

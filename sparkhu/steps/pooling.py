@@ -1,7 +1,9 @@
 """Pooling of fills: each series takes the strategy that filled its own masked points best.
 
 The mean absolute errors of the mask lengths are weighted as long as the series' real gaps are. The lowest wins;
-within 1e-9 of it the simpler strategy does (the order of `sparkhu.steps.strategies.ORDER`).
+within 1e-9 of it the simpler strategy does (the order of `sparkhu.steps.strategies.ORDER`). A strategy that could not
+fill all masks of a series, which is too short for it, is no candidate there. `drop` and `leave` are not measured: they
+are chosen by name only.
 """
 
 from collections.abc import Sequence
@@ -11,13 +13,14 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame
-from sparkhu.steps.filling import fill_ledger, put
+from sparkhu.steps.estimates import Estimate
+from sparkhu.steps.filled_rows import fill_ledger, put
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments, floats, instants
-from sparkhu.steps.strategies import FITTED, ORDER, STRATEGIES, Estimate
+from sparkhu.steps.strategies import DROP, FITTED, ORDER, STRATEGIES, UNSCORED
 
-DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear")
+DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear", "spline", "seasonal")
 UNMEASURED = "linear"
 """What a series too short to be measured is filled with."""
 TIE = 1e-9
@@ -28,13 +31,14 @@ def check_pooling(*, variants: Sequence[str], choice: str) -> None:
     """Check the parameters of pooling.
 
     Raises:
-        InputError: There is no variant, one is unknown or twice, or `choice` is not among them.
+        InputError: There is no variant, one is unknown or twice, or `choice` is unknown.
     """
     unknown = [name for name in variants if name not in STRATEGIES]
     if unknown or not variants or len(set(variants)) < len(variants):
         raise InputError(f"variants must be some of {', '.join(STRATEGIES)}, each once, got {list(variants)}.")
-    if choice and choice not in variants:
-        raise InputError(f"choice must be empty (by score) or one of {', '.join(variants)}, got '{choice}'.")
+    names = (*STRATEGIES, *UNSCORED)
+    if choice and choice not in names:
+        raise InputError(f"choice must be empty (by score) or one of {', '.join(names)}, got '{choice}'.")
 
 
 def choose_strategies(
@@ -47,7 +51,7 @@ def choose_strategies(
         scores: `unique_id`, `strategy`, `mask_length`, `mae`, `weight` of all variants. A variant with a
             null error is not chosen.
         variants: The strategies to choose from.
-        choice: One of them to take for every series; empty: by score.
+        choice: A strategy, `drop` or `leave` to take for every series, one of the variants or not; empty: by score.
 
     Returns:
         `unique_id`, `strategy`, `mae` (weighted, unit of `y`; null where not measured), `runner_up`, `reason`.
@@ -62,7 +66,7 @@ def choose_strategies(
     check_pooling(variants=variants, choice=choice)
     check_frame(scores, "unique_id", "strategy", "mask_length", "mae", "weight")
     series = pl.DataFrame({"unique_id": unique_id}, schema={"unique_id": pl.String()})
-    ranked = _ranked(scores, variants)
+    ranked = _ranked(scores, _needed(variants, choice))
     return _by_name(series, ranked, choice) if choice else _by_score(series, ranked, variants)
 
 
@@ -122,31 +126,47 @@ def pool_fills(
     """Choose each series' strategy, and fill with it.
 
     Args:
-        observations: Rows of the shard with the layers of every variant, as `sparkhu.steps.filling.fill` gives them.
-        scores: The score tables of all variants, one after another.
+        observations: Rows of the shard with the layers of the variants and of the choice, as
+            `sparkhu.steps.filling.fill` gives them; other layers are of no account.
+        scores: The score tables of all strategies that were run, one after another.
         variants: See `choose_strategies`.
         choice: See `choose_strategies`.
 
     Returns:
         `filled`: columns `y`, `y_raw`, `available_at`, `fill_strategy`, aligned with the rows. A missing point that
-        the chosen strategy cannot fill stays null, a flagged one keeps its value; `choices`: see
-        `choose_strategies`, and what the chosen strategy fitted on the training part: `fit_value`, `fit_available_at`,
-        null where it fits nothing. The ledger counts `missing`, `filled` and `left` points.
+        the chosen strategy cannot reach stays null, a flagged one keeps its value; with `drop` both are null and
+        labelled so; `choices`: see `choose_strategies`, and what the chosen strategy fitted on the training part:
+        `fit_value`, `fit_available_at`, null where it fits nothing; `scores`: all scores, by series. The ledger counts
+        `missing`, `filled` and `left` points; those that `drop` takes out are among the left.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
     check_pooling(variants=variants, choice=choice)
-    check_frame(observations, *[column for name in variants for column in _layer(name)])
+    layers = [name for name in _needed(variants, choice) if name not in UNSCORED]
+    check_frame(observations, *[column for name in layers for column in _layer(name)])
     points = Points.of(observations)
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
-    estimate = _chosen(observations, points.owner, choices["strategy"], variants)
-    choices = choices.hstack(_fits(observations, points.owner, choices["strategy"], variants))
-    label = choices["strategy"].gather(points.number)
-    filled = put(observations, points, estimate, pl.lit(label))
+    strategy = choices["strategy"]
+    estimate = _chosen(observations, points.owner, strategy, layers)
+    choices = choices.hstack(_fits(observations, points.owner, strategy, layers))
+    label = strategy.gather(points.number)
+    filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
-    return StepResult({"filled": columns, "choices": choices}, fill_ledger(points, done))
+    ledger = fill_ledger(points, done)
+    return StepResult({"filled": columns, "choices": choices, "scores": _by_series(scores)}, ledger)
+
+
+def _needed(variants: Sequence[str], choice: str) -> list[str]:
+    """List the strategies whose scores and layers are looked at."""
+    return [*variants, *([choice] if choice and choice not in variants else [])]
+
+
+def _by_series(scores: pl.DataFrame) -> pl.DataFrame:
+    """Sort score tables that stand one after another by series, in each from the simplest strategy on."""
+    order = pl.col("strategy").replace_strict(ORDER, range(len(ORDER)), return_dtype=pl.Int64)
+    return scores.sort("unique_id", order, "mask_length")
 
 
 def _layer(name: str) -> list[str]:

@@ -7,7 +7,7 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.cleaning import clean_inputs
-from sparkhu.steps.filling import Edge
+from sparkhu.steps.filled_rows import Edge
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import join_series
 from sparkhu.steps.outliers import Action, flag_outliers
@@ -87,7 +87,7 @@ def prepare_new(
     flagged = rows.with_columns(flags.frames["flags"].get_columns())
     way = pl.col("unique_id").is_in(plan.filter(pl.col("decision") == "regular")["unique_id"].implode())
     marked = mark_gaps(flagged.filter(way), plan.filter(way), zone=how.zone).frames["observations"]
-    filled = fill_as_chosen(marked, choices, edge=how.fill_edge, max_gap_points=how.max_gap_points)
+    filled = fill_as_chosen(marked, choices, plan.filter(way), edge=how.fill_edge, max_gap_points=how.max_gap_points)
     regular = marked.with_columns(filled.frames["filled"].get_columns())
     grid = resample_irregular(flagged.filter(~way), plan.filter(~way)).frames
     joined = join_series(regular, grid["observations"], plan, grid["profile"]).frames

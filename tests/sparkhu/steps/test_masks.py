@@ -1,7 +1,7 @@
 """Measuring a strategy on masked known points."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,14 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.frame import SCHEMA
-from sparkhu.steps.filling import fill_last, fill_linear, fill_mean, fill_median, fill_next
 from sparkhu.steps.masks import draw_masks, score, seed_of, weights
 from sparkhu.steps.points import Points
 from sparkhu.steps.strategies import ORDER, STRATEGIES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FILLS = {"mean": fill_mean, "median": fill_median, "last": fill_last, "next": fill_next, "linear": fill_linear}
 
 
 def series(values: list[float | None], hours: list[int] | None = None, name: str = "a") -> pl.DataFrame:
@@ -25,8 +23,8 @@ def series(values: list[float | None], hours: list[int] | None = None, name: str
     return pl.DataFrame({"unique_id": [name] * len(values), "ds": ds, "y": values, "available_at": ds}, schema=SCHEMA)
 
 
-def seasons(*lengths: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.array(lengths, np.int64)
+def with_season(points: Points, *lengths: int) -> Points:
+    return replace(points, season_length=np.array(lengths, np.int64))
 
 
 def rough(size: int, seed: int = 0, name: str = "a") -> pl.DataFrame:
@@ -39,7 +37,7 @@ def test_seeds_are_the_same_on_every_machine() -> None:
 
 
 def test_twenty_masks_of_each_length_are_drawn() -> None:
-    masks = draw_masks(Points.of(rough(200)), seasons(24))
+    masks = draw_masks(with_season(Points.of(rough(200)), 24))
     assert [(mask.length, len(mask.first)) for mask in masks] == [(1, 20), (4, 20), (24, 20)]
     for mask in masks:
         assert len(set(mask.first.tolist())) == 20
@@ -49,29 +47,31 @@ def test_twenty_masks_of_each_length_are_drawn() -> None:
 
 
 def test_masks_are_spread_over_the_places_one_from_each_twentieth() -> None:
-    [mask] = draw_masks(Points.of(rough(102)), seasons(1))[:1]
+    [mask] = draw_masks(with_season(Points.of(rough(102)), 1))[:1]
     # Rows 1…100 are places for one point: five to a stretch.
     assert [(row - 1) // 5 for row in mask.first.tolist()] == list(range(20))
 
 
 def test_with_few_places_each_is_taken_once() -> None:
-    masks = draw_masks(Points.of(rough(14)), seasons(1))
+    masks = draw_masks(with_season(Points.of(rough(14)), 1))
     assert [mask.first.tolist() for mask in masks] == [list(range(1, 13)), list(range(1, 10))]
 
 
 def test_a_length_needs_three_times_as_many_known_points() -> None:
-    lengths = [[mask.length for mask in draw_masks(Points.of(rough(n)), seasons(5))] for n in (2, 3, 11, 12, 14, 15)]
+    lengths = [
+        [mask.length for mask in draw_masks(with_season(Points.of(rough(n)), 5))] for n in (2, 3, 11, 12, 14, 15)
+    ]
     assert lengths == [[], [1], [1], [1, 4], [1, 4], [1, 4, 5]]
 
 
 @pytest.mark.parametrize(("season", "lengths"), [(0, [1, 4]), (1, [1, 4]), (4, [1, 4]), (3, [1, 3, 4]), (7, [1, 4, 7])])
 def test_a_season_is_a_length_of_its_own(season: int, lengths: list[int]) -> None:
-    assert [mask.length for mask in draw_masks(Points.of(rough(60)), seasons(season))] == lengths
+    assert [mask.length for mask in draw_masks(with_season(Points.of(rough(60)), season))] == lengths
 
 
 def test_the_season_changes_no_other_mask() -> None:
     points = Points.of(rough(100))
-    plain, seasonal = draw_masks(points, seasons(1)), draw_masks(points, seasons(3))
+    plain, seasonal = draw_masks(with_season(points, 1)), draw_masks(with_season(points, 3))
     assert plain[0].first.tolist() == seasonal[0].first.tolist()
     assert plain[1].first.tolist() == seasonal[2].first.tolist()
 
@@ -83,7 +83,7 @@ def test_masks_hide_known_points_of_the_training_part_between_known_points() -> 
     frame = series(values).with_columns(needs_fill=pl.Series([i == 50 for i in range(80)]))
     points = Points.of(frame, START + 60 * HOUR)
     forbidden = {0, 10, 11, 30, 50, 59}
-    for mask in draw_masks(points, seasons(6)):
+    for mask in draw_masks(with_season(points, 6)):
         for first in mask.first.tolist():
             hidden = set(range(first, first + mask.length))
             around = {first - 1, first + mask.length}
@@ -94,42 +94,46 @@ def test_masks_hide_known_points_of_the_training_part_between_known_points() -> 
 
 def test_masks_do_not_depend_on_the_shard() -> None:
     parts = [rough(50, 1, "a"), rough(70, 2, "b"), rough(5, 3, "c")]
-    together = draw_masks(Points.of(pl.concat(parts)), seasons(7, 9, 1))
+    together = draw_masks(with_season(Points.of(pl.concat(parts)), 7, 9, 1))
     offset = 0
     for number, (part, season) in enumerate(zip(parts, (7, 9, 1), strict=True)):
-        for mask in draw_masks(Points.of(part), seasons(season)):
+        for mask in draw_masks(with_season(Points.of(part), season)):
             [same] = [other for other in together if other.length == mask.length]
             assert same.first[same.number == number].tolist() == (mask.first + offset).tolist()
         offset += part.height
 
 
 def test_the_name_of_the_series_seeds_the_draw() -> None:
-    first, second = (draw_masks(Points.of(rough(500, name=name)), seasons(1))[0].first.tolist() for name in "ab")
+    first, second = (draw_masks(with_season(Points.of(rough(500, name=name)), 1))[0].first.tolist() for name in "ab")
     assert first != second
 
 
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("season", [4, 9, 12])
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_a_refilled_mask_is_what_filling_without_its_points_gives(strategy: str) -> None:
+def test_a_refilled_mask_is_what_filling_without_its_points_gives(strategy: str, season: int, uneven: bool) -> None:
     rng = np.random.default_rng(11)
-    values = [None if rng.random() < 0.1 else float(v) for v in np.round(rng.normal(size=90), 1)]
-    hours = np.cumsum(rng.integers(1, 4, size=90)).tolist()
-    frame = series(values, hours)
-    train_end = frame["ds"][70]
-    points = Points.of(frame, train_end)
-    masks = draw_masks(points, seasons(9))
-    assert [mask.length for mask in masks] == [1, 4, 9] or [mask.length for mask in masks] == [1, 4]
-    extra = {"train_end": train_end} if strategy in {"mean", "median"} else {}
-    for mask, refilled in zip(masks, STRATEGIES[strategy].refill(points, masks), strict=True):
+    swing = 5 * np.sin(np.arange(150) * 2 * np.pi / season)
+    values = [None if rng.random() < 0.1 else float(v) for v in np.round(rng.normal(size=150) + swing, 1)]
+    hours = np.cumsum(rng.integers(1, 4, size=150)).tolist() if uneven else [*range(150)]
+    frame = pl.concat([series(values, hours), series(values[:40:-1], hours[41:], "b")])
+    points = with_season(Points.of(frame, frame["ds"][110]), season, season)
+    masks = draw_masks(points)
+    assert [mask.length for mask in masks] == sorted({1, 4, season})
+    way = STRATEGIES[strategy]
+    for mask, refilled in zip(masks, way.refill(points, masks), strict=True):
         for rows, got in zip(mask.rows.tolist(), refilled, strict=True):
-            hidden = frame.with_row_index("row").with_columns(y=pl.when(~pl.col("row").is_in(rows)).then("y"))
-            again = FILLS[strategy](hidden.drop("row"), **extra)
-            np.testing.assert_allclose(got, again["y"].gather(rows).to_numpy(), rtol=1e-12, atol=1e-12)
+            hidden = points.known.copy()
+            hidden[rows] = False
+            again = way.fill(replace(points, known=hidden)).values[rows]
+            np.testing.assert_allclose(got, again, rtol=1e-12, atol=1e-12)
+            assert not np.isnan(got).any()
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=12, max_size=40))
 def test_the_median_without_hidden_points_is_exact(values: list[float]) -> None:
     points = Points.of(series(values))  # type: ignore[arg-type]
-    masks = draw_masks(points, seasons(3))
+    masks = draw_masks(with_season(points, 3))
     for mask, refilled in zip(masks, STRATEGIES["median"].refill(points, masks), strict=True):
         for rows, got in zip(mask.rows, refilled, strict=True):
             assert (got == np.median(np.delete(values, rows))).all()
@@ -138,7 +142,7 @@ def test_the_median_without_hidden_points_is_exact(values: list[float]) -> None:
 def test_the_mean_without_hidden_points_keeps_its_digits_beside_a_large_offset() -> None:
     values = (1e9 + np.random.default_rng(1).normal(size=60)).tolist()
     points = Points.of(series(values))
-    masks = draw_masks(points, seasons(1))
+    masks = draw_masks(with_season(points, 1))
     for mask, refilled in zip(masks, STRATEGIES["mean"].refill(points, masks), strict=True):
         for rows, got in zip(mask.rows, refilled, strict=True):
             np.testing.assert_allclose(got - 1e9, np.mean(np.delete(values, rows) - 1e9), atol=5e-7)
@@ -148,7 +152,7 @@ def test_hand_worked_scores_of_a_ramp() -> None:
     # y = 2·t. Every single point between its neighbours: linear misses by 0, last and next by 2.
     # Masks of four: last misses by 2, 4, 6, 8, that is 5 on average.
     points = Points.of(series([2.0 * t for t in range(30)]))
-    table = {name: score(points, name, STRATEGIES[name], seasons(1)) for name in ("linear", "last", "next")}
+    table = {name: score(points, name, STRATEGIES[name]) for name in ("linear", "last", "next")}
     assert table["linear"].rows() == [("a", "linear", 1, 0.0, 20, 0.5), ("a", "linear", 4, 0.0, 80, 0.5)]
     assert table["last"].rows() == [("a", "last", 1, 2.0, 20, 0.5), ("a", "last", 4, 5.0, 80, 0.5)]
     assert table["next"]["mae"].to_list() == [2.0, 5.0]
@@ -157,9 +161,9 @@ def test_hand_worked_scores_of_a_ramp() -> None:
 def test_hand_worked_score_of_a_mean() -> None:
     # Three points 0, 3, 6: only the middle one can be hidden; the mean of the others is 3.
     points = Points.of(series([0.0, 3.0, 6.0]))
-    assert score(points, "mean", STRATEGIES["mean"], seasons(1)).rows() == [("a", "mean", 1, 0.0, 1, 1.0)]
+    assert score(points, "mean", STRATEGIES["mean"]).rows() == [("a", "mean", 1, 0.0, 1, 1.0)]
     points = Points.of(series([0.0, 5.0, 6.0]))
-    assert score(points, "mean", STRATEGIES["mean"], seasons(1))["mae"].to_list() == [2.0]
+    assert score(points, "mean", STRATEGIES["mean"])["mae"].to_list() == [2.0]
 
 
 def test_lengths_weigh_as_the_gaps_are_long() -> None:
@@ -167,7 +171,7 @@ def test_lengths_weigh_as_the_gaps_are_long() -> None:
     values: list[float | None] = [float(i % 7) for i in range(80)]
     for first, size in ((10, 1), (20, 2), (30, 3), (40, 10)):
         values[first : first + size] = [None] * size
-    table = score(Points.of(series(values)), "last", STRATEGIES["last"], seasons(8))
+    table = score(with_season(Points.of(series(values)), 8), "last", STRATEGIES["last"])
     assert dict(zip(table["mask_length"], table["weight"], strict=True)) == {1: 3 / 16, 4: 3 / 16, 8: 10 / 16}
 
 
@@ -184,7 +188,7 @@ def test_only_measured_lengths_weigh() -> None:
 
 
 def test_without_a_gap_the_lengths_weigh_the_same() -> None:
-    table = score(Points.of(rough(60)), "last", STRATEGIES["last"], seasons(6))
+    table = score(with_season(Points.of(rough(60)), 6), "last", STRATEGIES["last"])
     assert table["weight"].to_list() == [1 / 3] * 3
 
 
@@ -192,7 +196,7 @@ def test_gaps_behind_the_training_part_do_not_weigh() -> None:
     values: list[float | None] = [float(i % 5) for i in range(60)]
     values[50:54] = [None] * 4
     values[20] = None
-    table = score(Points.of(series(values), START + 40 * HOUR), "last", STRATEGIES["last"], seasons(1))
+    table = score(with_season(Points.of(series(values), START + 40 * HOUR), 1), "last", STRATEGIES["last"])
     assert table["weight"].to_list() == [1.0, 0.0]
 
 
@@ -200,13 +204,15 @@ def test_scores_do_not_change_with_what_comes_after_the_training_part() -> None:
     values = rough(60)["y"].to_list()
     later = [v if i < 40 else 1e6 for i, v in enumerate(values)]
     for name, strategy in STRATEGIES.items():
-        tables = [score(Points.of(series(v), START + 40 * HOUR), name, strategy, seasons(5)) for v in (values, later)]
+        tables = [
+            score(with_season(Points.of(series(v), START + 40 * HOUR), 5), name, strategy) for v in (values, later)
+        ]
         assert tables[0].equals(tables[1])
 
 
 def test_a_series_too_short_has_no_score() -> None:
     frame = pl.concat([series([1.0, 2.0]), series([1.0, 2.0, 4.0], name="b")])
-    table = score(Points.of(frame), "last", STRATEGIES["last"], seasons(1, 1))
+    table = score(with_season(Points.of(frame), 1, 1), "last", STRATEGIES["last"])
     assert table.rows() == [("b", "last", 1, 1.0, 1, 1.0)]
 
 

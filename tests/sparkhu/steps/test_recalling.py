@@ -22,12 +22,12 @@ from sparkhu.steps.joining import SEQUENCE_SCHEMA, join_series
 from sparkhu.steps.outliers import flag_outliers
 from sparkhu.steps.pooling import pool_fills
 from sparkhu.steps.recalling import Preparation, prepare_new
-from sparkhu.steps.refilling import fill_as_chosen
 from sparkhu.steps.result import StepResult
+from sparkhu.steps.strategies import STRATEGIES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FILLS = ("mean", "median", "last", "next", "linear")
+FILLS = ("mean", "median", "mode", "last", "next", "linear", "moving_average")
 PROFILE = pl.DataFrame(
     {
         "unique_id": ["hour", "meter"],
@@ -37,6 +37,7 @@ PROFILE = pl.DataFrame(
         "period_label": ["1h", "90s"],
         "n": [1000, 1000],
         "median_gap_us": [3_600_000_000, 90_000_000],
+        "season_length": [24, 1],
         "train_end": [START, START],
         "valid_end": [START, START],
         "test_end": [START, START],
@@ -229,65 +230,6 @@ def test_missing_columns_are_named() -> None:
             prepare(frame.drop(column))
 
 
-def test_each_series_is_filled_as_chosen_for_it() -> None:
-    # Training fitted the mean 50 and the median 40 (here they were 5 and 4); the line from 0 to 4 passes 2.
-    gaps = {name: series([0.0, None, 4.0, 11.0], [0, 1, 2, 3], name) for name in FILLS}
-    fitted = {"fit_value": [50.0, 40.0, None, None, None], "fit_available_at": [START + 3 * HOUR, START, *[None] * 3]}
-    schema = {"fit_available_at": TIME}
-    choices = pl.DataFrame({"unique_id": list(FILLS), "strategy": list(FILLS), **fitted}, schema_overrides=schema)
-    frame = pl.concat([gaps[name] for name in sorted(FILLS)])
-    found = fill_as_chosen(frame, choices).frames["filled"]
-    rows = frame.select("unique_id").hstack(found)
-    filled = {row["unique_id"]: row for row in rows.filter(pl.col("fill_strategy").is_not_null()).to_dicts()}
-    assert {name: row["y"] for name, row in filled.items()} == {
-        "mean": 50.0,
-        "median": 40.0,
-        "last": 0.0,
-        "next": 4.0,
-        "linear": 2.0,
-    }
-    assert all(row["fill_strategy"] == name for name, row in filled.items())
-    # What looks ahead is known from when the row it looks at is.
-    assert filled["last"]["available_at"] == START + HOUR
-    assert filled["mean"]["available_at"] == START + 3 * HOUR
-    assert filled["median"]["available_at"] == START + HOUR
-    assert filled["next"]["available_at"] == START + 2 * HOUR
-    assert found.columns == ["y", "y_raw", "available_at", "fill_strategy"]
-
-
-def test_a_series_without_a_choice_is_filled_by_lines() -> None:
-    frame = pl.concat([series([0.0, None, 4.0], [0, 1, 2], name) for name in ("a", "hour")])
-    found = fill_as_chosen(frame, CHOICES).frames["filled"]
-    assert found["y"].to_list() == [0.0, 2.0, 4.0, 0.0, 0.0, 4.0]
-    assert found["fill_strategy"].to_list() == [None, "linear", None, None, "last", None]
-
-
-def test_points_missing_filled_and_left_are_counted_per_series() -> None:
-    frame = pl.concat([series([None, 1.0, None, 2.0], [0, 1, 2, 3], name) for name in ("a", "hour")])
-    assert fill_as_chosen(frame, CHOICES).ledger["counts"].to_list() == ['{"missing":2,"filled":1,"left":1}'] * 2
-    limited = fill_as_chosen(series([1.0, None, None, 2.0], [0, 1, 2, 3]), CHOICES, max_gap_points=1)
-    assert limited.ledger["counts"].to_list() == ['{"missing":2,"filled":0,"left":2}']
-
-
-def test_edges_are_left_and_gaps_unlimited_unless_told() -> None:
-    lines = CHOICES.clear()
-    found = fill_as_chosen(series([None, 1.0, *[None] * 9, 11.0], [*range(12)]), lines).frames["filled"]
-    assert found["y"].to_list() == [None, *[float(number) for number in range(1, 12)]]
-    near = fill_as_chosen(series([None, 1.0], [0, 1]), lines, edge="nearest").frames["filled"]
-    assert near["y"].to_list() == [1.0, 1.0]
-
-
-def test_bad_parameters_and_unknown_strategies_are_refused() -> None:
-    frame = series([1.0, None], [0, 1])
-    with pytest.raises(InputError, match="edge"):
-        fill_as_chosen(frame, CHOICES, edge="wrap")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="max_gap_points"):
-        fill_as_chosen(frame, CHOICES, max_gap_points=-1)
-    message = f"^strategy 'spline' is unknown; there is {', '.join(FILLS)}. Train the model again.$"
-    with pytest.raises(InputError, match=message):
-        fill_as_chosen(frame, CHOICES.with_columns(strategy=pl.lit("spline")))
-
-
 def test_a_preparation_says_what_the_defaults_of_a_run_are() -> None:
     assert replace(Preparation()) == Preparation(
         zone="UTC",
@@ -311,7 +253,7 @@ def in_training(
     stats = fit_quartiles(frame, split="0.7/0.1/0.2", start=None, end=train_end)
     flagged = frame.with_columns(flag_outliers(frame, stats).frames["flags"].get_columns())
     marked = mark_gaps(flagged, profile).frames["observations"]
-    made = [fill(marked, profile, strategy=name).frames for name in FILLS]
+    made = [fill(marked, profile, strategy=name).frames for name in STRATEGIES]
     layers = pl.concat([marked, *[one["filled"] for one in made]], how="horizontal")
     pooled = pool_fills(layers, pl.concat([one["scores"] for one in made]), choice=choice).frames
     filled = marked.with_columns(pooled["filled"].get_columns())

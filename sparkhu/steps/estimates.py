@@ -1,0 +1,124 @@
+"""What a strategy of filling is: it fills what is missing, and fills masked points again.
+
+Its `refill` answers what `fill` would have put at the points of a mask, had these been missing, without filling the
+series again for every mask; `fill` with the points taken out is the definition, and the tests hold `refill` to it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from sparkhu.steps.points import Points
+from sparkhu.steps.segmented import NEVER, NOWHERE, Bools, Floats, Ints
+
+
+class Estimate(NamedTuple):
+    """One estimate a row.
+
+    Attributes:
+        values: In the unit of `y`; NaN where the strategy has none.
+        latest: When the latest point it used became available, microseconds; `NEVER` where there is no estimate.
+    """
+
+    values: Floats
+    latest: Ints
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Stretches of known points that are hidden one at a time, all of one length, sorted by series.
+
+    Attributes:
+        length: Points hidden together.
+        first: The first hidden row of each mask.
+        number: The series' number of each mask.
+    """
+
+    length: int
+    first: Ints
+    number: Ints
+
+    @property
+    def rows(self) -> Ints:
+        """The hidden rows, shape (masks, length)."""
+        return self.first[:, None] + np.arange(self.length)
+
+    @property
+    def before(self) -> Ints:
+        """The known row before each mask."""
+        return self.first - 1
+
+    @property
+    def after(self) -> Ints:
+        """The known row behind each mask."""
+        return self.first + self.length
+
+    def across(self, values: Floats) -> Floats:
+        """Give all points of a mask its one value, shape (masks, length)."""
+        return np.repeat(values[:, None], self.length, axis=1)
+
+
+class Strategy(ABC):
+    """A way of filling.
+
+    Attributes:
+        from_both_sides: It needs known points around a gap, so that the edge policy applies.
+        need: What a series lacks that it cannot estimate at all.
+    """
+
+    from_both_sides: ClassVar[bool] = True
+    need: ClassVar[str] = ""
+
+    def applies(self, points: Points) -> Bools:
+        """Say of each series whether it is long enough for an estimate."""
+        return np.ones(len(points.owner.lengths), np.bool_)
+
+    @abstractmethod
+    def fill(self, points: Points) -> Estimate:
+        """Estimate every row of the shard from its known points."""
+
+    @abstractmethod
+    def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
+        """Estimate the hidden points of each mask as if only these were missing; arrays of shape (masks, length)."""
+
+
+class Fitted(Strategy):
+    """A way of filling with one value a series, fitted on its sample."""
+
+    from_both_sides = False
+
+    def fill(self, points: Points) -> Estimate:
+        """See `Strategy`."""
+        return spread(points, self.fit(points))
+
+    @abstractmethod
+    def fit(self, points: Points) -> Estimate:
+        """Fit the value of each series: one estimate a series, not a row; NaN without a sample."""
+
+
+def taken(points: Points, source: Ints) -> Estimate:
+    """Estimate each row by the value of the known row `source`; no estimate where that is `NOWHERE`."""
+    there = source != NOWHERE
+    return Estimate(np.where(there, points.y[source], np.nan), np.where(there, points.available_at[source], NEVER))
+
+
+def spread(points: Points, fit: Estimate) -> Estimate:
+    """Estimate each row by the one estimate of its series."""
+    return Estimate(fit.values[points.number], fit.latest[points.number])
+
+
+def inside(points: Points, rows: Ints, values: Floats, latest: Ints) -> Estimate:
+    """Estimate some rows; the others have no estimate."""
+    whole = Estimate(np.full(len(points.y), np.nan), np.full(len(points.y), NEVER))
+    whole.values[rows] = values
+    whole.latest[rows] = np.where(np.isnan(values), NEVER, latest)
+    return whole
+
+
+def share_of_way(points: Points, before: Ints, after: Ints, rows: Ints) -> Floats:
+    """Say how far, in time, each row stands on the way from one row to another: 0 to 1."""
+    share: Floats = (points.ds[rows] - points.ds[before]) / np.maximum(points.ds[after] - points.ds[before], 1)
+    return share

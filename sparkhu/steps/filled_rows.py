@@ -1,0 +1,131 @@
+"""Missing rows and what is put into them: the edges, the longest gap, the columns, the counts."""
+
+from typing import Literal, get_args
+
+import numpy as np
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import check_frame
+from sparkhu.ledger import entries
+from sparkhu.steps.estimates import Estimate, Strategy, spread, taken
+from sparkhu.steps.points import Points
+from sparkhu.steps.segmented import NOWHERE, Bools, Ints, Segments, times
+from sparkhu.steps.strategies import DROP
+
+Edge = Literal["leave", "nearest"]
+EDGES: tuple[Edge, ...] = get_args(Edge)
+
+
+def check_filling(*, edge: str, max_gap_points: int) -> None:
+    """Check the parameters of filling.
+
+    Raises:
+        InputError: `edge` is unknown, or `max_gap_points` is negative.
+    """
+    if edge not in EDGES:
+        raise InputError(f"edge must be one of {', '.join(EDGES)}, got '{edge}'.")
+    if max_gap_points < 0:
+        raise InputError(f"max_gap_points must be 0 (no limit) or more, got {max_gap_points}.")
+
+
+def put(
+    frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Expr, dropped: Bools | None = None
+) -> pl.DataFrame:
+    """Put the estimates of the missing points into `y`, with what says so beside them.
+
+    Args:
+        frame: The frame that `points` were read from.
+        points: Its points.
+        estimate: Value and availability for each row; NaN where a missing point stays as it is: null, or the
+            observed value where it only counted as missing.
+        strategy: The label of each filled row.
+        dropped: Missing points that are taken out: null, and labelled `drop`.
+
+    Returns:
+        The frame with `y`, `y_raw`, `available_at` and `fill_strategy`.
+    """
+    missing = pl.Series(points.missing)
+    value = pl.Series(estimate.values).fill_nan(None)
+    done = missing & value.is_not_null()
+    earlier = "fill_strategy" if "fill_strategy" in frame.columns else pl.lit(None, dtype=pl.String)
+    gone = pl.Series(np.zeros(len(missing), np.bool_) if dropped is None else dropped & points.missing)
+    return frame.with_columns(
+        y=pl.when(done).then(value).when(~gone).then("y"),
+        y_raw=pl.col("y_raw" if "y_raw" in frame.columns else "y"),
+        available_at=pl.when(done).then(times(estimate.latest)).otherwise("available_at"),
+        fill_strategy=pl.when(done).then(strategy).when(gone).then(pl.lit(DROP)).otherwise(earlier),
+    )
+
+
+def estimates(
+    points: Points, way: Strategy, *, edge: Edge = "leave", max_gap_points: int = 0, fit: Estimate | None = None
+) -> Estimate:
+    """Estimate the missing points of a shard.
+
+    Args:
+        points: The shard.
+        way: The strategy.
+        edge: See `sparkhu.steps.filling.fill_linear`.
+        max_gap_points: See `sparkhu.steps.filling.fill_linear`.
+        fit: One estimate a series, fitted before, for a `Fitted` strategy; none means to fit it now.
+
+    Returns:
+        Values, NaN where a point is not missing or stays so; and the moment from which each could have been known:
+        when the latest point it used had become available and, since only then it is known to be missing, the row.
+    """
+    values, latest = way.fill(points) if fit is None else spread(points, fit)
+    if edge == "nearest" and way.from_both_sides:
+        outside = (points.before == NOWHERE) | (points.after == NOWHERE)
+        nearest = taken(points, np.where(points.before != NOWHERE, points.before, points.after))
+        open_end = np.isnan(values) & outside
+        values = np.where(open_end, nearest.values, values)
+        latest = np.where(open_end, nearest.latest, latest)
+    kept = points.missing & _short(points, max_gap_points)
+    return Estimate(np.where(kept, values, np.nan), np.maximum(latest, points.available_at))
+
+
+def _short(points: Points, max_gap_points: int) -> Bools:
+    if max_gap_points == 0:
+        return np.ones(len(points.y), np.bool_)
+    return points.run <= max_gap_points
+
+
+def fit_points(observations: pl.DataFrame, profile: pl.DataFrame) -> Points:
+    """Read a shard with the end of each series' training part and its season's length (0 where unknown)."""
+    check_frame(observations, "unique_id", "ds")
+    table = Segments.of(observations).align(profile, "train_end", "season_length")
+    return Points.of(observations, table["train_end"], seasons_of(table))
+
+
+def seasons_of(table: pl.DataFrame) -> Ints:
+    """Give the season's length of every row of a table, 0 where unknown."""
+    lengths: Ints = table["season_length"].fill_null(0).cast(pl.Int64).to_numpy()
+    return lengths
+
+
+def fill_ledger(points: Points, done: Bools, *, skipped: Bools | None = None, reason: str = "") -> pl.DataFrame:
+    """Count, per series, the points that were missing, are filled, and stay missing.
+
+    Args:
+        points: The shard.
+        done: Which rows are filled.
+        skipped: Series that the strategy does not apply to.
+        reason: Why.
+    """
+    count = {
+        "missing": points.missing,
+        "filled": points.missing & done,
+        "left": points.missing & ~done,
+    }
+    table = pl.DataFrame({"skipped": np.zeros(len(points.owner.ids), np.bool_) if skipped is None else skipped})
+    table = table.select(
+        status=pl.when("skipped").then(pl.lit("skipped")).otherwise(pl.lit("ok")),
+        reason=pl.when("skipped").then(pl.lit(reason)),
+    )
+    return entries(
+        points.owner.ids,
+        status=table["status"],
+        reason=table["reason"],
+        counts={name: pl.Series(points.owner.sum_ints(what)) for name, what in count.items()},
+    )
