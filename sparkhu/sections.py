@@ -128,17 +128,20 @@ class Decomposition(Section):
         "auto", description="STL, MSTL where several seasons fit (auto), or none."
     )
     seasons: tuple[int, ...] = Field((), description="Points of each season; empty: from the calendar.")
-    robust: bool = Field(True, description="Outlying points get less weight.")
+    robust: bool = Field(False, description="Outlying points get less weight; takes some six times as long.")
+    fast: bool = Field(
+        True, description="Smooth at every tenth part of a window and join by lines; else at every point."
+    )
 
 
 class Anomalies(Section):
     """Where the limits lie beyond which a remainder is an anomaly."""
 
     title: ClassVar[str] = "anomalies"
-    limits: Literal["mad", "sigma", "given"] = Field(
-        "mad", description="Median and deviation from it, mean and standard deviation, or `low` and `high`."
+    limits: Literal["sigma", "mad", "given"] = Field(
+        "sigma", description="Mean and standard deviation, median and deviation from it, or `low` and `high`."
     )
-    width: float = Field(3.0, gt=0, description="Distance of the limits from the middle, in deviations.")
+    width: float = Field(5.0, gt=0, description="Distance of the limits from the middle, in deviations.")
     low: float | None = Field(None, description="Lower limit of the remainder, where limits are given.")
     high: float | None = Field(None, description="Upper limit of the remainder, where limits are given.")
 
