@@ -27,10 +27,11 @@ CANDIDATES = (
 LOOKED_AT = 65_536
 SHOWN = 24
 READINGS = 3
-LEAST_FIT = 0.5
+LEAST_FIT, SURE = 0.5, 0.95
 FEW_ZEROS = 0.2
 CONTROLS = rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]"
 MOST_CONTROLS = 0.01
+HIGH = rb"[\x80-\xff]+"
 
 
 class Text(NamedTuple):
@@ -115,9 +116,9 @@ def _readings(data: bytes, offset: int) -> list[tuple[str, str]]:
     part = data[:LOOKED_AT] if offset < LOOKED_AT else data[offset - offset % 4 :][:LOOKED_AT]
     if len(re.findall(CONTROLS, part)) > MOST_CONTROLS * len(part):
         return []
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", part)]
-    # Letters with accents stand alone among plain ones; scripts of their own come in runs.
-    accents = runs.count(1) > len(runs) / 2
+    # Letters with accents stand inside words of plain ones; other scripts have words of their own.
+    runs, within = (len(re.findall(pattern, part)) for pattern in (HIGH, rb"(?<=[A-Za-z])" + HIGH))
+    accents = within > runs / 2
     fits = []
     for encoding, letters in CANDIDATES:
         # The last character may be cut in two.
@@ -126,8 +127,8 @@ def _readings(data: bytes, offset: int) -> list[tuple[str, str]]:
         signs = text if wide else re.sub(r"[\t\r\n -~]", "", text)
         fit = len(re.findall(letters, signs)) / len(signs) if signs else 0.0
         if fit > LEAST_FIT:
-            unlikely = (encoding == "cp1252") != accents
-            fits.append((unlikely, -fit, encoding, _snippet(text, wide=wide)))
+            likely = accents and fit > SURE if encoding == "cp1252" else not accents
+            fits.append((not likely, -fit, encoding, _snippet(text, wide=wide)))
     fits.sort(key=lambda each: each[:2])
     return [(encoding, shown) for *_, encoding, shown in fits[:READINGS]]
 
