@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sparkhu.frame import TIME
+from sparkhu.steps.joining import SEQUENCE_SCHEMA
 from sparkhu.steps.normalisation import Scaler, fit_scalers
 from sparkhu.steps.windows import index_windows
 
@@ -86,3 +87,36 @@ def made_shard(
         name: 5 * np.sin(2 * np.pi * np.arange(n) / 3 + i) + random.normal(20 + i, 1, n) for i, name in enumerate(names)
     }
     return shard_of(sequences_of(series), profile_of(list(names), borders=borders, sizes=sizes), scaler)
+
+
+def cleaned_of(
+    raw: dict[str, Floats],
+    cleaned: dict[str, Floats] | None = None,
+    handled: dict[str, Floats] | None = None,
+    *,
+    handled_known: float = 69,
+) -> pl.DataFrame:
+    """Rows of hourly series as `join_series` gives them.
+
+    Where `cleaned` differs from what was observed, an outlier was refilled an hour later; where `handled` differs from
+    that, an anomaly was clipped at what was known at the hour `handled_known`.
+    """
+    given = {name: (cleaned or {}).get(name, values) for name, values in raw.items()}
+    rows = sequences_of(given, raw)
+    put = pl.Series(np.concatenate([(handled or {}).get(name, values) for name, values in given.items()]))
+    changed = pl.col("y").ne_missing(pl.col("y_raw"))
+    rows = rows.with_columns(
+        observed_available_at=pl.when(pl.col("y_raw").is_not_null()).then("ds"),
+        available_at=pl.when(changed).then(pl.col("ds").dt.offset_by("1h")).otherwise("ds"),
+        is_gap=pl.col("y_raw").is_null(),
+        is_outlier=changed & pl.col("y_raw").is_not_null(),
+        fill_strategy=pl.when(changed).then(pl.lit("linear")),
+        handled=put.fill_nan(None),
+    )
+    known = pl.max_horizontal("available_at", pl.lit(hours(handled_known)).cast(TIME))
+    touched = pl.col("handled").ne_missing(pl.col("y"))
+    return rows.with_columns(
+        is_anomaly=touched,
+        handled_available_at=pl.when(touched).then(known).otherwise("available_at"),
+        anomaly_strategy=pl.when(touched).then(pl.lit("clip")),
+    ).select(pl.col(name).cast(dtype) for name, dtype in SEQUENCE_SCHEMA.items())
