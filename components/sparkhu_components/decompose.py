@@ -14,7 +14,7 @@ def decompose(
     profile: Input[Dataset],
     parts: Output[Dataset],
     seasons: Output[Dataset],
-    settings: dict[str, Any] = {},
+    settings: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Split every series into trend, season and remainder.
 

@@ -15,7 +15,7 @@ def flag_anomalies(
     profile: Input[Dataset],
     anomalies: Output[Dataset],
     limits: Output[Dataset],
-    settings: dict[str, Any] = {},
+    settings: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Flag observed points whose remainder lies beyond its limits.
 
