@@ -8,14 +8,16 @@ from sparkhu.report.markup import absent, escape, number, percent, plural
 from sparkhu.report.reading import Results
 
 KINDS = {"outliers": "Cleaning outliers", "anomalies": "Handling anomalies"}
+BOTH = "outliers+anomalies"
 ERRORS = {
     "none": "error_raw",
     "outliers": "error_outliers",
     "anomalies": "error_anomalies",
-    "outliers+anomalies": "error_both",
+    BOTH: "error_both",
 }
 MOST_ROWS = 30
 LEAST_REACH = 0.02
+AIR = 0.06
 
 
 def judgements(results: Results) -> pl.DataFrame | None:
@@ -91,6 +93,7 @@ def _gains(frame: pl.DataFrame) -> str:
     if measured.is_empty():
         return absent("No series has enough windows to measure what cleaning brings.")
     reach = max(float(measured.select(pl.col("best_gain").clip(-1, 1).abs().max()).item()), LEAST_REACH)
+    reach *= 1 + AIR
     half = MOST_ROWS // 2
     between = measured.height - 2 * half
     if between > 0:
@@ -114,9 +117,9 @@ def _line(row: dict[str, object], reach: float) -> str:
     gain = float(str(row["best_gain"]))
     place = 50 + 50 * min(max(gain / reach, -1.0), 1.0)
     kept = row["kept"] != "none"
-    what = f"{str(row['kept']).replace('+', ' and ')} kept" if kept else "not kept"
+    what = f"{'both' if row['kept'] == BOTH else row['kept']} kept" if kept else "not kept"
     errors = f"{_error(row['error_raw'])} → {_error(row['best_error'])}"
-    change = f"{percent(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
+    change = f"{abs(100 * gain):.1f} % {'lower' if gain >= 0 else 'higher'}"
     low, width = min(place, 50.0), abs(place - 50)
     name = escape(row["unique_id"])
     return (

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape as _escape
 from typing import Any
 
+LEAST_SHARE = 0.0005
+"""Below this a share would be written as nought."""
+
 
 def escape(value: object) -> str:
     """Write a value as text that HTML takes literally."""
@@ -25,9 +28,16 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share as a percentage; one decimal where it is close to none or all."""
+    """Write a share as a percentage; one decimal where it is close to none or all.
+
+    Example:
+        >>> [percent(0.25), percent(0.004), percent(0.0001), percent(None)]
+        ['25 %', '0.4 %', '<0.1 %', '–']
+    """
     if share is None:
         return "–"
+    if 0 < share < LEAST_SHARE:
+        return "<0.1 %"
     near = 0 < share < 0.01 or 0.99 < share < 1
     return f"{share * 100:.1f} %" if near else f"{share * 100:.0f} %"
 

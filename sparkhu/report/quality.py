@@ -11,6 +11,8 @@ from sparkhu.report.reading import Results
 
 MOST_STRATEGIES = 3
 MOST_REASONS = 6
+LEAST_SCALE = 0.05
+"""The longest bar stands for at least this share, so that a rare thing does not look large."""
 DECISIONS = (
     ("irregular", "Irregular", "no gap marked; put on a grid to be forecast"),
     ("no_decision", "Without decision", "too few points; treated as irregular"),
@@ -30,7 +32,7 @@ class Finding:
         label: What was found.
         count: How often; None where the run does not tell.
         share: The count as a share of all rows, points or series.
-        series: How many series it concerns; None where that is the count itself or is not known.
+        series: How many series it concerns; None where that says nothing.
         target: The part of the page that shows it, with `query` as the filter of the table there.
         done: What was done about it.
         inner: Whether it is a part of the line above.
@@ -53,7 +55,9 @@ def quality_section(results: Results, overview: Overview) -> str:
         ("Points", list(_points(results, overview))),
         ("Series", list(_series(results, overview))),
     )
-    bodies = "".join(_body(title, findings) for title, findings in groups if findings)
+    shares = [finding.share or 0.0 for _, findings in groups for finding in findings]
+    longest = max([LEAST_SCALE, *shares])
+    bodies = "".join(_body(title, findings, longest) for title, findings in groups if findings)
     if not bodies:
         return absent("No table of this run tells of the quality of its data.")
     heads = "".join(
@@ -63,15 +67,14 @@ def quality_section(results: Results, overview: Overview) -> str:
             ("Count", ' class="num"'),
             ("Share", ' class="num"'),
             ('<span class="unseen">Share as a bar</span>', ""),
-            ("In", ' class="num"'),
-            ("What was done", ""),
+            ("Series", ' class="num"'),
+            ("What was done", ' class="done"'),
         )
     )
     return f'<table class="grid quality"><thead><tr>{heads}</tr></thead>{bodies}</table>'
 
 
-def _body(title: str, findings: list[Finding]) -> str:
-    longest = max((finding.share or 0.0 for finding in findings), default=0.0)
+def _body(title: str, findings: list[Finding], longest: float) -> str:
     lines = "".join(_line(finding, longest) for finding in findings)
     return f'<tbody><tr class="kind"><th scope="rowgroup" colspan="6">{title}</th></tr>{lines}</tbody>'
 
@@ -79,14 +82,12 @@ def _body(title: str, findings: list[Finding]) -> str:
 def _line(finding: Finding, longest: float) -> str:
     count = "–" if finding.count is None else f"{finding.count:,}"
     where = "" if finding.series is None or not finding.count else plural(finding.series, "series", "series")
-    label = escape(finding.label)
-    link = f'<a href="#{finding.target}" data-query="{escape(finding.query)}">'
-    if finding.target and finding.count:
-        label, where = (label, f"{link}{where}</a>") if where else (f"{link}{label}</a>", "")
+    if where and finding.target:
+        where = f'<a href="#{finding.target}" data-query="{escape(finding.query)}">{where}</a>'
     share = "" if finding.share is None else percent(finding.share)
     classes = " ".join(name for name, holds in (("inner", finding.inner), ("none", not finding.count)) if holds)
     return (
-        f'<tr class="{classes}"><th scope="row">{label}</th><td class="num">{count}</td>'
+        f'<tr class="{classes}"><th scope="row">{escape(finding.label)}</th><td class="num">{count}</td>'
         f'<td class="num">{share}</td><td class="share">{share_bar(finding.share, longest)}</td>'
         f'<td class="num where">{where}</td><td class="done">{escape(finding.done) if finding.count else ""}</td></tr>'
     )
@@ -174,9 +175,11 @@ def _series(results: Results, overview: Overview) -> Iterator[Finding]:
     """Which series were out of the ordinary."""
     frame = overview.frame
     all_of_them = frame.height
+    if not all_of_them:
+        return
 
     def found(label: str, count: int, target: str, query: str, done: str) -> Finding:
-        return Finding(label, count, _share(count, all_of_them), None, target, query, done)
+        return Finding(label, count, _share(count, all_of_them), count, target, query, done)
 
     yield Finding("Series", all_of_them)
     if "decision" in frame.columns:
@@ -185,7 +188,7 @@ def _series(results: Results, overview: Overview) -> Iterator[Finding]:
     if "decision_change" in frame.columns:
         done = "the latest estimates outvote what stood before"
         changed = frame["decision_change"].count()
-        yield found("Regularity judged otherwise than before", changed, "series", f"decision_change={CHANGED}", done)
+        yield found("Regularity now judged otherwise", changed, "series", f"decision_change={CHANGED}", done)
     if (ledger := results.table("ledger")) is not None:
         for status, label, done in STATUSES:
             count = int(ledger.filter(pl.col("status") == status).select(_SERIES).collect().item())

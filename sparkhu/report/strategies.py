@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from sparkhu.report.markup import absent, escape, number, percent, share_bar
+from sparkhu.report.markup import absent, escape, percent, share_bar
 from sparkhu.report.reading import Results
 
 LEAVE = "leave"
@@ -117,7 +117,7 @@ def _table(table: pl.DataFrame) -> str:
         '<th scope="col">Strategy</th><th scope="col" colspan="2">Chosen for</th>'
         '<th scope="col" class="num" title="Mean place among the strategies of a series; 1 is best">Mean rank</th>'
         '<th scope="col" class="num" title="Share by which its error exceeds the best of a series, in the median">'
-        'Behind the best</th><th scope="col" class="num" title="The same in the worst tenth of the series, at least">'
+        'Above the best</th><th scope="col" class="num" title="The same in the worst tenth of the series, at least">'
         "In the worst tenth</th>"
     )
     return (
@@ -129,10 +129,11 @@ def _table(table: pl.DataFrame) -> str:
 def _row(row: dict[str, object], series: int) -> str:
     chosen = int(str(row["chosen"]))
     rank, regret, far = (value if isinstance(value := row[key], float) else None for key in ("rank", "regret", "far"))
+    place = "–" if rank is None else f"{rank:.1f}"
     name = escape(str(row["strategy"]).replace("_", " "))
     return (
         f'<tr{" class=chosen" if chosen else ""}><th scope="row">{name}</th>'
         f'<td class="num">{chosen:,}</td><td class="share">{share_bar(chosen / series)}</td>'
-        f'<td class="num">{number(rank, 2)}</td><td class="num">{percent(regret)}</td>'
+        f'<td class="num">{place}</td><td class="num">{percent(regret)}</td>'
         f'<td class="num">{percent(far)}</td></tr>'
     )

@@ -6,7 +6,7 @@ const NO_VALUES = "This run has no clean values of this series; the ledger says 
 
 const seriesAddress = (id) => `#series=${encodeURIComponent(id)}`;
 
-const KEPT = { none: "as observed", outliers: "without outliers", anomalies: "without anomalies", "outliers+anomalies": "without both" };
+const KEPT = { none: "nothing", outliers: "outliers", anomalies: "anomalies", "outliers+anomalies": "both" };
 
 /** What the values of a series are measured in, for its axes. */
 function unitOf(drawing, settings) {

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from sparkhu.report import write_report
+from tests.sparkhu.report.fake_cleaning import EVIL_CATEGORY, EVIL_STRATEGY, EVIL_UNIT
 from tests.sparkhu.report.fake_results import EVIL, write_results
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -45,7 +46,7 @@ def test_charts_are_drawn_when_they_come_into_view_and_not_before(page: Any) -> 
     drawn = page.locator(".chart[data-drawn]").count()
     assert 2 <= drawn < 2 * 12
     assert page.locator(".chart[data-drawn] .xtitle").first.text_content() == "time (UTC)"
-    assert page.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw"
+    assert page.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw (kW)"
 
 
 def test_the_forecast_has_two_fans_and_labels_on_its_lines(page: Any) -> None:
@@ -131,6 +132,71 @@ def test_a_series_opens_at_its_own_address_and_its_name_stays_text(page: Any, re
     assert "#series=%3Cscript%3E" in page.url
 
 
+def test_hostile_strategies_units_and_categories_stay_text(page: Any) -> None:
+    page.locator("#series .scroll td", has_text="alert").first.click()
+    page.wait_for_selector("#opened .chart[data-drawn]")
+    page.locator("#opened .parts").click()
+    page.wait_for_selector("#opened .y4title")
+    card = page.locator("#opened .card")
+    assert page.locator("#opened .ytitle").first.text_content() == f"load_kw ({EVIL_UNIT})"
+    assert EVIL_UNIT in card.locator(".about").inner_text()
+    bars = card.locator(".measure span:first-child").all_text_contents()
+    assert EVIL_CATEGORY in bars
+    assert EVIL_STRATEGY in bars
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_the_parts_of_a_series_open_on_demand_on_the_same_axis_and_close_again(page: Any) -> None:
+    card = page.locator("#charts .card").first
+    card.scroll_into_view_if_needed()
+    chart = card.locator(".chart").first
+    chart.scroll_into_view_if_needed()
+    page.wait_for_selector("#charts .card .chart[data-drawn] .trace")
+    before = chart.bounding_box()["height"]
+    opener = card.get_by_role("button", name="Trend, season, remainder")
+    assert opener.get_attribute("aria-expanded") == "false"
+    opener.focus()
+    page.keyboard.press("Enter")
+    chart.locator(".y4title").wait_for()
+    assert [chart.locator(f".y{axis}title").text_content() for axis in "234"] == ["trend", "season", "remainder"]
+    assert opener.get_attribute("aria-expanded") == "true"
+    assert "trend, season and remainder" in chart.get_attribute("aria-label")
+    assert chart.locator(".xaxislayer-above, .xtitle").count() >= 1
+    assert chart.locator(".xtitle").count() == 1
+    assert {text.split()[0] for text in chart.locator(".annotation-text").all_text_contents()} == {"alert", "limit"}
+    assert chart.bounding_box()["height"] > before + 300
+    assert chart.locator("svg.main-svg").first.bounding_box()["height"] > before + 300
+    opener.click()
+    chart.locator(".y4title").wait_for(state="detached")
+    assert chart.bounding_box()["height"] == before
+
+
+def test_anomalies_have_a_mark_of_their_own_and_the_key_names_what_was_done(page: Any) -> None:
+    card = page.locator("#charts .card").first
+    card.scroll_into_view_if_needed()
+    page.wait_for_selector("#charts .card .chart[data-drawn] .trace")
+    key = card.locator(".key").inner_text()
+    assert "8 anomalies" in key or "7 anomalies" in key or "6 anomalies" in key
+    assert "changed, by clip" in key
+    assert "alert level far outside" in key
+    assert card.locator("header").inner_text().count("MSTL with seasons 24, 168") == 1
+
+
+def test_a_line_of_the_quality_summary_filters_the_table_and_shows_the_column(page: Any) -> None:
+    assert page.get_by_role("button", name="Forecast", exact=True).get_attribute("aria-pressed") == "true"
+    page.locator("#quality a[data-query='anomalies>0']").click()
+    assert page.get_by_role("button", name="Quality", exact=True).get_attribute("aria-pressed") == "true"
+    assert "Anomalies" in page.locator("#series th").all_inner_texts()
+    assert page.locator("#series output").first.inner_text() == "12 of 13 rows"
+
+
+def test_a_series_of_the_guard_opens_its_card(page: Any) -> None:
+    name = page.locator("#cleaning li a").first
+    name.click()
+    page.wait_for_selector("#opened .card h3")
+    assert page.locator("#opened h3").inner_text() == name.inner_text()
+
+
 def test_an_unknown_address_says_so(page: Any) -> None:
     page.evaluate("location.hash = '#series=nobody'")
     page.wait_for_selector("#opened .absent")
@@ -161,6 +227,8 @@ def test_more_cards_come_on_demand(page: Any) -> None:
 def test_a_phone_scrolls_down_only(page: Any) -> None:
     page.locator("#charts .card").first.scroll_into_view_if_needed()
     page.wait_for_selector(".chart[data-drawn]")
+    page.locator("#charts .parts").first.click()
+    page.wait_for_selector("#charts .y4title")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 

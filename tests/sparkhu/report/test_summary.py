@@ -65,8 +65,12 @@ def test_attention_lists_what_was_lost_and_what_is_doubtful(results: Path) -> No
         ("49 source rows in quarantine", "quarantine", ""),
         ("3 instants with more than one value", "duplicates", ""),
     ]
-    low = "1 series with under 70 % of values in the 80 % interval"
-    assert (items[-1].text, items[-1].query) == (low, "coverage_80<0.7")
+    alerts = pl.read_parquet(results / "clean.parquet")["is_alert"].sum()
+    assert [(item.text, item.query) for item in items][-3:] == [
+        ("1 series with under 70 % of values in the 80 % interval", "coverage_80<0.7"),
+        (f"12 series at an alert level, {alerts} points in all", "alerts>0"),
+        ("1 series whose regularity is now judged otherwise", "decision_change=changed"),
+    ]
 
 
 def test_calm_is_claimed_only_where_a_ledger_says_so(results: Path, tmp_path: Path) -> None:
@@ -141,14 +145,16 @@ def test_a_trace_keeps_spikes_flags_and_gap_borders(results: Path) -> None:
 def test_times_are_exact_to_the_microsecond() -> None:
     instants = pl.Series([1_700_000_000_000_001, 1_700_000_000_250_001]).cast(pl.Datetime("us", "UTC"))
     frame = pl.DataFrame({"ds": instants, "y": [1.0, 2.0]}).with_columns(
-        y_raw="y", is_gap=pl.lit(False), is_outlier=pl.lit(False), fill_strategy=pl.lit(None, dtype=pl.String)
+        y_raw="y",
+        **dict.fromkeys(("is_gap", "is_outlier", "is_anomaly", "is_alert"), pl.lit(False)),
+        **dict.fromkeys(("fill_strategy", "anomaly_strategy"), pl.lit(None, dtype=pl.String)),
     )
     assert trace(frame, 600)["t"] == [1_700_000_000_000_001, 250_000]
 
 
 def test_a_drawing_holds_the_latest_forecast_and_scores_best_first(results: Path) -> None:
     opened = read_results(results)
-    (drawing,) = drawings(opened, read_accuracy(opened.metrics), ["meter_00003"])
+    ((drawing, _),) = drawings(opened, read_accuracy(opened.metrics), ["meter_00003"])
     assert list(drawing["forecast"]["models"]) == ["last_value", "linear", "seasonal_naive"]
     assert [len(drawing["forecast"]["models"]["linear"][key]) for key in ("t", "y", "lo_80", "hi_95")] == [24] * 4
     assert [name for name, _ in drawing["scores"]] == ["linear", "last", "next", "mean", "median"]
