@@ -91,7 +91,7 @@ def synced_sources() -> dict[str, datetime]:
         if connection is None:
             return {}
         asked = select(SOURCES.c.name, SOURCES.c.synced_at).order_by(SOURCES.c.name)
-        return dict(connection.execute(asked).tuples().all())
+        return {row[0]: row[1] for row in connection.execute(asked)}
 
 
 def _kept(connection: Connection, source: str) -> tuple[dict[str, Values], set[str]]:
