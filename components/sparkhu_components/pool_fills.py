@@ -1,5 +1,7 @@
 """Component: Choose each series' way of filling by its error on masked known points."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -11,17 +13,27 @@ def pool_fills(
     observations: Input[Dataset],
     mean_fill: Input[Dataset],
     median_fill: Input[Dataset],
+    mode_fill: Input[Dataset],
     last_fill: Input[Dataset],
     next_fill: Input[Dataset],
     linear_fill: Input[Dataset],
+    spline_fill: Input[Dataset],
+    seasonal_fill: Input[Dataset],
+    moving_average_fill: Input[Dataset],
     mean_scores: Input[Dataset],
     median_scores: Input[Dataset],
+    mode_scores: Input[Dataset],
     last_scores: Input[Dataset],
     next_scores: Input[Dataset],
     linear_scores: Input[Dataset],
+    spline_scores: Input[Dataset],
+    seasonal_scores: Input[Dataset],
+    moving_average_scores: Input[Dataset],
     filled: Output[Dataset],
     choices: Output[Dataset],
+    scores: Output[Dataset],
     choice: str = "",
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Choose each series' way of filling by its error on masked known points.
 
@@ -29,21 +41,33 @@ def pool_fills(
         observations: Observations with marked gaps.
         mean_fill: Layer of values filled by mean.
         median_fill: Layer of values filled by median.
+        mode_fill: Layer of values filled by mode.
         last_fill: Layer of values filled by last.
         next_fill: Layer of values filled by next.
         linear_fill: Layer of values filled by linear.
+        spline_fill: Layer of values filled by spline.
+        seasonal_fill: Layer of values filled by seasonal.
+        moving_average_fill: Layer of values filled by moving average.
         mean_scores: Masked errors of mean.
         median_scores: Masked errors of median.
+        mode_scores: Masked errors of mode.
         last_scores: Masked errors of last.
         next_scores: Masked errors of next.
         linear_scores: Masked errors of linear.
+        spline_scores: Masked errors of spline.
+        seasonal_scores: Masked errors of seasonal.
+        moving_average_scores: Masked errors of moving average.
         filled: Layer: y, y_raw, available_at, fill_strategy.
         choices: The chosen strategy, its error, the runner-up, and why.
-        choice: Strategy for every series; empty: the one with the smallest masked error.
+        scores: Masked errors of all strategies.
+        choice: Strategy for every series, drop or leave; empty: the one with the smallest masked error.
+        settings: What is chosen from: variants.
     """
     from sparkhu.execution import run_step
+    from sparkhu.sections import Filling
     from sparkhu.steps.pooling import pool_fills as step
 
+    variants = Filling.of(settings).variants
     filled.metadata.update(
         run_step(
             step,
@@ -53,22 +77,31 @@ def pool_fills(
                     observations.path,
                     mean_fill.path,
                     median_fill.path,
+                    mode_fill.path,
                     last_fill.path,
                     next_fill.path,
                     linear_fill.path,
+                    spline_fill.path,
+                    seasonal_fill.path,
+                    moving_average_fill.path,
                 ],
                 "scores": [
                     mean_scores.path,
                     median_scores.path,
+                    mode_scores.path,
                     last_scores.path,
                     next_scores.path,
                     linear_scores.path,
+                    spline_scores.path,
+                    seasonal_scores.path,
+                    moving_average_scores.path,
                 ],
             },
             outputs={
                 "filled": (filled.path, "columns"),
                 "choices": (choices.path, "series"),
+                "scores": (scores.path, "series"),
             },
-            params={"choice": choice},
+            params={"choice": choice, "variants": variants},
         )
     )
