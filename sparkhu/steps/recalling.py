@@ -9,12 +9,13 @@ from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.cleaning import clean_inputs
 from sparkhu.steps.filled_rows import Edge
 from sparkhu.steps.gaps import mark_gaps
+from sparkhu.steps.irregular_grid import resample_irregular
 from sparkhu.steps.joining import join_series
 from sparkhu.steps.outliers import Action, flag_outliers
 from sparkhu.steps.refilling import fill_as_chosen
-from sparkhu.steps.irregular_grid import resample_irregular
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
+from sparkhu.steps.strategies import WINDOW
 
 BORDERS = ("train_end", "valid_end", "test_end")
 
@@ -30,6 +31,7 @@ class Preparation:
         max_outlier_share: Largest share of a series' points that it was done to.
         fill_edge: What became of missing points before the first or after the last known one.
         max_gap_points: Longest run of missing points that was filled; 0: any.
+        fill_window: Known points on each side that the moving average looked at.
     """
 
     zone: str = "UTC"
@@ -38,6 +40,7 @@ class Preparation:
     max_outlier_share: float = 0.05
     fill_edge: Edge = "leave"
     max_gap_points: int = 0
+    fill_window: int = WINDOW
 
 
 def prepare_new(
@@ -87,7 +90,8 @@ def prepare_new(
     flagged = rows.with_columns(flags.frames["flags"].get_columns())
     way = pl.col("unique_id").is_in(plan.filter(pl.col("decision") == "regular")["unique_id"].implode())
     marked = mark_gaps(flagged.filter(way), plan.filter(way), zone=how.zone).frames["observations"]
-    filled = fill_as_chosen(marked, choices, plan.filter(way), edge=how.fill_edge, max_gap_points=how.max_gap_points)
+    limits = {"edge": how.fill_edge, "max_gap_points": how.max_gap_points, "window": how.fill_window}
+    filled = fill_as_chosen(marked, choices, plan.filter(way), **limits)
     regular = marked.with_columns(filled.frames["filled"].get_columns())
     grid = resample_irregular(flagged.filter(~way), plan.filter(~way)).frames
     joined = join_series(regular, grid["observations"], plan, grid["profile"]).frames
