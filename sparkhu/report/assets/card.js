@@ -127,7 +127,7 @@ function historyPlot(drawing, settings, load) {
   const whole = plot("All of it", named, (size) => historyFigure(drawing, parts, unitOf(drawing, settings), size));
   if (!drawing.decomposed) return whole;
   const chart = whole.querySelector(".chart");
-  const button = el("button", "more parts", "Trend, season, remainder");
+  const button = el("button", "parts", "Trend, season, remainder");
   button.type = "button";
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", async () => {

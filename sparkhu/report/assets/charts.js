@@ -98,7 +98,7 @@ function anomalyTraces(part, x, value, colours) {
 }
 
 /** A thin line across the figure with its name at the right end. */
-function across(figure, y, text, colour, axis = "") {
+function across(figure, y, text, colour, colours, axis = "") {
   figure.shapes.push({ type: "line", layer: "below", xref: "paper", x0: 0, x1: 1, yref: `y${axis}`, y0: y, y1: y, line: { color: colour, width: 1, dash: "dash" } });
   figure.annotations.push({ xref: "paper", x: 1, xanchor: "right", yref: `y${axis}`, y, yanchor: "middle", text, showarrow: false, bgcolor: translucent(colours.card, 0.8), borderpad: 1, font: { size: 11, color: colour } });
 }
@@ -117,7 +117,7 @@ function historyFigure(drawing, parts, unit, { width, height }) {
   const figure = layout(colours, unit, width, 12);
   figure.height = height;
   figure.shapes = bands(x, drawing.history.gaps, colours);
-  for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${digits(level)}`, colours.warn);
+  for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${digits(level)}`, colours.warn, colours);
   if (parts) traces.push(...addParts(figure, parts, height, colours));
   return { traces, layout: figure };
 }

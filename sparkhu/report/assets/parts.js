@@ -14,7 +14,7 @@ function addParts(figure, parts, height, colours) {
   const inner = height - figure.margin.t - figure.margin.b;
   const shown = partsOf(parts);
   const traces = [];
-  figure.yaxis.domain = [(partsHeight(parts)) / inner, 1];
+  figure.yaxis.domain = [partsHeight(parts) / inner, 1];
   for (const shape of figure.shapes) if (shape.yref === "paper") shape.y0 = figure.yaxis.domain[0];
   shown.forEach(([key, name], at) => {
     const axis = String(at + 2);
@@ -40,5 +40,5 @@ function partTraces(parts, key, name, axis, colours) {
 
 /** The limits beyond which a remainder is an anomaly. */
 function addLimits(figure, parts, axis, colours) {
-  for (const limit of parts.limits.filter((value) => value !== null)) across(figure, limit, `limit ${digits(limit)}`, colours.soft, axis);
+  for (const limit of parts.limits.filter((value) => value !== null)) across(figure, limit, `limit ${digits(limit)}`, colours.soft, colours, axis);
 }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_line_of_the_summary_filters_the_table_it_leads_to(page: Any) -> None:
 def test_views_show_other_columns(page: Any) -> None:
     page.get_by_role("button", name="Statistics").click()
     heads = page.locator("#series th").all_inner_texts()
-    assert heads[:3] == ["Series", "Mean", "Median"]
+    assert heads[:6] == ["Series", "Type", "Unit", "Group", "Mean", "Median"]
 
 
 def test_the_csv_holds_the_rows_in_view_with_all_columns(page: Any, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_anomalies_have_a_mark_of_their_own_and_the_key_names_what_was_done(page
     card.scroll_into_view_if_needed()
     page.wait_for_selector("#charts .card .chart[data-drawn] .trace")
     key = card.locator(".key").inner_text()
-    assert "8 anomalies" in key or "7 anomalies" in key or "6 anomalies" in key
+    assert re.search(r"[678] anomalies", key)
     assert "changed, by clip" in key
     assert "alert level far outside" in key
     assert card.locator("header").inner_text().count("MSTL with seasons 24, 168") == 1
