@@ -7,7 +7,7 @@
    288 and 2016), the year for whole days up to below a week (day 7 and 365).
 3. Of these a season stays that has at least two points, and of which at least two fit into the points decomposed.
 4. Where none stays, and none was stated, a season is detected: the lag at which the autocorrelation of the points
-   around their straight line is highest, if that is a peak of at least 0.3 and twice the lag fits into the points.
+   around their straight line peaks highest, up to half of the points, if it is at least 0.3 there.
 """
 
 from collections.abc import Sequence
@@ -90,6 +90,4 @@ def detect_season(values: Floats) -> int | None:
     if np.abs(rest).max() <= 1e-9 * np.abs(values).max():
         return None
     peaks = acf_peaks(rest)
-    if not peaks or 2 * peaks[0] > count:
-        return None
-    return peaks[0] if autocorrelation(rest)[peaks[0]] >= LEAST_CORRELATION else None
+    return peaks[0] if peaks and autocorrelation(rest)[peaks[0]] >= LEAST_CORRELATION else None
