@@ -28,8 +28,8 @@ class Section(BaseModel):
             raise InputError(explained(cls, error, (cls.title,))) from error
 
     def plain(self) -> dict[str, Any]:
-        """Give the settings as JSON values: what a pipeline takes."""
-        return self.model_dump(mode="json")
+        """Give the settings as JSON values, which a pipeline takes; one that is not set (None) is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def explained(model: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()) -> str:

@@ -32,4 +32,4 @@ def command(session: Session, out: Path) -> None:
     source = write_demo_series(Settings().home / "demo")
     terminal.line(f"The same as: sparkhu run --source {source} --out {out}")
     parameters = run_parameters({"source": str(source), "model_name": "demo"})
-    run_forecast(parameters.model_dump(mode="json"), out=out, session=session, terminal=terminal)
+    run_forecast(parameters.model_dump(mode="json", exclude_none=True), out=out, session=session, terminal=terminal)

@@ -40,7 +40,7 @@ def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import SourceParameters, run_parameters
 
-    checked = run_parameters(parameters_of(options), {"model_name": model}).model_dump(mode="json")
+    checked = run_parameters(parameters_of(options), {"model_name": model}).model_dump(mode="json", exclude_none=True)
     parameters = {name: checked[name] for name in (*SourceParameters.model_fields, *PREPARATION)}
     look_first(parameters)
     run_pipeline("predict", parameters, out=out, session=session, terminal=Terminal())

@@ -39,7 +39,7 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 
     from_file = load_parameters(params) if params else {}
     parameters = run_parameters(from_file, parameters_of(options), preset=preset or "")
-    run_forecast(parameters.model_dump(mode="json"), out=out, session=session, terminal=Terminal())
+    run_forecast(parameters.model_dump(mode="json", exclude_none=True), out=out, session=session, terminal=Terminal())
 
 
 def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:

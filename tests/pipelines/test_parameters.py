@@ -19,7 +19,7 @@ def test_later_layers_win_over_earlier_ones_and_over_the_preset() -> None:
 def test_the_parameters_and_their_defaults_are_those_of_the_pipeline() -> None:
     inputs = forecast_pipeline.component_spec.inputs
     declared = {name: item.default for name, item in inputs.items() if name != "source"}
-    fields = RunParameters(source="a.csv").model_dump(mode="json", exclude={"source"})
+    fields = RunParameters(source="a.csv").model_dump(mode="json", exclude_none=True, exclude={"source"})
 
     assert declared == fields
 
