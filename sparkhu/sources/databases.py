@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,10 +45,9 @@ def is_database(uri: str, options: SourceOptions) -> bool:
     """
     scheme, separator, _ = uri.partition("://")
     dialect = scheme.partition("+")[0].lower()
-    installed = {entry.name.partition(".")[0] for entry in entry_points(group="sqlalchemy.dialects")}
     # A whole URI may stand in the environment.
     hidden = uri.startswith("${") and bool(options.table or options.query)
-    if hidden or (separator and dialect in (DIALECTS | installed) - known_implementations.keys()):
+    if hidden or (separator and dialect not in known_implementations and dialect in DIALECTS | _installed_dialects()):
         return True
     if options.table or options.query:
         flag = "--table" if options.table else "--query"
@@ -57,6 +57,12 @@ def is_database(uri: str, options: SourceOptions) -> bool:
             f"Give one, or leave {flag} out."
         )
     return False
+
+
+@cache
+def _installed_dialects() -> frozenset[str]:
+    """List the databases that installed packages teach SQLAlchemy."""
+    return frozenset(entry.name.partition(".")[0] for entry in entry_points(group="sqlalchemy.dialects"))
 
 
 def read_database(uri: str, options: SourceOptions) -> Tables:

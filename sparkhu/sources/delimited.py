@@ -52,7 +52,7 @@ def parse_csv(data: bytes, name: str, notes: list[str], delimiter: str = "") -> 
         raise InputError(f"--delimiter '{delimiter}' does not stand in the header of '{name}': {first[:200]}")
     if len(delimiter.encode()) > 1:
         return _with_long_delimiter(data, name, notes, delimiter)
-    delimiter = delimiter or max(DELIMITERS, key=lambda sign: len(_fields(first, sign, name)))
+    delimiter = delimiter or _found_delimiter(first, name)
     header = _header(first, delimiter, name)
     if not body.strip():
         return pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
@@ -63,6 +63,12 @@ def parse_csv(data: bytes, name: str, notes: list[str], delimiter: str = "") -> 
     if frame is None:
         raise InputError(f"'{name}' cannot be read as text in columns. Check that it is CSV.")
     return frame
+
+
+def _found_delimiter(header: str, name: str) -> str:
+    """Take the sign that gives the most fields; one that splits what stands in quotation marks comes last."""
+    fields = {sign: _fields(header, sign, name) for sign in DELIMITERS}
+    return max(fields, key=lambda sign: (not any('"' in field for field in fields[sign]), len(fields[sign])))
 
 
 def _with_long_delimiter(data: bytes, name: str, notes: list[str], delimiter: str) -> pl.DataFrame:
