@@ -296,3 +296,7 @@ def test_missing_sizes_are_named() -> None:
     rows, table = layered(spiked())
     with pytest.raises(InputError, match="column 'size' is missing"):
         pool_handling(rows, table.drop("size"))
+
+
+def test_only_the_variants_given_are_pooled() -> None:
+    assert pooled(spiked(), variants=["ema_flagged"]).frames["handling"]["strategy"].to_list() == ["ema_flagged"]
