@@ -28,6 +28,7 @@ PREPARATION = {
     "max_outlier_share": ("flag_outliers_regular", "max_share"),
     "fill_edge": ("fill_linear", "edge"),
     "max_gap_points": ("fill_linear", "max_gap_points"),
+    "fill_window": ("fill_moving_average", "window"),
 }
 """What preparing new data must know, and the step that it was a parameter of."""
 

@@ -89,15 +89,20 @@ def prepare_new(
     )
     flagged = rows.with_columns(flags.frames["flags"].get_columns())
     way = pl.col("unique_id").is_in(plan.filter(pl.col("decision") == "regular")["unique_id"].implode())
-    marked = mark_gaps(flagged.filter(way), plan.filter(way), zone=how.zone).frames["observations"]
-    limits = {"edge": how.fill_edge, "max_gap_points": how.max_gap_points, "window": how.fill_window}
-    filled = fill_as_chosen(marked, choices, plan.filter(way), **limits)
-    regular = marked.with_columns(filled.frames["filled"].get_columns())
+    regular = _without_gaps(flagged.filter(way), plan.filter(way), choices, how)
     grid = resample_irregular(flagged.filter(~way), plan.filter(~way)).frames
     joined = join_series(regular, grid["observations"], plan, grid["profile"]).frames
     sequences, joined_profile = joined["sequences"], joined["profile"]
     sequences = sequences.with_columns(clean_inputs(sequences, joined_profile, cleaning).get_columns())
     return StepResult({"sequences": sequences, "profile": joined_profile}, entries)
+
+
+def _without_gaps(rows: pl.DataFrame, plan: pl.DataFrame, choices: pl.DataFrame, how: Preparation) -> pl.DataFrame:
+    """Mark and fill the gaps of regular series."""
+    marked = mark_gaps(rows, plan, zone=how.zone).frames["observations"]
+    limits = {"max_gap_points": how.max_gap_points, "window": how.fill_window}
+    filled = fill_as_chosen(marked, choices, plan, edge=how.fill_edge, **limits)
+    return marked.with_columns(filled.frames["filled"].get_columns())
 
 
 def _known(ids: pl.Series, profile: pl.DataFrame, model: str) -> pl.DataFrame:

@@ -36,6 +36,7 @@ def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "scalers": scalers,
         "stats": stats,
         "choices": choices,
+        "cleaning": pl.DataFrame({"unique_id": ["a", "b"], "kept": ["outliers", "none"]}),
         "intervals": intervals,
         **changes,
     }
@@ -103,7 +104,8 @@ def test_a_table_without_a_needed_column_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("stats", "fit_until"), ("choices", "fit_value"), ("choices", "fit_available_at")]
+    ("table", "column"),
+    [("stats", "fit_until"), ("choices", "fit_value"), ("choices", "fit_available_at"), ("cleaning", "kept")],
 )
 def test_what_training_fitted_travels_along(tmp_path: Path, table: str, column: str) -> None:
     with pytest.raises(InputError, match=f"column '{column}' is missing"):
@@ -117,8 +119,8 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path / "b") / MANIFEST
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 1}))
-    with pytest.raises(InputError, match=r"bundle schema 1, this version of Sparkhu reads 2\. Train the model again"):
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 2}))
+    with pytest.raises(InputError, match=r"bundle schema 2, this version of Sparkhu reads 3\. Train the model again"):
         read_bundle(tmp_path / "b")
 
 

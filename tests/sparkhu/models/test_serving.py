@@ -60,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}).with_columns(
             fit_value=pl.lit(None, pl.Float64), fit_available_at=border
         ),
+        cleaning=pl.DataFrame({"unique_id": ["hour", "meter"], "kept": ["outliers", "none"]}),
         intervals=intervals,
         params={"zone": "UTC"},
         sources=[],
@@ -122,6 +123,14 @@ def test_outliers_of_new_data_are_those_of_the_training_quartiles(bundle: Bundle
     assert rows.filter(pl.col("is_outlier")).select("y", "y_raw", "fill_strategy").rows() == [(6.0, 34.0, "linear")]
     unflagged = replace(bundle, params={"outlier_width": 1.6})  # 17 + 1.6 * 11 = 34.6
     assert not serve(from_pandas(spiked), bundle=unflagged).frames["sequences"]["is_outlier"].any()
+
+
+def test_outliers_of_new_data_stay_where_training_did_not_keep_their_cleaning(bundle: Bundle) -> None:
+    spiked = hourly().assign(y=[34.0 if number == 47 else float(number % 24) for number in range(48)])
+    stays = replace(bundle, cleaning=bundle.cleaning.with_columns(kept=pl.lit("none")))
+    rows = serve(from_pandas(spiked), bundle=stays).frames["sequences"]
+    assert rows.filter(pl.col("is_outlier")).select("y", "y_raw", "fill_strategy").rows() == [(34.0, 34.0, None)]
+    assert Served(stays).predict(spiked)["y_hat"].iloc[-1] == 34.0
 
 
 def test_limits_and_zone_of_training_hold(bundle: Bundle) -> None:

@@ -212,6 +212,15 @@ def test_the_first_points_are_filled_as_in_training(edge: Any, first: float | No
     assert found.frames["sequences"]["y"].to_list() == [first, 3.0, 4.0]
 
 
+@pytest.mark.parametrize(("window", "filled"), [(1, 6.0), (2, 6.5)])
+def test_a_moving_average_looks_as_far_as_in_training(window: int, filled: float) -> None:
+    # The mean of 4 and 8, or of 1, 4, 8 and 13.
+    averaged = CHOICES.with_columns(strategy=pl.lit("moving_average"))
+    frame = series([1.0, 4.0, None, 8.0, 13.0], [*range(5)])
+    found = prepare(frame, choices=averaged, how=Preparation(fill_window=window)).frames["sequences"]
+    assert found["y"][2] == filled
+
+
 def test_days_begin_in_the_zone_of_the_training() -> None:
     # In Berlin 31 March 2024 has 23 hours: it begins on the 30th at 23:00 UTC and ends on the 31st at 22:00. It lacks.
     days = [datetime(2024, 3, day, 23, tzinfo=UTC) for day in (28, 29)] + [datetime(2024, 3, 31, 22, tzinfo=UTC)]
@@ -238,6 +247,7 @@ def test_a_preparation_says_what_the_defaults_of_a_run_are() -> None:
         max_outlier_share=0.05,
         fill_edge="leave",
         max_gap_points=0,
+        fill_window=5,
     )
 
 
