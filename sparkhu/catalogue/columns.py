@@ -69,6 +69,7 @@ def recognise(table: pl.DataFrame, rows: pl.Series, source: str, id_column: str 
     ids = table[taken["unique_id"]].cast(pl.String).str.strip_chars()
     ids = ids.set(ids == "", None).alias("unique_id")
     _check_ids(ids, rows, taken["unique_id"], source)
+    _check_bytes(ids, taken["unique_id"], ids, source)
     columns = [ids]
     for name, dtype in METADATA.items():
         if name in TEXTS or name in LIMITS:
@@ -113,13 +114,16 @@ def _check_ids(ids: pl.Series, rows: pl.Series, column: str, source: str) -> Non
 
 def _text(column: pl.Series, ids: pl.Series, source: str) -> pl.Series:
     text = present(column)
+    _check_bytes(text, column.name, ids, source)
+    return text
+
+
+def _check_bytes(text: pl.Series, column: str, ids: pl.Series, source: str) -> None:
     odd = ids.filter(text.str.contains("\0", literal=True).fill_null(value=False))
     if len(odd):
         raise InputError(
-            f"{source}: series '{odd[0]}' has a zero byte in column '{column.name}', which no database keeps. "
-            "Take it out."
+            f"{source}: series {odd[0]!r} has a zero byte in column '{column}', which no database keeps. Take it out."
         )
-    return text
 
 
 def _limit(column: pl.Series, ids: pl.Series, source: str) -> pl.Series:
