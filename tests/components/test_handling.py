@@ -30,8 +30,9 @@ def read(folder: Path) -> pl.DataFrame:
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> dict[str, Path]:
-    """Two shards: one with a series that has anomalies, one with a calm series, and an empty one."""
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Three shards: one with a series that has anomalies, one with a calm series, and an empty one."""
+    monkeypatch.setenv("SPARKHU_WORKERS", "1")
     rng = np.random.default_rng(0)
     resid = rng.normal(size=300).clip(-1.5, 1.5)
     resid[[50, 200]] = 9.0
