@@ -29,6 +29,7 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
             choices=pl.DataFrame({"unique_id": ["a"], "strategy": ["linear"]}).with_columns(
                 fit_value=pl.lit(None, pl.Float64), fit_available_at=pl.lit(None, TIME)
             ),
+            cleaning=pl.DataFrame({"unique_id": ["a"], "kept": ["none"]}),
             intervals=pl.DataFrame(
                 schema={
                     "unique_id": pl.String,

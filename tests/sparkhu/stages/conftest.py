@@ -25,11 +25,12 @@ class Trained:
     """Folders of a training and its evaluation."""
 
     folder: Path
+    sequences: list[Path]
     data: dict[str, Path]
     models: dict[str, Path]
 
     def evaluate(self, name: str = "evaluation") -> Path:
-        evaluate_models(**self.data, models=self.models, out=self.folder / name)
+        evaluate_models(sequences=self.sequences, **self.data, models=self.models, out=self.folder / name)
         return self.folder / name
 
 
@@ -38,12 +39,15 @@ Alter = Callable[[pl.DataFrame], pl.DataFrame]
 
 def trained(folder: Path, sequences: Path, profile: Path) -> Trained:
     chain = Chain(folder)
-    indexed = chain.run("index_windows", sequences=sequences, profile=profile, horizon=6, input_size=24)
-    scalers = chain.run("fit_scalers", sequences=sequences, profile=profile)["scalers"]
-    data = {"sequences": sequences, "plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
-    linear = chain.run("train_linear", **data)["model"]
+    sizes = {"horizon": 6, "input_size": 24}
+    inputs = chain.run("choose_cleaning", sequences=sequences, profile=profile, **sizes)["inputs"]
+    seen = {"sequences": sequences, "inputs": inputs}
+    indexed = chain.run("index_windows", **seen, profile=profile, **sizes)
+    scalers = chain.run("fit_scalers", **seen, profile=profile)["scalers"]
+    data = {"plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
+    linear = chain.run("train_linear", **seen, **data)["model"]
     naive = chain.run("train_seasonal_naive", plan=indexed["plan"])["model"]
-    return Trained(folder, data, {"linear": linear, "seasonal_naive": naive})
+    return Trained(folder, [sequences, inputs], data, {"linear": linear, "seasonal_naive": naive})
 
 
 @pytest.fixture(scope="session")
