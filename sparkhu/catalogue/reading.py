@@ -89,9 +89,17 @@ def source_name(uri: str, options: Catalogue) -> str:
     """
     if options.name:
         return options.name
-    shown = SEALED.sub(HIDDEN, redacted(uri))
+    shown = _anywhere(SEALED.sub(HIDDEN, redacted(uri)))
     if options.table:
         return f"{shown}#{options.table}"
     if options.query:
         return f"{shown}#query-{hashlib.sha256(options.query.encode()).hexdigest()[:12]}"
-    return shown if "://" in uri or uri.startswith("${") else str(Path(uri).absolute())
+    return shown
+
+
+def _anywhere(uri: str) -> str:
+    """Write the path of a local file as it is seen from every folder."""
+    scheme, separator, path = uri.partition(":///")
+    if separator and scheme.partition("+")[0] == "sqlite" and path and not path.startswith("file:"):
+        return f"{scheme}:///{Path(path).absolute()}"
+    return uri if "://" in uri or uri.startswith("${") else str(Path(uri).absolute())

@@ -87,12 +87,12 @@ def test_a_table_of_a_database_is_synced(folder: Path) -> None:
     with sa.create_engine(f"sqlite:///{folder}/plant.db", poolclass=sa.NullPool).begin() as connection:
         connection.execute(sa.text("CREATE TABLE sensors AS SELECT 7 AS id, 'bar' AS uom"))
     assert lines("sync", "--metadata", "sqlite:///plant.db", "--table", "sensors")[-1] == (
-        "Next: sparkhu metadata show --name 'sqlite:///plant.db#sensors'"
+        f"Next: sparkhu metadata show --name 'sqlite:///{folder}/plant.db#sensors'"
     )
     assert lines("show")[1:] == ["unique_id  unit", "7          bar"]
     assert "1 unchanged" in "".join(
         lines("sync", "--metadata", "sqlite:///plant.db", "--query", "SELECT * FROM sensors", "--name",
-              "sqlite:///plant.db#sensors")
+              f"sqlite:///{folder}/plant.db#sensors")
     )  # fmt: skip
 
 

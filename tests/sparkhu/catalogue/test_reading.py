@@ -115,7 +115,7 @@ HEADER = "id,valid_min,valid_max,alert_low,alert_high"
         ((HEADER, "a,0,,-1,"), r"alert_low -1 outside its valid range from 0:"),
         ((HEADER, "a,,50,,50.5"), r"alert_high 50\.5 outside its valid range up to 50:"),
         ((HEADER, "a,0,50,,-3"), r"alert_high -3 outside its valid range 0 to 50"),
-        (("id,unit,valid_max", "a,K,3", "b,K,3", "a,°C,3"), r"'a' row 1 and row 3 with .*: unit 'K' and '°C'"),
+        (("id,unit,valid_max", "a,K,3", "b,K,3", "a,°C,3"), r"'a' .* row 1 and row 3 .*: unit 'K' and '°C'"),
         (("id,unit,valid_max", "a,K,3", "a,K,"), r"valid_max 3 and none\. Keep one of the rows"),
         (("id,valid_min", "a,low"), r"valid_min 'low' of series 'a' is no number\. Correct it"),
         (("id,valid_min", "a,1", "b,x", "c,y"), r"'x' of series 'b' is no number\. Correct it\. \(1 more rows"),
@@ -233,7 +233,10 @@ def test_a_source_is_named_without_secrets_and_apart_from_others(
     assert one != two
     monkeypatch.chdir(tmp_path)
     assert source_name("m.csv", Catalogue()) == str(tmp_path / "m.csv")
+    assert source_name("sqlite:///p.db", Catalogue(table="t")) == f"sqlite:///{tmp_path}/p.db#t"
+    assert source_name("sqlite:////x/p.db", Catalogue(table="t")) == "sqlite:////x/p.db#t"
     assert source_name("s3://bucket/m.csv", Catalogue()) == "s3://bucket/m.csv"
+    assert source_name("${PLANT}", Catalogue(table="t")) == "${PLANT}#t"
     assert source_name("m.csv", Catalogue(name="plant")) == "plant"
 
 

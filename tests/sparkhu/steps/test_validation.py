@@ -211,6 +211,14 @@ def test_metadata_that_contradict_or_lack_a_column_are_refused():
         validate(BROKEN, twice.drop("alert_high"))
     with pytest.raises(InputError, match="column 'source_row' is missing"):
         validate(BROKEN.drop("source_row"))
+    for column in ("unique_id", "ds", "y"):
+        with pytest.raises(InputError, match=f"column '{column}' is missing"):
+            judge_rows(BROKEN.drop(column))
+
+
+def test_a_series_with_one_refused_row_and_nothing_else_says_why():
+    ledger = validate(raw(("a", 0, None, None, "x"), ("a", 1, None))).ledger
+    assert ledger["reason"].to_list() == ["no observed value: 1 rows refused, most often value_unparsable"]
 
 
 def test_a_series_without_one_observed_value_has_failed_and_says_why():
