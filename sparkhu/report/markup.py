@@ -39,7 +39,7 @@ def percent(share: float | None) -> str:
     if 0 < share < LEAST_SHARE:
         return "<0.1 %"
     near = 0 < share < 0.01 or 0.99 < share < 1
-    return f"{share * 100:.1f} %" if near else f"{share * 100:.0f} %"
+    return f"{share * 100:.1f} %" if near else f"{share * 100:,.0f} %"
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:

@@ -9,6 +9,7 @@ from sparkhu.report.markup import absent, escape, percent, plural, share_bar
 from sparkhu.report.overview import CHANGED, Overview
 from sparkhu.report.reading import Results
 
+KEPT = "marked, and kept as observed"
 MOST_STRATEGIES = 3
 MOST_REASONS = 6
 LEAST_SCALE = 0.05
@@ -136,12 +137,8 @@ def _points(results: Results, overview: Overview) -> Iterator[Finding]:
     longest = frame.filter(pl.col("gaps") > 0).sort("longest_gap", descending=True, nulls_last=True).head(1)
     for name, length in longest.select("unique_id", "longest_gap").rows():
         yield Finding(f"longest gap, in {name}", length, inner=True)
-    replaced = overview.total("outliers_filled") or 0
-    kept = "marked, and kept as observed"
-    yield _flagged(
-        overview, "Outliers", "outliers", f"{replaced:,} counted as missing and filled" if replaced else kept
-    )
-    yield _flagged(overview, "Anomalies", "anomalies", _strategies(overview, "handling", "anomalies") or kept)
+    yield _flagged(overview, "Outliers", "outliers", _outliers(overview))
+    yield _flagged(overview, "Anomalies", "anomalies", _strategies(overview, "handling", "anomalies") or KEPT)
     if "metadata" in results.tables or overview.total("alerts"):
         yield _flagged(overview, "Alerts", "alerts", "real, so kept; they reach an alert level of the catalogue")
 
@@ -151,6 +148,14 @@ def _flagged(overview: Overview, label: str, name: str, done: str) -> Finding:
     count = overview.total(name)
     share = _share(count, overview.total("points") or 0)
     return Finding(label, count, share, overview.having(name), "series", f"{name}>0", done)
+
+
+def _outliers(overview: Overview) -> str:
+    found, filled = overview.total("outliers") or 0, overview.total("outliers_filled") or 0
+    if not filled:
+        return KEPT
+    rest = f", {found - filled:,} kept as observed" if found > filled else ""
+    return f"{filled:,} counted as missing and filled{rest}"
 
 
 def _filled(overview: Overview) -> str:

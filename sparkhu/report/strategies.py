@@ -107,10 +107,10 @@ def _part(title: str, note: str, errors: pl.LazyFrame | None, chosen: pl.LazyFra
     table = standings(errors.collect(), picked)
     if table.is_empty():
         return f'{head}<p class="calm">Nothing had to be scored.</p></div>'
-    return f'{head}<p class="note">{note}</p>{_table(table)}</div>'
+    return f'{head}<p class="note">{note}</p>{_table(title, table)}</div>'
 
 
-def _table(table: pl.DataFrame) -> str:
+def _table(title: str, table: pl.DataFrame) -> str:
     series = int(table["chosen"].sum()) or 1
     rows = "".join(_row(row, series) for row in table.iter_rows(named=True))
     heads = (
@@ -121,7 +121,7 @@ def _table(table: pl.DataFrame) -> str:
         "In the worst tenth</th>"
     )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="Strategies">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="Strategies: {title}">'
         f'<table class="grid standings"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

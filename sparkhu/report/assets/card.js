@@ -106,7 +106,7 @@ function key(drawing, fact) {
   if (history.handled) items.push(entry("replaced", `${digits(history.handled)} changed, by ${history.ways.map(modelName).join(", ")}`));
   if (history.alerting) items.push(entry("alert", many(history.alerting, "alert")));
   const hidden = drawing.levels.length - levelsInReach(history, drawing.levels).length;
-  if (hidden) items.push(el("li", "", `alert ${hidden === 1 ? "level" : "levels"} far outside: ${drawing.levels.filter((level) => !levelsInReach(history, [level]).length).map(digits).join(", ")}`));
+  if (hidden) items.push(el("li", "", `alert ${hidden === 1 ? "level" : "levels"} far outside: ${drawing.levels.filter((level) => !levelsInReach(history, [level]).length).map(signed).join(", ")}`));
   if (history.gaps.length) items.push(entry("gap", many(history.gaps.length, "gap")));
   if (history.t.length < rows) items.push(el("li", "", `${digits(history.t.length)} of ${digits(rows)} points drawn, spikes kept`));
   return el("ul", "key", ...items);

@@ -86,7 +86,7 @@ function curves(part, colours) {
 /** Anomalies as diamonds, each tied to the hollow square of what was put in its place; alerts as dots. */
 function anomalyTraces(part, x, value, colours) {
   const traces = [];
-  if (part.alerts.length) traces.push(marks(x, value, part.alerts, "alert", colours.orange, 4, 0, "circle"));
+  if (part.alerts.length) traces.push(marks(x, value, part.alerts, "alert", colours.warn, 4, 0, "circle"));
   if (part.replaced.length && part.replaced.length <= CROWDED) {
     const ties = part.replaced.flatMap((at) => [[x[at], value[at]], [x[at], part.y[at]], [null, null]]);
     traces.push({ ...line(ties.map(([at]) => at), ties.map(([, y]) => y), "", colours.soft, 1), hoverinfo: "skip", hovertemplate: null });
@@ -96,6 +96,9 @@ function anomalyTraces(part, x, value, colours) {
   if (part.anomalies.length) traces.push(marks(x, value, part.anomalies, "anomaly", colours.ink, size, width, "diamond-open"));
   return traces;
 }
+
+/** A number with the minus sign that axes have. */
+const signed = (value) => digits(value).replace("-", "−");
 
 /** A thin line across the figure with its name at the right end. */
 function across(figure, y, text, colour, colours, axis = "") {
@@ -117,7 +120,7 @@ function historyFigure(drawing, parts, unit, { width, height }) {
   const figure = layout(colours, unit, width, 12);
   figure.height = height;
   figure.shapes = bands(x, drawing.history.gaps, colours);
-  for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${digits(level)}`, colours.warn, colours);
+  for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${signed(level)}`, colours.warn, colours);
   if (parts) traces.push(...addParts(figure, parts, height, colours));
   return { traces, layout: figure };
 }

@@ -21,7 +21,7 @@ function addParts(figure, parts, height, colours) {
     const bottom = ((shown.length - 1 - at) * (PART_HEIGHT + PART_GAP)) / inner;
     const domain = [bottom, bottom + PART_HEIGHT / inner];
     const title = { ...figure.yaxis.title, text: name };
-    figure[`yaxis${axis}`] = { ...figure.yaxis, domain, title, nticks: 3, zeroline: key !== "trend", zerolinecolor: colours.line };
+    figure[`yaxis${axis}`] = { ...figure.yaxis, domain, title, nticks: 4, zeroline: key !== "trend", zerolinecolor: colours.line };
     traces.push(...partTraces(parts, key, name, axis, colours));
     if (key === "resid") addLimits(figure, parts, axis, colours);
   });
@@ -40,5 +40,5 @@ function partTraces(parts, key, name, axis, colours) {
 
 /** The limits beyond which a remainder is an anomaly. */
 function addLimits(figure, parts, axis, colours) {
-  for (const limit of parts.limits.filter((value) => value !== null)) across(figure, limit, `limit ${digits(limit)}`, colours.soft, colours, axis);
+  for (const limit of parts.limits.filter((value) => value !== null)) across(figure, limit, `limit ${signed(limit)}`, colours.soft, colours, axis);
 }

@@ -52,6 +52,17 @@ def test_what_was_done_names_the_strategies_and_in_how_many_series(results: Path
     assert shown["Outliers"][4] == f"{clean['is_outlier'].sum()} counted as missing and filled"
 
 
+def test_outliers_that_were_not_filled_are_said_to_be_kept(tmp_path: Path) -> None:
+    # Three outliers; one of them was filled, so two are kept.
+    ds = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 4), "1d", time_zone="UTC", eager=True)
+    frame = pl.DataFrame({"unique_id": "a", "ds": ds, "y": 1.0, "is_outlier": [True, True, True, False]})
+    frame = frame.with_columns(fill_strategy=pl.Series([None, "mean", None, "last"]))
+    frame.write_parquet(tmp_path / "clean.parquet")
+    assert lines(section_of(tmp_path))["Outliers"][4] == "1 counted as missing and filled, 2 kept as observed"
+    frame.with_columns(fill_strategy=pl.lit(None, pl.String)).write_parquet(tmp_path / "clean.parquet")
+    assert lines(section_of(tmp_path))["Outliers"][4] == "marked, and kept as observed"
+
+
 def test_the_longest_gap_is_the_longest_stretch_without_a_value(tmp_path: Path) -> None:
     # a has stretches of 2 and 1, b one of 3: the last point of a and the first of b do not make one stretch.
     y = [None, None, 1.0, 1.0, None, None, None, None, 1.0, 1.0]
