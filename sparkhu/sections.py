@@ -116,7 +116,13 @@ class Resampling(Section):
     title: ClassVar[str] = "resampling"
     to: str = Field("", description="Period to resample to, such as 1h or 1mo; empty: none.")
     how: Literal["mean", "sum", "min", "max", "last", "ohlcv", "vwap"] = Field(
-        "mean", description="What stands for the points of a period."
+        "mean", description="What stands for the points of a longer period."
+    )
+    up: Literal["last", "linear", "none"] = Field(
+        "last", description="What stands in the rows inserted for a shorter period."
+    )
+    edges: Literal["drop", "keep"] = Field(
+        "drop", description="What becomes of a first or last period that a series covers in part."
     )
 
 
@@ -128,7 +134,7 @@ class Decomposition(Section):
         "auto", description="STL, MSTL where several seasons fit (auto), or none."
     )
     seasons: tuple[int, ...] = Field((), description="Points of each season; empty: from the calendar.")
-    robust: bool = Field(False, description="Outlying points get less weight; takes some six times as long.")
+    robust: bool = Field(True, description="Outlying points get less weight; takes some six times as long.")
     fast: bool = Field(
         True, description="Smooth at every tenth part of a window and join by lines; else at every point."
     )
@@ -141,7 +147,7 @@ class Anomalies(Section):
     limits: Literal["sigma", "mad", "given"] = Field(
         "sigma", description="Mean and standard deviation, median and deviation from it, or `low` and `high`."
     )
-    width: float = Field(5.0, gt=0, description="Distance of the limits from the middle, in deviations.")
+    width: float = Field(7.0, gt=0, description="Distance of the limits from the middle, in deviations.")
     low: float | None = Field(None, description="Lower limit of the remainder, where limits are given.")
     high: float | None = Field(None, description="Upper limit of the remainder, where limits are given.")
 

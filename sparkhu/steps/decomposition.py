@@ -35,7 +35,7 @@ def check_decomposition(*, method: str, seasons: Sequence[int] = ()) -> None:
 
 
 @accepts_pandas
-def decompose_stl(frame: pl.DataFrame, season_length: int, *, robust: bool = False, fast: bool = False) -> pl.DataFrame:
+def decompose_stl(frame: pl.DataFrame, season_length: int, *, robust: bool = True, fast: bool = False) -> pl.DataFrame:
     """Decompose every series into trend, season and remainder by STL.
 
     Cleveland et al. (1990), with statsmodels' windows: 7 seasons, and the trend's that follows from them.
@@ -43,7 +43,8 @@ def decompose_stl(frame: pl.DataFrame, season_length: int, *, robust: bool = Fal
     Args:
         frame: Observation frame, any number of series.
         season_length: Points in a season.
-        robust: Whether outlying points get less weight; takes some six times as long.
+        robust: Whether outlying points get less weight. It keeps them out of trend and season, also in the newest
+            season, where plain STL takes a spike for a change of the season; it takes some six times as long.
         fast: Fit each smoother at every tenth part of its window only, as R's `stl`: five to thirty times as
             fast, and all but the same.
 
@@ -63,7 +64,7 @@ def decompose_stl(frame: pl.DataFrame, season_length: int, *, robust: bool = Fal
 
 @accepts_pandas
 def decompose_mstl(
-    frame: pl.DataFrame, seasons: Sequence[int], *, robust: bool = False, fast: bool = False
+    frame: pl.DataFrame, seasons: Sequence[int], *, robust: bool = True, fast: bool = False
 ) -> pl.DataFrame:
     """Decompose every series into trend, several seasons and remainder by MSTL.
 
@@ -117,7 +118,7 @@ def decompose(
     *,
     method: Method = "auto",
     seasons: Sequence[int] = (),
-    robust: bool = False,
+    robust: bool = True,
     fast: bool = True,
 ) -> StepResult:
     """Decompose the series of a shard.
@@ -132,7 +133,8 @@ def decompose(
         method: `auto`: STL, or MSTL where several seasons fit; `stl`: the shortest season alone; `mstl`: MSTL's
             windows for one season too; `none`: nothing is decomposed.
         seasons: Points in each season; none: as the profile, the calendar or the autocorrelation suggest.
-        robust: Whether outlying points get less weight; takes some six times as long.
+        robust: Whether outlying points get less weight. It keeps them out of trend and season, also in the newest
+            season, where plain STL takes a spike for a change of the season; it takes some six times as long.
         fast: See `decompose_stl`.
 
     Returns:

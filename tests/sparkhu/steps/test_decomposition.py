@@ -78,12 +78,12 @@ def test_the_public_mstl_is_that_of_statsmodels(robust: bool) -> None:
         np.testing.assert_allclose(parts[name], theirs, rtol=0, atol=1e-8)
 
 
-def test_the_public_functions_are_exact_and_not_robust_by_default() -> None:
+def test_the_public_functions_are_exact_and_robust_by_default() -> None:
     values = wave(120, 24)
-    assert decompose_stl(series(values), 24).equals(decompose_stl(series(values), 24, robust=False, fast=False))
+    assert decompose_stl(series(values), 24).equals(decompose_stl(series(values), 24, robust=True, fast=False))
     assert not decompose_stl(series(values), 24).equals(decompose_stl(series(values), 24, fast=True))
     assert decompose_mstl(series(values), [6, 24]).equals(
-        decompose_mstl(series(values), [6, 24], robust=False, fast=False)
+        decompose_mstl(series(values), [6, 24], robust=True, fast=False)
     )
 
 
@@ -128,7 +128,7 @@ def test_missing_values_are_interpolated_for_the_decomposition() -> None:
     values = wave(60, 7)
     values[[10, 11, 30]] = np.nan
     filled = pd.Series(values).interpolate().to_numpy()
-    parts = decompose_stl(series(values), 7)
+    parts = decompose_stl(series(values), 7, robust=False)
     fit = STL(filled, period=7).fit()
     np.testing.assert_allclose(parts["trend"], fit.trend, atol=1e-8)
     np.testing.assert_allclose(parts["seasonal"], fit.seasonal, atol=1e-8)
@@ -137,7 +137,7 @@ def test_missing_values_are_interpolated_for_the_decomposition() -> None:
 
 def test_training_rows_come_from_the_training_part_and_later_ones_from_all() -> None:
     values = wave(200, 24)
-    result = decompose(series(values), profile("a", train=120), fast=False)
+    result = decompose(series(values), profile("a", train=120), robust=False, fast=False)
     parts = result.frames["parts"]
     before, after = STL(values[:120], period=24).fit(), STL(values, period=24).fit()
     for name in ("trend", "seasonal", "resid"):
@@ -171,7 +171,7 @@ def test_several_seasons_go_to_mstl_and_are_those_that_fit_the_training_part() -
     values = wave(400, 24, 168)
     for train, found in ((336, ("mstl", [24, 168])), (335, ("stl", [24])), (47, ("trend", []))):
         assert way(decompose(series(values), profile("a", train=train))) == found
-    parts = decompose(series(values), profile("a", train=336), fast=False).frames["parts"]
+    parts = decompose(series(values), profile("a", train=336), robust=False, fast=False).frames["parts"]
     fit = MSTL(values, periods=(24, 168)).fit()
     np.testing.assert_allclose(parts["trend"][336:], fit.trend[336:], atol=1e-8)
     np.testing.assert_allclose(parts["seasonal"][336:], fit.seasonal.sum(axis=1)[336:], atol=1e-8)
@@ -236,7 +236,7 @@ def test_switched_off_nothing_is_decomposed() -> None:
 def test_strengths_are_those_of_the_training_part() -> None:
     # max(0, 1 − Var(R) / Var(T + R)) and max(0, 1 − Var(R) / Var(S + R)).
     values = wave(200, 24)
-    seasons = decompose(series(values), profile("a", train=120), fast=False).frames["seasons"]
+    seasons = decompose(series(values), profile("a", train=120), robust=False, fast=False).frames["seasons"]
     fit = STL(values[:120], period=24).fit()
     for name, part in (("trend_strength", fit.trend), ("seasonal_strength", fit.seasonal)):
         assert seasons[name][0] == pytest.approx(max(0, 1 - np.var(fit.resid) / np.var(part + fit.resid)), abs=1e-8)
@@ -261,10 +261,10 @@ def test_robust_keeps_a_spike_out_of_trend_and_season() -> None:
     assert plain < 35
 
 
-def test_the_step_is_fast_and_not_robust_by_default() -> None:
+def test_the_step_is_fast_and_robust_by_default() -> None:
     frame = series(wave(200, 24))
     by_default = decompose(frame, profile("a")).frames["parts"]
-    assert by_default.equals(decompose(frame, profile("a"), robust=False, fast=True).frames["parts"])
+    assert by_default.equals(decompose(frame, profile("a"), robust=True, fast=True).frames["parts"])
     assert not by_default.equals(decompose(frame, profile("a"), fast=False).frames["parts"])
 
 
