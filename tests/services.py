@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pytest
 
@@ -56,7 +57,8 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint
     folder, port = tmp_path_factory.mktemp("s3"), free_port()
     endpoint = S3Endpoint(f"http://127.0.0.1:{port}", "sparkhu-key", "sparkhu-secret", folder)
     command = [rclone, "serve", "s3", "--config", os.devnull, "--auth-key", f"{endpoint.key},{endpoint.secret}"]
-    with _running([*command, "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", str(folder)], port):
+    command = [*command, "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", str(folder)]
+    with _running(command, partial(_answers, port)):
         yield endpoint
 
 
@@ -84,7 +86,8 @@ def postgres_url() -> Iterator[str]:
             user=user,
         )
         serve = [programs / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", str(port), "-F"]
-        with _running([str(part) for part in serve], port, user=user, cwd=folder):
+        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        with _running([str(part) for part in serve], lambda: not subprocess.call(ready), user=user, cwd=folder):
             yield f"postgresql+psycopg://sparkhu:{POSTGRES_QUOTED}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,13 +117,20 @@ def _unprivileged_user() -> str:
     return found
 
 
+def _answers(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
+
+
 @contextmanager
-def _running(command: list[str], port: int, *, user: str | None = None, cwd: Path | None = None) -> Iterator[None]:
-    """Run a server until the block ends; enter the block when its port answers."""
+def _running(
+    command: list[str], is_ready: Callable[[], bool], *, user: str | None = None, cwd: Path | None = None
+) -> Iterator[None]:
+    """Run a server until the block ends; enter the block when it is ready."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd=cwd, start_new_session=True)
         try:
-            _wait(process, port, output)
+            _wait(process, is_ready, output)
             yield
         finally:
             process.terminate()
@@ -131,14 +141,11 @@ def _running(command: list[str], port: int, *, user: str | None = None, cwd: Pat
                 process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, output: "tempfile._TemporaryFileWrapper[bytes]") -> None:
+def _wait(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], output: BinaryIO) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with closing(socket.socket()) as probe:
-            if not probe.connect_ex(("127.0.0.1", port)):
-                return
+    while time.monotonic() < deadline and process.poll() is None:
+        if is_ready():
+            return
         time.sleep(0.05)
     output.seek(0)
     raise RuntimeError(f"{process.args!r} did not start: {output.read().decode(errors='replace')}")

@@ -76,6 +76,8 @@ def find_roles(table: pl.DataFrame, options: SourceOptions, source: str, folders
         if not series:
             raise InputError(f"{source}: with --wide there must be a column beside the time column '{time.column}'.")
         return Roles(time, series, None, wide=True, available_at=available_at, notes=_said("time", time))
+    # What travels along is neither the value nor the series' name.
+    rest = [name for name in rest if name not in options.extra_names]
     id_, remark = _id(table, options, source, [name for name in rest if name != options.value])
     value = _value(table, options, source, [name for name in rest if id_ is None or name != id_.column])
     notes = (*_said("time", time), *_said("value", value), *_said("id", id_), *remark)

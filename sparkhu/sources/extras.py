@@ -7,13 +7,12 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.sources.columns import AVAILABLE_AT, UNNAMED, Roles, about_missing
-from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.options import ALL, SourceOptions
 from sparkhu.sources.tables import Table
 from sparkhu.sources.values import parse_numbers, present, share_of_numbers
 
 Kind = Literal["nothing", "number", "boolean", "text"]
 
-ALL = "all"
 SWITCHES = ("true", "false")
 LIKELY = 0.5
 OURS = frozenset(
@@ -82,11 +81,10 @@ def _names(tables: Sequence[Table], roles: Sequence[Roles], options: SourceOptio
         names = [name for name in every if name not in taken and not UNNAMED.fullmatch(name)]
         names = [name for name in names if not any(_is_nested(table, name) for table in tables)]
     else:
-        names = list(dict.fromkeys(part.strip() for part in options.extra.split(",") if part.strip()))
-        for name in names:
-            _check_there(name, tables, taken)
+        names = list(options.extra_names)
     for name in names:
         _check_free(name)
+        _check_there(name, tables, taken)
     return tuple(names)
 
 

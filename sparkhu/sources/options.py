@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+ALL = "all"
+
 
 @dataclass(frozen=True)
 class SourceOptions:
@@ -38,3 +40,9 @@ class SourceOptions:
     decimal: str = ""
     start: str = ""
     end: str = ""
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The extra columns by name, each once; none where `all` are wanted."""
+        names = (part.strip() for part in self.extra.split(","))
+        return () if self.extra.strip() == ALL else tuple(dict.fromkeys(name for name in names if name))

@@ -36,6 +36,7 @@ def ingest_source(
         InputError: The source cannot be read, or what it holds cannot be told safely.
     """
     params: dict[str, Any] = {"source": redacted(source), **asdict(options), "max_failed_share": max_failed_share}
+    params["query"] = redacted(options.query)
     with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
         raw = read_source(source, options)
         for message in raw.notes:

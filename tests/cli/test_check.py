@@ -1,5 +1,8 @@
 """`sparkhu check`: a dry look."""
 
+import gzip
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,67 @@ def test_nothing_is_written(folder: Path, sparkhu_home: Path) -> None:
     check("sales.csv")
     assert [path.name for path in folder.iterdir()] == ["sales.csv"]
     assert set(sparkhu_home.rglob("*")) == before
+
+
+def refused(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(sparkhu, ["check", *(str(argument) for argument in arguments)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    return " ".join(result.stderr.split())
+
+
+def test_options_of_reading_are_heeded_and_repeated(folder: Path) -> None:
+    rows = [f"2026-01-{day:02d};가게;{day},5;{day}" for day in range(1, 29)]
+    (folder / "sales.csv").write_bytes("\n".join(["day;name;sold;price", *rows]).encode("cp949"))
+    told = ["--value", "sold", "--extra", "price", "--delimiter", ";", "--encoding", "cp949", "--decimal", ","]
+    lines = check("sales.csv", *told)
+    assert "series       1 with 28 rows" in lines
+    assert lines[-1] == (
+        "Next: sparkhu run --source sales.csv --value sold --extra price --delimiter ';' --encoding cp949 --decimal , "
+        "--out DIR"
+    )
+
+
+def test_a_database_is_checked_and_its_variables_are_repeated_as_such(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(folder / "plant.db")) as connection:
+        connection.execute("CREATE TABLE sales (day TEXT, sold REAL)")
+        connection.executemany("INSERT INTO sales VALUES (?, ?)", [(f"2026-01-{day:02d}", day) for day in range(1, 29)])
+        connection.commit()
+    lines = check("sqlite:///plant.db", "--table", "sales")
+    assert lines[0].startswith("source       sqlite:///plant.db, ")
+    assert lines[-1] == "Next: sparkhu run --source sqlite:///plant.db --table sales --out DIR"
+    monkeypatch.setenv("PLANT_FILE", "plant.db")
+    query = "SELECT day, sold FROM sales WHERE sold > 0"
+    lines = check("sqlite:///${PLANT_FILE}", "--query", query)
+    assert lines[-1] == (
+        "Next: sparkhu run --source 'sqlite:///${PLANT_FILE}' --query "
+        "'SELECT day, sold FROM sales WHERE sold > 0' --out DIR"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sales.csv", "--encoding", "klingon"], "--encoding 'klingon' is no text encoding"),
+        (["sales.csv", "--delimiter", ";;"], "--delimiter must be one sign"),
+        (["sales.csv", "--decimal", "x"], "'x' is not one of '.', ','"),
+        (["sales.csv", "--extra", "prize"], "has no column 'prize' (--extra)"),
+        (["sales.csv", "--table", "sales"], "--table reads a database"),
+        (["sqlite:///nowhere.db", "--table", "sales"], "there is no database file 'nowhere.db'"),
+        (["sqlite:///nowhere.db"], "needs --table or --query"),
+        (["postgresql://ann:pea@127.0.0.1:1/db", "--table", "sales"], "'postgresql://ann:***@127.0.0.1:1/db' cannot"),
+        (["gopher://host/sales.csv"], "cannot be reached"),
+        (["junk.csv"], "is not UTF-8 text"),
+        (["cut.csv.gz"], "Check that it is complete"),
+    ],
+)
+def test_a_source_that_cannot_be_read_ends_with_exit_code_2(folder: Path, arguments: list[str], message: str) -> None:
+    (folder / "sales.csv").write_text(daily(28))
+    (folder / "junk.csv").write_bytes(bytes(range(128, 256)) * 9)
+    (folder / "cut.csv.gz").write_bytes(gzip.compress(daily(28).encode())[:-9])
+    before = sorted(path.name for path in folder.iterdir())
+    said = refused(*arguments)
+    assert message in said
+    assert "pea" not in said
+    assert sorted(path.name for path in folder.iterdir()) == before
