@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,20 @@ from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.steps.filling import check_filling, fill, fill_last, fill_linear, fill_mean, fill_median, fill_next
+from sparkhu.steps.filled_rows import check_filling
+from sparkhu.steps.filling import (
+    fill,
+    fill_last,
+    fill_linear,
+    fill_mean,
+    fill_median,
+    fill_mode,
+    fill_moving_average,
+    fill_next,
+    fill_seasonal,
+    fill_spline,
+)
+from sparkhu.steps.strategies import FITTED, STRATEGIES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -23,8 +37,12 @@ FILLS: dict[str, Callable[..., Any]] = {
     "last": fill_last,
     "next": fill_next,
     "linear": fill_linear,
+    "mode": fill_mode,
+    "spline": fill_spline,
+    "seasonal": partial(fill_seasonal, season_length=2),
+    "moving_average": fill_moving_average,
 }
-EDGED = ("last", "next", "linear")
+EDGED = ("last", "next", "linear", "spline", "seasonal", "moving_average")
 VALUES = st.lists(st.floats(-1e3, 1e3) | st.none(), min_size=1, max_size=25)
 
 
@@ -89,6 +107,7 @@ def test_a_late_point_makes_what_was_filled_with_it_late() -> None:
         ("last", [None, 1.0, 1.0, 3.0, 3.0], [1.0, 1.0, 1.0, 3.0, 3.0]),
         ("next", [1.0, 1.0, 3.0, 3.0, None], [1.0, 1.0, 3.0, 3.0, 3.0]),
         ("linear", [None, 1.0, 2.0, 3.0, None], [1.0, 1.0, 2.0, 3.0, 3.0]),
+        ("moving_average", [None, 1.0, 2.0, 3.0, None], [1.0, 1.0, 2.0, 3.0, 3.0]),
     ],
 )
 def test_edges_follow_the_policy(strategy: str, leave: list[float | None], nearest: list[float]) -> None:
@@ -111,7 +130,7 @@ def test_a_series_without_a_known_point_stays_null(strategy: str) -> None:
         assert FILLS[strategy](series([None]), edge="nearest")["y"].to_list() == [None]
 
 
-@pytest.mark.parametrize("strategy", ["mean", "median"])
+@pytest.mark.parametrize("strategy", FITTED)
 def test_without_a_known_point_in_the_training_part_nothing_is_fitted(strategy: str) -> None:
     filled = FILLS[strategy](series([None, 1.0, None]), train_end=START + HOUR)
     assert filled["y"].to_list() == [None, 1.0, None]
@@ -119,14 +138,14 @@ def test_without_a_known_point_in_the_training_part_nothing_is_fitted(strategy: 
 
 @pytest.mark.parametrize("strategy", FILLS)
 def test_gaps_longer_than_the_limit_are_left_whole(strategy: str) -> None:
-    frame = series([1.0, None, 3.0, None, None, 6.0])
+    frame = series([1.0, None, 3.0, None, None, 6.0, 7.0, 8.0, 9.0])
     one = FILLS[strategy](frame, max_gap_points=1)["fill_strategy"].to_list()
-    assert one == [None, strategy, None, None, None, None]
+    assert one == [None, strategy, None, None, None, *[None] * 4]
     two = FILLS[strategy](frame, max_gap_points=2)["fill_strategy"].to_list()
-    assert two == [None, strategy, None, strategy, strategy, None]
+    assert two == [None, strategy, None, strategy, strategy, *[None] * 4]
 
 
-@pytest.mark.parametrize("strategy", FILLS)
+@pytest.mark.parametrize("strategy", ["mean", "median", "mode", "last", "next", "linear", "moving_average"])
 def test_a_flagged_point_is_missing_and_helps_nobody(strategy: str) -> None:
     frame = series([1.0, 500.0, None, 4.0]).with_columns(needs_fill=pl.Series([False, True, None, False]))
     filled = FILLS[strategy](frame)
@@ -138,6 +157,8 @@ def test_a_flagged_point_is_missing_and_helps_nobody(strategy: str) -> None:
             "last": [1.0, 1.0, 1.0, 4.0],
             "next": [1.0, 4.0, 4.0, 4.0],
             "linear": [1.0, 2.0, 3.0, 4.0],
+            "mode": [1.0, 1.0, 1.0, 4.0],
+            "moving_average": [1.0, 2.5, 2.5, 4.0],
         }[strategy]
     )
     assert filled["y_raw"].to_list() == [1.0, 500.0, None, 4.0]
@@ -161,7 +182,7 @@ def test_an_earlier_fill_is_kept_and_not_taken_for_an_observation() -> None:
 
 def test_series_do_not_lend_each_other_values() -> None:
     frame = pl.concat([series([1.0, None]), series([None, 2.0], name="b")])
-    for strategy in EDGED:
+    for strategy in ("last", "next", "linear", "moving_average"):
         filled = FILLS[strategy](frame)["y"].to_list()
         assert filled == {"last": [1.0, 1.0, None, 2.0], "next": [1.0, None, 2.0, 2.0]}.get(
             strategy, [1.0, None, None, 2.0]
@@ -181,6 +202,7 @@ def test_fills_agree_with_pandas(values: list[float | None], random: Any) -> Non
         "last": reference.ffill(),
         "next": reference.bfill(),
         "linear": reference.interpolate(method="time", limit_area="inside"),
+        "mode": reference.fillna(reference.mode().min()),
     }
     for strategy, expected in wanted.items():
         got = FILLS[strategy](frame)["y"].to_numpy()
@@ -219,7 +241,11 @@ def test_a_pandas_frame_gives_a_pandas_frame() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "guess"}, r"^strategy must be one of mean, median, last, next, linear, got 'guess'\.$"),
+        (
+            {"strategy": "guess"},
+            rf"^strategy must be one of {', '.join(STRATEGIES)}, got 'guess'\.$",
+        ),
+        ({"strategy": "moving_average", "window": 0}, r"^window must be 1 or more known points on each side, got 0\.$"),
         ({"edge": "wrap"}, r"^edge must be one of leave, nearest, got 'wrap'\.$"),
         ({"max_gap_points": -1}, r"^max_gap_points must be 0 \(no limit\) or more, got -1\.$"),
     ],
@@ -227,12 +253,12 @@ def test_a_pandas_frame_gives_a_pandas_frame() -> None:
 def test_unusable_parameters_are_refused(arguments: dict[str, Any], message: str) -> None:
     given_ = {"strategy": "linear", "edge": "leave", "max_gap_points": 0} | arguments
     with pytest.raises(InputError, match=message):
-        check_filling(**given_)
-    with pytest.raises(InputError, match=message):
         fill(series([1.0]), profile("a"), **given_)
     if "strategy" not in arguments:
         with pytest.raises(InputError, match=message):
             fill_linear(series([1.0]), **arguments)
+        with pytest.raises(InputError, match=message):
+            check_filling(**({"edge": "leave", "max_gap_points": 0} | arguments))
 
 
 def test_the_step_writes_a_layer_of_its_own_where_a_point_is_missing() -> None:
@@ -260,7 +286,7 @@ def test_the_step_fits_on_each_series_own_training_part() -> None:
     assert layer["mean_fit_available_at"].to_list() == [START + HOUR] * 4 + [START + 3 * HOUR] * 4
 
 
-@pytest.mark.parametrize("strategy", ["mean", "median"])
+@pytest.mark.parametrize("strategy", FITTED)
 def test_a_training_part_without_a_known_point_fits_nothing(strategy: str) -> None:
     layer = fill(series([None, 2.0]), profile("a", train_end=START + HOUR), strategy=strategy).frames["filled"]
     assert layer.rows() == [(None, None, None, None)] * 2
@@ -271,7 +297,7 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         result = fill(series([]), profile(), strategy=strategy)
         fit = {f"{strategy}_fit": pl.Float64, f"{strategy}_fit_available_at": TIME}
         wanted = {strategy: pl.Float64, f"{strategy}_available_at": TIME}
-        assert result.frames["filled"].schema == wanted | (fit if strategy in ("mean", "median") else {})
+        assert result.frames["filled"].schema == wanted | (fit if strategy in FITTED else {})
         assert result.frames["scores"].columns == ["unique_id", "strategy", "mask_length", "mae", "points", "weight"]
         assert result.ledger.height == 0
 
@@ -288,3 +314,40 @@ def test_shard_composition_does_not_matter_to_the_last_bit(strategy: str) -> Non
     alone = [fill(part, table, strategy=strategy) for part in parts]
     for name in ("filled", "scores"):
         assert whole.frames[name].equals(pl.concat([one.frames[name] for one in alone]))
+
+
+def test_every_strategy_has_a_function_of_its_own() -> None:
+    assert set(FILLS) == set(STRATEGIES)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "season", "need"),
+    [
+        ("spline", 2, "fewer than 4 known points"),
+        ("seasonal", 2, "fewer than two seasons of known points, or no season at all"),
+    ],
+)
+@pytest.mark.parametrize("edge", ["leave", "nearest"])
+def test_a_series_too_short_for_a_strategy_is_skipped_and_left(
+    strategy: str, season: int, need: str, edge: Any
+) -> None:
+    frame = pl.concat([series([1.0, None, 3.0, 4.0]), series([1.0, None, 3.0, 4.0, 5.0], name="b")])
+    result = fill(frame, profile("a", "b", season=season), strategy=strategy, edge=edge)
+    assert result.ledger.rows() == [
+        ("a", "skipped", need, '{"missing":1,"filled":0,"left":1}'),
+        ("b", "ok", None, '{"missing":1,"filled":1,"left":0}'),
+    ]
+
+
+@pytest.mark.parametrize("season", [None, 0, 1])
+def test_without_a_season_nothing_is_filled_seasonally(season: int | None) -> None:
+    result = fill(series([1.0, None, *[3.0] * 20]), profile("a", season=season), strategy="seasonal")
+    assert result.ledger["status"].to_list() == ["skipped"]
+    assert result.frames["filled"]["seasonal"].null_count() == 22
+
+
+def test_the_step_passes_the_window_on() -> None:
+    frame = series([0.0, 1.0, None, 3.0, 8.0])
+    layers = [fill(frame, profile("a"), strategy="moving_average", window=n).frames["filled"] for n in (1, 2)]
+    assert [layer["moving_average"][2] for layer in layers] == [2.0, 3.0]
+    assert fill_moving_average(frame, window=1)["y"][2] == 2.0

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
+from sparkhu.sections import Filling
 from sparkhu.steps.filling import fill
 from sparkhu.steps.masks import SCORES
 from sparkhu.steps.pooling import DEFAULT_VARIANTS, check_pooling, choose_strategies, pool_fills
+from sparkhu.steps.strategies import FITTED, STRATEGIES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,7 +35,8 @@ def profile(frame: pl.DataFrame, season: int = 1) -> pl.DataFrame:
 
 
 def filled_by_all(frame: pl.DataFrame, **options: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
-    results = [fill(frame, profile(frame), strategy=name, **options).frames for name in DEFAULT_VARIANTS]
+    season = options.pop("season", 1)
+    results = [fill(frame, profile(frame, season), strategy=name, **options).frames for name in STRATEGIES]
     layers = pl.concat([frame, *[one["filled"] for one in results]], how="horizontal")
     return layers, pl.concat([one["scores"] for one in results])
 
@@ -120,9 +123,23 @@ def test_a_choice_by_name_holds_where_it_could_not_be_measured(own: list[Any]) -
     assert choose(*rows, choice="linear") == ("a", "linear", None, "last", "chosen by name")
 
 
-@pytest.mark.parametrize("name", ["mode", "spline", "seasonal", "moving_average"])
-def test_a_way_that_cannot_be_run_is_no_variant(name: str) -> None:
-    with pytest.raises(InputError, match=r"^variants must be some of mean, median, last, next, linear, each once"):
+def test_the_default_variants_are_those_of_the_settings() -> None:
+    assert Filling().variants == DEFAULT_VARIANTS
+    assert DEFAULT_VARIANTS == ("mean", "median", "last", "next", "linear", "spline", "seasonal")
+
+
+@pytest.mark.parametrize("choice", ["", *STRATEGIES, "drop", "leave"])
+def test_every_strategy_may_be_chosen_by_name_also_beside_the_variants(choice: str) -> None:
+    check_pooling(variants=("mean",), choice=choice)
+    chosen = choose(("a", "mean", 1, 0.5, 1.0), ("a", "mode", 1, 0.25, 1.0), variants=("mean",), choice=choice)
+    error = {"mode": 0.25, "mean": 0.5, "": 0.5}.get(choice)
+    other = None if choice in ("mean", "") else "mean"
+    assert chosen == ("a", choice or "mean", error, other, "chosen by name" if choice else BY_SCORE)
+
+
+@pytest.mark.parametrize("name", ["drop", "leave"])
+def test_what_is_not_measured_is_no_variant(name: str) -> None:
+    with pytest.raises(InputError, match=rf"^variants must be some of .*, each once, got \['mean', '{name}'\]\.$"):
         check_pooling(variants=("mean", name), choice="")
 
 
@@ -146,7 +163,7 @@ def test_the_step_fills_with_the_chosen_layer() -> None:
     result = pool_fills(layers, table)
     filled = result.frames["filled"]
     assert filled.columns == ["y", "y_raw", "available_at", "fill_strategy"]
-    assert filled["y"].to_list() == [float(i) for i in range(20)]
+    assert filled["y"].to_list() == pytest.approx([float(i) for i in range(20)])
     assert filled["y_raw"].to_list() == ramp
     assert filled["fill_strategy"].to_list() == ["linear" if i == 7 else None for i in range(20)]
     assert filled["available_at"].to_list() == [START + (8 if i == 7 else i) * HOUR for i in range(20)]
@@ -190,7 +207,7 @@ def test_each_series_of_a_shard_has_its_own_strategy() -> None:
     noise: list[float | None] = [5.0 * (i % 4 == 1) - 5.0 * (i % 4 == 3) for i in range(40)]
     ramp[9] = noise[9] = None
     layers, table = filled_by_all(pl.concat([series(ramp), series(noise, "b")]))
-    result = pool_fills(layers, table)
+    result = pool_fills(layers, table, variants=("median", "last", "next", "linear"))
     assert result.frames["choices"]["strategy"].to_list() == ["linear", "median"]
 
 
@@ -221,6 +238,7 @@ def test_shard_composition_does_not_matter() -> None:
 
 def test_an_empty_shard_gives_typed_empty_frames() -> None:
     result = pool_fills(*filled_by_all(series([])))
+    assert result.frames["scores"].schema == SCORES
     assert result.frames["filled"].schema == {
         "y": pl.Float64,
         "y_raw": pl.Float64,
@@ -248,8 +266,8 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         ({"variants": ()}, r"each once, got \[\]\.$"),
         ({"variants": ("mean", "mean")}, r"each once, got \['mean', 'mean'\]\.$"),
         (
-            {"choice": "spline"},
-            r"^choice must be empty \(by score\) or one of mean, median, last, next, linear, got 'spline'\.$",
+            {"choice": "guess"},
+            rf"^choice must be empty \(by score\) or one of {', '.join(STRATEGIES)}, drop, leave, got 'guess'\.$",
         ),
     ],
 )
@@ -289,3 +307,55 @@ def test_a_missing_layer_is_named() -> None:
         pool_fills(layers.drop("median_fit_available_at"), table)
     with pytest.raises(InputError, match="column 'weight' is missing"):
         pool_fills(layers, table.drop("weight"))
+
+
+@pytest.mark.parametrize(("choice", "label"), [("drop", "drop"), ("leave", None)])
+def test_missing_and_flagged_points_are_dropped_or_left_by_name(choice: str, label: str | None) -> None:
+    frame = series([1.0, None, 500.0, 4.0]).with_columns(needs_fill=pl.Series([False, False, True, False]))
+    layers, table = filled_by_all(frame)
+    result = pool_fills(layers, table, choice=choice)
+    filled = result.frames["filled"]
+    assert filled["y"].to_list() == [1.0, None, None if choice == "drop" else 500.0, 4.0]
+    assert filled["y_raw"].to_list() == [1.0, None, 500.0, 4.0]
+    assert filled["fill_strategy"].to_list() == [None, label, label, None]
+    assert filled["available_at"].to_list() == frame["ds"].to_list()
+    assert result.ledger["counts"].to_list() == ['{"missing":2,"filled":0,"left":2}']
+    assert result.frames["choices"].select("strategy", "mae", "reason").row(0) == (choice, None, "chosen by name")
+
+
+def test_layers_that_are_not_looked_at_need_not_be_there() -> None:
+    layers, table = filled_by_all(series([1.0, None, 3.0]))
+    few = layers.select("unique_id", "ds", "y", "available_at", "linear", "linear_available_at")
+    assert pool_fills(few, table, variants=("linear",)).frames["filled"]["y"][1] == 2.0
+    with pytest.raises(InputError, match="column 'spline' is missing"):
+        pool_fills(few, table, variants=("linear",), choice="spline")
+
+
+def test_the_fitted_value_of_a_choice_beside_the_variants_is_kept() -> None:
+    layers, table = filled_by_all(series([1.0, None, 1.0, 3.0]))
+    choices = pool_fills(layers, table, variants=("linear",), choice="mode").frames["choices"]
+    assert choices["fit_value"].to_list() == [1.0]
+    assert set(FITTED) == {"mean", "median", "mode"}
+
+
+def test_all_scores_are_kept_by_series_from_the_simplest_on() -> None:
+    values: list[float | None] = [float(i % 7) for i in range(40)]
+    layers, table = filled_by_all(pl.concat([series(values), series(values, "b")]), season=7)
+    kept = pool_fills(layers, table.sample(fraction=1, shuffle=True, seed=1)).frames["scores"]
+    assert kept["unique_id"].to_list() == ["a"] * 27 + ["b"] * 27
+    assert kept["strategy"].unique(maintain_order=True).to_list() == [
+        "mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average"
+    ]  # fmt: skip
+    assert kept["mask_length"].to_list()[:3] == [1, 4, 7]
+
+
+def test_a_series_too_short_for_a_strategy_does_not_take_it() -> None:
+    # A season of 6 on 12 points: two seasons are known, but not once a point is hidden.
+    swing: list[float | None] = [[0.0, 9.0, -7.0, 8.0, -9.0, 3.0][i % 6] for i in range(30)]
+    _, short = filled_by_all(series(swing[:12]), season=6)
+    seasonal = short.filter(pl.col("strategy") == "seasonal")
+    assert seasonal["mae"].to_list() == [None, None]
+    layers, table = filled_by_all(pl.concat([series(swing[:12]), series(swing, "b")]), season=6)
+    chosen = pool_fills(layers, table).frames["choices"]["strategy"].to_list()
+    assert chosen[0] != "seasonal"
+    assert chosen[1] == "seasonal"
