@@ -90,7 +90,7 @@ def find_stretches(ds: Ints, owner: Segments, series: Ints, period: Period, boun
     inner[owner.starts] = False
     after = np.flatnonzero(inner)
     before = after - 1
-    parts = _parts(ds[before], ds[after], period)
+    parts = count_parts(ds[before], ds[after], period)
     span = to_wall(ds[after], clock(period)) - to_wall(ds[before], clock(period))
     forward = np.zeros(len(after), np.bool_)
     between = Stretches(after, owner.number()[after], ds[before], span, parts, forward).take(parts > 1)
@@ -108,7 +108,7 @@ def clock(period: Period) -> str:
     return period.zone if whole_days else "UTC"
 
 
-def _parts(before: Ints, after: Ints, period: Period) -> Ints:
+def count_parts(before: Ints, after: Ints, period: Period) -> Ints:
     """Count the periods in each gap, 1 where it is none.
 
     Fixed periods: a gap of 1.7·P or more holds ⌊(10·gap + 7·P) / (10·P)⌋. Calendar periods: the calendar's own
