@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
 
+Fill = Literal["mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average"]
+
 
 class Section(BaseModel):
     """Settings of one step."""
@@ -103,8 +105,9 @@ class Filling(Section):
     """How gaps are filled, beside strategy and limits."""
 
     title: ClassVar[str] = "filling"
-    variants: tuple[str, ...] = Field(
+    variants: tuple[Fill, ...] = Field(
         ("mean", "median", "last", "next", "linear", "spline", "seasonal"),
+        min_length=1,
         description="Strategies that the best is chosen from.",
     )
     window: int = Field(5, ge=1, description="Known points on each side that the moving average looks at.")
