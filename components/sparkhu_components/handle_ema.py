@@ -1,5 +1,7 @@
 """Component: Smooth series that have anomalies by an exponential average, and score that on injected spikes."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -15,7 +17,7 @@ def handle_ema(
     limits: Input[Dataset],
     handled: Output[Dataset],
     scores: Output[Dataset],
-    settings: dict = {},  # noqa: B006 - KFP's way of a default
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Smooth series that have anomalies by an exponential average, and score that on injected spikes.
 

@@ -1,5 +1,7 @@
 """Component: Put the average of what came before in place of anomalies, and score that on injected spikes."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -15,7 +17,7 @@ def handle_ema_flagged(
     limits: Input[Dataset],
     handled: Output[Dataset],
     scores: Output[Dataset],
-    settings: dict = {},  # noqa: B006 - KFP's way of a default
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Put the average of what came before in place of anomalies, and score that on injected spikes.
 

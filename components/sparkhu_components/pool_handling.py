@@ -1,5 +1,7 @@
 """Component: Choose what becomes of each series' anomalies by what it recovers of injected spikes."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -22,7 +24,7 @@ def pool_handling(
     handled: Output[Dataset],
     handling: Output[Dataset],
     scores: Output[Dataset],
-    settings: dict = {},  # noqa: B006 - KFP's way of a default
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Choose what becomes of each series' anomalies by what it recovers of injected spikes.
 
