@@ -84,7 +84,7 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
         if options.table:
             query, ordered = _select(connection, options.table, uri)
         else:
-            query, ordered = options.query, True
+            query, ordered = options.query.rstrip().rstrip(";"), True
         frame = _read(connection, query)
     what = f"table '{options.table}'" if options.table else "the query"
     name = f"{what} of '{redacted(uri)}'"
@@ -97,7 +97,7 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
     size, checksum = _fingerprint(frame)
     stem = options.table.rpartition(".")[2] or "query"
     rows = pl.int_range(1, 1 + pl.len(), dtype=pl.Int64).alias(ROW)
-    table = Table(frame.with_columns(rows, pl.lit(stem).alias(FILE)), tuple(frame.columns), name)
+    table = Table(frame.with_columns(rows, pl.lit(stem).alias(FILE)), tuple(frame.columns), name, kind="source")
     return Tables([table], [SourceFile(redacted(uri), size, checksum, frame.height)], notes)
 
 

@@ -70,6 +70,8 @@ def read_files(uri: str, options: SourceOptions) -> Tables:
 
 
 def _find(uri: str) -> tuple[Any, list[str]]:
+    if not uri.strip():
+        raise InputError("the source is empty. Give a file, a folder, a glob or a URI.")
     try:
         filesystem, path = fsspec.core.url_to_fs(with_environment(uri))
         found = _listed(filesystem, path, f"'{redacted(uri)}'")
@@ -100,7 +102,8 @@ def _listed(filesystem: Any, path: str, what: str) -> list[str]:
         return [path] if kind != "nothing" else []
     found: set[str] = set()
     for match, info in filesystem.glob(path, detail=True).items():
-        if info["type"] != "directory":
+        # A link says nothing of what it leads to.
+        if info["type"] == "file" or not filesystem.isdir(match):
             found.add(match)
         elif not path.endswith("**"):
             found.update(_readable(filesystem.find(match), match, f"folder {what}", may_be_empty=True))

@@ -128,7 +128,8 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
     instants = to_instants(times, ids, present(column).is_null(), options.zone)
     notes += _said(times, instants, options.zone)
     if roles.id is None and not roles.wide:
-        notes.append(f"no id column: the series is named after its file ({', '.join(ids.unique().sort().head(5))})")
+        named = ", ".join(ids.unique().sort().head(5))
+        notes.append(f"no id column: the series is named after its {table.kind} ({named})")
     base = pl.DataFrame(
         {
             "unique_id": ids,

@@ -35,12 +35,14 @@ class Table(NamedTuple):
         header: The source's own columns.
         name: How to call the table in messages.
         folders: Columns that come from the names of folders (`year=2024`), where the files themselves lack them.
+        kind: What `__file__` names.
     """
 
     frame: pl.DataFrame
     header: tuple[str, ...]
     name: str
     folders: tuple[str, ...] = ()
+    kind: str = "file"
 
 
 class Tables(NamedTuple):

@@ -110,6 +110,21 @@ def test_local_times_get_the_zone_that_is_told(postgres: str) -> None:
     raw = read_source(postgres, SourceOptions(table="quick", zone="Asia/Seoul"))
     assert raw.frame["ds"].to_list() == [datetime(2023, 12, 31, 15, tzinfo=UTC), datetime(2024, 1, 1, 15, tzinfo=UTC)]
     assert raw.frame["unique_id"].unique().to_list() == ["quick"]
+    assert "no id column: the series is named after its source (quick)" in raw.notes
+
+
+def test_what_a_database_counts_as_no_number_is_missing_or_refused(postgres: str) -> None:
+    values = "('NaN'::numeric), ('Infinity'), (2.5)"
+    query = f"SELECT date '2024-01-01' AS ds, y FROM (VALUES {values}) AS t (y);"
+    raw = read_source(postgres, SourceOptions(query=query)).frame
+    assert raw.select("y", "y_text").rows() == [(None, None), (None, "inf"), (2.5, None)]
+    with pytest.raises(InputError, match="timestamp too large"):
+        read_source(postgres, SourceOptions(query="SELECT timestamp 'infinity' AS ds, 1 AS y"))
+
+
+def test_a_wide_query_gives_a_series_a_column(postgres: str) -> None:
+    raw = read_source(postgres, SourceOptions(query="SELECT date '2024-01-01' AS ds, 1 AS a, 2.5 AS b", wide=True))
+    assert raw.frame.select("unique_id", "y").rows() == [("a", 1.0), ("b", 2.5)]
 
 
 def test_rows_come_in_chunks_and_make_one_table(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,31 @@ def test_signs_of_a_glob_may_stand_in_a_name(write: Callable[..., Path]) -> None
     assert series(write("[1] tank*.csv")) == ["[1] tank*"]
 
 
+def test_links_lead_to_files_and_folders(write: Callable[..., Path], tmp_path: Path) -> None:
+    write("real/a.csv")
+    (tmp_path / "to-folder").symlink_to(tmp_path / "real")
+    (tmp_path / "to-file.csv").symlink_to(tmp_path / "real" / "a.csv")
+    assert series(tmp_path / "to-folder") == ["a"]
+    assert series(tmp_path / "to-file.csv") == ["to-file"]
+    assert series(tmp_path / "to-*") == ["a", "to-file"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("{}/a.csv/b", "cannot be reached: .*Not a directory"),
+        ("", "the source is empty"),
+        ("zip://a.csv::{}/nowhere.zip", "cannot be reached|no such file"),
+        ("zip://a.csv::{}/a.csv", "cannot be reached: File is not a zip file"),
+        ("memory://nowhere", "there is no such file"),
+    ],
+)
+def test_odd_uris_are_errors_of_the_input(write: Callable[..., Path], tmp_path: Path, uri: str, message: str) -> None:
+    write("a.csv")
+    with pytest.raises(InputError, match=message):
+        series(uri.format(tmp_path))
+
+
 def test_files_of_s3_are_read_alone_by_glob_and_by_folder(bucket: Path) -> None:
     for name in ("a.csv", "day/b.csv", "day/c.csv.gz"):
         (bucket / name).parent.mkdir(exist_ok=True)
