@@ -12,6 +12,7 @@ from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.irregular_grid import resample_irregular
 from sparkhu.steps.joining import join_series
 from sparkhu.steps.outliers import Action, flag_outliers
+from sparkhu.steps.own_periods import by_period, with_periods
 from sparkhu.steps.refilling import fill_as_chosen
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
@@ -70,12 +71,12 @@ def prepare_new(
         model: The model's name, for messages.
 
     Returns:
-        `sequences` and `profile`, as `join_series` gives them. A series that the model does not know is `failed` in the
-        ledger and left out.
+        `sequences` and `profile`, as `join_series` gives them. A series that the model does not know, or whose points
+        stand closer than half of the model's period, is `failed` in the ledger and left out.
     """
     check_frame(observations, "unique_id", "ds", "y", "available_at")
     check_frame(stats, "unique_id", "fit_q1", "fit_q3", "fit_until")
-    entries = _known(Segments.of(observations).ids, profile, model)
+    entries = _usable(observations, profile, how, model)
     known = pl.col("unique_id").is_in(entries.filter(pl.col("status") == "ok")["unique_id"].implode())
     rows = observations.filter(known)
     present = pl.col("unique_id").is_in(rows["unique_id"].unique().implode())
@@ -105,10 +106,33 @@ def _without_gaps(rows: pl.DataFrame, plan: pl.DataFrame, choices: pl.DataFrame,
     return marked.with_columns(filled.frames["filled"].get_columns())
 
 
-def _known(ids: pl.Series, profile: pl.DataFrame, model: str) -> pl.DataFrame:
-    known = ids.is_in(profile["unique_id"].implode())
-    table = pl.DataFrame({"unique_id": ids, "known": known}).with_columns(
-        status=pl.when("known").then(pl.lit("ok")).otherwise(pl.lit("failed")),
-        reason=pl.when(~pl.col("known")).then(pl.lit(f"model '{model}' does not know it; train with it first")),
+def _usable(observations: pl.DataFrame, profile: pl.DataFrame, how: Preparation, model: str) -> pl.DataFrame:
+    """Say of each series whether the model can forecast it, and if not, why."""
+    owner = Segments.of(observations)
+    denser = _denser(observations, profile.filter(pl.col("decision") == "regular"), how.zone)
+    table = owner.ids.to_frame("unique_id").join(denser, on="unique_id", how="left", maintain_order="left")
+    known = pl.col("unique_id").is_in(profile["unique_id"].implode())
+    too_dense = pl.format("its points stand closer than every {}, the model's period; bring it to that first", "label")
+    reason = (
+        pl.when(~known)
+        .then(pl.lit(f"model '{model}' does not know it; train with it first"))
+        .when(pl.col("label").is_not_null())
+        .then(too_dense)
     )
-    return ledger.entries(table["unique_id"], status=table["status"], reason=table["reason"])
+    table = table.with_columns(reason=reason)
+    status = table.select(pl.when(pl.col("reason").is_null()).then(pl.lit("ok")).otherwise(pl.lit("failed")))
+    return ledger.entries(table["unique_id"], status=status.to_series(), reason=table["reason"])
+
+
+def _denser(observations: pl.DataFrame, regular: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Find the regular series whose points stand closer than half of the model's period: it was resampled, they not.
+
+    Returns:
+        `unique_id`, `label` of the period.
+    """
+    gaps = observations.group_by("unique_id").agg(gap=pl.col("ds").diff().median().dt.total_microseconds())
+    parts = [pl.DataFrame(schema={"unique_id": pl.String, "label": pl.String})]
+    for period, part in by_period(with_periods(regular, zone)):
+        close = gaps.filter(2 * pl.col("gap") < period.nominal_us).join(part, on="unique_id", how="semi")
+        parts.append(close.select("unique_id", label=pl.lit(period.label)))
+    return pl.concat(parts)

@@ -154,6 +154,19 @@ def test_a_series_that_the_model_does_not_know_is_failed_and_left_out() -> None:
     assert found.frames["profile"]["unique_id"].to_list() == ["hour"]
 
 
+@pytest.mark.parametrize(("minutes", "fails"), [(5, True), (29, True), (30, False), (61, False)])
+def test_points_that_stand_closer_than_those_of_the_model_fail(minutes: int, fails: bool) -> None:
+    # A model of hours that were made of five minutes would take twelve rows for twelve hours.
+    dense = series([float(number % 3) for number in range(9)], [number * minutes / 60 for number in range(9)])
+    found = prepare(dense, series([3.0, 4.0], [0, 0.001], "meter"))
+    reason = "its points stand closer than every 1h, the model's period; bring it to that first"
+    assert found.ledger.rows() == [
+        ("hour", "failed" if fails else "ok", reason if fails else None, "{}"),
+        ("meter", "ok", None, "{}"),
+    ]
+    assert ("hour" in found.frames["sequences"]["unique_id"]) is not fails
+
+
 def test_a_series_that_the_new_data_lack_is_in_no_table() -> None:
     found = prepare(series([1.0, 2.0], [0, 1]))
     assert found.frames["profile"]["unique_id"].to_list() == ["hour"]
