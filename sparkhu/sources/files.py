@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,6 +24,7 @@ from sparkhu.steps.validation import requested_interval
 PLAIN = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
 SUFFIXES = (*PLAIN, *(f"{suffix}.gz" for suffix in PLAIN), ".parquet", ".pq")
 WILDCARDS = "*?["
+REQUESTS = 16
 
 
 def read_files(uri: str, options: SourceOptions) -> Tables:
@@ -48,9 +49,8 @@ def read_files(uri: str, options: SourceOptions) -> Tables:
     files: list[SourceFile] = []
     notes: list[str] = []
     row = 1
-    for path in paths:
+    for path, data in _contents(filesystem, paths, uri):
         named = _named(filesystem, path, uri)
-        data = _open(filesystem, path, uri)
         frame = _parse(data, PurePosixPath(path).name, notes, options)
         if not frame.height and len(paths) > 1:
             notes.append(f"'{named}' has no rows and is left out")
@@ -132,19 +132,24 @@ def _named(filesystem: Any, path: str, uri: str) -> str:
     return without_secrets(str(filesystem.unstrip_protocol(path)), uri) + (f"::{redacted(archive)}" if chained else "")
 
 
-def _open(filesystem: Any, path: str, uri: str) -> bytes:
+def _contents(filesystem: Any, paths: Sequence[str], uri: str) -> Iterator[tuple[str, bytes]]:
+    """Open files one after another, several at a time where each is a request to a far service."""
+    at_once = REQUESTS if getattr(filesystem, "async_impl", False) else 1
+    for first in range(0, len(paths), at_once):
+        some = list(paths[first : first + at_once])
+        for path, found in zip(some, filesystem.cat_ranges(some, None, None, on_error="return"), strict=True):
+            yield path, _unpacked(found, _named(filesystem, path, uri), uri)
+
+
+def _unpacked(found: bytes | Exception, named: str, uri: str) -> bytes:
+    # As in `_find`: what a file system says may repeat a password.
+    if isinstance(found, Exception):
+        said = without_secrets(str(found) or type(found).__name__, uri)
+        raise InputError(f"'{named}' cannot be read: {said}. Check that it is there and may be read.")
     try:
-        data: bytes = filesystem.cat_file(path)
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        return gzip.decompress(found) if found[:2] == b"\x1f\x8b" else found
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"'{_named(filesystem, path, uri)}' cannot be read: {error}. Check that it is complete."
-        ) from error
-    except Exception as error:  # noqa: BLE001 - as in `_find`
-        said = without_secrets(str(error) or type(error).__name__, uri)
-        raise InputError(
-            f"'{_named(filesystem, path, uri)}' cannot be read: {said}. Check that it is there and may be read."
-        ) from None
+        raise InputError(f"'{named}' cannot be read: {error}. Check that it is complete.") from error
 
 
 def _labelled(frame: pl.DataFrame, path: str, first_row: int) -> pl.DataFrame:
