@@ -99,3 +99,46 @@ def test_a_shard_without_rows_has_no_points() -> None:
 def test_a_missing_column_is_named(column: str) -> None:
     with pytest.raises(InputError, match=f"column '{column}' is missing"):
         Points.of(FRAME.drop(column))
+
+
+def known_ones() -> Points:
+    # Two series; known are rows 1, 2, 4 of the first and 6, 8 of the second.
+    values = [None, 1.0, 2.0, None, 4.0, None, 6.0, None, 8.0]
+    names = ["a"] * 5 + ["b"] * 4
+    ds = [START + timedelta(hours=1) * (i if i < 5 else i - 5) for i in range(9)]
+    frame = pl.DataFrame({"unique_id": names, "ds": ds, "y": values, "available_at": ds}, schema=SCHEMA)
+    return Points.of(frame)
+
+
+def test_known_rows_are_found_backward_and_forward_within_the_series() -> None:
+    points = known_ones()
+    assert points.known_back(np.array([4, 1, 8]), 2).tolist() == [[4, 2], [1, -1], [8, 6]]
+    assert points.known_back(np.array([8]), 3).tolist() == [[8, 6, -1]]
+    assert points.known_on(np.array([1, 4, 6]), 3).tolist() == [[1, 2, 4], [4, -1, -1], [6, 8, -1]]
+
+
+def test_rows_between_known_ones_and_the_ends_of_what_is_known() -> None:
+    points = known_ones()
+    assert points.between.tolist() == [3, 7]
+    assert points.first_known.tolist() == [1, 6]
+    assert points.last_known.tolist() == [4, 8]
+
+
+def test_the_training_view_knows_nothing_behind_the_training_part() -> None:
+    frame = pl.DataFrame(
+        {"unique_id": ["a"] * 4, "ds": [START + timedelta(hours=1) * i for i in range(4)], "y": [1.0, None, 3.0, 4.0]},
+        schema_overrides={"ds": TIME},
+    ).with_columns(available_at="ds")
+    cut = Points.of(frame, START + timedelta(hours=1) * 3)
+    assert cut.training.known.tolist() == [True, False, True, False]
+    assert cut.known.tolist() == [True, False, True, True]
+    whole = Points.of(frame)
+    assert whole.training is whole
+
+
+def test_the_season_is_one_for_all_or_one_a_series_and_unknown_unless_given() -> None:
+    columns = {"unique_id": ["a", "b"], "ds": [START] * 2, "y": [1.0] * 2, "available_at": [START] * 2}
+    frame = pl.DataFrame(columns, schema=SCHEMA)
+    assert Points.of(frame).season_length.tolist() == [0, 0]
+    assert Points.of(frame, season_length=7).season_length.tolist() == [7, 7]
+    assert Points.of(frame, season_length=np.array([7, 0])).season_length.tolist() == [7, 0]
