@@ -77,7 +77,10 @@ def variant_grams(
 
 
 def _made(sequences: pl.DataFrame, plan: pl.DataFrame, variant: str, stride: int, zone: str) -> _Made:
-    rows = sequences.with_columns(clean_inputs(sequences, plan, variant).get_columns())
+    """Make a variant of the rows before the test part: nothing behind them is read."""
+    ends = plan.select("unique_id", "valid_end")
+    seen = _beside(sequences, ends).filter(pl.col("ds") < pl.col("valid_end")).drop("valid_end")
+    rows = seen.with_columns(clean_inputs(seen, plan, variant).get_columns())
     windows = index_windows(rows, plan, stride=stride, zone=zone).frames["windows"]
     return _Made(rows, windows, fit_scalers(rows, plan).frames["scalers"])
 

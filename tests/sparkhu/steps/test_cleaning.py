@@ -139,6 +139,11 @@ def test_hand_worked_handling_on_top_of_a_refilled_outlier() -> None:
     assert alone.row(0) == (1.5, at(1), None, "ema")
 
 
+def test_the_training_part_ends_before_its_border() -> None:
+    last, border = (row(hour, 9.0, 9.0, handled=1.0, handled_known=4, strategy="clip") for hour in (4, 5))
+    assert clean_inputs(sequences(last, border), profile(train=5), "anomalies")["y"].to_list() == [1.0, 9.0]
+
+
 def test_a_handled_value_is_known_no_earlier_than_its_own_row() -> None:
     frame = sequences(row(3, 30.0, 30.0, handled=4.0, handled_known=0, strategy="clip"))
     assert clean_inputs(frame, profile(), "anomalies")["available_at"].to_list() == [at(3)]
@@ -260,6 +265,11 @@ def test_the_test_part_gaps_and_anomalies_behind_the_training_part_leave_nothing
     assert find_candidates(sequences(row(0, 1.0, 1.0), changed), profile())["candidates"].to_list() == ["none"]
 
 
+def test_where_no_validation_part_ends_there_is_nothing_to_choose() -> None:
+    unknown = profile().with_columns(valid_end=pl.lit(None, TIME))
+    assert find_candidates(EXAMPLE, unknown)["candidates"].to_list() == ["none"]
+
+
 @pytest.mark.parametrize(
     "changed", [row(7, 5.0, 90.0), row(7, 90.0, 90.0, known=7.5), row(7, 90.0, 90.0, filled="last"), row(7, None, 9.0)]
 )
@@ -312,6 +322,7 @@ def test_hand_worked_choice_of_both_steps() -> None:
         ((1.0, 0.6, 0.5, 0.5), "anomalies"),
         ((1.0, 0.5, 0.6, 0.5), "outliers"),
         ((1.0, 0.5, 0.4, 0.3), "outliers+anomalies"),
+        ((1.0, 0.995, 0.9, 0.995), "anomalies"),
         ((1.0, 0.8, 0.3, 0.5), "anomalies"),
         ((1.0, 0.995, 0.999, 0.9), "outliers+anomalies"),
         ((1.0, 1.0, 1.0, 1.0), "none"),
