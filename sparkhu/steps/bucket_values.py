@@ -140,6 +140,12 @@ def take(values: Floats, rows: Ints) -> Floats:
     return padded[np.where(rows == NOWHERE, len(values), rows)]
 
 
+def pick(column: pl.Series, rows: Ints) -> pl.Series:
+    """Look a column up by row, null for `NOWHERE`."""
+    padded = pl.concat([column, column.clear(1)])
+    return padded.gather(np.where(rows == NOWHERE, len(column), rows))
+
+
 def aggregated(frame: pl.DataFrame, runs: Runs, ends: Ints, how: How) -> pl.DataFrame:
     """Make the rows of the buckets, all columns but `unique_id`, `ds` and `unmarked`.
 
@@ -186,17 +192,14 @@ def _strategy(strategy: pl.Series, runs: Runs, filled: Bools, known: Bools) -> p
     """Name how the values of a bucket were filled, where all of them were: as the last of them."""
     counted = runs.counts(known)
     whole = (counted > 0) & (runs.counts(filled & known) == counted)
-    rows = np.where(whole, runs.last(filled & known), NOWHERE)
-    return strategy.gather(np.maximum(rows, 0)).set(pl.Series(rows == NOWHERE), None) if len(strategy) else strategy
+    return pick(strategy, np.where(whole, runs.last(filled & known), NOWHERE))
 
 
 def _extra(frame: pl.DataFrame, name: str, runs: Runs, rule: str) -> pl.Series:
     """Aggregate a column of the source: prices and volume by what they mean, other numbers as `y`, words: the last."""
     column = frame[name]
     if not column.dtype.is_numeric():
-        rows = runs.last(column.is_not_null().to_numpy())
-        padded = pl.concat([column, column.clear(1)])
-        return padded.gather(np.where(rows == NOWHERE, len(column), rows)).alias(name)
+        return pick(column, runs.last(column.is_not_null().to_numpy()))
     rules = {"open": "first", "high": "max", "low": "min", "close": "last", VOLUME: "sum"}
     values = floats(column)
     if name == VOLUME:
