@@ -173,7 +173,7 @@ def flag_residuals(frame: pl.DataFrame, limits: Any) -> pl.DataFrame:
 
     Returns:
         The frame with `anomaly_score`, the distance of the remainder from the centre in scales (null without
-        remainder or limits), and `is_anomaly`, never null.
+        remainder, or a scale above 0), and `is_anomaly`, never null.
 
     Raises:
         InputError: A column is missing, or `limits` holds a series twice.
@@ -189,7 +189,8 @@ def flag_residuals(frame: pl.DataFrame, limits: Any) -> pl.DataFrame:
     low, high, center, scale = (floats(own[name]) for name in ("low", "high", "center", "scale"))
     # numpy divides value by value; Polars takes the reciprocal where all divisors are one, which rounds differently.
     values = floats(remainder)
-    score = pl.Series("anomaly_score", np.abs(values - center) / scale).fill_nan(None)
+    distance = np.abs(values - center)
+    score = pl.Series("anomaly_score", distance / np.where(scale > 0, scale, np.nan)).fill_nan(None)
     return frame.with_columns(score, pl.Series("is_anomaly", (values < low) | (values > high)))
 
 

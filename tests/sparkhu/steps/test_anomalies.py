@@ -103,6 +103,12 @@ def test_a_series_without_limits_has_neither_score_nor_anomaly() -> None:
     assert flagged["anomaly_score"].to_list() == [None, None]
 
 
+def test_a_scale_of_zero_gives_flags_without_scores() -> None:
+    flagged = flag_residuals(rest([0.0, 9.0]), limits(0.0, 0.0).with_columns(scale=pl.lit(0.0)))
+    assert flagged["is_anomaly"].to_list() == [False, True]
+    assert flagged["anomaly_score"].to_list() == [None, None]
+
+
 def test_limits_are_fitted_on_the_half_open_interval() -> None:
     frame = rest([1000.0, *RESIDS, 1000.0])
     table = residual_limits(frame, "sigma", start=hours(1), end=hours(12))
@@ -170,6 +176,13 @@ def test_a_remainder_that_is_only_rounding_has_no_limits(method: str) -> None:
             '{"anomalies":0,"judged":0}',
         )
     ]
+
+
+@pytest.mark.parametrize("method", ["mad", "sigma"])
+def test_remainders_too_large_to_square_fit_no_wrong_limits(method: str) -> None:
+    table = residual_limits(rest([1e300 * value for value in RESIDS], level=0.0), method)  # type: ignore[arg-type]
+    scale = table["scale"][0]
+    assert scale is None if method == "sigma" else scale == pytest.approx(1.4826 * 3e300)
 
 
 def test_limits_need_ten_remainders() -> None:
