@@ -50,7 +50,7 @@ def check_resampling(*, to: str, how: str, up: str = "last", edges: str = "drop"
     """
     check_zone(zone)
     if to:
-        Period.parse(to, zone)
+        _period(to, zone)
     for name, value, known in (
         ("how", how, get_args(How)),
         ("up", up, get_args(Up)),
@@ -58,6 +58,13 @@ def check_resampling(*, to: str, how: str, up: str = "last", edges: str = "drop"
     ):
         if value not in known:
             raise InputError(f"{name} must be one of {', '.join(known)}, got '{value}'.")
+
+
+def _period(to: str, zone: str) -> Period:
+    try:
+        return Period.parse(to, zone)
+    except InputError as error:
+        raise InputError(f"to names no period to resample to: {error}") from error
 
 
 @accepts_pandas

@@ -58,6 +58,20 @@ def test_a_hand_worked_series() -> None:
     assert (found["sample_start"], found["sample_end"]) == (START, START + 5 * HOUR)
 
 
+def test_a_hand_worked_constant_series_and_an_empty_one() -> None:
+    # Four rows, one null: 2, 2, 2. Every quantile is 2, std 0, cv 0 / 2 = 0, a quarter missing, none zero; a constant
+    # has no shape, no unit root, no autocorrelation and no strengths. Of nothing everything is null, but the counts.
+    frame = pl.concat([series([2.0, None, 2.0, 2.0], "a"), series([None, None], "b")])
+    rows = describe(frame).frames["stats"].drop("fit_until", "sample_start", "sample_end").rows(named=True)
+    same = dict.fromkeys(("min", "max", "mean", "median", "q1", "q3", "mode", "fit_q1", "fit_q3", "fit_level"), 2.0)
+    nothing = ("skewness", "kurtosis", "adf_p", "kpss_p", "seasonal_strength", "trend_strength")
+    wanted = same | dict.fromkeys(nothing) | {"n": 3, "std": 0.0, "cv": 0.0, "share_missing": 0.25, "share_zero": 0.0}
+    assert {name: rows[0][name] for name in wanted} == wanted
+    assert rows[0]["acf_peaks"] in (None, [])
+    left = {name: value for name, value in rows[1].items() if value is not None}
+    assert left == {"unique_id": "b", "n": 0, "share_missing": 1.0, "fit_points": 0}
+
+
 def test_the_sample_runs_from_the_first_to_the_last_observed_value() -> None:
     found = described([None, 1.0, None, 2.0, None])
     assert (found["sample_start"], found["sample_end"], found["n"]) == (START + HOUR, START + 3 * HOUR, 2)

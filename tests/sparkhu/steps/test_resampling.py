@@ -291,7 +291,7 @@ def test_a_pandas_frame_comes_back_as_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"to": "fortnight"}, "period must be"),
+        ({"to": "fortnight"}, "to names no period to resample to: period must be .*, got 'fortnight'"),
         ({"how": "median"}, "how must be one of mean, sum, min, max, last, ohlcv, vwap, got 'median'"),
         ({"up": "spline"}, "up must be one of last, linear, none, got 'spline'"),
         ({"edges": "cut"}, "edges must be one of drop, keep, got 'cut'"),
