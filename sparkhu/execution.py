@@ -254,7 +254,8 @@ def _step_on_shard(
         frame = result.frames[key]
         if kind == "columns":
             frame = aligned(frame, shard.kept)
-        elif len(failed):
+        elif kind == "rows" and len(failed):
+            # Tables about series keep them: what was refused, or met, is why they failed.
             frame = frame.filter(~pl.col("unique_id").is_in(failed.implode()))
         written[key] = write_shard(draft, shard.name, frame)
     return written, result.ledger, result.counts

@@ -131,11 +131,15 @@ def test_what_happened_is_told_and_kept_beside_every_output(ingest: Ingest, tmp_
     assert history == read_trail([tmp_path / "table"]).history
 
 
-def test_a_failing_series_leaves_rows_and_tables_and_keeps_its_place_in_layers(ingest: Ingest, tmp_path: Path) -> None:
+def test_a_failing_series_leaves_the_rows_and_keeps_its_place_in_layers(ingest: Ingest, tmp_path: Path) -> None:
     out = run(ingest(), tmp_path / "out", params={"failing": ("b",)})
     assert content(out / "rows")["unique_id"].unique().sort().to_list() == ["a", "c", "d"]
-    assert content(out / "table")["unique_id"].to_list() == ["a", "c", "d"]
     assert content(out / "layer").height == 8
+
+
+def test_a_table_about_series_keeps_what_tells_why_one_failed(ingest: Ingest, tmp_path: Path) -> None:
+    out = run(ingest(), tmp_path / "out", params={"failing": ("b",)})
+    assert content(out / "table")["unique_id"].to_list() == ["a", "b", "c", "d"]
 
 
 def test_a_failed_series_is_left_out_from_there_on_and_layers_stay_aligned(ingest: Ingest, tmp_path: Path) -> None:
