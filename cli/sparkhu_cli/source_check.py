@@ -57,6 +57,10 @@ def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
         _say("", f"and {len(look.values) - SHOWN:,} more", terminal)
     if look.id is not None:
         _say("id", f"{look.id.column} ({look.id.why})", terminal)
+    for role in look.extras[:SHOWN]:
+        _say("extra", f"{role.column} ({role.why})", terminal)
+    if len(look.extras) > SHOWN:
+        _say("", f"and {len(look.extras) - SHOWN:,} more", terminal)
     _say("series", f"{look.series:,} with {look.rows:,} rows", terminal)
     first, last = look.spans["first"].min(), look.spans["last"].max()
     _say("times", f"{_instant(first)} to {_instant(last)} UTC", terminal)

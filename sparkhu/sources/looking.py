@@ -6,7 +6,7 @@ import polars as pl
 
 from sparkhu.sources.columns import Role
 from sparkhu.sources.options import SourceOptions
-from sparkhu.sources.reading import RawSource, read_source
+from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
 from sparkhu.sources.tables import SourceFile
 from sparkhu.steps.deduplication import drop_duplicates
 from sparkhu.steps.validation import validate
@@ -18,6 +18,7 @@ KINDS = {
     "conflict": "hold several rows with distinct values",
     "exact": "hold the same value more than once",
 }
+KINDS_OF_EXTRAS: dict[pl.DataType, str] = {pl.Float64(): "number", pl.Boolean(): "boolean", pl.String(): "text"}
 REFUSALS = {
     "id_missing": "have no series",
     "time_missing": "have no time",
@@ -41,6 +42,7 @@ class SourceLook:
         time: The time column and why it was taken.
         values: The value column, or the series columns of a wide source.
         id: The id column, null where there is none.
+        extras: The columns that travel along, and what they were taken for: number, boolean or text.
         notation: How the times are written.
         zone: Zone of times without an offset.
         rows: Rows, counted per series.
@@ -55,6 +57,7 @@ class SourceLook:
     time: Role
     values: tuple[Role, ...]
     id: Role | None
+    extras: tuple[Role, ...]
     notation: str
     zone: str
     rows: int
@@ -84,6 +87,9 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
         time=roles.time,
         values=roles.values,
         id=roles.id,
+        extras=tuple(
+            Role(name, KINDS_OF_EXTRAS[raw.frame.schema[name]]) for name in raw.frame.columns[len(RAW_SCHEMA) :]
+        ),
         notation=raw.notations[0],
         zone=options.zone,
         rows=raw.frame.height,

@@ -82,6 +82,18 @@ def test_nothing_is_written(folder: Path, sparkhu_home: Path) -> None:
     assert set(sparkhu_home.rglob("*")) == before
 
 
+def test_extra_columns_are_listed_with_what_they_are(folder: Path) -> None:
+    header = ",".join(["day", "sold", "open", *[f"n{number}" for number in range(11)]])
+    rows = [",".join([f"2026-01-{day:02d}", "1", "true", *["x"] * 11]) for day in range(1, 9)]
+    (folder / "sales.csv").write_text("\n".join([header, *rows]) + "\n")
+    lines = check("sales.csv", "--extra", "all", "--value", "sold", "--id", "n0")
+    assert [line for line in lines if line.startswith("extra ")][:2] == [
+        "extra        open (boolean)",
+        "extra        n1 (text)",
+    ]
+    assert f"{'':<12} and 1 more" in lines
+
+
 def refused(*arguments: str | Path) -> str:
     result = CliRunner().invoke(sparkhu, ["check", *(str(argument) for argument in arguments)])
     assert (result.exit_code, result.stdout) == (2, "")
@@ -93,6 +105,7 @@ def test_options_of_reading_are_heeded_and_repeated(folder: Path) -> None:
     (folder / "sales.csv").write_bytes("\n".join(["day;name;sold;price", *rows]).encode("cp949"))
     told = ["--value", "sold", "--extra", "price", "--delimiter", ";", "--encoding", "cp949", "--decimal", ","]
     lines = check("sales.csv", *told)
+    assert "extra        price (number)" in lines
     assert "series       1 with 28 rows" in lines
     assert lines[-1] == (
         "Next: sparkhu run --source sales.csv --value sold --extra price --delimiter ';' --encoding cp949 --decimal , "
