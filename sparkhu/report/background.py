@@ -22,8 +22,8 @@ class Background:
         self._fills = _ranked(fill_errors(results), ids)
         self._handling = _ranked(handling_errors(results), ids)
         self._guard = {str(row["unique_id"]): row for row in _rows(judgements(results), ids)}
-        self._limits, self._metadata, self._categories, self._estimates = (
-            of_series(results, table, ids) for table in ("limits", "metadata", "categories", "estimates")
+        self._choices, self._limits, self._metadata, self._categories, self._estimates = (
+            of_series(results, table, ids) for table in ("handling", "limits", "metadata", "categories", "estimates")
         )
 
     def limits(self, name: str) -> tuple[float | None, float | None]:
@@ -37,6 +37,7 @@ class Background:
         return {
             "scores": self._fills.get(name, []),
             "handling": self._handling.get(name, []),
+            "handled_because": _last(self._choices.get(name), "reason"),
             "guard": self._judgement(name),
             "categories": self._shares(name),
             "unit": metadata.get("unit"),
@@ -74,6 +75,11 @@ class Background:
             label = f", every {row['period_label']}" if row.get("period_label") else ""
             said.append(f"estimate {row['version']}: {str(row['decision']).replace('_', ' ')}{label}")
         return said
+
+
+def _last(rows: pl.DataFrame | None, column: str) -> str | None:
+    """Give the text in the last row of a column that may not be there."""
+    return None if rows is None or column not in rows.columns else rows[column].cast(pl.String)[-1]
 
 
 def _rows(frame: pl.DataFrame | None, ids: list[str]) -> list[dict[str, Any]]:

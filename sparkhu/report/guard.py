@@ -68,23 +68,23 @@ def guard_section(frame: pl.DataFrame | None) -> str:
 
 
 def _sentence(frame: pl.DataFrame, kind: str) -> str:
-    """Say for how many series a kind of cleaning was kept, and what it brought them; empty where none has any."""
+    """Say for how many series a kind of cleaning was kept, and what it brought them; empty where it changes none."""
     tried = frame.filter(pl.col(f"error_{kind}").is_not_null())
     if tried.is_empty():
         return ""
     kept = tried.filter(pl.col("kept").str.split("+").list.contains(kind))
-    these = "the one series that has" if tried.height == 1 else f"the {tried.height:,} series that have"
+    these = "the one series" if tried.height == 1 else f"the {tried.height:,} series"
     if kept.is_empty():
         counted = "not kept for" if tried.height == 1 else "kept for <b>none</b> of"
-        return f"{KINDS[kind]} was {counted} {these} any."
+        return f"{KINDS[kind]} was {counted} {these} that it changes."
     counted = "" if tried.height == 1 else f"<b>{kept.height:,}</b> of "
     gain = kept["gain"].drop_nulls().median()
     if not isinstance(gain, float):
-        return f"{KINDS[kind]} was kept for {counted}{these} any."
+        return f"{KINDS[kind]} was kept for {counted}{these} that it changes."
     state, word = ("good", "lowers") if gain >= 0 else ("poor", "raises")
     by = f'<b class="{state}">{percent(abs(gain))}</b>'
     brought = f"{word} its error by {by}" if kept.height == 1 else f"{word} their error by {by} in the median"
-    return f"{KINDS[kind]} was kept for {counted}{these} any; it {brought}."
+    return f"{KINDS[kind]} was kept for {counted}{these} that it changes; it {brought}."
 
 
 def _gains(frame: pl.DataFrame) -> str:

@@ -109,7 +109,7 @@ def _page(
         quality=quality_section(results, overview),
         accuracy=accuracy_section(accuracy, overview),
         guard=guard_section(judgements(results)),
-        strategies=strategies_section(results),
+        strategies=strategies_section(results, overview),
         series=table_host(series_table(overview), "stats.parquet", "No series in this run."),
         charts=_charts(results, chosen),
         pipeline=pipeline_section(results),

@@ -53,7 +53,7 @@ def quality_section(results: Results, overview: Overview) -> str:
     """Give the summary of the data's quality as HTML: rows read, points, series."""
     groups = (
         ("Rows of the source", list(_rows(results, overview))),
-        ("Points", list(_points(results, overview))),
+        ("Points", list(_points(overview))),
         ("Series", list(_series(results, overview))),
     )
     shares = [finding.share or 0.0 for _, findings in groups for finding in findings]
@@ -126,7 +126,7 @@ def _repeated(duplicates: pl.LazyFrame, read: int) -> Iterator[Finding]:
         yield Finding(label, count, _share(count, read), affected, "duplicates", f"kind={kind}", inner=True)
 
 
-def _points(results: Results, overview: Overview) -> Iterator[Finding]:
+def _points(overview: Overview) -> Iterator[Finding]:
     """What was found at the points of the series."""
     points = overview.total("points")
     if not points:
@@ -139,7 +139,7 @@ def _points(results: Results, overview: Overview) -> Iterator[Finding]:
         yield Finding(f"longest gap, in {name}", length, inner=True)
     yield _flagged(overview, "Outliers", "outliers", _outliers(overview))
     yield _flagged(overview, "Anomalies", "anomalies", _strategies(overview, "handling", "anomalies") or KEPT)
-    if "metadata" in results.tables or overview.total("alerts"):
+    if "unit" in overview.frame.columns or overview.total("alerts"):
         yield _flagged(overview, "Alerts", "alerts", "real, so kept; they reach an alert level of the catalogue")
 
 

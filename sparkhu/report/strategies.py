@@ -3,9 +3,9 @@
 import polars as pl
 
 from sparkhu.report.markup import absent, escape, percent, share_bar
+from sparkhu.report.overview import Overview
 from sparkhu.report.reading import Results
 
-LEAVE = "leave"
 FAR = 0.9
 
 
@@ -26,19 +26,17 @@ def fill_errors(results: Results) -> pl.LazyFrame | None:
 def handling_errors(results: Results) -> pl.LazyFrame | None:
     """Give each handling strategy's error on injected spikes per series (`unique_id`, `strategy`, `error`).
 
-    To leave a spike costs its size: that strategy has no score of its own and is added.
+    As the choice weighs them: the error at the spikes counts as the share of points that are anomalies, what the
+    strategy changes in clean points counts as the rest. A table without that share has the error at the spikes.
     """
     scores = results.table("handling_scores")
     if scores is None:
         return None
-    known = scores.filter(pl.col("error").is_finite()).select("unique_id", "strategy", "error")
-    if "size" not in scores.collect_schema().names():
-        return known
-    left = scores.group_by("unique_id").agg(
-        error=pl.col("size").max(), scored=(pl.col("strategy") == LEAVE).any(), strategy=pl.lit(LEAVE)
-    )
-    left = left.filter(~pl.col("scored") & pl.col("error").is_finite())
-    return pl.concat([known, left.select("unique_id", "strategy", "error")])
+    error = pl.col("error")
+    if {"share", "collateral"} <= set(scores.collect_schema().names()):
+        error = pl.col("share") * error + (1 - pl.col("share")) * pl.col("collateral")
+    known = scores.select("unique_id", "strategy", error=error)
+    return known.filter(pl.col("error").is_finite())
 
 
 def standings(errors: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
@@ -80,8 +78,15 @@ def standings(errors: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def strategies_section(results: Results) -> str:
-    """Give how the strategies compare over all series, gaps and anomalies each in a small table, as HTML."""
+def strategies_section(results: Results, overview: Overview) -> str:
+    """Give how the strategies compare over all series, gaps and anomalies each in a small table, as HTML.
+
+    A strategy of handling counts as chosen only where a series has an anomaly.
+    """
+    frame, handled = overview.frame, results.table("handling")
+    if handled is not None and "anomalies" in frame.columns:
+        anomalous = frame.filter(pl.col("anomalies") > 0)["unique_id"].to_list()
+        handled = handled.filter(pl.col("unique_id").is_in(anomalous))
     fills = _part(
         "Filling gaps",
         "Error on known points that were hidden from each strategy.",
@@ -91,9 +96,9 @@ def strategies_section(results: Results) -> str:
     )
     handling = _part(
         "Handling anomalies",
-        "Error on spikes of the series' own size that were put into clean points.",
+        "Error with spikes of the series' own size put into clean points; chosen where there are anomalies.",
         handling_errors(results),
-        results.table("handling"),
+        handled,
         "handling_scores.parquet",
     )
     return f'<div class="pair">{fills}{handling}</div>'

@@ -41,6 +41,13 @@ function guard(judged) {
   return block;
 }
 
+/** What injected spikes cost each strategy; one is chosen only where the series has anomalies. */
+function handling(drawing, fact) {
+  const block = bars("Error with injected spikes", drawing?.handling ?? [], drawing?.history?.anomalous ? fact("handling") : null);
+  if (block && drawing.handled_because) block.append(el("p", "note", drawing.handled_because));
+  return block;
+}
+
 /** A block of bars a column of the source that holds categories. */
 function categories(columns) {
   return columns.map(({ column, top, more }) => {
@@ -58,7 +65,7 @@ function estimates(said) {
 
 function statistics(table, fact) {
   const columns = (table?.columns ?? []).filter((column) => column.views.length === 1 && column.views[0] === STATISTICS_VIEW);
-  const items = columns.filter((column) => fact(column.key) !== null).map((column) =>
+  const items = columns.filter((column) => ![null, ""].includes(fact(column.key))).map((column) =>
     el("div", "", el("dt", "", column.label), el("dd", "", String(WRITE[column.format](fact(column.key))))));
   return items.length ? el("div", "", el("h4", "", "Statistics"), el("dl", "values", ...items)) : null;
 }
@@ -89,7 +96,7 @@ function heading(id, fact) {
     fact("season_length") && `season of ${digits(fact("season_length"))} steps`,
     decomposed(fact),
     fact("decision_change") ?? (fact("decision") && fact("decision").replace("_", " ")),
-    fact("status") && fact("status") !== "ok" ? fact("status") : null,
+    fact("status")?.startsWith("failed") ? fact("status") : null,
   ].filter(Boolean);
   const about = [fact("type"), fact("place"), fact("unit") && `in ${fact("unit")}`].filter(Boolean);
   return el("header", "", el("h3", "", link), about.length ? el("p", "about", about.join(" · ")) : null, el("p", "", told.join(" · ")), score(fact));
@@ -163,7 +170,7 @@ function fillCard(card, id, drawing, table, settings, load) {
   const behind = [
     bars("MAE of the forecast, beside seasonal naive", drawing?.errors ?? errorsOf(fact, settings), settings.champion),
     bars("MAE of filling hidden points", drawing?.scores ?? [], fact("strategy")),
-    bars("Error on injected spikes", drawing?.handling ?? [], fact("handling")),
+    handling(drawing, fact),
     guard(drawing?.guard),
     ...categories(drawing?.categories ?? []),
     estimates(drawing?.estimates ?? []),

@@ -9,7 +9,7 @@ import polars as pl
 EVIL_STRATEGY = "<img src=x onerror=alert(3)>"
 EVIL_UNIT = "<b onmouseover=alert(4)>kW</b>"
 EVIL_CATEGORY = "</script><script>alert(5)</script>"
-HANDLING = ("clip", "ema_flagged", "seasonal_mean", EVIL_STRATEGY)
+HANDLING = ("clip", "ema_flagged", "seasonal_mean", EVIL_STRATEGY, "leave")
 NEW_TABLES = ("handling", "handling_scores", "cleaning", "seasons", "limits", "categories", "estimates", "metadata")
 NEW_COLUMNS = ("is_anomaly", "is_alert", "anomaly_strategy", "anomaly_score", "trend", "seasonal", "resid")
 LIMIT = 0.6
@@ -64,8 +64,8 @@ def _handling(base: pl.DataFrame, level: pl.Series, rng: np.random.Generator) ->
     tables = []
     for place, name in enumerate(HANDLING):
         error = level * (0.1 + 0.07 * place) * pl.Series(rng.uniform(0.8, 1.3, base.height))
-        scores = {"injected": pl.lit(20), "size": level * 0.9, "error": error, "collateral": error / 30}
-        tables.append(base.with_columns(strategy=pl.lit(name), **scores))
+        scored = base.with_columns(strategy=pl.lit(name), injected=pl.lit(20), size=level * 0.9, error=error)
+        tables.append(scored.with_columns(collateral=error / 30, share=pl.lit(0.005)))
     return pl.concat(tables)
 
 

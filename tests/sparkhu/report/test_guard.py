@@ -49,21 +49,21 @@ def test_the_answer_counts_the_series_with_something_to_clean_and_gives_the_medi
         ("e", 1.0, None, None, None, "none", ""),
     )
     said = text_of(guard_section(frame))
-    assert "Cleaning outliers was kept for 2 of the 3 series that have any; it lowers their error by 15 %" in said
-    assert "Handling anomalies was not kept for the one series that has any." in said
+    assert "Cleaning outliers was kept for 2 of the 3 series that it changes; it lowers their error by 15 %" in said
+    assert "Handling anomalies was not kept for the one series that it changes." in said
 
 
 def test_cleaning_that_was_kept_against_the_measure_is_said_to_raise_the_error(tmp_path: Path) -> None:
     frame = judged(tmp_path, ("a", 1.0, 1.2, None, None, "outliers", "always"))
     said = guard_section(frame)
-    assert "was kept for the one series that has any; it raises its error by" in text_of(said)
+    assert "was kept for the one series that it changes; it raises its error by" in text_of(said)
     assert '<b class="poor">20 %</b>' in said
     assert "20.0 % higher" in said
 
 
 def test_cleaning_kept_for_none_of_many_says_none(tmp_path: Path) -> None:
     rows = [(name, 1.0, 1.1, None, None, "none", "") for name in "abc"]
-    assert "was kept for none of the 3 series that have any." in text_of(guard_section(judged(tmp_path, *rows)))
+    assert "was kept for none of the 3 series that it changes." in text_of(guard_section(judged(tmp_path, *rows)))
 
 
 def test_series_come_with_the_largest_gain_first_each_dot_in_its_place(tmp_path: Path) -> None:

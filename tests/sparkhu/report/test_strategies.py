@@ -1,15 +1,19 @@
 import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from sparkhu.report.accuracy import read_accuracy
+from sparkhu.report.overview import build_overview
 from sparkhu.report.reading import read_results
 from sparkhu.report.strategies import fill_errors, handling_errors, standings, strategies_section
 from tests.sparkhu.report.fake_cleaning import EVIL_STRATEGY
 
 
-def frame(rows: list[tuple[object, ...]], *columns: str) -> pl.DataFrame:
+def frame(rows: Sequence[tuple[object, ...]], *columns: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=list(columns), orient="row")
 
 
@@ -54,17 +58,42 @@ def test_errors_of_filling_are_weighted_as_the_choice_weighs_them(tmp_path: Path
     assert errors.collect().rows() == [("a", "mean", 2.0)]
 
 
-@pytest.mark.parametrize("scored", [False, True])
-def test_to_leave_a_spike_costs_its_size(tmp_path: Path, scored: bool) -> None:
-    rows = [("a", "clip", 0.5, 3.0), ("b", "clip", None, None), *([("a", "leave", 2.5, 3.0)] if scored else [])]
-    frame(rows, "unique_id", "strategy", "error", "size").write_parquet(tmp_path / "handling_scores.parquet")
+def test_errors_of_handling_weigh_spikes_and_clean_points_as_the_choice_does(tmp_path: Path) -> None:
+    # A tenth of the points are anomalies: 0.1 * 2 + 0.9 * 1 = 1.1; to leave them costs 0.1 * 5 + 0.9 * 0 = 0.5.
+    rows = [("a", "ema", 2.0, 1.0, 0.1), ("a", "leave", 5.0, 0.0, 0.1), ("b", "ema", None, None, None)]
+    scores = frame(rows, "unique_id", "strategy", "error", "collateral", "share")
+    scores.write_parquet(tmp_path / "handling_scores.parquet")
     errors = handling_errors(read_results(tmp_path))
     assert errors is not None
-    assert sorted(errors.collect().rows()) == [("a", "clip", 0.5), ("a", "leave", 2.5 if scored else 3.0)]
+    assert dict(errors.collect().select("strategy", "error").rows()) == {"ema": pytest.approx(1.1), "leave": 0.5}
+
+
+def test_errors_of_handling_without_a_share_are_those_at_the_spikes(tmp_path: Path) -> None:
+    frame([("a", "clip", 0.5)], "unique_id", "strategy", "error").write_parquet(tmp_path / "handling_scores.parquet")
+    errors = handling_errors(read_results(tmp_path))
+    assert errors is not None
+    assert errors.collect().rows() == [("a", "clip", 0.5)]
+
+
+def test_a_strategy_counts_as_chosen_only_where_there_are_anomalies(results: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(results, tmp_path / "part")
+    clean = pl.read_parquet(folder / "clean.parquet")
+    first = clean["unique_id"][0]
+    clean.with_columns(is_anomaly=pl.col("is_anomaly") & (pl.col("unique_id") == first)).write_parquet(
+        folder / "clean.parquet"
+    )
+    section = section_of(folder)
+    assert '<th scope="row">clip</th><td class="num">1</td>' in section
+    assert '<th scope="row">leave</th><td class="num">0</td>' in section
+
+
+def section_of(folder: Path) -> str:
+    opened = read_results(folder)
+    return strategies_section(opened, build_overview(opened, read_accuracy(opened.metrics)))
 
 
 def test_the_section_gives_one_table_for_gaps_and_one_for_anomalies(results: Path) -> None:
-    section = strategies_section(read_results(results))
+    section = section_of(results)
     assert section.count("<table") == 2
     names = re.findall(r'<th scope="row">(.*?)</th>', section)
     assert names[:5] == ["linear", "last", "next", "mean", "median"]
@@ -74,7 +103,7 @@ def test_the_section_gives_one_table_for_gaps_and_one_for_anomalies(results: Pat
 
 def test_a_run_without_scores_says_so(tmp_path: Path) -> None:
     frame([("a",)], "unique_id").write_parquet(tmp_path / "stats.parquet")
-    section = strategies_section(read_results(tmp_path))
+    section = section_of(tmp_path)
     assert "No scores.parquet" in section
     assert "No handling_scores.parquet" in section
 
@@ -85,4 +114,4 @@ def test_where_nothing_was_scored_the_page_is_calm(tmp_path: Path) -> None:
     )
     for name in ("scores", "handling_scores", "choices", "handling"):
         scores.write_parquet(tmp_path / f"{name}.parquet")
-    assert strategies_section(read_results(tmp_path)).count("Nothing had to be scored.") == 2
+    assert section_of(tmp_path).count("Nothing had to be scored.") == 2
