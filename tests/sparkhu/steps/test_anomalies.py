@@ -142,6 +142,20 @@ def test_the_observed_value_is_judged_where_a_step_replaced_it() -> None:
     assert flag_residuals(removed, limits(-5.0, 5.0))["anomaly_score"].to_list() == [30.0, 1.0]
 
 
+def test_the_season_belongs_to_what_the_observed_value_is_held_against() -> None:
+    # 130 observed, trend 100, season 20: 10 remain.
+    frame = rest([1.0]).with_columns(y_raw=pl.lit(130.0), seasonal=pl.lit(20.0))
+    assert flag_residuals(frame, limits(-9.0, 9.0)).select("anomaly_score", "is_anomaly").row(0) == (10.0, True)
+
+
+@pytest.mark.parametrize(("method", "scale"), [("mad", 3 * 1.4826), ("sigma", 11**0.5)])
+def test_limits_lie_around_the_centre(method: str, scale: float) -> None:
+    # −5 … 5 moved by 10: the same deviations (median 3, variance 11) around 10.
+    table = residual_limits(rest([value + 10 for value in RESIDS]), method, 2.0)  # type: ignore[arg-type]
+    expected = (10, scale, 10 - 2 * scale, 10 + 2 * scale)
+    assert table.select("center", "scale", "low", "high").row(0) == pytest.approx(expected)
+
+
 def test_a_frame_with_nothing_but_remainders_is_enough() -> None:
     frame = rest([*RESIDS, 90.0]).select("unique_id", "ds", "resid")
     flagged = flag_residuals(frame, residual_limits(frame, "mad"))
