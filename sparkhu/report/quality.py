@@ -13,7 +13,7 @@ KEPT = "marked, and kept as observed"
 MOST_STRATEGIES = 3
 MOST_REASONS = 6
 LEAST_SCALE = 0.05
-"""The longest bar stands for at least this share, so that a rare thing does not look large."""
+"""The longest bar of a group stands for at least this share, so that a rare thing does not look large."""
 DECISIONS = (
     ("irregular", "Irregular", "no gap marked; put on a grid to be forecast"),
     ("no_decision", "Without decision", "too few points; treated as irregular"),
@@ -56,9 +56,7 @@ def quality_section(results: Results, overview: Overview) -> str:
         ("Points", list(_points(overview))),
         ("Series", list(_series(results, overview))),
     )
-    shares = [finding.share or 0.0 for _, findings in groups for finding in findings]
-    longest = max([LEAST_SCALE, *shares])
-    bodies = "".join(_body(title, findings, longest) for title, findings in groups if findings)
+    bodies = "".join(_body(title, findings) for title, findings in groups if findings)
     if not bodies:
         return absent("No table of this run tells of the quality of its data.")
     heads = "".join(
@@ -75,7 +73,8 @@ def quality_section(results: Results, overview: Overview) -> str:
     return f'<table class="grid quality"><thead><tr>{heads}</tr></thead>{bodies}</table>'
 
 
-def _body(title: str, findings: list[Finding], longest: float) -> str:
+def _body(title: str, findings: list[Finding]) -> str:
+    longest = max([LEAST_SCALE, *(finding.share or 0.0 for finding in findings)])
     lines = "".join(_line(finding, longest) for finding in findings)
     return f'<tbody><tr class="kind"><th scope="rowgroup" colspan="6">{title}</th></tr>{lines}</tbody>'
 

@@ -100,10 +100,10 @@ function anomalyTraces(part, x, value, colours) {
 /** A number with the minus sign that axes have. */
 const signed = (value) => digits(value).replace("-", "−");
 
-/** A thin line across the figure with its name at the right end. */
+/** A thin line across the figure with its name at the left end, where it hides nothing recent. */
 function across(figure, y, text, colour, colours, axis = "") {
   figure.shapes.push({ type: "line", layer: "below", xref: "paper", x0: 0, x1: 1, yref: `y${axis}`, y0: y, y1: y, line: { color: colour, width: 1, dash: "dash" } });
-  figure.annotations.push({ xref: "paper", x: 1, xanchor: "right", yref: `y${axis}`, y, yanchor: "middle", text, showarrow: false, bgcolor: translucent(colours.card, 0.8), borderpad: 1, font: { size: 11, color: colour } });
+  figure.annotations.push({ xref: "paper", x: 0, xanchor: "left", yref: `y${axis}`, y, yanchor: "middle", text, showarrow: false, bgcolor: translucent(colours.card, 0.8), borderpad: 1, font: { size: 11, color: colour } });
 }
 
 /** Alert levels near the values; one far away would flatten the curve. */
