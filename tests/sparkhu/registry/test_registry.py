@@ -84,7 +84,7 @@ def test_a_logged_model_holds_no_pickle_and_no_file_of_the_working_directory(
     root = Path(found.source.removeprefix("file://"))
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     environment = {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"}
-    tables = ("profile", "scalers", "stats", "choices", "intervals")
+    tables = ("profile", "scalers", "stats", "choices", "cleaning", "intervals")
     bundled = {"bundle.json", *(f"{table}.parquet" for table in tables)}
     folders = ("models/linear-00-1h_24", "models/last_value-00-1h_24")
     model = {f"{folder}/{file}" for folder in folders for file in ("model.json", "arrays.safetensors")}
@@ -137,7 +137,7 @@ def test_a_champion_of_another_schema_is_refused(bundle: Make, client: Any, tmp_
     root = Path(client.get_model_version("older", "1").source.removeprefix("file://"))
     manifest = root / "data" / "bundle-linear" / "bundle.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 0}))
-    with pytest.raises(InputError, match="bundle schema 0, this version of Sparkhu reads 2"):
+    with pytest.raises(InputError, match="bundle schema 0, this version of Sparkhu reads 3"):
         load_champion("older", tmp_path / "loaded")
 
 
