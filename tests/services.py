@@ -86,8 +86,7 @@ def postgres_url() -> Iterator[str]:
             user=user,
         )
         serve = [programs / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", str(port), "-F"]
-        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        with _running([str(part) for part in serve], lambda: not subprocess.call(ready), user=user, cwd=folder):
+        with _running([str(part) for part in serve], partial(_takes_sign_in, port), user=user, cwd=folder):
             yield f"postgresql+psycopg://sparkhu:{POSTGRES_QUOTED}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -120,6 +119,19 @@ def _unprivileged_user() -> str:
 def _answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return not probe.connect_ex(("127.0.0.1", port))
+
+
+def _takes_sign_in(port: int) -> bool:
+    """Tell whether the database answers; a server that is starting up refuses."""
+    import psycopg
+
+    try:
+        psycopg.connect(
+            host="127.0.0.1", port=port, user="sparkhu", password=POSTGRES_PASSWORD, dbname="postgres"
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def handle(
     Returns:
         `handled`: columns `<strategy>` (null where the row stays as it is) and `<strategy>_available_at`, aligned with
         the rows; `scores`: see `sparkhu.steps.handling_injection.score`. The ledger counts `anomalies`, the points
-        `changed`, and the anomalies `left` because there was nothing to put in their place. A series that nothing is
-        done to is `skipped` in it.
+        `changed`, and the anomalies `left` because there was nothing to put in their place. A series without
+        limits, or that a strategy for whole series does not fit, is `skipped` in it.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
@@ -70,7 +70,6 @@ def _ledger(rows: Rows, changed: Bools, *, whole_series: bool) -> pl.DataFrame:
         .then(pl.when("unfit").then(pl.lit(NONE_TO_FIT)))
         .when("unlimited")
         .then(pl.lit(NO_LIMITS))
-        .otherwise(pl.lit(NO_ANOMALIES))
         .alias("reason")
     ).to_series()
     status = pl.select(pl.when(reason.is_null()).then(pl.lit("ok")).otherwise(pl.lit("skipped"))).to_series()

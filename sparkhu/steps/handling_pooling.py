@@ -178,18 +178,8 @@ def pool_handling(
     handling = choose_handling(series, all_scores, variants=variants, choice=choice)
     handled = _handled(observations, handling["strategy"].gather(owner.number()))
     changed = pl.Series(owner.sum_ints(handled["anomaly_strategy"].is_not_null().to_numpy()))
-    ledger = entries(
-        owner.ids,
-        status=_told(anomalies, "skipped", "ok"),
-        reason=_told(anomalies, NO_ANOMALIES, None),
-        counts={"anomalies": anomalies, "changed": changed},
-    )
+    ledger = entries(owner.ids, counts={"anomalies": anomalies, "changed": changed})
     return StepResult({"handled": handled, "handling": handling, "scores": all_scores}, ledger)
-
-
-def _told(anomalies: pl.Series, none: str, some: str | None) -> pl.Series:
-    texts = pl.when(anomalies == 0).then(pl.lit(none)).otherwise(pl.lit(some, dtype=pl.String))
-    return pl.select(texts).to_series()
 
 
 def _handled(rows: pl.DataFrame, strategy: pl.Series) -> pl.DataFrame:

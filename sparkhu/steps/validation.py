@@ -83,10 +83,11 @@ def judge_rows(frame: pl.DataFrame, metadata: pl.DataFrame | None = None) -> pl.
             the levels `alert_low` and `alert_high`, in the values' own unit; null is without limit.
 
     Returns:
-        `frame` with the text column `reason`: `id_missing`, `time_missing`, `time_unparsable` (or what `ds_reason`
-        says), `value_unparsable`, `value_not_finite`, `value_out_of_range`; null where the row can be used. A null
-        value is a marked gap and can be used. Of several reasons the first of this list stands. `is_alert` is true
-        where a value that can be used is `alert_low` or less, or `alert_high` or more; it is never null.
+        `frame` with the text column `reason`: `line_unreadable`, `id_missing`, `time_missing`,
+        `time_unparsable` (or what `ds_reason` says), `value_unparsable`, `value_not_finite`,
+        `value_out_of_range`; null where the row can be used. A null value is a marked gap and can be used. Of
+        several reasons the first of this list stands. `is_alert` is true where a value that can be used is
+        `alert_low` or less, or `alert_high` or more; it is never null.
 
     Raises:
         InputError: A column is missing, or `metadata` has a series twice.
@@ -116,8 +117,11 @@ def _reason() -> pl.Expr:
     y, text = pl.col("y"), pl.col("y_text")
     infinite = y.is_infinite() | (y.is_null() & text.cast(pl.Float64, strict=False).is_infinite())
     no_time = pl.when(pl.col("ds_text").is_null()).then(pl.lit("time_missing")).otherwise(pl.lit("time_unparsable"))
+    unreadable = pl.col("ds_reason") == "line_unreadable"
     return (
-        pl.when(pl.col("unique_id").is_null())
+        pl.when(unreadable)
+        .then(pl.col("ds_reason"))
+        .when(pl.col("unique_id").is_null())
         .then(pl.lit("id_missing"))
         .when(pl.col("ds").is_null())
         .then(pl.coalesce("ds_reason", no_time))

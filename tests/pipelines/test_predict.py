@@ -29,6 +29,7 @@ def test_nothing_is_trained(predicted: Finished) -> None:
         "load_champion",
         "publish",
         "render_report",
+        "sync_metadata",
         "validate",
     ]
 

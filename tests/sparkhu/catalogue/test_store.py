@@ -16,7 +16,7 @@ from tests.sparkhu.catalogue.conftest import series
 
 def test_it_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
-    assert catalogue_url() == f"sqlite:///{tmp_path}/home/catalogue.sqlite"
+    assert catalogue_url() == f"sqlite:///{tmp_path / 'home' / 'catalogue.sqlite'}"
     assert catalogued().height == 0
     assert not (tmp_path / "home").exists(), "to look makes no file"
     sync(series(("a",)), "plant")

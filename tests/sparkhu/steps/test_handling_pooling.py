@@ -205,11 +205,11 @@ def test_rows_without_a_value_stay_without() -> None:
     assert handled.row(10) == (None, None, None)
 
 
-def test_a_series_without_anomalies_is_skipped_and_stays() -> None:
+def test_a_series_without_anomalies_stays() -> None:
     frame = pl.concat([spiked("a"), decomposed([0.0] * 40, name="b")])
     result = pooled(frame)
-    assert result.ledger["status"].to_list() == ["ok", "skipped"]
-    assert result.ledger["reason"].to_list() == [None, NO_ANOMALIES]
+    assert result.ledger["status"].to_list() == ["ok", "ok"]
+    assert result.ledger["reason"].to_list() == [None, None]
     assert result.frames["handling"]["strategy"][1] == "leave"
     assert result.frames["handling"]["reason"][1] == NO_ANOMALIES
     assert result.frames["handled"]["anomaly_strategy"].is_not_null().arg_true().to_list() == [30, 45]

@@ -67,6 +67,11 @@ def test_each_refused_row_has_the_first_reason_that_holds():
     assert judge_rows(BROKEN)["reason"].to_list() == REASONS
 
 
+def test_a_line_that_cannot_be_read_is_called_that_and_not_without_a_series():
+    frame = raw((None, None, None)).with_columns(ds_reason=pl.lit("line_unreadable"))
+    assert judge_rows(frame)["reason"].to_list() == ["line_unreadable"]
+
+
 def test_a_marked_gap_is_null_and_never_nan():
     assert judge_rows(BROKEN)["y"].to_list()[-3:] == [None, None, 2.5]
 
