@@ -155,6 +155,19 @@ class Anomalies(Section):
     high: float | None = Field(None, description="Upper limit of the remainder, where limits are given.")
 
 
+class LevelChanges(Section):
+    """From where on a change of the level is told. It changes no value."""
+
+    title: ClassVar[str] = "level_changes"
+    window: int = Field(
+        0, ge=0, description="Points before and behind an instant whose medians are compared; 0: whole seasons."
+    )
+    shift_width: float = Field(
+        6.0, gt=0, description="Their difference from what is usual beyond which it is a shift, in deviations."
+    )
+    drift_width: float = Field(5.0, gt=0, description="The t-statistic beyond which a change of the slope is a drift.")
+
+
 class Handling(Section):
     """What becomes of anomalies."""
 
@@ -185,6 +198,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Resampling,
     Decomposition,
     Anomalies,
+    LevelChanges,
     Handling,
     Guard,
 )

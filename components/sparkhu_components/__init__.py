@@ -23,6 +23,7 @@ COMPONENTS = (
     "resample",
     "decompose",
     "flag_anomalies",
+    "find_level_changes",
     "handle_clip",
     "handle_ema",
     "handle_ema_flagged",

@@ -22,6 +22,7 @@ def publish(
     scores: Input[Dataset],
     seasons: Input[Dataset],
     limits: Input[Dataset],
+    level_changes: Input[Dataset],
     handling: Input[Dataset],
     handling_scores: Input[Dataset],
     cleaning: Input[Dataset],
@@ -49,6 +50,7 @@ def publish(
         scores: Masked errors of the ways of filling.
         seasons: How each series was decomposed, and the strength of its trend and season.
         limits: Limits beyond which a remainder is an anomaly.
+        level_changes: Shifts and drifts of the level.
         handling: The chosen way of handling each series' anomalies.
         handling_scores: What each way recovers of injected spikes.
         cleaning: Which cleaning steps forecasting keeps, and what they bring.
@@ -72,6 +74,7 @@ def publish(
         "scores": scores,
         "seasons": seasons,
         "limits": limits,
+        "level_changes": level_changes,
         "handling": handling,
         "handling_scores": handling_scores,
         "cleaning": cleaning,

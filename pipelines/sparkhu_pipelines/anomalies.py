@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from kfp import dsl
 
 from sparkhu_components.decompose import decompose
+from sparkhu_components.find_level_changes import find_level_changes
 from sparkhu_components.flag_anomalies import flag_anomalies
 from sparkhu_components.handle_clip import handle_clip
 from sparkhu_components.handle_ema import handle_ema
@@ -25,6 +26,7 @@ class Handled(NamedTuple):
 
     decomposed: dsl.PipelineTask
     flagged: dsl.PipelineTask
+    changes: dsl.PipelineTask
     variants: dict[str, dsl.PipelineTask]
     pooled: dsl.PipelineTask
 
@@ -33,13 +35,15 @@ def handle_anomalies(given: dict[str, Any], resampled: dsl.PipelineTask) -> Hand
     """Add the tasks to the pipeline that is being built.
 
     Args:
-        given: The pipeline's arguments by name, `decomposition`, `anomalies` and `handling` among them.
+        given: The pipeline's arguments by name, `decomposition`, `anomalies`, `level_changes` and `handling` among
+            them.
         resampled: The task that gives the regular series and their profile.
     """
     rows, profile = resampled.outputs["resampled"], resampled.outputs["resampled_profile"]
     decomposed = decompose(observations=rows, profile=profile, settings=given["decomposition"])
     parts = decomposed.outputs["parts"]
     flagged = flag_anomalies(observations=rows, parts=parts, profile=profile, settings=given["anomalies"])
+    changes = find_level_changes(observations=rows, profile=profile, settings=given["level_changes"])
     seen = {"observations": rows, "parts": parts, "anomalies": flagged.outputs["anomalies"]}
     limits = flagged.outputs["limits"]
     tasks = {
@@ -49,4 +53,4 @@ def handle_anomalies(given: dict[str, Any], resampled: dsl.PipelineTask) -> Hand
     layers = {f"{name}_handled": task.outputs["handled"] for name, task in tasks.items()}
     scores = {f"{name}_scores": task.outputs["scores"] for name, task in tasks.items()}
     pooled = pool_handling(**seen, **layers, **scores, settings=given["handling"])
-    return Handled(decomposed, flagged, tasks, pooled)
+    return Handled(decomposed, flagged, changes, tasks, pooled)

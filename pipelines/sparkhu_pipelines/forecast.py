@@ -58,6 +58,7 @@ def _publish(
         choices=prepared.pooled.outputs["choices"],
         seasons=handled.decomposed.outputs["seasons"],
         limits=handled.flagged.outputs["limits"],
+        level_changes=handled.changes.outputs["level_changes"],
         handling=handled.pooled.outputs["handling"],
         handling_scores=handled.pooled.outputs["scores"],
         cleaning=guarded.outputs["cleaning"],
@@ -102,6 +103,7 @@ def forecast_pipeline(
     resampling: dict[str, Any] = DEFAULTS["resampling"],
     decomposition: dict[str, Any] = DEFAULTS["decomposition"],
     anomalies: dict[str, Any] = DEFAULTS["anomalies"],
+    level_changes: dict[str, Any] = DEFAULTS["level_changes"],
     handling: dict[str, Any] = DEFAULTS["handling"],
     guard: dict[str, Any] = DEFAULTS["guard"],
     scaler: str = "standard",
@@ -144,6 +146,7 @@ def forecast_pipeline(
         resampling: Whether regular series are brought to another period: to, how.
         decomposition: How trend and season are taken out: method, seasons, robust.
         anomalies: Which remainders are anomalies: limits, width, low, high.
+        level_changes: From where on shifts and drifts of the level are told: window, shift_width, drift_width.
         handling: What becomes of anomalies: strategy, variants, alpha.
         guard: Whether cleaning is kept for forecasting: mode, min_gain.
         scaler: How series are scaled: standard, minmax, robust or power.

@@ -15,6 +15,7 @@ from sparkhu.sections import (
     Filling,
     Guard,
     Handling,
+    LevelChanges,
     Reading,
     Resampling,
     Statistics,
@@ -84,6 +85,7 @@ class PreparationParameters(SourceParameters):
     resampling: Resampling = Field(Resampling(), description="Whether series are brought to another period.")
     decomposition: Decomposition = Field(Decomposition(), description="How trend and season are taken out.")
     anomalies: Anomalies = Field(Anomalies(), description="Which remainders are anomalies.")
+    level_changes: LevelChanges = Field(LevelChanges(), description="From where on a change of the level is told.")
     handling: Handling = Field(Handling(), description="What becomes of anomalies.")
     max_failed_share: float = Field(0.5, ge=0, le=1, description="Largest share of failed series a run goes on with.")
 

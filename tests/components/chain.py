@@ -8,8 +8,8 @@ FILLS = ("mean", "median", "mode", "last", "next", "linear", "spline", "seasonal
 HANDLINGS = ("clip", "ema", "ema_flagged", "seasonal_mean")
 PUBLISHED = (
     *("parts", "anomalies", "handled", "irregular", "irregular_flags"),
-    *("stats", "categories", "estimates", "choices", "scores", "seasons", "limits", "handling", "handling_scores"),
-    *("metadata", "duplicates", "quarantine"),
+    *("stats", "categories", "estimates", "choices", "scores", "seasons", "limits", "level_changes", "handling"),
+    *("handling_scores", "metadata", "duplicates", "quarantine"),
 )
 
 
@@ -73,6 +73,7 @@ class Chain:
         """Decompose the regular series, flag anomalies, and put something in their place."""
         parts = self.run("decompose", observations=rows, profile=profile)
         flagged = self.run("flag_anomalies", observations=rows, parts=parts["parts"], profile=profile)
+        changes = self.run("find_level_changes", observations=rows, profile=profile)
         seen = {"observations": rows, "parts": parts["parts"], "anomalies": flagged["anomalies"]}
         tasks = {
             name: self.run(f"handle_{name}", **seen, profile=profile, limits=flagged["limits"]) for name in HANDLINGS
@@ -81,7 +82,7 @@ class Chain:
         scores = {f"{name}_scores": tasks[name]["scores"] for name in HANDLINGS}
         pooled = self.run("pool_handling", **seen, **layers, **scores)
         return {
-            **parts, **flagged, "handled": pooled["handled"], "handling": pooled["handling"],
+            **parts, **flagged, **changes, "handled": pooled["handled"], "handling": pooled["handling"],
             "handling_scores": pooled["scores"],
         }  # fmt: skip
 

@@ -15,7 +15,7 @@ from tests.pipelines.conftest import write_observations
 
 TABLES = (
     *("clean", "stats", "forecasts", "quarantine", "duplicates", "choices", "scores", "profile"),
-    *("categories", "seasons", "limits", "handling", "handling_scores", "cleaning"),
+    *("categories", "seasons", "limits", "level_changes", "handling", "handling_scores", "cleaning"),
 )
 pytestmark = pytest.mark.xdist_group("chain")
 
