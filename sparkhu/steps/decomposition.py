@@ -16,7 +16,7 @@ from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.steps.decomposed_series import LEAST_POINTS, Way, decomposed, interpolated
 from sparkhu.steps.decomposed_shard import PARTS, DecomposedShard
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.seasons import calendar_seasons, check_seasons, detect_season, fitting
+from sparkhu.steps.seasons import LEAST_ADDED, calendar_seasons, check_seasons, detect_season, fitting
 from sparkhu.steps.segmented import Floats, Segments, floats
 
 Method = Literal["auto", "stl", "mstl", "none"]
@@ -173,7 +173,7 @@ def _way(values: Floats, profile: dict[str, Any], method: Method, stated: Sequen
         return Way("none", (), f"fewer than {LEAST_POINTS} values in the training part")
     suggested = calendar_seasons(profile["period_label"], profile["season_length"], profile["zone"] or "UTC")
     known = tuple(stated) or suggested
-    found = fitting(known, count)
+    found = fitting(known, count, least_added=2 if stated else LEAST_ADDED)
     if not found and not stated:
         detected = detect_season(whole)
         found = (detected,) if detected else ()

@@ -5,7 +5,8 @@
    month 12, quarter 4, business day 5; from a second to below an hour by the day). Where it is the calendar's, the
    next cycle of the calendar follows: the week for periods from a second to below a day (hour 24 and 168, five minutes
    288 and 2016), the year for whole days up to below a week (day 7 and 365).
-3. Of these a season stays that has at least two points, and of which at least two fit into the points decomposed.
+3. Of these a season stays that has at least two points, and of which at least two fit into the points decomposed; of
+   one that the calendar adds at least three, since two cycles leave next to nothing of a point that stands out.
 4. Where none stays, and none was stated, a season is detected: the lag at which the autocorrelation of the points
    around their straight line peaks highest, up to half of the points, if it is at least 0.3 there.
 """
@@ -22,6 +23,8 @@ from sparkhu.zones import DAY_US
 
 Floats = npt.NDArray[np.float64]
 
+LEAST_ADDED = 3
+"""Cycles that must fit of a season that the calendar adds to that of the profile."""
 LEAST_CORRELATION = 0.3
 """A season that is detected correlates at least so much with the one before it."""
 
@@ -69,9 +72,16 @@ def calendar_seasons(label: str | None, season_length: int | None, zone: str = "
     return season_length, longer
 
 
-def fitting(seasons: Sequence[int], count: int) -> tuple[int, ...]:
-    """Keep the seasons of which at least two fit into `count` points, ascending."""
-    return tuple(sorted(season for season in seasons if 2 <= season <= count // 2))
+def fitting(seasons: Sequence[int], count: int, *, least_added: int = 2) -> tuple[int, ...]:
+    """Keep the seasons of which at least two fit into `count` points, ascending.
+
+    Args:
+        seasons: Points in each season, the first one first.
+        count: Points to be decomposed.
+        least_added: Cycles that must fit of each season behind the first.
+    """
+    least = [2, *[least_added] * (len(seasons) - 1)]
+    return tuple(sorted(season for season, n in zip(seasons, least, strict=False) if 2 <= season <= count // n))
 
 
 def detect_season(values: Floats) -> int | None:

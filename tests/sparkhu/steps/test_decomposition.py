@@ -168,13 +168,17 @@ def test_parts_are_known_when_the_latest_value_they_used_is() -> None:
 
 
 def test_several_seasons_go_to_mstl_and_are_those_that_fit_the_training_part() -> None:
-    values = wave(400, 24, 168)
-    for train, found in ((336, ("mstl", [24, 168])), (335, ("stl", [24])), (47, ("trend", []))):
+    values = wave(600, 24, 168)
+    for train, found in ((504, ("mstl", [24, 168])), (503, ("stl", [24])), (48, ("stl", [24])), (47, ("trend", []))):
         assert way(decompose(series(values), profile("a", train=train))) == found
-    parts = decompose(series(values), profile("a", train=336), robust=False, fast=False).frames["parts"]
+    parts = decompose(series(values), profile("a", train=504), robust=False, fast=False).frames["parts"]
     fit = MSTL(values, periods=(24, 168)).fit()
-    np.testing.assert_allclose(parts["trend"][336:], fit.trend[336:], atol=1e-8)
-    np.testing.assert_allclose(parts["seasonal"][336:], fit.seasonal.sum(axis=1)[336:], atol=1e-8)
+    np.testing.assert_allclose(parts["trend"][504:], fit.trend[504:], atol=1e-8)
+    np.testing.assert_allclose(parts["seasonal"][504:], fit.seasonal.sum(axis=1)[504:], atol=1e-8)
+
+
+def test_two_cycles_are_enough_of_seasons_that_are_stated() -> None:
+    assert way(decompose(series(wave(400, 24, 168)), profile("a", train=336), seasons=(24, 168))) == ("mstl", [24, 168])
 
 
 def test_the_method_can_be_stated() -> None:

@@ -55,6 +55,12 @@ def test_at_least_two_of_a_season_must_fit() -> None:
     assert fitting((1, 3), 30) == (3,)
 
 
+def test_of_seasons_behind_the_first_more_may_be_asked() -> None:
+    assert fitting((24, 168), 504, least_added=3) == (24, 168)
+    assert fitting((24, 168), 503, least_added=3) == (24,)
+    assert fitting((24, 168), 48, least_added=3) == (24,)
+
+
 def test_hand_worked_a_season_of_four() -> None:
     # 0 1 5 1 repeated: one lag of 4 later every value is the same again, so the autocorrelation has its first and
     # highest peak at 4; 2 later it is negative.
