@@ -172,7 +172,7 @@ class Handling(Section):
     """What becomes of anomalies."""
 
     title: ClassVar[str] = "handling"
-    strategy: str = Field("", description="What is done to every series; empty: what recovers injected spikes best.")
+    choice: str = Field("", description="What is done to every series; empty: what recovers injected spikes best.")
     variants: tuple[str, ...] = Field(
         ("leave", "clip", "ema", "ema_flagged", "seasonal_mean"),
         description="Strategies that the best is chosen from.",

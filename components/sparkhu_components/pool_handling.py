@@ -43,7 +43,7 @@ def pool_handling(
         handled: Layer: handled, handled_available_at, anomaly_strategy.
         handling: The chosen strategy, its error, the runner-up, and why.
         scores: Errors at injected spikes of all strategies, one row a series and strategy.
-        settings: Strategy for every series (strategy), empty: by score; those to choose from (variants).
+        settings: choice: strategy for every series, empty for the best by score; variants: those to choose from.
     """
     from sparkhu.execution import run_step
     from sparkhu.sections import Handling
@@ -76,6 +76,6 @@ def pool_handling(
                 "handling": (handling.path, "series"),
                 "scores": (scores.path, "series"),
             },
-            params={"choice": given.strategy, "variants": list(given.variants)},
+            params={"choice": given.choice, "variants": list(given.variants)},
         )
     )

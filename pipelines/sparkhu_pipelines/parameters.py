@@ -21,6 +21,7 @@ from sparkhu.sections import (
     Statistics,
     explained,
 )
+from sparkhu_pipelines.checks import check_parameters
 
 # A published protocol is run with cleaning off: outliers are marked and nothing is changed.
 ETT: dict[str, Any] = {
@@ -136,46 +137,6 @@ def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
             merged[section] = {**merged.get(section, {}), **given}
         else:
             merged[section] = given
-
-
-def check_parameters(parameters: RunParameters) -> None:
-    """Check what the steps would refuse, before anything starts.
-
-    Raises:
-        InputError: A step's own message about its parameter.
-    """
-    from sparkhu.registry.versions import check_name
-    from sparkhu.steps.gaps import MAX_NEW_ROWS, check_gaps
-    from sparkhu.steps.regularity import check_regularity
-
-    check_gaps(
-        start=parameters.start,
-        end=parameters.end,
-        zone=parameters.zone,
-        preserve_last=parameters.preserve_last,
-        max_new_rows=MAX_NEW_ROWS,
-    )
-    check_regularity(
-        zone=parameters.zone,
-        split=parameters.split,
-        period=parameters.period,
-        season_length=parameters.season_length,
-    )
-    _check_parts(parameters.split)
-    check_name(parameters.model_name)
-
-
-def _check_parts(text: str) -> None:
-    """Check that no part of a split is empty."""
-    from sparkhu.splits import parse_split
-
-    split = parse_split(text)
-    for part, size, use in (("validation", split.valid, "chosen"), ("test", split.test, "measured")):
-        if not size:
-            raise InputError(
-                f"split needs a {part} part, on which models are {use}, got '{text}'; "
-                "give training/validation/test such as 0.7/0.1/0.2 or 8640/2880/2880."
-            )
 
 
 def load_parameters(file: Path) -> dict[str, Any]:

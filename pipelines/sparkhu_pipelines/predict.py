@@ -54,7 +54,7 @@ def predict_pipeline(
         end: First instant after the run's interval.
         reading: How the source is read: table, query, delimiter, encoding, decimal.
         metadata: File or database URL with the type, unit and ranges of each series.
-        catalogue: How the metadata are read: table, query.
+        catalogue: How the metadata are read: table, query, id, encoding, name.
         duplicates: What stands where one instant has several values: last, first, mean, median or error.
         model_name: Name of the model in the registry.
         max_failed_share: Largest share of failed series that the run goes on with.

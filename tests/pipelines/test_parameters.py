@@ -25,11 +25,11 @@ def test_the_parameters_and_their_defaults_are_those_of_the_pipeline() -> None:
 
 
 def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
-    file = {"decomposition": {"robust": False}, "handling": {"alpha": 0.5, "strategy": "clip"}}
+    file = {"decomposition": {"robust": False}, "handling": {"alpha": 0.5, "choice": "clip"}}
     found = run_parameters({"source": "a.csv"}, file, {"handling.alpha": 0.2}, preset="ett")
 
     assert (found.decomposition.method, found.decomposition.robust) == ("none", False)
-    assert (found.handling.alpha, found.handling.strategy) == (0.2, "clip")
+    assert (found.handling.alpha, found.handling.choice) == (0.2, "clip")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ({"horizn": 3}, "parameter 'horizn' is unknown; did you mean horizon?"),
         ({"handling": {"alpa": 1}}, "parameter 'handling.alpa' is unknown; did you mean alpha?"),
         ({"anomalies.width": 0}, "parameter 'anomalies.width' cannot be 0: input should be greater than 0."),
+        ({"statistics": {"sample_start": "soon"}}, "statistics.sample_start and sample_end give no interval: "),
+        ({"resampling": {"to": "3x"}}, "resampling.to names no period to resample to: "),
+        ({"decomposition": {"seasons": [24, 24]}}, "decomposition.seasons must differ from each other, got 24, 24"),
+        ({"anomalies": {"low": 3}}, "anomalies.low and high need limits 'given', got limits 'sigma'"),
+        ({"handling": {"choice": "magic"}}, "handling.choice must be empty (by score) or one of leave, "),
+        ({"filling": {"variants": ["mean", "mean"]}}, "filling.variants must be some of mean, "),
         ({"guard": 3}, "parameter 'guard' cannot be 3: input should be a valid dictionary"),
         ({"source.a": 3}, "parameter 'source' cannot be {'a': 3}: input should be a valid string."),
         ({"horizon": -1}, "parameter 'horizon' cannot be -1: "),

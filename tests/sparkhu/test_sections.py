@@ -9,7 +9,7 @@ from sparkhu.sections import Anomalies, Handling
 def test_what_is_not_given_has_its_default():
     settings = Handling.of({"alpha": 0.5})
     assert settings.alpha == 0.5
-    assert settings.strategy == ""
+    assert settings.choice == ""
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_one():
@@ -18,7 +18,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one():
 
 
 def test_a_name_like_no_other_is_answered_with_all_names():
-    with pytest.raises(InputError, match=r"'handling\.q' is unknown; there is strategy, variants, alpha\."):
+    with pytest.raises(InputError, match=r"'handling\.q' is unknown; there is choice, variants, alpha\."):
         Handling.of({"q": 1})
 
 
