@@ -78,7 +78,7 @@ def test_the_best_of_all_strategies_is_applied(given: dict[str, Path], tmp_path:
 
 
 def test_settings_name_a_strategy(given: dict[str, Path], tmp_path: Path) -> None:
-    made = handled(Chain(tmp_path), given, strategy="drop")
+    made = handled(Chain(tmp_path), given, choice="drop")
     assert read(made["handled"])["handled"].is_null().arg_true().to_list() == [50, 200]
 
 
