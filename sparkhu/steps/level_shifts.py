@@ -7,9 +7,13 @@ a step far beyond it counts. In a short series few of the `d` are apart from eac
 too small by chance: it is never below √(π/w) · σ, the standard deviation that the difference of two medians of `w`
 independent normal values has, with σ from the median absolute deviation of the first differences.
 
-An instant is a shift where `d` lies more than `width` scales from the middle, and, where the series is 32 windows long,
-also with windows four times as long: what returns after a while was an episode. Each excursion beyond the limit is one
-shift, its instant the split that has the least sum of absolute distances from the level before and the level behind.
+An instant is a shift where three things hold.
+
+1. `d` lies more than `width` scales from its middle. Of each excursion beyond that the highest instant counts.
+2. In a series of 32 windows, windows four times as long still show three quarters of that: what returns after a while
+   was an episode.
+3. The points of both windows lie closer to two levels than to a line: a steep climb is no shift. The shift is placed
+   where they go over from the one level to the other, by the least sum of absolute distances.
 
 A moving difference of robust levels is the jump detector of R. Fried, *On the robust detection of edges in time series
 filtering*, Computational Statistics and Data Analysis 52 (2007).
@@ -21,12 +25,13 @@ import numpy as np
 import polars as pl
 
 from sparkhu.steps.anomalies import NORMAL, NORMAL_MEAN, ROUNDING
-from sparkhu.steps.segmented import Bools, Floats, Ints
+from sparkhu.steps.segmented import Bools, Floats
 
 WINDOWS = 8
 """Least number of windows in a series: with fewer, a shift is a large part of what is usual."""
 LONGER = 4
-"""A shift lasts: it also shows in windows this many times as long."""
+LASTING = 0.75
+"""A shift lasts: of its size so much also shows in windows `LONGER` times as long."""
 
 
 class Shift(NamedTuple):
@@ -60,23 +65,34 @@ def find_shifts(values: Floats, window: int, width: float) -> list[Shift]:
     """
     if len(values) < WINDOWS * window:
         return []
-    score, middle = _scores(values, window)
+    differences, middle = _differences(values, window)
+    scale = _scale(differences[~np.isnan(differences)], middle, values, window)
+    if scale is None:
+        return []
+    beyond = np.abs(differences - middle) > width * scale
     if len(values) >= WINDOWS * LONGER * window:
-        longer, _ = _scores(values, LONGER * window)
-        there = ~np.isnan(longer)
-        lasting = np.where(np.sign(longer) == np.sign(score), np.minimum(np.abs(score), np.abs(longer)), 0.0)
-        score = np.where(there, np.sign(score) * lasting, score)
-    size = np.nan_to_num(np.abs(score))
-    peaks = _peaks(size, np.sign(score), size > width, window)
-    return [_located(values, int(peak), window, middle, float(size[peak])) for peak in peaks]
+        longer, usual = _differences(values, LONGER * window)
+        beyond &= ~((longer - usual) * np.sign(differences - middle) < LASTING * np.abs(differences - middle))
+    score = (differences - middle) / scale
+    peaks = _peaks(np.nan_to_num(score), beyond, window)
+    found = [_located(values, peak, window, middle, float(np.abs(score[peak]))) for peak in peaks]
+    return [shift for shift in found if shift is not None]
 
 
-def _scores(values: Floats, window: int) -> tuple[Floats, float]:
-    """Score every instant, NaN where a window does not fit; with them the middle of the differences."""
+def _differences(values: Floats, window: int) -> tuple[Floats, float]:
+    """Give the difference of medians at every instant, NaN where a window does not fit, and their middle."""
     medians = pl.Series(values).rolling_median(window).to_numpy()
     first = np.arange(window, len(values) - window + 1)
-    differences = medians[first + window - 1] - medians[first - 1]
-    middle = float(np.median(differences))
+    differences = np.full(len(values), np.nan)
+    differences[first] = medians[first + window - 1] - medians[first - 1]
+    return differences, float(np.median(differences[first]))
+
+
+def _scale(differences: Floats, middle: float, values: Floats, window: int) -> float | None:
+    """Say what is usual of differences of medians, in the unit of a standard deviation; None where they do not vary.
+
+    Where more than half of them are equal, it is 1.2533 mean absolute deviations, as for the limits of a remainder.
+    """
     distance = np.abs(differences - middle)
     steps = np.diff(values)
     noise = NORMAL * float(np.median(np.abs(steps - np.median(steps)))) / np.sqrt(2)
@@ -84,32 +100,34 @@ def _scores(values: Floats, window: int) -> tuple[Floats, float]:
     rounding = ROUNDING * float(np.abs(values).max())
     if scale <= rounding:
         scale = NORMAL_MEAN * float(distance.mean())
-    scores = np.full(len(values), np.nan)
-    if scale > rounding:
-        scores[first] = (differences - middle) / scale
-    return scores, middle
+    return scale if scale > rounding else None
 
 
-def _peaks(size: Floats, sign: Floats, beyond: Bools, window: int) -> Ints:
+def _peaks(score: Floats, beyond: Bools, window: int) -> list[int]:
     """Find the highest instant of each excursion beyond the limit; of two within a window the higher one."""
-    starts = beyond.copy()
-    starts[1:] &= ~beyond[:-1] | (sign[1:] != sign[:-1])
-    run = np.cumsum(starts)[beyond]
     rows = np.flatnonzero(beyond)
-    highest = rows[np.lexsort((rows, -size[rows]))]
-    _, first = np.unique(run[np.searchsorted(rows, highest)], return_index=True)
     kept: list[int] = []
-    for peak in highest[np.sort(first)].tolist():
+    if len(rows) == 0:
+        return kept
+    apart = (np.diff(rows) > 1) | (np.diff(np.sign(score[rows])) != 0)
+    excursions = np.split(rows, np.flatnonzero(apart) + 1)
+    highest = [int(run[np.argmax(np.abs(score[run]))]) for run in excursions]
+    for peak in sorted(highest, key=lambda row: (-abs(score[row]), row)):
         if all(abs(peak - other) >= window for other in kept):
             kept.append(peak)
-    return np.sort(np.array(kept, np.int64))
+    return sorted(kept)
 
 
-def _located(values: Floats, peak: int, window: int, middle: float, score: float) -> Shift:
-    """Place a shift: between the levels before and behind the peak, where the points go over from one to the other."""
+def _located(values: Floats, peak: int, window: int, middle: float, score: float) -> Shift | None:
+    """Place a shift where the points around the peak go over from one level to the other; None where a line fits."""
     near = values[peak - window : peak + window]
-    before, behind = float(np.median(near[:window])), float(np.median(near[window:]))
-    closer = np.cumsum(np.abs(near - before) - np.abs(near - behind))
-    at = peak - window + 1 + int(np.argmin(closer[:-1]))
+    before, behind = np.median(near[:window]), np.median(near[window:])
+    from_before, from_behind = np.abs(near - before), np.abs(near - behind)
+    misfit = np.cumsum(from_before - from_behind)[:-1] + from_behind.sum()
+    slope = (behind - before) / window
+    sloping = near - slope * np.arange(2 * window)
+    if misfit.min() > np.abs(sloping - np.median(sloping)).sum():
+        return None
+    at = peak - window + 1 + int(np.argmin(misfit))
     levels = np.median(values[max(at - window, 0) : at]), np.median(values[at : at + window])
     return Shift(at, float(levels[1] - levels[0]) - middle, score)
