@@ -16,14 +16,15 @@ from typing import NamedTuple
 import polars as pl
 
 from benchmarks.planting import GRIDS, Instants, Planted, plant, raw_table
-from sparkhu.sections import Anomalies, Decomposition
+from sparkhu.sections import Anomalies, Decomposition, LevelChanges
 from sparkhu.steps.anomalies import flag_anomalies
 from sparkhu.steps.decomposition import decompose
 from sparkhu.steps.deduplication import drop_duplicates
 from sparkhu.steps.description import describe
 from sparkhu.steps.filling import fill
 from sparkhu.steps.gaps import mark_gaps
-from sparkhu.steps.outliers import flag_outliers, moved_series
+from sparkhu.steps.level_changes import find_level_changes
+from sparkhu.steps.outliers import flag_outliers
 from sparkhu.steps.pooling import pool_fills
 from sparkhu.steps.regularity import detect_regularity
 from sparkhu.steps.validation import validate
@@ -38,19 +39,18 @@ KINDS = {
     "spike, by fences": "single points 8σ off: flagged as outliers (`is_outlier`)",
     "spike, by remainder": "the same: flagged as anomalies (`is_anomaly`), by kind of series",
     "spike, by either": "the same: flagged as one or the other",
-    "level shift, at its edge": "steps of 6σ: a flagged point within half a season of it",
-    "level shift, in the level": "the same: the series is said to have moved (`moved_series`)",
-    "drift": "a rise by 8σ over the second half: the series is said to have moved (`moved_series`)",
+    "level shift": "steps of 6σ: reported as `shift` within half a season of it",
+    "drift": "a rise by 8σ over the second half: reported as `drift` that begins within a tenth of the series of there",
 }
 """What is planted, and when it counts as found."""
 
 
 class Told(NamedTuple):
-    """What the steps say: the marked and flagged rows, the report of duplicates, and the series that moved."""
+    """What the steps say: the marked and flagged rows, the report of duplicates, and the changes of the level."""
 
     rows: pl.DataFrame
     duplicates: pl.DataFrame
-    moved: set[str]
+    changes: pl.DataFrame
 
     def where(self, flagged: pl.Expr) -> Instants:
         """Name the instants of the rows that a condition holds for."""
@@ -74,7 +74,8 @@ def run_steps(raw: pl.DataFrame) -> Told:
     filled = marked.with_columns(pooled)
     made = filled.hstack(decompose(filled, profile, **Decomposition().model_dump()).frames["parts"])
     judged = made.hstack(flag_anomalies(made, profile, **Anomalies().model_dump()).frames["anomalies"])
-    return Told(judged, unique["duplicates"], set(moved_series(stats)))
+    changes = find_level_changes(filled, profile, **LevelChanges().model_dump()).frames["level_changes"]
+    return Told(judged, unique["duplicates"], changes)
 
 
 class Line(NamedTuple):
@@ -88,7 +89,7 @@ class Line(NamedTuple):
 
 def judge(planted: list[Planted], told: Told) -> list[Line]:
     """Count, for each kind, what was planted, found and invented."""
-    return [*_judge_instants(planted, told), *_judge_spikes(planted, told), *_judge_series(planted, told)]
+    return [*_judge_instants(planted, told), *_judge_spikes(planted, told), *_judge_changes(planted, told)]
 
 
 def _line(kind: str, sown: Instants, said: Instants) -> Line:
@@ -132,23 +133,19 @@ def _around(one: Planted, edge: int) -> list[datetime]:
     return one.ds[max(edge - half, 0) : edge + half]
 
 
-def _judge_series(planted: list[Planted], told: Told) -> list[Line]:
-    """Level shifts and drifts. Invented: said of series with neither; at the edge, flags in the middle of those."""
-    flagged = told.where(pl.col("is_outlier") | pl.col("is_anomaly"))
-    shifted, drifted = ([one for one in planted if kind in one.at] for kind in ("shift", "drift"))
-    steady = [one for one in planted if not {"shift", "drift"} & set(one.at)]
+def _judge_changes(planted: list[Planted], told: Told) -> Iterator[Line]:
+    """Level shifts and drifts. One that is reported where none was planted, or too far from it, is invented."""
+    for kind, reported, near in (("level shift", "shift", _around), ("drift", "drift", _at_start)):
+        sown = {one.name: set(near(one, *one.at[reported])) for one in planted if reported in one.at}
+        said = list(told.changes.filter(kind=reported).select("unique_id", "ds").iter_rows())
+        found = {name for name, moment in said if moment in sown.get(name, ())}
+        yield Line(kind, len(sown), len(found), len(said) - len(found))
 
-    def seen(one: Planted, edge: int) -> bool:
-        return bool(({(one.name, moment) for moment in _around(one, edge)} - one.instants("spike")) & flagged)
 
-    at_edge = sum(seen(one, *one.at["shift"]) for one in shifted)
-    by_chance = sum(seen(one, one.grid.size // 2) for one in steady)
-    moved = [sum(one.name in told.moved for one in some) for some in (shifted, drifted, steady)]
-    return [
-        Line("level shift, at its edge", len(shifted), at_edge, by_chance),
-        Line("level shift, in the level", len(shifted), moved[0], moved[2]),
-        Line("drift", len(drifted), moved[1], moved[2]),
-    ]
+def _at_start(one: Planted, start: int) -> list[datetime]:
+    """Give the instants within a tenth of the series of a row."""
+    tenth = one.grid.size // 10
+    return one.ds[start - tenth : start + tenth]
 
 
 def measure(share: float = 1.0) -> list[Line]:
@@ -181,8 +178,9 @@ How to read it:
   the whole season. The remainder is where spikes show, the better the more whole seasons the training part holds:
   the series of 15 minutes hold two weeks there, which a weekly season follows so closely that little remains, and
   what comes after lies outside the limits.
-- A trend follows a level shift and a drift. Neither is an anomaly of single points, and no step names them: what is
-  said of them is that the level has left the training part's quartiles by its end, where it has.
+- A trend follows a level shift and a drift: neither is an anomaly of single points. `find_level_changes` looks at the
+  level itself, over whole seasons, and says where it changed and by how much. A drift has to stand out from a random
+  walk, which a slow one of a noisy series does not.
 """
 
 

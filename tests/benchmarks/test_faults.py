@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from benchmarks import faults
 from benchmarks.planting import GAPS, GRIDS, SPIKES, plant, raw_table
+from sparkhu.frame import TIME
 
 PAGE = Path(faults.__file__).resolve().parent.parent / "docs" / "faults.md"
 
@@ -54,3 +56,26 @@ def test_the_page_is_written_with_its_introduction(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(faults, "measure", lambda: [faults.Line("gap", 5, 3, 2)])
     faults.main([str(tmp_path / "page.md")])
     assert "| gap | 5 | 3 | 2 | 2 |" in (tmp_path / "page.md").read_text("utf-8")
+
+
+def test_level_shifts_and_drifts_are_found_and_none_invented(lines: dict[str, faults.Line]) -> None:
+    # Of ten series three have a shift, three a drift.
+    assert lines["level shift"][1:] == (3, 3, 0)
+    assert lines["drift"].planted == 3
+    assert lines["drift"].found >= 2
+    assert lines["drift"].invented == 0
+
+
+def test_a_change_that_is_reported_elsewhere_is_missed_and_invented(lines: dict[str, faults.Line]) -> None:
+    shifted, drifting, steady = (plant(GRIDS[0], number) for number in (0, 1, 2))
+    (edge,) = shifted.at["shift"]
+    said = [
+        (shifted.name, "shift", shifted.ds[edge + 11]),
+        (shifted.name, "shift", shifted.ds[edge + 12]),
+        (steady.name, "shift", steady.ds[edge]),
+        (drifting.name, "drift", drifting.ds[720 + 144]),
+    ]
+    changes = pl.DataFrame(said, ["unique_id", "kind", "ds"], orient="row").cast({"ds": TIME})
+    told = faults.Told(pl.DataFrame(), pl.DataFrame(), changes)
+    judged = list(faults._judge_changes([shifted, drifting, steady], told))
+    assert judged == [faults.Line("level shift", 1, 1, 2), faults.Line("drift", 1, 0, 1)]

@@ -66,8 +66,8 @@ def test_hand_worked_shift() -> None:
     # Instants 3 to 21: away from the step, the windows differ by +1 (odd) or −1 (even), six times −1 and eight +1; at
     # 10 and 14, where one point of the other side stands in a window, by 0; 10 − 0 at 11, 10 − 1 at 12, 11 − 1
     # at 13. In order: −1 ×6, 0 ×2, +1 ×8, 9, 10, 10: the middle, the 10th of 19, is 1. Distances from it: 0 ×8, 1 ×2,
-    # 2 ×6, 8, 9, 9: their 10th is 1, the scale 1.4826. First differences are +1 and −1, and 9 once: more than half are their
-    # median, so their deviation is 0 and sets no lower bound. Highest is 11, with (10 − 1) / 1.4826 = 6.0704.
+    # 2 ×6, 8, 9, 9: their 10th is 1, the scale 1.4826. First differences are +1 and −1, and 9 once: more than half
+    # are their median, so their deviation is 0 and sets no lower bound. Highest is 11, with (10 − 1) / 1.4826 = 6.0704.
     # Around it the levels are 0 (8 to 10) and 10 (11 to 13); points 8 to 11 are nearer 0, 12 and 13 nearer 10: it goes
     # over at 12. There the medians are 1 (9 to 11) and 10 (12 to 14): 9, less the middle 1: 8.
     values = np.concatenate([np.tile([0.0, 1.0], 6), np.tile([10.0, 11.0], 6)])
