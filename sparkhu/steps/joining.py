@@ -6,6 +6,7 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame
 from sparkhu.ledger import entries
+from sparkhu.steps.prompt_fills import fill_promptly
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
 
@@ -41,13 +42,14 @@ def join_series(
         grid_profile: One row an irregular series, as its grid has it.
 
     Returns:
-        `sequences`: the columns of `SEQUENCE_SCHEMA`, sorted by series and time; `profile`: one row a series in
+        `sequences`: the columns of `SEQUENCE_SCHEMA`, sorted by series and time, with fills that are known promptly
+        (`sparkhu.steps.prompt_fills`); `profile`: one row a series in
         `sequences`, in the same order, with the columns of `profile`. The ledger counts `rows`.
 
     Raises:
         InputError: A series goes both ways, or a column is missing.
     """
-    both = [_sequence(regular), _sequence(irregular)]
+    both = [fill_promptly(_sequence(regular)), _sequence(irregular)]
     doubled = sorted(set(both[0]["unique_id"].unique()) & set(both[1]["unique_id"].unique()))
     if doubled:
         raise InputError(f"series '{doubled[0]}' goes both ways; a series is regular or irregular, not both.")
