@@ -225,13 +225,12 @@ def test_the_first_points_are_filled_as_in_training(edge: Any, first: float | No
     assert found.frames["sequences"]["y"].to_list() == [first, 3.0, 4.0]
 
 
-@pytest.mark.parametrize(("window", "filled"), [(1, 6.0), (2, 6.5)])
-def test_a_moving_average_looks_as_far_as_in_training(window: int, filled: float) -> None:
-    # The mean of 4 and 8, or of 1, 4, 8 and 13.
+def test_a_fill_that_is_known_late_gives_way_to_the_straight_line() -> None:
     averaged = CHOICES.with_columns(strategy=pl.lit("moving_average"))
     frame = series([1.0, 4.0, None, 8.0, 13.0], [*range(5)])
-    found = prepare(frame, choices=averaged, how=Preparation(fill_window=window)).frames["sequences"]
-    assert found["y"][2] == filled
+    found = prepare(frame, choices=averaged, how=Preparation(fill_window=2)).frames["sequences"]
+    assert found["y"].to_list() == [1.0, 4.0, 6.0, 8.0, 13.0]
+    assert found["fill_strategy"].to_list() == [None, None, "linear", None, None]
 
 
 def test_days_begin_in_the_zone_of_the_training() -> None:
