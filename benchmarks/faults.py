@@ -175,9 +175,7 @@ How to read it:
 - Gaps and duplicates are exact by definition, and clocks follow from these. An hour of an hourly series that was
   stamped twice is one instant: it is reported as `conflict`, since a repeated interval is told from two instants on.
 - Fences look at values, not at what is usual at that time of day: they catch a spike only where it leaves the range of
-  the whole season. The remainder is where spikes show, the better the more whole seasons the training part holds:
-  the series of 15 minutes hold two weeks there, which a weekly season follows so closely that little remains, and
-  what comes after lies outside the limits.
+  the whole season. The remainder is where spikes show, the better the more whole seasons the training part holds.
 - A trend follows a level shift and a drift: neither is an anomaly of single points. `find_level_changes` looks at the
   level itself, over whole seasons, and says where it changed and by how much. A drift has to stand out from a random
   walk, which a slow one of a noisy series does not.

@@ -5,8 +5,8 @@ shifts, and `sparkhu.steps.level_drift`, with these taken out, the strongest dri
 
 The season is that of the profile and the calendar (`sparkhu.steps.seasons`), each that fits at least four times: the
 median, for each of its points, of what the values leave beside a running median over a season. It is taken from the
-whole series, apart from the decomposition: that fits a season twice where it can, follows a shift with it, and is made
-anew behind the training part. A shift in the middle of two seasons, and the seam, would count as changes.
+whole series, not from the decomposition, whose seasons are others behind the training part: that border would often be
+a change of the level.
 
 Of 1,000 random walks of 1,000 points 0 to 4 % are given a shift (none with normal steps, most with Student's t of 4
 degrees of freedom), 0.5 to 1.3 % a drift; of white noise, AR(1) of 0.9, heavy tails and straight trends none.

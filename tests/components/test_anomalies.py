@@ -74,3 +74,14 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path, made: dict[str, P
         chain.run("decompose", **made, settings={"robst": True})
     with pytest.raises(InputError, match=r"'anomalies\.width' cannot be -1"):
         chain.run("flag_anomalies", **made, parts=made["profile"], settings={"width": -1})
+
+
+def test_level_changes_are_told_by_their_component(tmp_path: Path, made: dict[str, Path]) -> None:
+    chain = Chain(tmp_path)
+    quiet = open_dataset(chain.run("find_level_changes", **made)["level_changes"]).scan().collect()
+    assert quiet.columns == ["unique_id", "kind", "ds", "ends", "size", "score", "available_at"]
+    assert quiet.is_empty()
+    eager = chain.run("find_level_changes", "eager", **made, settings={"shift_width": 0.01, "window": 6})
+    assert set(open_dataset(eager["level_changes"]).scan().collect()["kind"]) >= {"shift"}
+    with pytest.raises(InputError, match=r"'level_changes\.window' cannot be -1"):
+        chain.run("find_level_changes", **made, settings={"window": -1})

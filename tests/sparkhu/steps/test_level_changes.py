@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -386,3 +387,12 @@ def test_it_takes_milliseconds_a_thousand_points() -> None:
     begun = process_time()
     find_level_changes(frame, profile("a"))
     assert process_time() - begun < 2.0
+
+
+def test_hourly_loads_have_few_changes(evaluation_data: Path) -> None:
+    # Seven series of 17,420 points; loads do change their level, for days, when transformers are switched.
+    wide = pl.read_csv(evaluation_data / "ett" / "ETTh1.csv").drop("date")
+    frame = pl.concat([rows(wide[name].to_numpy(), name) for name in sorted(wide.columns)])
+    found = find_level_changes(frame, profile(*wide.columns)).frames["level_changes"]
+    assert found.filter(kind="shift").height <= frame.height / 3000
+    assert found.filter(kind="drift").is_empty()
