@@ -164,13 +164,15 @@ def aggregated(frame: pl.DataFrame, runs: Runs, ends: Ints, how: How) -> pl.Data
     known_from = np.maximum(ends, runs.latest(instants(frame["available_at"])))
     came = np.where(seen, instants(frame["observed_available_at"]), NEVER)
     y_raw = runs.combine(rule, raw, raw_weights)
+    if rule == "sum":
+        y_raw[runs.counts(frame["missing"].to_numpy()) > 0] = np.nan
     columns = {
         "y": runs.combine(rule, y, weights),
         "y_raw": y_raw,
         "available_at": times(known_from),
-        "is_gap": np.isnan(y_raw),
+        "is_gap": runs.counts(observed) == 0,
         "is_outlier": runs.counts(flag(frame, "is_outlier")) > 0,
-        "needs_fill": _all(runs, flag(frame, "needs_fill"), seen),
+        "needs_fill": _all(runs, flag(frame, "needs_fill"), observed > 0),
         "is_alert": runs.counts(flag(frame, "is_alert")) > 0,
         "fill_strategy": _strategy(frame["fill_strategy"], runs, filled, ~np.isnan(y)),
         "observed_available_at": times(np.where(np.isnan(y_raw), NEVER, np.maximum(ends, runs.latest(came)))),

@@ -4,10 +4,15 @@ Four variants, from the simplest on. Gaps are filled in all of them.
 
 | variant | a row has |
 | --- | --- |
-| `none` | what was observed (`y_raw`); the fill where nothing was |
+| `none` | what was observed (`y_raw`) where `is_outlier` marks a cleaned outlier, else `y`: observed, or the fill |
 | `outliers` | outliers as the action on them left them: refilled, clipped, or taken out |
 | `anomalies` | in the training part the handled value where an anomaly was handled, else as in `none` |
 | `outliers+anomalies` | the same on top of `outliers` |
+
+Of a row that stands for several points (a bucket of a longer period), `y` may differ from `y_raw` because some of the
+points were missing and filled. That is no cleaning of outliers: `is_outlier` tells whether one of the points was, and
+without one `y` stands in every variant. With one, `none` has `y_raw`: what the observed points alone say. (A sum that
+was observed in part has no `y_raw`, so `y` stands there even so.)
 
 Handled values serve the training part alone. They are two-sided: the decomposition behind them saw the whole training
 part, and `available_at` says so, so that no training window takes them as inputs (`sparkhu.steps.windows` refuses
@@ -64,12 +69,13 @@ def clean_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, kept: pl.DataFr
         >>> sequences.with_columns(clean_inputs(sequences, profile, "outliers").get_columns())
     """
     check_frame(sequences, "unique_id", "ds", "y", "y_raw", "available_at", "fill_strategy", "observed_available_at")
-    check_frame(sequences, "handled", "handled_available_at", "anomaly_strategy")
+    check_frame(sequences, "is_outlier", "handled", "handled_available_at", "anomaly_strategy")
     rows = _with_kept(_looked_up(sequences, profile, "train_end"), kept)
     handles = pl.col("kept").is_in([ANOMALIES, BOTH]) & pl.col("anomaly_strategy").is_not_null()
     handled = (handles & (pl.col("ds") < pl.col("train_end"))).fill_null(value=False)
     _check_known(rows.filter(handled))
-    observed = pl.col("y_raw").is_not_null() & ~pl.col("kept").is_in([OUTLIERS, BOTH])
+    outlying = pl.col("is_outlier") & pl.col("y_raw").is_not_null()
+    observed = outlying & ~pl.col("kept").is_in([OUTLIERS, BOTH])
     own = pl.when(observed).then(pl.coalesce("observed_available_at", "available_at")).otherwise("available_at")
     return rows.select(
         y=pl.when(handled).then("handled").when(observed).then("y_raw").otherwise("y"),

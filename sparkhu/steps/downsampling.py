@@ -60,9 +60,17 @@ def down(frame: pl.DataFrame, source: Period | None, target: Period, *, how: How
     if source is not None:
         unmarked = _unmarked(frame, _Absent(ds, owner, source), grid.number(), begins, ends)
         unmarked += _told(frame, cell, inside, len(numbers))
+    if how == "sum":
+        rows = _without_partial_truth(rows, unmarked)
     rows = rows.with_columns(unique_id=owner.ids.gather(grid.number()), ds=times(begins), unmarked=unmarked)
     cut = owner.lengths - owner.sum_ints(inside)
     return Down(rows.select(*COLUMNS, *travelling(frame)), _reasons(size, too_many, target.label), cut)
+
+
+def _without_partial_truth(rows: pl.DataFrame, unmarked: pl.Series) -> pl.DataFrame:
+    """Take the observed sum out of buckets that lack a row: the sum of a part is not what was observed of the whole."""
+    whole = (unmarked == 0).fill_null(value=True)
+    return rows.with_columns(pl.when(whole).then(name).alias(name) for name in ("y_raw", "observed_available_at"))
 
 
 def _reasons(size: Ints, too_many: Bools, label: str) -> pl.Series:

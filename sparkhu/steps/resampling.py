@@ -11,12 +11,15 @@ has (`count`), how many of these without an observed value (`missing`), how many
 (`unmarked`), and how many `values` its `y` is made of. These make chains exact: resampling 1s → 1min → 1h is resampling
 1s → 1h, because a mean of means is weighted by `values`.
 
-`y` is made of all values, filled ones too, `y_raw` by the same rule of the observed ones alone. Where all points of a
-bucket are null it is a gap: resampling stands behind the filling of gaps and fills none.
+`y` is made of all values, filled ones too, `y_raw` by the same rule of the observed ones alone. A `sum` of some points
+of a bucket is no observation of the whole: where one was not observed (`missing`) or has no row (`unmarked`), `y_raw`
+is null, so that no error is measured against a part of a sum. A bucket is a gap where none of its points was observed:
+resampling stands behind the filling of gaps and fills none. `fill_strategy` names a bucket all of whose values are
+fills.
 
 The source's columns `open`, `high`, `low`, `close` and `volume` keep their meaning whatever `how` is: first, highest,
-lowest, last, and a sum that is 0 where nothing happened. Other numbers are aggregated as `y` is (`ohlcv`: the last,
-`vwap`: the plain mean), and of words and marks the last one stands.
+lowest, last, and a sum of what was observed that is 0 where nothing happened. Other numbers are aggregated as `y` is
+(`ohlcv`: the last, `vwap`: the plain mean), and of words and marks the last one stands.
 """
 
 from typing import Literal, NamedTuple, get_args

@@ -202,6 +202,7 @@ def moved(rows: pl.DataFrame, hour: int) -> pl.DataFrame:
         y=pl.when(late).then(pl.col("y") + 50).otherwise("y"),
         y_raw=refilled.then(999.0).when(late).then(pl.col("y_raw") - 3).otherwise("y_raw"),
         fill_strategy=refilled.then(pl.lit("linear")).otherwise("fill_strategy"),
+        is_outlier=refilled.then(pl.lit(value=True)).otherwise("is_outlier"),
     )
 
 

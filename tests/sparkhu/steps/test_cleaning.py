@@ -9,13 +9,15 @@ from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
+from sparkhu.steps.bucket_values import How
 from sparkhu.steps.cleaning import (
     INPUT_SCHEMA,
     VARIANTS,
     clean_inputs,
     find_candidates,
 )
-from sparkhu.steps.joining import SEQUENCE_SCHEMA
+from sparkhu.steps.joining import SEQUENCE_SCHEMA, join_series
+from sparkhu.steps.resampling import resample
 from sparkhu.steps.windows import index_windows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -176,7 +178,7 @@ def test_an_unknown_variant_is_refused() -> None:
         clean_inputs(EXAMPLE, profile(), "both")
 
 
-@pytest.mark.parametrize("column", [name for name in SEQUENCE_SCHEMA if not name.startswith("is_")])
+@pytest.mark.parametrize("column", [name for name in SEQUENCE_SCHEMA if name not in {"is_gap", "is_anomaly"}])
 def test_missing_columns_are_named(column: str) -> None:
     with pytest.raises(InputError, match=f"column '{column}' is missing"):
         clean_inputs(EXAMPLE.drop(column), profile(), "none")
@@ -264,8 +266,48 @@ def test_where_no_validation_part_ends_there_is_nothing_to_choose() -> None:
     assert find_candidates(EXAMPLE, unknown)["candidates"].to_list() == ["none"]
 
 
+OUTLYING = {"is_outlier": True}
+
+
 @pytest.mark.parametrize(
-    "changed", [row(7, 5.0, 90.0), row(7, 90.0, 90.0, known=7.5), row(7, 90.0, 90.0, filled="last"), row(7, None, 9.0)]
+    "changed",
+    [row(7, 5.0, 90.0), row(7, 90.0, 90.0, known=7.5), row(7, 90.0, 90.0, filled="last"), row(7, None, 9.0)],
 )
-def test_a_value_its_time_or_its_label_make_a_candidate(changed: dict[str, Any]) -> None:
-    assert find_candidates(sequences(row(0, 1.0, 1.0), changed), profile())["candidates"].to_list() == ["outliers"]
+def test_a_value_its_time_or_its_label_make_a_candidate_where_an_outlier_is(changed: dict[str, Any]) -> None:
+    there = sequences(row(0, 1.0, 1.0), changed | OUTLYING)
+    assert find_candidates(there, profile())["candidates"].to_list() == ["outliers"]
+    elsewhere = sequences(row(0, 1.0, 1.0) | OUTLYING, changed | {"is_outlier": False})
+    assert find_candidates(elsewhere, profile())["candidates"].to_list() == ["none"]
+
+
+@pytest.mark.parametrize("how", ["mean", "min", "max", "last", "sum"])
+def test_buckets_that_differ_by_filled_points_alone_are_no_candidates(how: How) -> None:
+    # Four points an hour; one of hour 1 was filled by 40: mean, largest, last and sum differ from the observed.
+    # The same hour with an outlier of 90 in it, replaced by 3, is one.
+    def hours_of(outlier: bool) -> pl.DataFrame:
+        rows = [row(minute, float(minute), float(minute)) for minute in range(12)]
+        rows[7] = row(7, 40.0, None, filled="linear")
+        if outlier:
+            rows[5] = row(5, 3.0, 90.0, filled="linear")
+        return resample(sequences(*rows), "4h", how=how, period="1h")
+
+    for outlier in (False, True):
+        buckets = hours_of(outlier)
+        frame = join_series(buckets, buckets.clear(), profile(), profile().clear()).frames["sequences"]
+        assert buckets["y"].ne_missing(buckets["y_raw"]).to_list() == [False, how != "min" or outlier, False]
+        found = find_candidates(frame, profile(train=8, valid=12))["candidates"].to_list()
+        # Its sum was not observed, so there is nothing to put in its place.
+        assert found == (["outliers"] if outlier and how != "sum" else ["none"])
+        assert clean_inputs(frame, profile(train=8, valid=12), "none")["y"][0] == buckets["y"][0]
+
+
+def test_hand_worked_bucket_with_a_fill_and_an_outlier() -> None:
+    # Mean of 4, 90 (an outlier, replaced by 5), 6 and a fill of 7: cleaned 22 / 4 = 5.5; as observed (4 + 90 + 6) / 3.
+    # Without the outlier the fill stands in both: (4 + 5 + 6 + 7) / 4 = 5.5, and not 5.
+    rows = [row(4, 4.0, 4.0), row(5, 5.0, 90.0, filled="linear"), row(6, 6.0, 6.0), row(7, 7.0, None, filled="linear")]
+    plain = [rows[0], row(5, 5.0, 5.0), *rows[2:]]
+    for made, none in ((rows, 100 / 3), (plain, 5.5)):
+        bucket = resample(sequences(*made), "4h", period="1h")
+        frame = join_series(bucket, bucket.clear(), profile(), profile().clear()).frames["sequences"]
+        assert clean_inputs(frame, profile(), "none")["y"].to_list() == [none]
+        assert clean_inputs(frame, profile(), "outliers")["y"].to_list() == [5.5]

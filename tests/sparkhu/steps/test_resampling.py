@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
@@ -95,9 +96,45 @@ def test_each_rule_is_taken_of_all_values_and_of_observed_ones() -> None:
     frame = at([0, 15, 30, 45], [3.0, 9.0, 1.0, 4.0]).with_columns(
         y_raw=pl.Series([3.0, None, 1.0, None]), fill_strategy=pl.Series([None, "mean", None, "mean"])
     )
-    wanted = {"mean": (4.25, 2.0), "sum": (17.0, 4.0), "min": (1.0, 1.0), "max": (9.0, 3.0), "last": (4.0, 1.0)}
+    wanted = {"mean": (4.25, 2.0), "sum": (17.0, None), "min": (1.0, 1.0), "max": (9.0, 3.0), "last": (4.0, 1.0)}
     for how, values in wanted.items():
         assert resample(frame, "1h", how=how, period="15min").select("y", "y_raw").row(0) == values  # type: ignore[arg-type]
+
+
+def test_hand_worked_sums_of_which_a_part_was_observed_are_no_truth() -> None:
+    # Hour 0: 1 + 2 + 3 + 4, all observed, one of them an outlier that was refilled: 10 cleaned, 107 as it came. Hour 1:
+    # the second of 5, 6, 7, 8 is a fill, so 20 of the 26 were observed: no truth, and no gap. Hour 2: nothing was.
+    frame = at([*range(0, 180, 15)], [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9]).with_columns(
+        y_raw=pl.Series([1.0, 99, 3, 4, 5, None, 7, 8, None, None, None, None]),
+        is_outlier=pl.Series([False, True, *[False] * 10]),
+    )
+    hours = resample(frame, "1h", how="sum", period="15min")
+    assert hours["y"].to_list() == [10.0, 26.0, 36.0]
+    assert hours["y_raw"].to_list() == [107.0, None, None]
+    assert hours["is_gap"].to_list() == [False, False, True]
+    assert hours["observed_available_at"].is_null().to_list() == [False, True, True]
+    assert hours["missing"].to_list() == [0, 1, 4]
+    # Half an hour that is whole stands for itself; the hour made of both halves is the hour of all four.
+    halves = resample(frame, "30min", how="sum", period="15min")
+    assert halves["y_raw"].to_list() == [100.0, 7.0, None, 15.0, None, None]
+    assert_frame_equal(resample(halves, "1h", how="sum", period="30min"), hours)
+
+
+def test_a_sum_that_lacks_a_row_is_no_truth_and_one_of_unknown_period_is() -> None:
+    # 0:30 has no row; hour 1 begins with its first and ends with its last.
+    frame = at([0, 15, 45, 60, 75, 90, 105], [1.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+    hours = resample(frame, "1h", how="sum", period="15min")
+    assert hours.select("y", "y_raw", "is_gap", "unmarked").rows() == [(7.0, None, False, 1), (26.0, 26.0, False, 0)]
+    assert hours["observed_available_at"].is_null().to_list() == [True, False]
+    assert resample(frame, "1h", how="mean", period="15min")["y_raw"].to_list() == [7 / 3, 6.5]
+    single = at([0], [3.0])
+    assert resample(single, "1h", how="sum").select("y", "y_raw", "unmarked").row(0) == (3.0, 3.0, None)
+
+
+def test_a_bucket_of_which_a_part_was_filled_is_marked_where_all_that_was_observed_is() -> None:
+    # needs_fill: of hour 0 the one observed point is, of hour 1 one of two is.
+    frame = at([0, 15, 60, 75], [1.0, None, 2.0, 3.0]).with_columns(needs_fill=pl.Series([True, False, True, False]))
+    assert resample(frame, "1h", how="sum", period="15min")["needs_fill"].to_list() == [True, False]
 
 
 @pytest.mark.parametrize(
