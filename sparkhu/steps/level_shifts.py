@@ -12,8 +12,8 @@ An instant is a shift where three things hold.
 1. `d` lies more than `width` scales from its middle. Of each excursion beyond that the highest instant counts.
 2. In a series of 32 windows, windows four times as long still show three quarters of that: what returns after a while
    was an episode.
-3. The points of both windows lie closer to two levels than to a line: a steep climb is no shift. The shift is placed
-   where they go over from the one level to the other, by the least sum of absolute distances.
+3. The points of both windows, less the trend, lie closer to two levels than to a line: a steep climb is no shift.
+   It is placed where they go over from the one level to the other, by the least sum of absolute distances.
 
 A moving difference of robust levels is the jump detector of R. Fried, *On the robust detection of edges in time series
 filtering*, Computational Statistics and Data Analysis 52 (2007).
@@ -120,7 +120,7 @@ def _peaks(score: Floats, beyond: Bools, window: int) -> list[int]:
 
 def _located(values: Floats, peak: int, window: int, middle: float, score: float) -> Shift | None:
     """Place a shift where the points around the peak go over from one level to the other; None where a line fits."""
-    near = values[peak - window : peak + window]
+    near = values[peak - window : peak + window] - middle / window * np.arange(2 * window)
     before, behind = np.median(near[:window]), np.median(near[window:])
     from_before, from_behind = np.abs(near - before), np.abs(near - behind)
     misfit = np.cumsum(from_before - from_behind)[:-1] + from_behind.sum()
