@@ -20,6 +20,7 @@ from sparkhu.errors import InputError, SparkhuError
 Event = dict[str, Any]
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0
+REFUSAL = f"{InputError.__name__}: "
 
 
 def run_locally(
@@ -140,7 +141,10 @@ def _last_error(log: Path) -> str:
 
 def _failure(failures: list[Event], log: Path) -> SparkhuError:
     if not failures:
-        return SparkhuError(f"the run ended before its last step: {_last_error(log)}. The log '{log}' tells more.")
+        last = _last_error(log)
+        if last.startswith(REFUSAL):
+            return InputError(f"{last.removeprefix(REFUSAL)}.")
+        return SparkhuError(f"the run ended before its last step: {last}. The log '{log}' tells more.")
     first = failures[0]
     if first["exit_code"] == InputError.exit_code:
         return InputError(first["message"])

@@ -69,6 +69,11 @@ def test_a_step_that_refuses_the_input_gives_its_own_message(tmp_path: Path) -> 
         run(tmp_path, "refuse")
 
 
+def test_a_component_that_refuses_before_its_step_begins_gives_its_own_message(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^behaviour cannot be 'refuse at once'; give 'work'\.$"):
+        run(tmp_path, "refuse at once")
+
+
 def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(SparkhuError, match=r"step produce failed: the disk is full\. The log '.*run\.log'") as caught:
         run(tmp_path, "break")

@@ -8,17 +8,18 @@ from kfp.dsl import Dataset, Input, Output
 
 @dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
 def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
-    """Write a file, or behave as asked: refuse, break, or sleep."""
+    """Write a file, or behave as asked: refuse (at once or in the step), break, or sleep."""
     import time
     from pathlib import Path
 
+    from sparkhu.errors import InputError
     from sparkhu.execution import recorded
 
+    if behaviour == "refuse at once":
+        raise InputError("behaviour cannot be 'refuse at once'; give 'work'.")
     with recorded("produce", inputs=[], outputs=[numbers.path]) as (notes, (draft,)):
         notes.say("numbers are made up")
         if behaviour == "refuse":
-            from sparkhu.errors import InputError
-
             raise InputError("behaviour cannot be 'refuse'; give 'work'.")
         if behaviour == "break":
             raise RuntimeError("the disk is full")
