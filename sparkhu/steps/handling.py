@@ -41,7 +41,7 @@ def handle(
         `handled`: columns `<strategy>` (null where the row stays as it is) and `<strategy>_available_at`, aligned with
         the rows; `scores`: see `sparkhu.steps.handling_injection.score`. The ledger counts `anomalies`, the points
         `changed`, and the anomalies `left` because there was nothing to put in their place. A series without
-        limits, or that a strategy for whole series does not fit, is `skipped` in it.
+        limits is `skipped` in it; one that a strategy for whole series does not fit is `ok` with the reason.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
@@ -72,5 +72,6 @@ def _ledger(rows: Rows, changed: Bools, *, whole_series: bool) -> pl.DataFrame:
         .then(pl.lit(NO_LIMITS))
         .alias("reason")
     ).to_series()
-    status = pl.select(pl.when(reason.is_null()).then(pl.lit("ok")).otherwise(pl.lit("skipped"))).to_series()
+    skipped = (found["anomalies"] == 0) & found["unlimited"]
+    status = pl.select(pl.when(skipped).then(pl.lit("skipped")).otherwise(pl.lit("ok"))).to_series()
     return entries(rows.owner.ids, status=status, reason=reason, counts={name: found[name] for name in counts})

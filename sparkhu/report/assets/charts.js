@@ -2,6 +2,8 @@
 
 const CONFIG = {
   displaylogo: false,
+  // A chart belongs to whoever has the report: the library's button that uploads it stays away.
+  showSendToCloud: false,
   responsive: true,
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
 };

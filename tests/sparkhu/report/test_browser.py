@@ -50,6 +50,13 @@ def test_charts_are_drawn_when_they_come_into_view_and_not_before(page: Any) -> 
     assert page.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw (kW)"
 
 
+def test_no_button_of_a_chart_sends_it_away(page: Any) -> None:
+    page.locator("#charts .card").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".chart[data-drawn] .modebar-btn", state="attached")
+    buttons = page.locator(".chart[data-drawn] .modebar-btn").evaluate_all("all => all.map(one => one.dataset.title)")
+    assert set(buttons) == {"Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
 def test_the_forecast_has_two_fans_and_labels_on_its_lines(page: Any) -> None:
     page.locator("#charts .card").first.scroll_into_view_if_needed()
     chart = page.locator("#charts .card").first.locator(".chart").nth(1)
