@@ -10,6 +10,7 @@ from sparkhu_components.images import STEPS
 def promote(
     evaluation: Input[Dataset],
     plan: Input[Dataset],
+    profile: Input[Dataset],
     scalers: Input[Dataset],
     stats: Input[Dataset],
     choices: Input[Dataset],
@@ -25,6 +26,7 @@ def promote(
     Args:
         evaluation: Errors of the models.
         plan: One row a series: its group, input size, horizon, borders of the split.
+        profile: One row a series: period and season of its data as they came, before resampling.
         scalers: One versioned scaler a series.
         stats: Descriptive statistics, with the quartiles of the training part.
         choices: How each series' missing points are filled.
@@ -41,6 +43,7 @@ def promote(
         promote_champion(
             evaluation=evaluation.path,
             plan=plan.path,
+            profile=profile.path,
             scalers=scalers.path,
             stats=stats.path,
             choices=choices.path,

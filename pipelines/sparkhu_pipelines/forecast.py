@@ -128,13 +128,13 @@ def forecast_pipeline(
         end: First instant after the run's interval.
         reading: How the source is read: table, query, delimiter, encoding, decimal.
         metadata: File or database URL with the type, unit and ranges of each series.
-        catalogue: How the metadata are read: table, query.
+        catalogue: How the metadata are read: table, query, id, encoding, name.
         split: Training, validation and test part: shares of each series, or numbers of its rows.
         duplicates: What stands where one instant has several values: last, first, mean, median or error.
         period: Period of every series, such as 15min, 1h, 1mo or 1bd; empty: found from the data.
         season_length: Points in a season; 0: from the calendar.
         past: Results of an earlier run, whose estimates of the periods count as well.
-        statistics: How series are described: stationarity_points, and the interval that quartiles are fitted on.
+        statistics: How series are described: stationarity_points, sample_start, sample_end.
         outlier_width: Distance of the fences from the quartiles, in interquartile ranges.
         outlier_action: What becomes of outliers: flag, flag_only, null or clip.
         max_outlier_share: Largest share of a series' points that this is done to; what goes beyond is marked and kept.
@@ -143,11 +143,11 @@ def forecast_pipeline(
         filling: What the best strategy is chosen from: variants, window.
         fill_edge: Missing points before the first or after the last known one: leave or nearest.
         max_gap_points: Longest run of missing points that is filled; 0: any.
-        resampling: Whether regular series are brought to another period: to, how.
-        decomposition: How trend and season are taken out: method, seasons, robust.
+        resampling: Whether regular series are brought to another period: to, how, up, edges.
+        decomposition: How trend and season are taken out: method, seasons, robust, fast.
         anomalies: Which remainders are anomalies: limits, width, low, high.
         level_changes: From where on shifts and drifts of the level are told: window, shift_width, drift_width.
-        handling: What becomes of anomalies: strategy, variants, alpha.
+        handling: What becomes of anomalies: choice, variants, alpha.
         guard: Whether cleaning is kept for forecasting: mode, min_gain.
         scaler: How series are scaled: standard, minmax, robust or power.
         horizon: Steps to forecast; 0: from the period.
@@ -176,6 +176,7 @@ def forecast_pipeline(
     chosen = promote(
         evaluation=scored.outputs["evaluation"],
         plan=plan,
+        profile=prepared.regularity.outputs["profile"],
         scalers=scalers,
         stats=prepared.described.outputs["stats"],
         choices=prepared.pooled.outputs["choices"],

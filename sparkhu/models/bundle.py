@@ -5,6 +5,7 @@
 | `bundle.json` | schema version, name, flavour, parameters, sources, code, the model of each group, checksums |
 | `models/…/` | one folder a model and group of series (such as `1h/24`), as it saved itself: JSON and safetensors |
 | `profile.parquet` | one row a series: period, season, group, input size, horizon |
+| `source_profile.parquet` | one row a series: period and season of its data as they came, before resampling |
 | `scalers.parquet` | one row a series: scaler, centre, scale |
 | `stats.parquet` | one row a series: the quartiles of its training part, and where that ends |
 | `choices.parquet` | one row a series: how its missing points are filled, and the value fitted for that |
@@ -33,6 +34,7 @@ MANIFEST = "bundle.json"
 SCHEMA_VERSION = 3
 TABLES: dict[str, tuple[str, ...]] = {
     "profile": ("unique_id", "group", "season_length", "input_size", "horizon"),
+    "source_profile": ("unique_id", "decision", "period_label", "season_length"),
     "scalers": ("unique_id", "center", "scale"),
     "stats": ("unique_id", "fit_q1", "fit_q3", "fit_until"),
     "choices": ("unique_id", "strategy", "fit_value", "fit_available_at"),
@@ -51,6 +53,7 @@ class Bundle:
         flavor: The forecaster that is asked first, such as `linear`.
         models: The forecasters by name and group: the one that is asked first and those that stand in for it.
         profile: One row a series: its group, period, season, input size, horizon.
+        source_profile: One row a series: the period and season of its data as they came, before resampling.
         scalers: One row a series.
         stats: One row a series: the quartiles of its training part.
         choices: One row a series: its fill strategy.
@@ -66,6 +69,7 @@ class Bundle:
     flavor: str
     models: Models
     profile: pl.DataFrame
+    source_profile: pl.DataFrame
     scalers: pl.DataFrame
     stats: pl.DataFrame
     choices: pl.DataFrame
@@ -83,6 +87,7 @@ def write_bundle(
     flavor: str,
     models: Models,
     profile: pl.DataFrame,
+    source_profile: pl.DataFrame,
     scalers: pl.DataFrame,
     stats: pl.DataFrame,
     choices: pl.DataFrame,
@@ -101,6 +106,8 @@ def write_bundle(
         models: The fitted forecasters by name and group, with those that stand in for the first.
         profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
             `input_size`, `horizon` and its period.
+        source_profile: One row a series of the data as they came, before resampling: the period and season that gaps
+            are marked and filled at, as `sparkhu.steps.regularity.detect_regularity` gives it.
         scalers: One row a series with `unique_id`, `center`, `scale`.
         stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`, `fit_until`.
         choices: One row a series with `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
@@ -115,6 +122,7 @@ def write_bundle(
     """
     tables = {
         "profile": profile,
+        "source_profile": source_profile,
         "scalers": scalers,
         "stats": stats,
         "choices": choices,
@@ -180,6 +188,7 @@ def read_bundle(folder: Path) -> Bundle:
             for model, places in content["models"].items()
         },
         profile=tables["profile"],
+        source_profile=tables["source_profile"],
         scalers=tables["scalers"],
         stats=tables["stats"],
         choices=tables["choices"],

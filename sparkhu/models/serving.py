@@ -92,12 +92,13 @@ def serve(observations: pl.DataFrame, *, bundle: Bundle) -> StepResult:
 
     Returns:
         `forecasts`, as `sparkhu.forecasting.forecast` gives them, and `sequences`, the rows that they were made from. A
-        series that the bundle does not know is `failed` in the ledger.
+        series that the bundle does not know, or that cannot be brought to its period, is `failed` in the ledger.
     """
     how = Preparation(**bundle.params)
     prepared = prepare_new(
         observations,
         profile=bundle.profile,
+        source_profile=bundle.source_profile,
         stats=bundle.stats,
         choices=bundle.choices,
         cleaning=bundle.cleaning,

@@ -29,6 +29,10 @@ PREPARATION = {
     "fill_edge": ("fill_linear", "edge"),
     "max_gap_points": ("fill_linear", "max_gap_points"),
     "fill_window": ("fill_moving_average", "window"),
+    "resample_to": ("resample", "to"),
+    "resample_how": ("resample", "how"),
+    "resample_up": ("resample", "up"),
+    "resample_edges": ("resample", "edges"),
 }
 """What preparing new data must know, and the step that it was a parameter of."""
 
@@ -37,6 +41,7 @@ def promote_champion(
     *,
     evaluation: Path | str,
     plan: Path | str,
+    profile: Path | str,
     scalers: Path | str,
     stats: Path | str,
     choices: Path | str,
@@ -51,6 +56,7 @@ def promote_champion(
     Args:
         evaluation: What `evaluate_models` wrote.
         plan: One row a series: its group, sizes, and borders of the split.
+        profile: One row a series: period and season of its data as they came, before resampling.
         scalers: One scaler a series.
         stats: Statistics with the quartiles of the training part.
         choices: How each series' missing points are filled.
@@ -63,16 +69,18 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, scalers, stats, choices, cleaning, *models.values()]
+    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values()]
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())
-    profile = open_dataset(plan).scan().collect()
+    planned = open_dataset(plan).scan().collect()
+    as_read = open_dataset(profile).scan().collect()
     write = partial(
         write_bundle,
         name=model_name,
-        models=candidates(profile, load_models(models[LINEAR])),
-        profile=profile,
+        models=candidates(planned, load_models(models[LINEAR])),
+        profile=planned,
+        source_profile=as_read.join(planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"),
         scalers=open_dataset(scalers).scan().collect(),
         stats=open_dataset(stats).scan().select("unique_id", "^fit_.*$").collect(),
         choices=open_dataset(choices).scan().collect(),
@@ -99,7 +107,7 @@ def promote_champion(
             winner = next(name for name, version in versions.items() if version.version == decision.champion)
             shutil.copytree(Path(scratch) / winner, draft, dirs_exist_ok=True)
         notes.say(f"champion of '{model_name}' is version {decision.champion}, {winner}: {decision.reason}")
-        notes.series_in = profile.height
+        notes.series_in = planned.height
         Path(card).write_text(model_card(versions[winner], winner, decision.reason, metrics, trail))
     return {**metadata(out), "champion": winner, "version": decision.champion}
 

@@ -14,10 +14,13 @@ PUBLISHED = (
 
 
 class Chain:
-    """Runs components in a folder; each output is a folder (or file) named `<task>-<output>`."""
+    """Runs components in a folder; each output is a folder (or file) named `<task>-<output>`.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    `settings` are those of sections that are not as they stand, such as `resampling`.
+    """
+
+    def __init__(self, folder: Path, **settings: dict[str, Any]):
+        self.folder, self.settings = folder, settings
 
     def run(self, name: str, task: str = "", **arguments: Any) -> dict[str, Path]:
         """Run a component: paths are artifacts, everything else is a parameter."""
@@ -56,7 +59,7 @@ class Chain:
         return {
             **joined, **regular, **handled, **described, "irregular": irregular, "irregular_flags": irregular_flags,
             "quarantine": valid["quarantine"], "duplicates": unique["duplicates"], "estimates": found["estimates"],
-            "metadata": metadata,
+            "metadata": metadata, "source_profile": found["profile"],
         }  # fmt: skip
 
     def fill(self, rows: Path, flags: Path, profile: Path) -> dict[str, Path]:
@@ -66,7 +69,9 @@ class Chain:
         layers = {f"{name}_fill": fills[name]["filled"] for name in FILLS}
         scores = {f"{name}_scores": fills[name]["scores"] for name in FILLS}
         pooled = self.run("pool_fills", observations=marked, **layers, **scores)
-        resampled = self.run("resample", observations=marked, filled=pooled["filled"], profile=profile)
+        how = self.settings.get("resampling", {})
+        rows = {"observations": marked, "filled": pooled["filled"]}
+        resampled = self.run("resample", **rows, profile=profile, settings=how)
         return {**resampled, "choices": pooled["choices"], "scores": pooled["scores"]}
 
     def handle(self, rows: Path, profile: Path) -> dict[str, Path]:
@@ -101,6 +106,7 @@ class Chain:
         }
         evaluation = self.run("evaluate", **data, **models)["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}
+        tables["profile"] = made["source_profile"]
         cleaning = guarded["cleaning"]
         promoted = self.run("promote", evaluation=evaluation, cleaning=cleaning, model_name="chain", **tables, **models)
         forecasts = self.run("make_forecasts", **seen, champion=promoted["champion"])["forecasts"]

@@ -33,6 +33,9 @@ def tables(**changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
     )
     return {
         "profile": profile,
+        "source_profile": pl.DataFrame(
+            {"unique_id": ["a", "b"], "decision": "regular", "period_label": ["15min", "1d"], "season_length": [96, 7]}
+        ),
         "scalers": scalers,
         "stats": stats,
         "choices": choices,

@@ -55,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         flavor="seasonal_naive",
         models=models,
         profile=profile,
+        source_profile=profile,
         scalers=scalers,
         stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}).with_columns(fit_until=border),
         choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}).with_columns(

@@ -22,6 +22,9 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
             profile=pl.DataFrame(
                 {"unique_id": ["a"], "group": ["1h/24"], "season_length": [24], "input_size": [48], "horizon": [24]}
             ),
+            source_profile=pl.DataFrame(
+                {"unique_id": ["a"], "decision": ["regular"], "period_label": ["1h"], "season_length": [24]}
+            ),
             scalers=pl.DataFrame({"unique_id": ["a"], "center": [1.5], "scale": [2.0]}),
             stats=pl.DataFrame({"unique_id": ["a"], "fit_q1": [1.0], "fit_q3": [3.0]}).with_columns(
                 fit_until=pl.lit(None, TIME)

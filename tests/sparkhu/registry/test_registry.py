@@ -84,7 +84,7 @@ def test_a_logged_model_holds_no_pickle_and_no_file_of_the_working_directory(
     root = Path(found.source.removeprefix("file://"))
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     environment = {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"}
-    tables = ("profile", "scalers", "stats", "choices", "cleaning", "intervals")
+    tables = ("profile", "source_profile", "scalers", "stats", "choices", "cleaning", "intervals")
     bundled = {"bundle.json", *(f"{table}.parquet" for table in tables)}
     folders = ("models/linear-00-1h_24", "models/last_value-00-1h_24")
     model = {f"{folder}/{file}" for folder in folders for file in ("model.json", "arrays.safetensors")}

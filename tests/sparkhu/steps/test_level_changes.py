@@ -5,16 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from scipy.signal import lfilter
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME
 from sparkhu.sections import LevelChanges
 from sparkhu.steps.level_changes import (
     CHANGES_SCHEMA,
@@ -25,143 +22,7 @@ from sparkhu.steps.level_changes import (
 )
 from sparkhu.steps.level_drift import find_drift
 from sparkhu.steps.level_shifts import find_shifts
-from tests.sparkhu.made_shard import hours
-
-Floats = npt.NDArray[np.float64]
-
-
-def rows(values: Floats, name: str = "a") -> pl.DataFrame:
-    """Hourly rows; NaN is a gap. They become available half an hour later."""
-    ds = pl.Series([hours(i) for i in range(len(values))], dtype=TIME)
-    frame = pl.DataFrame({"unique_id": [name] * len(values), "ds": ds, "y_raw": values}).with_columns(
-        pl.col("y_raw").fill_nan(None), pl.col("unique_id").cast(pl.String)
-    )
-    return frame.with_columns(y="y_raw", available_at=pl.col("ds") + timedelta(minutes=30))
-
-
-def profile(*names: str, season: int | None = 24) -> pl.DataFrame:
-    return pl.DataFrame({"unique_id": names}, schema={"unique_id": pl.String}).with_columns(
-        period_label=pl.lit("1h"), season_length=pl.lit(season, pl.Int64), zone=pl.lit("UTC")
-    )
-
-
-def changes(values: Floats, season: int | None = 24, **settings: float) -> pl.DataFrame:
-    found = find_level_changes(rows(values), profile("a", season=season), **settings)  # type: ignore[arg-type]
-    return found.frames["level_changes"]
-
-
-def daily(size: int, seed: int) -> Floats:
-    return noise(size, seed) + 10 * np.sin(2 * np.pi * np.arange(size) / 24)
-
-
-def at(moment: int) -> object:
-    return hours(moment)
-
-
-def noise(size: int, seed: int = 0) -> Floats:
-    return np.random.default_rng(seed).normal(size=size)
-
-
-def test_hand_worked_shift() -> None:
-    # Twelve points 0 1 0 1 …, twelve 10 11 10 11 …; windows of 3, whose median is what two of them are.
-    # Instants 3 to 21: away from the step, the windows differ by +1 (odd) or −1 (even), six times −1 and eight +1; at
-    # 10 and 14, where one point of the other side stands in a window, by 0; 10 − 0 at 11, 10 − 1 at 12, 11 − 1
-    # at 13. In order: −1 ×6, 0 ×2, +1 ×8, 9, 10, 10: the middle, the 10th of 19, is 1. Distances from it: 0 ×8, 1 ×2,
-    # 2 ×6, 8, 9, 9: their 10th is 1, the scale 1.4826. First differences are +1 and −1, and 9 once: more than half
-    # are their median, so their deviation is 0 and sets no lower bound. Highest is 11, with (10 − 1) / 1.4826 = 6.0704.
-    # Around it, points 8 to 13 less a trend of 1 in 3 points are 0, 2/3, −2/3, 0, 26/3, 28/3: levels 0 and 26/3, points
-    # 8 to 11 nearer the one, 12 and 13 nearer the other: it goes over at 12. Two levels miss by 0 + 2/3 + 2/3 + 0 + 0 +
-    # 2/3 = 2, a line with the slope 26/9 by 15.1. At 12 the medians are 1 (9 to 11) and 10 (12 to 14): 9, less the
-    # middle 1: 8.
-    values = np.concatenate([np.tile([0.0, 1.0], 6), np.tile([10.0, 11.0], 6)])
-    (shift,) = find_shifts(values, 3, 6.0)
-    assert shift.at == 12
-    assert shift.size == 8.0
-    assert shift.score == pytest.approx(9 / 1.4826)
-    assert find_shifts(values, 3, 6.071) == []
-
-
-def test_hand_worked_drift() -> None:
-    # Twenty blocks of four equal points, whose medians rise by 1, −1, 0 three times over, then by 5, 3 five times over.
-    # Mean of the nine differences before: 0, of the ten after: 4, of all: 40/19. Beside the two means stay 6·1 + 10·1
-    # squares, by 19 − 4 numbers that are fitted: variance 16/15. The ten against the nine: explained is
-    # 4² · 10·9/19 = 75.79, so t = √(75.79 / (16/15)) = 8.4292. No other interval explains as much.
-    steps = np.concatenate([np.tile([1.0, -1.0, 0.0], 3), np.tile([5.0, 3.0], 5)])
-    values = np.repeat(np.concatenate([[0.0], np.cumsum(steps)]), 4)
-    drift = find_drift(values, 5.0)
-    assert drift is not None
-    assert drift.score == pytest.approx(np.sqrt(16 * 90 / 19 * 15 / 16))
-    # Block 9 is the last of the level before, in its middle points 38; it goes on to the last point.
-    assert (drift.start, drift.end) == (38, 79)
-    # The level goes from 0 to 40 and was flat before.
-    assert drift.size == pytest.approx(40, abs=1.0)
-    assert find_drift(values, 8.43) is None
-
-
-def test_the_score_of_a_drift_is_the_t_statistic_of_two_samples() -> None:
-    # Where the interval is the last ten differences: scipy's t-test with pooled variance has 17 degrees of freedom, for
-    # two means; two more numbers, start and end, are fitted here.
-    steps = np.concatenate([noise(9, 3) * 0.2, 3 + noise(10, 4) * 0.2])
-    drift = find_drift(np.repeat(np.concatenate([[0.0], np.cumsum(steps)]), 5), 5.0)
-    assert drift is not None
-    t = stats.ttest_ind(steps[9:], steps[:9]).statistic
-    assert drift.score == pytest.approx(t * np.sqrt(15 / 17), rel=1e-8)
-
-
-def test_a_drift_that_ends_is_found_with_both_kinks_and_its_size() -> None:
-    level = 5 + 0.01 * np.arange(400) - 12 * np.clip((np.arange(400) - 150) / 100, 0, 1)
-    drift = find_drift(level + 0.1 * noise(400), 5.0)
-    assert drift is not None
-    # Blocks of 20 points: kinks to a block.
-    assert abs(drift.start - 150) <= 20
-    assert abs(drift.end - 250) <= 20
-    assert drift.size == pytest.approx(-12, rel=0.15)
-
-
-def test_the_points_that_no_block_takes_are_the_first() -> None:
-    plain = np.clip(np.arange(80.0) - 40, 0, None)
-    whole, longer = find_drift(plain, 5.0), find_drift(np.concatenate([np.full(19, 0.0), plain]), 5.0)
-    assert whole is not None
-    assert longer is not None
-    assert (longer.start, longer.end) == (whole.start + 19, whole.end + 19)
-    assert longer[2:] == whole[2:]
-
-
-@pytest.mark.parametrize("size", [19, 60, 79])
-def test_a_drift_needs_four_points_a_block(size: int) -> None:
-    assert find_drift(np.clip(np.arange(float(size)) - size / 2, 0, None), 5.0) is None
-    assert find_drift(np.clip(np.arange(80.0) - 40, 0, None), 5.0) is not None
-
-
-def test_shifts_up_and_down_are_placed_to_the_point() -> None:
-    values = 0.2 * noise(1000)
-    values[300:] += 3.0
-    values[700:] -= 5.0
-    found = find_shifts(values, 12, 6.0)
-    assert [shift.at for shift in found] == [300, 700]
-    assert [shift.size for shift in found] == pytest.approx([3, -5], abs=0.3)
-    assert all(shift.score > 6 for shift in found)
-
-
-def test_spikes_are_no_shifts() -> None:
-    values = noise(500)
-    values[[100, 101, 200, 333]] += 50.0
-    assert find_shifts(values, 12, 6.0) == []
-    assert find_drift(values, 5.0) is None
-
-
-def test_a_level_that_returns_is_a_shift_only_where_the_series_is_too_short_to_tell() -> None:
-    episode = 0.2 * noise(24 * 32)
-    episode[400:430] += 3.0
-    assert find_shifts(episode, 24, 6.0) == []
-    assert [shift.at for shift in find_shifts(episode[1:], 24, 6.0)] == [399, 429]
-
-
-def test_fewer_than_eight_windows_tell_nothing() -> None:
-    values = 0.2 * noise(80)
-    values[40:] += 5.0
-    assert [shift.at for shift in find_shifts(values, 10, 6.0)] == [40]
-    assert find_shifts(values[:-1], 10, 6.0) == []
+from tests.sparkhu.steps.made_levels import Floats, at, changes, daily, noise, profile, rows
 
 
 def test_constants_lines_and_on_off_signals_have_no_changes() -> None:
@@ -169,16 +30,6 @@ def test_constants_lines_and_on_off_signals_have_no_changes() -> None:
     for values in (np.full(300, 0.1), line, np.tile(np.repeat([0.0, 1.0], 20), 8)):
         assert find_shifts(values, 12, 6.0) == []
         assert find_drift(values, 5.0) is None
-
-
-def test_the_scale_is_never_below_that_of_independent_noise() -> None:
-    # 0 1 3 over and over: three points always have the median 1, so that the differences vary at the step alone. First
-    # differences are 1, 2 and −3, a third each: their median is 1, the deviation from it 1. So σ = 1.4826/√2, and the
-    # lower bound σ·√(π/3). At the step, whose windows are 0 1 3 and 50 51 53, the difference is 50.
-    values = np.concatenate([np.tile([0.0, 1.0, 3.0], 16), np.tile([50.0, 51.0, 53.0], 16)])
-    (shift,) = find_shifts(values, 3, 2.0)
-    assert (shift.at, shift.size) == (48, 50.0)
-    assert shift.score == pytest.approx(50 / (1.4826 / np.sqrt(2) * np.sqrt(np.pi / 3)))
 
 
 def walks(kind: str, size: int, seed: int) -> Floats:
@@ -238,40 +89,6 @@ def test_changes_are_told_with_instant_end_size_and_when_they_were_known() -> No
     assert set(found["available_at"]) == {at(959.5)}
 
 
-def test_a_trend_is_no_shift_and_is_no_part_of_its_size() -> None:
-    time = np.arange(24 * 32)
-    values = 0.2 * noise(len(time)) - 0.5 * time
-    values[400:] += 5.0
-    (up,) = find_shifts(values, 24, 6.0)
-    (down,) = find_shifts(-values, 24, 6.0)
-    assert (up.at, down.at) == (400, 400)
-    assert (up.size, down.size) == pytest.approx((5, -5), abs=0.3)
-
-
-def test_of_two_excursions_within_a_window_the_higher_one_counts() -> None:
-    # Up by 4 at 200; eight points on down by 12: in windows of 24 the second is what shows, once.
-    values = 0.2 * noise(400)
-    values[200:] += 4.0
-    values[208:] -= 12.0
-    assert [shift.at for shift in find_shifts(values, 24, 6.0)] == [208]
-
-
-def test_steps_up_and_down_that_touch_are_two_shifts() -> None:
-    values = 0.05 * noise(300)
-    values[100:125] += 6.0
-    found = find_shifts(values, 24, 6.0)
-    assert [(shift.at, np.sign(shift.size)) for shift in found] == [(100, 1), (125, -1)]
-
-
-@pytest.mark.parametrize(("start", "found"), [(80, True), (300, True), (60, False), (340, False)])
-def test_a_drift_has_four_blocks_before_it_and_four_in_it(start: int, found: bool) -> None:
-    # Blocks of 20 points; a kink outside is found, if at all, as one that begins at the nearest block that can be.
-    drift = find_drift(np.clip(np.arange(400.0) - start, 0, None) + 0.01 * noise(400), 5.0)
-    assert drift is not None
-    assert (abs(drift.start - start) <= 10) is found
-    assert 90 <= drift.start <= 310
-
-
 def test_the_week_is_taken_out_of_hourly_series_and_windows_hold_a_day() -> None:
     values = 0.2 * noise(24 * 7 * 6) + np.tile(np.repeat([0.0, 6.0], [120, 48]), 6)
     assert changes(values).is_empty()
@@ -286,11 +103,6 @@ def test_the_step_and_its_section_have_the_same_defaults() -> None:
 
     defaults = {name: each.default for name, each in signature(find_level_changes).parameters.items()}
     assert {name: defaults[name] for name in LevelChanges.model_fields} == LevelChanges().model_dump()
-
-
-def test_a_steep_climb_is_a_drift_and_not_many_shifts() -> None:
-    found = changes(0.5 * noise(960) + 20 * np.clip((np.arange(960) - 240) / 240, 0, 1))
-    assert found["kind"].to_list() == ["drift"]
 
 
 def test_rows_stand_in_the_order_of_time() -> None:

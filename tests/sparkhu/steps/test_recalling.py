@@ -64,6 +64,7 @@ def series(values: Sequence[float | None], hours: Sequence[float], name: str = "
 
 def prepare(*parts: pl.DataFrame, profile: pl.DataFrame = PROFILE, **changes: Any) -> StepResult:
     given = {"stats": STATS, "choices": CHOICES, "cleaning": KEPT, "how": Preparation(), "model": "forecaster"}
+    given |= {"source_profile": profile}
     return prepare_new(pl.concat(parts), profile=profile, **{**given, **changes})
 
 
@@ -282,7 +283,13 @@ def in_training(
     joined = join_series(filled, frame.clear(), profile, profile.clear()).frames["sequences"]
     sequences = joined.with_columns(clean_inputs(joined, profile, kept).get_columns())
     cleaning = ids.to_frame().with_columns(kept=pl.lit(kept))
-    tables = {"profile": profile, "stats": stats, "choices": pooled["choices"], "cleaning": cleaning}
+    tables = {
+        "profile": profile,
+        "source_profile": profile,
+        "stats": stats,
+        "choices": pooled["choices"],
+        "cleaning": cleaning,
+    }
     return tables, sequences
 
 
