@@ -22,8 +22,9 @@ class Background:
         self._fills = _ranked(fill_errors(results), ids)
         self._handling = _ranked(handling_errors(results), ids)
         self._guard = {str(row["unique_id"]): row for row in _rows(judgements(results), ids)}
-        self._choices, self._limits, self._metadata, self._categories, self._estimates = (
-            of_series(results, table, ids) for table in ("handling", "limits", "metadata", "categories", "estimates")
+        self._choices, self._limits, self._metadata, self._categories, self._estimates, self._changes = (
+            of_series(results, table, ids)
+            for table in ("handling", "limits", "metadata", "categories", "estimates", "level_changes")
         )
 
     def limits(self, name: str) -> tuple[float | None, float | None]:
@@ -43,6 +44,7 @@ class Background:
             "unit": metadata.get("unit"),
             "levels": [level for key in LEVELS if isinstance(level := metadata.get(key), float)],
             "estimates": self._decisions(name),
+            "changes": self._level_changes(name),
         }
 
     def _judgement(self, name: str) -> dict[str, Any] | None:
@@ -64,6 +66,17 @@ class Background:
             pairs = [(category, short(share)) for category, share in top.rows()]
             shares.append({"column": str(column), "top": pairs, "more": ranked.height - top.height})
         return shares
+
+    def _level_changes(self, name: str) -> list[dict[str, Any]]:
+        """Give shifts and drifts of the level: kind, size, and milliseconds since 1970 UTC from when and to when."""
+        rows = self._changes.get(name)
+        if rows is None:
+            return []
+        ends = pl.col("ends") if "ends" in rows.columns else pl.lit(None, pl.Datetime("us", "UTC"))
+        shown = rows.sort("ds").select(
+            "kind", size=pl.col("size").cast(pl.Float64), at=pl.col("ds").dt.epoch("ms"), ends=ends.dt.epoch("ms")
+        )
+        return [{**row, "size": short(row["size"])} for row in shown.drop_nulls("size").iter_rows(named=True)]
 
     def _decisions(self, name: str) -> list[str]:
         """Say what each past estimate decided, oldest first."""

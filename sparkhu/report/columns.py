@@ -37,6 +37,8 @@ COLUMNS: Columns = (
     Column("longest_gap", "Longest gap, points", "count", (QUALITY,)),
     Column("outliers", "Outliers", "count", (QUALITY,)),
     Column("anomalies", "Anomalies", "count", (QUALITY,)),
+    Column("shifts", "Level shifts", "count", (QUALITY,)),
+    Column("drifts", "Drifts", "count", (QUALITY,)),
     Column("alerts", "Alerts", "count", (QUALITY,)),
     Column("duplicates", "Repeated times", "count", (QUALITY,)),
     Column("quarantined", "Refused rows", "count", (QUALITY,)),

@@ -12,6 +12,8 @@ from sparkhu.report.reading import Results
 
 STATUS_ORDER = {"failed": 0, "skipped": 1, "ok": 2}
 CHANGED = "changed"
+LEVEL_CHANGES = {"shifts": "shift", "drifts": "drift"}
+"""Columns that count the changes of a series' level, and the kind that each counts."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,16 @@ def _seasons(results: Results) -> pl.DataFrame | None:
     return _some(results, "seasons", {"method": "method", "seasons": "seasons"})
 
 
+def _level_changes(results: Results) -> pl.DataFrame | None:
+    """Count shifts and drifts of the level; a series without any counts none."""
+    found, clean = results.table("level_changes"), results.table("clean")
+    if found is None or clean is None:
+        return None
+    kinds = {name: (pl.col("kind") == kind).sum().cast(pl.Int64) for name, kind in LEVEL_CHANGES.items()}
+    series, counts = clean.select("unique_id").unique(), found.group_by("unique_id").agg(**kinds)
+    return series.join(counts, on="unique_id", how="left").with_columns(pl.col(*kinds).fill_null(0)).collect()
+
+
 def _metadata(results: Results) -> pl.DataFrame | None:
     return _some(results, "metadata", {"type": "type", "unit": "unit", "group": "place"})
 
@@ -146,6 +158,9 @@ def _count(results: Results, table: str, name: str) -> pl.DataFrame:
     return results.tables[table].group_by("unique_id").agg(pl.len().alias(name)).collect()
 
 
-PARTS = (_clean, _stats, _profile, _choices, _handling, judgements, _seasons, _decisions, _status, _metadata)
+PARTS = (
+    *(_clean, _stats, _profile, _choices, _handling, judgements),
+    *(_seasons, _level_changes, _decisions, _status, _metadata),
+)
 OWN = len(PARTS)
 """Accuracy and all parts but the last name series of the run; a catalogue may name more."""

@@ -22,6 +22,10 @@ STATUSES = (
     ("failed", "Failed", "left out from there on"),
     ("skipped", "Skipped by a step", "the step does not apply; the series goes on"),
 )
+LEVEL_CHANGES = (
+    ("shifts", "With level shifts", "marked in the charts; no value is changed"),
+    ("drifts", "With drift", "marked in the charts; no value is changed"),
+)
 KINDS = {"exact": "the same value again", "conflict": "another value"}
 
 
@@ -189,6 +193,9 @@ def _series(results: Results, overview: Overview) -> Iterator[Finding]:
     if "decision" in frame.columns:
         for decision, label, done in DECISIONS:
             yield found(label, int((frame["decision"] == decision).sum()), "series", f"decision={decision}", done)
+    for column, label, done in LEVEL_CHANGES:
+        if column in frame.columns:
+            yield found(label, overview.having(column), "series", f"{column}>0", done)
     if "decision_change" in frame.columns:
         done = "the latest estimates outvote what stood before"
         changed = frame["decision_change"].count()

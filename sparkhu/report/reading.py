@@ -25,6 +25,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "cleaning": ("unique_id", "kept", "error_raw"),
     "seasons": ("unique_id", "method"),
     "limits": ("unique_id", "low", "high"),
+    "level_changes": ("unique_id", "kind", "ds", "size"),
     "categories": ("unique_id", "column", "category", "share"),
     "estimates": ("unique_id", "version", "decision"),
     "metadata": ("unique_id",),

@@ -111,6 +111,10 @@ function key(drawing, fact) {
   if (history.fills) items.push(entry("filled", `${digits(history.fills)} filled${fact("strategy") ? `, by ${fact("strategy")}` : ""}`));
   if (history.anomalous) items.push(entry("anomaly", history.anomalous === 1 ? "1 anomaly" : `${digits(history.anomalous)} anomalies`));
   if (history.handled) items.push(entry("replaced", `${digits(history.handled)} changed, by ${history.ways.map(modelName).join(", ")}`));
+  for (const kind of ["shift", "drift"]) {
+    const count = drawing.changes.filter((change) => change.kind === kind).length;
+    if (count) items.push(el("li", "", many(count, kind === "shift" ? "level shift" : "drift")));
+  }
   if (history.alerting) items.push(entry("alert", many(history.alerting, "alert")));
   const hidden = drawing.levels.length - levelsInReach(history, drawing.levels).length;
   if (hidden) items.push(el("li", "", `alert ${hidden === 1 ? "level" : "levels"} far outside: ${drawing.levels.filter((level) => !levelsInReach(history, [level]).length).map(signed).join(", ")}`));

@@ -116,6 +116,16 @@ function levelsInReach(part, levels) {
   return levels.filter((level) => level >= low - air && level <= high + air);
 }
 
+/** Where the level changed: a line at a shift, a bar along a drift, each with its size. */
+function levelChanges(figure, changes, colours) {
+  for (const { kind, size, at, ends } of changes) {
+    const shape = { type: "line", xref: "x", yref: "paper", layer: "below", line: { color: colours.ink, width: ends ? 2 : 1, dash: ends ? "solid" : "dashdot" } };
+    figure.shapes.push(ends ? { ...shape, x0: at, x1: ends, y0: 0, y1: 0 } : { ...shape, x0: at, x1: at, y0: 0, y1: 1 });
+    const text = `${plain(kind)} ${size > 0 ? "+" : ""}${signed(size)}`;
+    figure.annotations.push({ xref: "x", x: at, xanchor: "left", yref: "paper", y: ends ? 0 : 1, yanchor: ends ? "bottom" : "top", text, showarrow: false, bgcolor: translucent(colours.card, 0.8), borderpad: 1, font: { size: 11, color: colours.ink } });
+  }
+}
+
 function historyFigure(drawing, parts, unit, { width, height }) {
   const colours = palette();
   const { x, traces } = curves(drawing.history, colours);
@@ -123,6 +133,7 @@ function historyFigure(drawing, parts, unit, { width, height }) {
   figure.height = height;
   figure.shapes = bands(x, drawing.history.gaps, colours);
   for (const level of levelsInReach(drawing.history, drawing.levels)) across(figure, level, `alert ${signed(level)}`, colours.warn, colours);
+  levelChanges(figure, drawing.changes, colours);
   if (parts) traces.push(...addParts(figure, parts, height, colours));
   return { traces, layout: figure };
 }

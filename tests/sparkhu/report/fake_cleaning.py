@@ -10,7 +10,10 @@ EVIL_STRATEGY = "<img src=x onerror=alert(3)>"
 EVIL_UNIT = "<b onmouseover=alert(4)>kW</b>"
 EVIL_CATEGORY = "</script><script>alert(5)</script>"
 HANDLING = ("clip", "ema_flagged", "seasonal_mean", EVIL_STRATEGY, "leave")
-NEW_TABLES = ("handling", "handling_scores", "cleaning", "seasons", "limits", "categories", "estimates", "metadata")
+NEW_TABLES = (
+    *("handling", "handling_scores", "cleaning", "seasons", "limits", "level_changes"),
+    *("categories", "estimates", "metadata"),
+)
 NEW_COLUMNS = ("is_anomaly", "is_alert", "anomaly_strategy", "anomaly_score", "trend", "seasonal", "resid")
 LIMIT = 0.6
 """Limit of the remainder, as a share of the level of a series."""
@@ -52,12 +55,28 @@ def write_cleaning_tables(folder: Path, clean: pl.DataFrame, rng: np.random.Gene
     base.with_columns(center=pl.lit(0.0), scale=reach / 3, low=-reach, high=reach).write_parquet(
         folder / "limits.parquet"
     )
+    _level_changes(base, clean).write_parquet(folder / "level_changes.parquet")
     _handling(base, levels["level"], rng).write_parquet(folder / "handling_scores.parquet")
     base.with_columns(
         strategy=pl.Series(["clip"] * (count - 1) + ["leave"]), error=pl.lit(1.5), runner_up=pl.lit("ema_flagged")
     ).write_parquet(folder / "handling.parquet")
     _cleaning(base, rng).write_parquet(folder / "cleaning.parquet")
     _described(folder, base, levels["level"], clean["ds"].max())
+
+
+def _level_changes(base: pl.DataFrame, clean: pl.DataFrame) -> pl.DataFrame:
+    """Give the first series a shift up and one down, and all but the last two a drift over its second half."""
+    times = clean.group_by("unique_id", maintain_order=True).agg(
+        third=pl.col("ds").get(pl.len() // 3), half=pl.col("ds").get(pl.len() // 2), end=pl.col("ds").max()
+    )
+    level = clean.group_by("unique_id", maintain_order=True).agg(level=pl.col("trend").mean())["level"]
+    rows = base.hstack(times.drop("unique_id")).with_columns(size=level / 4, score=pl.lit(9.5), available_at="end")
+    columns = ("unique_id", "kind", "ds", "ends", "size", "score", "available_at")
+    never = pl.lit(None, pl.Datetime("us", "UTC"))
+    shift = rows.head(1).with_columns(kind=pl.lit("shift"), ds="third", ends=never)
+    back = shift.with_columns(ds="half", size=-pl.col("size"))
+    drift = rows.head(base.height - 2).with_columns(kind=pl.lit("drift"), ds="half", ends="end")
+    return pl.concat(table.select(columns) for table in (shift, back, drift)).sort("unique_id", "ds")
 
 
 def _handling(base: pl.DataFrame, level: pl.Series, rng: np.random.Generator) -> pl.DataFrame:

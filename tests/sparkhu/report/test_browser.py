@@ -171,7 +171,8 @@ def test_the_parts_of_a_series_open_on_demand_on_the_same_axis_and_close_again(p
     assert "trend, season and remainder" in chart.get_attribute("aria-label")
     assert chart.locator(".xaxislayer-above, .xtitle").count() >= 1
     assert chart.locator(".xtitle").count() == 1
-    assert {text.split()[0] for text in chart.locator(".annotation-text").all_text_contents()} == {"alert", "limit"}
+    notes = {text.split()[0] for text in chart.locator(".annotation-text").all_text_contents()}
+    assert notes == {"alert", "limit", "drift"}
     assert chart.bounding_box()["height"] > before + 300
     assert chart.locator("svg.main-svg").first.bounding_box()["height"] > before + 300
     opener.click()
@@ -188,6 +189,21 @@ def test_anomalies_have_a_mark_of_their_own_and_the_key_names_what_was_done(page
     assert "changed, by clip" in key
     assert "alert level far outside" in key
     assert card.locator("header").inner_text().count("MSTL with seasons 24, 168") == 1
+
+
+def test_level_changes_are_marked_with_their_size_and_named_in_the_key(page: Any) -> None:
+    page.locator("#quality a[data-query='shifts>0']").click()
+    assert page.locator("#series output").first.inner_text() == "1 of 13 rows"
+    page.locator("#series tbody a").first.click()
+    page.wait_for_selector("#opened .card .chart[data-drawn] .trace")
+    card = page.locator("#opened .card").first
+    key = card.locator(".key").inner_text()
+    assert "2 level shifts" in key
+    assert "1 drift" in key
+    notes = card.locator(".chart").first.locator(".annotation-text").all_text_contents()
+    signs = sorted(note.split()[1][0] for note in notes if note.startswith("shift"))
+    assert signs == ["+", "−"]
+    assert sum(note.startswith("drift +") for note in notes) == 1
 
 
 def test_a_line_of_the_quality_summary_filters_the_table_and_shows_the_column(page: Any) -> None:

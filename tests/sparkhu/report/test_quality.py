@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -41,6 +42,16 @@ def test_counts_shares_and_series_are_those_of_the_tables(results: Path) -> None
     assert shown["Failed"][:2] == ["1", "8 %"]
     assert shown["Irregular"][0] == "0"
     assert shown["Regularity now judged otherwise"][0] == "1"
+
+
+def test_series_with_level_changes_are_counted_by_kind(results: Path, tmp_path: Path) -> None:
+    shown = lines(section_of(results))
+
+    assert shown["With level shifts"][0] == "1"
+    assert shown["With drift"][0] == "10"
+    assert shown["With drift"][4] == "marked in the charts; no value is changed"
+    shutil.copy(results / "clean.parquet", tmp_path)
+    assert "With drift" not in lines(section_of(tmp_path))
 
 
 def test_what_was_done_names_the_strategies_and_in_how_many_series(results: Path) -> None:
