@@ -2,7 +2,8 @@
 
 One linear model a variant and group is fitted on training windows, in one pass: the Gram matrices of the series that
 cleaning leaves alone are the same in all variants and are made once. Then every variant forecasts the windows of the
-choosing half of validation that are valid in all of them. Nothing behind that half is looked at.
+choosing half of validation that are valid in all of them. Nothing behind that half is looked at. What is chosen from
+these errors is confirmed by `sparkhu.evaluation.mixture`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,7 +47,9 @@ class VariantModels(NamedTuple):
 NO_MODELS = VariantModels({}, frozenset())
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
+    """A variant of a shard: its rows, windows and scalers."""
+
     rows: pl.DataFrame
     windows: pl.DataFrame
     scalers: pl.DataFrame
@@ -71,18 +74,37 @@ def variant_grams(
     cleaned = pl.col("unique_id").is_in(changed.implode())
     found: Grams = {}
     for key, which in {ALIKE: ~cleaned, **dict.fromkeys(VARIANTS, cleaned)}.items():
-        made = _made(sequences.filter(planned & which), plan, NONE if key == ALIKE else key, stride, zone)
+        made = make_variant(sequences.filter(planned & which), plan, NONE if key == ALIKE else key, stride, zone)
         found[key] = gram_shard(made.rows, made.windows, made.scalers, plan)
     return found
 
 
-def _made(sequences: pl.DataFrame, plan: pl.DataFrame, variant: str, stride: int, zone: str) -> _Made:
-    """Make a variant of the rows before the test part: nothing behind them is read."""
+def make_variant(
+    sequences: pl.DataFrame, plan: pl.DataFrame, variant: pl.DataFrame | str, stride: int, zone: str
+) -> Made:
+    """Make a variant of the rows before the test part: nothing behind them is read.
+
+    Args:
+        sequences: As in `variant_grams`.
+        plan: As in `variant_grams`.
+        variant: One for all series, or `unique_id`, `kept`.
+        stride: As in `variant_grams`.
+        zone: As in `variant_grams`.
+    """
     ends = plan.select("unique_id", "valid_end")
-    seen = _beside(sequences, ends).filter(pl.col("ds") < pl.col("valid_end")).drop("valid_end")
+    seen = beside(sequences, ends).filter(pl.col("ds") < pl.col("valid_end")).drop("valid_end")
     rows = seen.with_columns(clean_inputs(seen, plan, variant).get_columns())
     windows = index_windows(rows, plan, stride=stride, zone=zone).frames["windows"]
-    return _Made(rows, windows, fit_scalers(rows, plan).frames["scalers"])
+    return Made(rows, windows, fit_scalers(rows, plan).frames["scalers"])
+
+
+def sum_grams(shards: Iterable[Grams]) -> Grams:
+    """Add the Gram matrices of shards, in the order given."""
+    total: Grams = {}
+    for grams in shards:
+        for key, groups in grams.items():
+            total[key] = merge([total.get(key, {}), groups])
+    return total
 
 
 def fit_variants(shards: Iterable[Grams], plan: pl.DataFrame) -> VariantModels:
@@ -92,10 +114,7 @@ def fit_variants(shards: Iterable[Grams], plan: pl.DataFrame) -> VariantModels:
         shards: `variant_grams` of every shard, in order.
         plan: As `plan_groups` gives it, of all series.
     """
-    total: Grams = {}
-    for grams in shards:
-        for key, groups in grams.items():
-            total[key] = merge([total.get(key, {}), groups])
+    total = sum_grams(shards)
     alike = total.pop(ALIKE, {})
     linear: dict[str, dict[str, Forecaster]] = {}
     for variant in VARIANTS:
@@ -141,29 +160,36 @@ def measure_variants(
     """
     changed = candidates.filter(pl.col("candidates") != NONE)["unique_id"].implode()
     rows = sequences.filter(pl.col("unique_id").is_in(changed))
-    made = {variant: _made(rows, plan, variant, stride, zone) for variant in VARIANTS}
+    made = {variant: make_variant(rows, plan, variant, stride, zone) for variant in VARIANTS}
     windows = common_windows([variant.windows for variant in made.values()])
-    found = _beside(candidates, made[NONE].scalers.select("unique_id", "scale"))
+    found = beside(candidates, made[NONE].scalers.select("unique_id", "scale"))
     for variant in VARIANTS:
         by_group = {"measured": models.by_variant.get(variant, {})}
         served, scalers = made[SERVED[variant]].rows, made[variant].scalers
         scores = score_shard(served, windows, scalers, plan, models=by_group, part=CHOOSE)
-        found = _with_error(found, scores, variant)
+        counted = ["windows"] if variant == NONE else []
+        found = beside(found, series_errors(scores, found, ERRORS[variant], *counted))
     stood_in = pl.col("group").is_in(sorted(models.stood_in)).fill_null(value=False)
     model = pl.when(stood_in).then(pl.lit(SEASONAL_NAIVE)).otherwise(pl.lit(LINEAR))
-    named = _beside(found, plan.select("unique_id", "group")).with_columns(model=model)
+    named = beside(found, plan.select("unique_id", "group")).with_columns(model=model)
     return named.with_columns(pl.col("windows").fill_null(0)).drop("scale", "group")
 
 
-def _with_error(found: pl.DataFrame, scores: pl.DataFrame, variant: str) -> pl.DataFrame:
-    """Set the error of a variant beside the others, and to that of the raw values the windows it was measured on."""
-    own = scores.select("unique_id", "windows", own=pl.col("absolute_own") / pl.col("points"))
-    error = (pl.col("own") / pl.col("scale")).round_sig_figs(DIGITS).alias(ERRORS[variant])
-    wanted = own if variant == NONE else own.drop("windows")
-    return _beside(found, wanted).with_columns(error).drop("own")
+def series_errors(scores: pl.DataFrame, scales: pl.DataFrame, name: str, *more: str) -> pl.DataFrame:
+    """Give the mean absolute error of each series in its scale, to `DIGITS` digits.
+
+    Args:
+        scores: As `score_shard` gives them for one model.
+        scales: `unique_id`, `scale`: the standard deviation of the series' observed training part.
+        name: The column to give it in.
+        more: Columns of `scores` to give beside it.
+    """
+    error = (pl.col("absolute_own") / pl.col("points") / pl.col("scale")).round_sig_figs(DIGITS)
+    return beside(scores, scales.select("unique_id", "scale")).select("unique_id", error.alias(name), *more)
 
 
-def _beside(table: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def beside(table: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Set the columns of a table of series beside the rows of another."""
     return table.join(other, on="unique_id", how="left", maintain_order="left")
 
 

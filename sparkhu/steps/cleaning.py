@@ -36,18 +36,8 @@ INPUT_SCHEMA: dict[str, pl.DataType] = {
     "fill_strategy": pl.String(),
     "anomaly_strategy": pl.String(),
 }
-CLEANING_SCHEMA: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "candidates": pl.String(),
-    "kept": pl.String(),
-    **{name: pl.Float64() for name in ERRORS.values()},
-    "gain": pl.Float64(),
-    "windows": pl.Int64(),
-    "reason": pl.String(),
-}
-NOTHING = "nothing to clean"
-UNSCORED = "no window of the validation part that every variant can be scored on"
-STAND_IN = "; measured with seasonal naive, as its group has no linear model"
+LEAST_WINDOWS = 10
+"""Windows with observed truth that a choice takes at least: fewer say too little, whatever they say."""
 
 
 def clean_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, kept: pl.DataFrame | str) -> pl.DataFrame:
@@ -148,41 +138,40 @@ def _differs(one: pl.DataFrame, other: pl.DataFrame) -> pl.Series:
 
 
 def choose_variants(measured: pl.DataFrame, *, min_gain: float = 0.01) -> pl.DataFrame:
-    """Keep, for each series, the steps that lower its validation error on observed values.
+    """Choose, for each series, the steps that lower its validation error on observed values.
 
-    The variant with the least error is kept if it lowers that of `none` by `min_gain` at least and if each of its steps
-    lowers the error of the variant without that step; else the next best that does; of equals the simpler.
+    The variant with the least error is chosen if it lowers that of `none` by `min_gain` at least and if each of its
+    steps lowers the error of the variant without that step; else the next best that does; of equals the simpler. With
+    fewer than `LEAST_WINDOWS` windows nothing is.
 
     Args:
         measured: One row a series: `unique_id`, `candidates`, an error for each variant (`ERRORS`; null where it could
-            not be measured), `windows` that they were measured on, `model` that measured. An error is a mean absolute
-            one, in standard deviations of the series' raw training part.
+            not be measured), `windows` with observed values that they were measured on, `model` that measured. An
+            error is a mean absolute one, in standard deviations of the series' raw training part.
         min_gain: Least share by which the error must fall, 0 to 1.
 
     Returns:
-        The columns of `CLEANING_SCHEMA`. `gain` is the share by which the error falls with what is kept: 0 with `none`,
-        null where nothing was measured. Errors of variants that are no candidates are null.
+        `measured` with `kept`, one of `VARIANTS`; errors of variants that are no candidates are null. It was measured
+        with all series in the same variant; `sparkhu.steps.confirming` has the last word.
 
     Example:
         An error of 0.50 that falls to 0.45 without outliers and to 0.47 without anomalies, to 0.46 without both:
-        `outliers` is kept, with a gain of 0.1.
+        `outliers` is chosen.
     """
     check_table(measured, "candidates", "windows", "model", *ERRORS.values())
     rows = measured.with_columns(
         **{ERRORS[variant]: pl.when(_possible(variant)).then(ERRORS[variant]) for variant in VARIANTS[1:]}
     )
     raw, outliers, anomalies, both = (pl.col(name) for name in ERRORS.values())
-    gains = {variant: _gains(pl.col(ERRORS[variant]), raw, min_gain) for variant in VARIANTS[1:]}
+    gains = {variant: is_gain(pl.col(ERRORS[variant]), raw, min_gain) for variant in VARIANTS[1:]}
     gains[BOTH] = gains[BOTH] & ((both < outliers) & (both < anomalies)).fill_null(value=False)
     kept, least = pl.lit(NONE), raw
     for variant, gain in gains.items():
         error = pl.col(ERRORS[variant])
-        better = gain & (error < least).fill_null(value=False)
+        better = gain & (error < least).fill_null(value=False) & (pl.col("windows") >= LEAST_WINDOWS)
         kept = pl.when(better).then(pl.lit(variant)).otherwise(kept)
         least = pl.when(better).then(error).otherwise(least)
-    gained = pl.when(raw > 0).then(1 - least / raw).otherwise(raw)
-    rows = rows.with_columns(kept=kept, gain=gained).with_columns(reason=_reason(min_gain))
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in CLEANING_SCHEMA.items())
+    return rows.with_columns(kept=kept)
 
 
 def _possible(variant: str) -> pl.Expr:
@@ -190,38 +179,6 @@ def _possible(variant: str) -> pl.Expr:
     return pl.col("candidates").is_in([variant, BOTH])
 
 
-def _gains(error: pl.Expr, raw: pl.Expr, min_gain: float) -> pl.Expr:
+def is_gain(error: pl.Expr, raw: pl.Expr, min_gain: float) -> pl.Expr:
+    """Say whether an error lies below that of the raw values, by the least share at least; false where one is null."""
     return ((error < raw) & (error <= (1 - min_gain) * raw)).fill_null(value=False)
-
-
-def _reason(min_gain: float) -> pl.Expr:
-    with_naive = pl.when(pl.col("model") == "seasonal_naive").then(pl.lit(STAND_IN)).otherwise(pl.lit(""))
-    least = f"no step lowers the error on {{}} windows by {100 * min_gain:g} % or more{{}}"
-    falls = pl.format("the error on {} windows falls by {} %{}", "windows", (100 * pl.col("gain")).round(1), with_naive)
-    return (
-        pl.when(pl.col("candidates") == NONE)
-        .then(pl.lit(NOTHING))
-        .when(pl.col(ERRORS[NONE]).is_null())
-        .then(pl.lit(UNSCORED))
-        .when(pl.col("kept") == NONE)
-        .then(pl.format(least, "windows", with_naive))
-        .otherwise(falls)
-    )
-
-
-def unmeasured(candidates: pl.DataFrame, kept: str, reason: str) -> pl.DataFrame:
-    """Keep the same variant for every series, without measuring.
-
-    Args:
-        candidates: As `find_candidates` gives them.
-        kept: One of `VARIANTS`.
-        reason: Why.
-
-    Returns:
-        The columns of `CLEANING_SCHEMA`.
-    """
-    absent = {name: pl.lit(None, dtype) for name, dtype in CLEANING_SCHEMA.items()}
-    given = {"kept": pl.lit(kept), "windows": pl.lit(0, pl.Int64), "reason": pl.lit(reason)}
-    return candidates.select("unique_id", "candidates").select(
-        "unique_id", "candidates", **{name: given.get(name, null) for name, null in list(absent.items())[2:]}
-    )

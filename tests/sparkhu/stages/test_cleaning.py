@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from sparkhu import ledger
 from sparkhu.errors import InputError
+from sparkhu.evaluation.mixture import fit_mixture
 from sparkhu.evaluation.variants import fit_variants
 from sparkhu.execution import recorded
 from sparkhu.lineage import StepRecord, read_trail
@@ -19,7 +20,8 @@ from sparkhu.sections import Guard
 from sparkhu.shards import Kind, open_dataset, read_shard, write_manifest, write_shard
 from sparkhu.stages import cleaning
 from sparkhu.stages.cleaning import keep_cleaning
-from sparkhu.steps.cleaning import CLEANING_SCHEMA, INPUT_SCHEMA
+from sparkhu.steps.cleaning import INPUT_SCHEMA
+from sparkhu.steps.confirming import CLEANING_SCHEMA
 from tests.sparkhu.made_shard import Floats, cleaned_of, hours, profile_of
 
 HOURS, BORDERS = 400, (280, 340, 400)
@@ -39,13 +41,19 @@ def spiked(values: Floats, at: np.ndarray = SPIKES, by: float = 40.0) -> Floats:
 
 
 def rows_of(name: str) -> pl.DataFrame:
-    """Series by name: `clean`; `outliers` and `anomalies`, worth cleaning; `bursts`, of another group, not so."""
+    """Series by name.
+
+    `clean`; `outliers` and `anomalies`, worth cleaning; `bursts`, of another group, not so, and `leaned`, the same in
+    their group; `leaning`, which gains only where `leaned` is cleaned.
+    """
     clean = seasonal(len(name))
     if name == "outliers":
         return cleaned_of({name: spiked(clean)}, {name: clean})
     if name == "anomalies":
         return cleaned_of({name: spiked(clean)}, None, {name: clean}, handled_known=BORDERS[0] - 1)
-    if name == "bursts":
+    if name == "leaning":
+        return cleaned_of({name: spiked(clean, np.array([100]), 1.5)}, {name: clean})
+    if name in {"bursts", "leaned"}:
         return cleaned_of({name: spiked(clean, np.flatnonzero(DAILY), 20.0)}, {name: clean})
     return cleaned_of({name: clean})
 
@@ -202,6 +210,58 @@ def test_only_groups_with_something_to_choose_are_fitted(whole: Run, monkeypatch
     assert fitted == [{"1h/12"}] * 4
 
 
+def test_a_choice_that_the_mixture_does_not_confirm_falls_back_and_it_is_said(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", ["leaned"], ["leaning", "clean"])
+    assert set(run.kept.values()) == {"none"}
+    row = run.table.row(by_predicate=pl.col("unique_id") == "leaning", named=True)
+    assert row["error_outliers"] < 0.95 * row["error_raw"]
+    assert row["reason"].startswith("not confirmed: with what was chosen for each series the error on 25 windows is ")
+    # Measured once more, without it nothing is cleaned in the mixture.
+    assert (row["error_kept"], row["gain"]) == (row["error_raw"], 0.0)
+    note = "cleaning that looked better was not confirmed for 1 series, which stay as observed"
+    assert run.record.notes[-1] == note
+    assert run.metadata["cleaning not confirmed"] == 1
+    assert run.given["y"].equals(run.given["y_raw"])
+
+
+def test_the_gain_is_that_of_the_verified_error(whole: Run) -> None:
+    for row in whole.table.iter_rows(named=True):
+        if row["kept"] == "none":
+            assert row["gain"] == (None if row["candidates"] == "none" else 0.0)
+        else:
+            assert row["gain"] == 1 - row["error_kept"] / row["error_raw"] > 0.01
+    errors = dict(whole.table.select("unique_id", "error_kept").iter_rows())
+    assert {name for name, error in errors.items() if error is None} == {"clean"}
+    assert whole.metadata["cleaning not confirmed"] == 0
+
+
+@pytest.mark.parametrize(("horizon", "kept"), [(22, "none"), (21, "outliers")])
+def test_fewer_than_ten_windows_keep_nothing(tmp_path: Path, horizon: int, kept: str) -> None:
+    # The choosing half has 30 hours: 30 - 22 + 1 = 9 windows.
+    run = Run(tmp_path / "run", ["outliers"], horizon=horizon)
+    assert run.kept == {"outliers": kept}
+    few = run.table["reason"][0] == "only 9 windows of the validation part hold observed values; at least 10 decide"
+    assert few == (horizon == 22)
+
+
+def test_what_has_nothing_to_clean_costs_no_training_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[set[str], list[int]]] = []
+
+    def fit(alike: Any, shards: Any, models: Any, groups: set[str]) -> Any:
+        grams = list(shards)
+        trained.append((set(groups), [gram["1h/24"].train.windows for gram in grams if gram]))
+        return fit_mixture(alike, grams, models, groups)
+
+    monkeypatch.setattr(cleaning, "fit_mixture", fit)
+    Run(tmp_path / "some", ["bursts", "clean", "outliers"])
+    alone = trained.pop()
+    assert alone[0] == {"1h/24"}
+    Run(tmp_path / "alone", ["outliers"])
+    assert trained.pop() == alone
+    Run(tmp_path / "nothing chosen", ["bursts", "clean"])
+    assert trained == [(set(), [])]
+
+
 def test_a_least_gain_is_asked_for(tmp_path: Path) -> None:
     assert Run(tmp_path / "run", ["outliers"], min_gain=0.99).kept == {"outliers": "none"}
 
@@ -219,7 +279,7 @@ def test_a_horizon_longer_than_every_series_is_refused_by_name(tmp_path: Path) -
 
 
 def test_without_a_training_window_seasonal_naive_measures_and_it_is_said(tmp_path: Path) -> None:
-    run = Run(tmp_path / "run", ["outliers"], horizon=24, input_size=270)
+    run = Run(tmp_path / "run", ["outliers"], horizon=12, input_size=270)
     note = "1h/24: no linear model without cleaning, so seasonal naive measures what cleaning brings"
     assert run.record.notes[0] == note
     assert run.table["reason"][0].endswith("measured with seasonal naive, as its group has no linear model")
