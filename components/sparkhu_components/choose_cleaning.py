@@ -26,7 +26,8 @@ def choose_cleaning(
         sequences: Evenly spaced observations of all series, observed and cleaned values side by side.
         profile: One profile row a series.
         inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
-        cleaning: One row a series: what was kept, the validation error of every variant, and why.
+        cleaning: One row a series: what was kept, the validation error of every variant and of what was kept
+            (error_kept, in a training with each series as chosen), the gain by that, the windows, and why.
         horizon: Steps to forecast; 0: from the period.
         input_size: Points that a forecast looks back on; 0: from period and horizon.
         stride: Rows from one window's start to the next.

@@ -6,6 +6,7 @@ import polars as pl
 
 from sparkhu.report.markup import absent, escape, number, percent, plural
 from sparkhu.report.reading import Results
+from sparkhu.steps.confirming import UNCONFIRMED, UNMEASURED
 
 KINDS = {"outliers": "Cleaning outliers", "anomalies": "Handling anomalies"}
 BOTH = "outliers+anomalies"
@@ -24,9 +25,10 @@ def judgements(results: Results) -> pl.DataFrame | None:
     """Give what the guard found for each series.
 
     Returns:
-        `unique_id`, `kept`, `error_raw`, `error_kept`, `gain` (share by which what was kept lowers the error; null
-        where nothing was kept), `best_error` and `best_gain` (of what was tried), `kept_because`, and the errors of
-        each way of cleaning; None where the run has no guard.
+        `unique_id`, `kept`, `error_raw`, `error_kept` (verified: with each series as kept), `gain` (share by which it
+        lies below that of the values as observed; null where nothing was kept), `best_error` and `best_gain` (of what
+        was kept, else of the best that was tried), `kept_because`, and the errors of each way of cleaning; None where
+        the run has no guard. Results without verified errors give those of the way of cleaning that was kept.
     """
     cleaning = results.table("cleaning")
     if cleaning is None:
@@ -34,7 +36,8 @@ def judgements(results: Results) -> pl.DataFrame | None:
     present = cleaning.collect_schema().names()
     reason = pl.col("reason") if "reason" in present else pl.lit(None, dtype=pl.String)
     kept = pl.col("kept")
-    error = pl.coalesce(pl.when(kept == name).then(pl.col(column)) for name, column in ERRORS.items())
+    verified = [pl.col("error_kept")] if "error_kept" in present else []
+    error = pl.coalesce(*verified, *(pl.when(kept == name).then(pl.col(column)) for name, column in ERRORS.items()))
     tried = [pl.col(column) for name, column in ERRORS.items() if name != "none"]
     best = pl.when(kept == "none").then(pl.min_horizontal(tried)).otherwise(error)
     return (
@@ -58,12 +61,17 @@ def guard_section(frame: pl.DataFrame | None) -> str:
     if frame is None:
         return absent("No cleaning.parquet in this run: what cleaning brought was not measured.")
     sentences = [sentence for kind in KINDS if (sentence := _sentence(frame, kind))]
+    told = frame.filter(pl.col("kept_because").str.starts_with(UNMEASURED))["kept_because"]
+    if not sentences and len(told):
+        return absent(f"What cleaning brings was {escape(told[0])}.")
     if not sentences:
         return '<p class="calm">No series had an outlier or an anomaly to clean, so all are forecast as observed.</p>'
     note = (
-        "Errors of a backtest on the training part, against observed values only. Forecasters are given cleaned values "
-        "of a series only where that lowers the error; the charts and clean.parquet show the cleaning everywhere."
+        "Errors of a backtest on the validation part, against observed values only; what was kept is verified in a "
+        "training with all series as kept. Forecasters are given cleaned values of a series only where that lowers the "
+        "error; the charts and clean.parquet show the cleaning everywhere."
     )
+    sentences += _unconfirmed(frame)
     return f'<p class="verdict">{" ".join(sentences)}</p><p class="note">{note}</p>{_gains(frame)}'
 
 
@@ -85,6 +93,15 @@ def _sentence(frame: pl.DataFrame, kind: str) -> str:
     by = f'<b class="{state}">{percent(abs(gain))}</b>'
     brought = f"{word} its error by {by}" if kept.height == 1 else f"{word} their error by {by} in the median"
     return f"{KINDS[kind]} was kept for {counted}{these} that it changes; it {brought}."
+
+
+def _unconfirmed(frame: pl.DataFrame) -> list[str]:
+    """Say of how many series the gain did not hold in the training with all series as chosen."""
+    count = frame.filter(pl.col("kept_because").str.starts_with(UNCONFIRMED)).height
+    if not count:
+        return []
+    stays = "stays" if count == 1 else "stay"
+    return [f"<b>{plural(count, 'series', 'series')}</b> {stays} as observed because a gain was not confirmed."]
 
 
 def _gains(frame: pl.DataFrame) -> str:
@@ -117,7 +134,8 @@ def _line(row: dict[str, object], reach: float) -> str:
     gain = float(str(row["best_gain"]))
     place = 50 + 50 * min(max(gain / reach, -1.0), 1.0)
     kept = row["kept"] != "none"
-    what = f"{'both' if row['kept'] == BOTH else row['kept']} kept" if kept else "not kept"
+    left = UNCONFIRMED if str(row["kept_because"]).startswith(UNCONFIRMED) else "not kept"
+    what = f"{'both' if row['kept'] == BOTH else row['kept']} kept" if kept else left
     errors = f"{_error(row['error_raw'])} → {_error(row['best_error'])}"
     change = f"{abs(100 * gain):.1f} % {'lower' if gain >= 0 else 'higher'}"
     low, width = min(place, 50.0), abs(place - 50)

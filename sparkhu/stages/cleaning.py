@@ -30,7 +30,7 @@ from sparkhu.sections import Guard
 from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard
 from sparkhu.stages.planning import write_plan
 from sparkhu.steps.cleaning import ANOMALIES, BOTH, NONE, OUTLIERS, choose_variants, clean_inputs, find_candidates
-from sparkhu.steps.confirming import UNCONFIRMED, conclude, fall_back, unmeasured
+from sparkhu.steps.confirming import UNCONFIRMED, UNMEASURED, conclude, fall_back, unmeasured
 from sparkhu.training.gram import GroupGram
 
 STEP = "choose_cleaning"
@@ -199,7 +199,7 @@ def _concluded(measuring: _Measuring, shard: ShardFrames) -> pl.DataFrame:
 
 def _told(mode: str, shard: ShardFrames) -> pl.DataFrame:
     candidates = find_candidates(shard.frames["sequences"], shard.frames["profile"])
-    return unmeasured(candidates, KEPT_UNMEASURED[mode], f"not measured: the mode is {mode}")
+    return unmeasured(candidates, KEPT_UNMEASURED[mode], f"{UNMEASURED}: the mode is {mode}")
 
 
 def _keep_shard(
@@ -222,7 +222,7 @@ def _say(notes: StepNotes, tables: pl.DataFrame, guard: Guard) -> None:
         kept = possible.filter(pl.col("kept").is_in([step, BOTH])).height
         notes.counts[f"series with {step}"], notes.counts[f"{what} kept"] = possible.height, kept
         told.append(f"{what} kept for {kept:,} of {possible.height:,} series that it changes")
-    how = "" if guard.mode == "measured" else f" (not measured: the mode is {guard.mode})"
+    how = "" if guard.mode == "measured" else f" ({UNMEASURED}: the mode is {guard.mode})"
     notes.say(f"{'; '.join(told)}{how}")
     fallen = tables.filter(pl.col("reason").str.starts_with(UNCONFIRMED)).height
     notes.counts["cleaning not confirmed"] = fallen

@@ -24,6 +24,7 @@ CLEANING_SCHEMA: dict[str, pl.DataType] = {
 NOTHING = "nothing to clean"
 UNSCORED = "no window of the validation part that every variant can be scored on"
 UNCONFIRMED = "not confirmed"
+UNMEASURED = "not measured"
 STAND_IN = "; measured with seasonal naive, as its group has no linear model"
 
 

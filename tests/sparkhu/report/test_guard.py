@@ -11,8 +11,11 @@ from sparkhu.report.reading import read_results
 COLUMNS = ("unique_id", "error_raw", "error_outliers", "error_anomalies", "error_both", "kept", "reason")
 
 
-def judged(folder: Path, *rows: tuple[object, ...]) -> pl.DataFrame:
-    pl.DataFrame(rows, schema=COLUMNS, orient="row", infer_schema_length=None).with_columns(
+VERIFIED = (*COLUMNS, "error_kept")
+
+
+def judged(folder: Path, *rows: tuple[object, ...], columns: tuple[str, ...] = COLUMNS) -> pl.DataFrame:
+    pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None).with_columns(
         pl.col("^error.*$").cast(pl.Float64)
     ).write_parquet(folder / "cleaning.parquet")
     found = judgements(read_results(folder))
@@ -36,6 +39,36 @@ def test_the_gain_is_the_share_by_which_what_was_kept_lowers_the_error(tmp_path:
     assert frame["error_kept"].to_list() == [0.9, 0.5, 1.0]
     assert frame["gain"].to_list() == [pytest.approx(0.1), 0.75, None]
     assert frame["best_gain"].to_list() == [pytest.approx(0.1), 0.75, pytest.approx(-0.1)]
+
+
+def test_what_was_kept_is_told_by_the_verified_error(tmp_path: Path) -> None:
+    # Measured with all series cleaned, outliers left a 0.5 of 1.0; with each as kept 0.8: 1 - 0.8 / 1.0 = 20 %.
+    # b keeps its values, 0.97 with the others cleaned: no gain of its own. c has nothing to clean.
+    frame = judged(
+        tmp_path,
+        ("a", 1.0, 0.5, None, None, "outliers", "falls", 0.8),
+        ("b", 1.0, 1.1, None, None, "none", "no gain", 0.97),
+        ("c", None, None, None, None, "none", "nothing to clean", None),
+        columns=VERIFIED,
+    )
+    assert frame["error_kept"].to_list() == [0.8, 0.97, None]
+    assert frame["gain"].to_list() == [pytest.approx(0.2), None, None]
+    assert frame["best_gain"].to_list() == [pytest.approx(0.2), pytest.approx(-0.1), None]
+    section = text_of(guard_section(frame))
+    assert "Cleaning outliers was kept for 1 of the 2 series that it changes; it lowers its error by 20 %" in section
+    assert "20.0 % lower1 → 0.800, outliers kept" in section
+    assert "not confirmed" not in section
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 series stays as observed"), (2, "2 series stay as observed")])
+def test_a_gain_that_was_not_confirmed_is_said(tmp_path: Path, count: int, said: str) -> None:
+    why = "not confirmed: with what was chosen for each series the error on 25 windows is 1.01, as observed 1"
+    rows = [(name, 1.0, 0.5, None, None, "none", why, 1.0) for name in "ab"[:count]]
+    section = guard_section(judged(tmp_path, *rows, ("c", 1.0, 2.0, None, None, "none", "", 1.0), columns=VERIFIED))
+    assert f"{said} because a gain was not confirmed." in text_of(section)
+    assert section.count("1 → 0.500, not confirmed</span>") == count
+    assert section.count("1 → 2, not kept</span>") == 1
+    assert f'title="{why}"' in section
 
 
 def test_the_answer_counts_the_series_with_something_to_clean_and_gives_the_median_gain(tmp_path: Path) -> None:
@@ -94,6 +127,13 @@ def test_of_many_series_the_ends_are_shown_and_the_others_counted(tmp_path: Path
 def test_without_anything_to_clean_the_page_is_calm(tmp_path: Path) -> None:
     section = guard_section(judged(tmp_path, ("a", 1.0, None, None, None, "none", "")))
     assert "all are forecast as observed" in section
+
+
+def test_a_run_that_was_told_what_to_keep_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    told = ("a", None, None, None, None, "outliers+anomalies", "not measured: the mode is always")
+    section = text_of(guard_section(judged(tmp_path, told)))
+    assert "What cleaning brings was not measured: the mode is always." in section
+    assert "as observed" not in section
 
 
 def test_an_error_of_nought_has_no_gain(tmp_path: Path) -> None:
