@@ -25,7 +25,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sparkhu.frame import check_frame, segments
-from sparkhu.steps.normalisation import ScalerColumns, to_original, to_scaled
+from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
 from sparkhu.steps.windows import window_view
 
 TRAIN, CHOOSE, CALIBRATE, TEST, OTHER = PARTS = ("train", "choose", "calibrate", "test", "other")

@@ -16,13 +16,13 @@ from sparkhu.steps.normalisation import (
     SCALERS,
     SCHEMA,
     Scaler,
-    ScalerColumns,
     check_scaler,
     fit_scalers,
     scale,
-    to_original,
     unscale,
 )
+from sparkhu.steps.scaler_fits import NOT_FINITE, UNPOWERED
+from sparkhu.steps.scaling import ScalerColumns, to_original
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 REFERENCES = {
@@ -57,7 +57,7 @@ def test_scaled_values_are_scikit_learns(scaler: Scaler) -> None:
     found = scale(frame, fitted(frame, scaler=scaler))
     for name, values in series.items():
         wanted = REFERENCES[scaler].fit_transform(np.array(values)[:, None])[:, 0]
-        np.testing.assert_allclose(found.filter(unique_id=name)["y"], wanted, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(found.filter(unique_id=name)["y"], wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_worked_by_hand() -> None:
@@ -70,6 +70,109 @@ def test_worked_by_hand() -> None:
     assert robust.select("center", "scale").row(0) == (2.5, 2.0)
     assert minmax.select("lambda", "lower", "upper").row(0) == (None, None, None)
     assert scale(frame, minmax)["y"].to_list() == pytest.approx([0.0, 0.2, 0.4, 1.0, 19.8])
+
+
+# Values −4, 0, 0, 4, 10 lie in the order of the quantiles at rows 0 to 4; the last, 20, lies behind the training part.
+# standard: mean 10/5 = 2, deviations −6 −2 −2 2 8: Σ² = 36 + 4 + 4 + 4 + 64 = 112, scale √(112/5). 2 + √22.4 → 1.
+# minmax: minimum −4, range 14; 20 lies at (20 + 4)/14 = 12/7, −4 at 0.
+# robust: median 0, quartiles the values at rows 1 and 3: 4 − 0 = 4; 20 lies at 20/4 = 5, −4 at −1.
+@pytest.mark.parametrize(
+    ("scaler", "center", "width", "first", "last"),
+    [
+        ("standard", 2.0, 22.4**0.5, -6 / 22.4**0.5, 18 / 22.4**0.5),
+        ("minmax", -4.0, 14.0, 0.0, 12 / 7),
+        ("robust", 0.0, 4.0, -1.0, 5.0),
+    ],
+)
+def test_a_second_series_worked_by_hand(scaler: Scaler, center: float, width: float, first: float, last: float) -> None:
+    frame = frame_of(a=[-4.0, 10.0, 0.0, 4.0, 0.0, 20.0])
+    scalers = fitted(frame, 5, scaler)
+    assert scalers.select("center", "scale").row(0) == pytest.approx((center, width), rel=1e-14)
+    found = scale(frame, scalers)["y"]
+    assert (found[0], found[5]) == pytest.approx((first, last), rel=1e-14)
+
+
+def test_the_power_scaler_worked_by_hand() -> None:
+    # At λ = 0.5 the values 0, 3, 8 become (√1 − 1)/0.5 = 0, (√4 − 1)/0.5 = 2, (√9 − 1)/0.5 = 4. With centre 2 and
+    # scale 4 that is −0.5, 0, 0.5; and back: 0.5·4 + 2 = 4, (0.5·4 + 1)² − 1 = 8.
+    half = {"unique_id": ["a"], "center": [2.0], "scale": [4.0], "lambda": [0.5], "lower": [-8.0], "upper": [16.0]}
+    scaled = scale(frame_of(a=[0.0, 3.0, 8.0]), pl.DataFrame(half))
+    assert scaled["y"].to_list() == pytest.approx([-0.5, 0.0, 0.5], abs=1e-15)
+    assert unscale(scaled, pl.DataFrame(half))["y"].to_list() == pytest.approx([0.0, 3.0, 8.0], abs=1e-14)
+    # Symmetric values ±1, ±3 are not bent: λ = 1, mean 0, variance (1 + 1 + 9 + 9)/4 = 5; range −3 − 6 to 3 + 6.
+    even = fitted(frame_of(a=[-3.0, -1.0, 1.0, 3.0]), scaler="power").row(0, named=True)
+    assert even["lambda"] == pytest.approx(1.0, abs=1e-6)
+    assert (even["center"], even["scale"]) == pytest.approx((0.0, 5**0.5), abs=1e-6)
+    assert (even["lower"], even["upper"]) == (-9.0, 9.0)
+
+
+@pytest.mark.parametrize("scaler", SCALERS)
+def test_a_constant_training_part_is_inverted_to_what_was_scaled(scaler: Scaler) -> None:
+    # Minus its level and over 1, there and back: 5 comes back as 5, not as the 0 (or 0.1) of the training part.
+    frame = frame_of(a=[0.0] * 70 + [5.0], b=[0.1] * 70 + [-3.0])
+    scalers = fitted(frame, 70, scaler)
+    assert scalers.select("scale", "lower", "upper").rows() == [(1.0, None, None)] * 2
+    back = unscale(scale(frame, scalers), scalers)
+    np.testing.assert_allclose(back["y"], frame["y"], rtol=1e-15, atol=1e-15)
+
+
+NOISE = np.random.default_rng(3).normal(size=200)
+UNPOWERABLE = {
+    "far above its spread": 5e11 - 1e8 * NOISE,
+    "farther": 1e9 - 1e3 * NOISE,
+    "below zero": -1e4 + NOISE,
+    "one far off": np.array([1.0] * 49 + [1e12]),
+    "one farther off": np.array([0.0] * 49 + [1e30]),
+    "one far below": np.array([0.0] * 49 + [-1e30]),
+    "one at the end": np.array([*NOISE[:49], 1e160]),
+}
+
+
+@pytest.mark.parametrize("name", UNPOWERABLE)
+def test_a_power_that_loses_the_values_gives_way_to_the_standard_scaler(name: str) -> None:
+    values = UNPOWERABLE[name]
+    frame = frame_of(a=values.tolist(), b=(NOISE**2).tolist())
+    result = fit_scalers(frame, profile_of(frame, 1000), scaler="power")
+    scalers = result.frames["scalers"]
+    assert scalers.select("lambda", "lower", "upper").row(0) == (1.0, None, None)
+    standard = ["unique_id", "center", "scale"]
+    assert_frame_equal(scalers[:1].select(standard), fitted(frame, scaler="standard")[:1].select(standard))
+    assert scalers["lambda"][1] != 1.0
+    assert scalers["upper"][1] == pytest.approx((NOISE**2).max() + np.ptp(NOISE**2))
+    back = unscale(scale(frame, scalers), scalers)["y"]
+    np.testing.assert_allclose(back[: len(values)], values, rtol=0, atol=1e-6 * np.ptp(values))
+    np.testing.assert_allclose(back[len(values) :], NOISE**2, rtol=0, atol=1e-6 * np.ptp(NOISE**2))
+    assert result.ledger["status"].to_list() == ["ok", "ok"]
+    assert result.ledger["reason"].to_list() == [UNPOWERED, None]
+
+
+def test_a_search_for_the_power_that_scipy_gives_up_costs_no_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(values: np.ndarray) -> float:
+        raise ValueError("array must not contain infs or NaNs")
+
+    monkeypatch.setattr("scipy.stats.yeojohnson_normmax", refuse)
+    frame = frame_of(a=[1.0, 2.0, 6.0])
+    result = fit_scalers(frame, profile_of(frame, 10), scaler="power")
+    assert result.frames["scalers"].select("center", "lambda").row(0) == (3.0, 1.0)
+    assert result.ledger["reason"].to_list() == [UNPOWERED]
+
+
+def test_squares_of_huge_and_tiny_values_neither_overflow_nor_vanish() -> None:
+    # 1, 2, 3, 6 times 2^±500: mean 3 and scale √3.5 times as much, to the last bit.
+    for unit in (2.0**500, 2.0**-500):
+        frame = frame_of(a=[unit, 2 * unit, 3 * unit, 6 * unit])
+        assert fitted(frame).select("center", "scale").row(0) == (3 * unit, 3.5**0.5 * unit)
+    spike = fitted(frame_of(a=[*NOISE[:49], 1e160])).row(0, named=True)
+    # Of 50 values one is h, the others next to nothing: mean h/50, variance h²/50 − (h/50)² = h²·49/2500.
+    assert (spike["center"], spike["scale"]) == pytest.approx((1e160 / 50, 1e160 * 49**0.5 / 50), rel=1e-12)
+
+
+def test_a_scale_beyond_64_bits_fails_that_series_alone() -> None:
+    frame = frame_of(a=[-1.7e308, 1.7e308], b=[1.0, 3.0])
+    result = fit_scalers(frame, profile_of(frame, 10), scaler="minmax")
+    assert result.frames["scalers"]["unique_id"].to_list() == ["b"]
+    assert result.ledger.select("status", "reason").rows() == [("failed", NOT_FINITE), ("ok", None)]
+    assert fitted(frame)["scale"].to_list() == [1.7e308, 1.0]
 
 
 def test_says_from_when_until_when_and_by_what_it_was_fitted() -> None:
@@ -281,3 +384,22 @@ def test_scalers_are_taken_by_number_as_columns_over_windows() -> None:
     # With λ = 1 the power transform changes nothing: 10·y + 5, 2·y + 1, 10·y + 5.
     scaled = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
     np.testing.assert_allclose(to_original(scaled, taken), [[5.0, 15.0], [5.0, 7.0], [45.0, 55.0]])
+
+
+def test_scalers_and_columns_that_cannot_be_used_are_named() -> None:
+    frame = frame_of(a=[1.0, 3.0]).with_columns(kind=pl.lit("x"))
+    scalers = fitted(frame.drop("kind"))
+    with pytest.raises(InputError, match="column 'z' is missing"):
+        scale(frame, scalers, columns=("z",))
+    with pytest.raises(InputError, match=r"^column 'kind' has type String, expected numbers. Leave it out.$"):
+        unscale(frame, scalers, columns=("y", "kind"))
+    for name in ("unique_id", "center", "scale", "lambda"):
+        with pytest.raises(InputError, match=f"column '{name}' is missing"):
+            scale(frame, scalers.drop(name))
+    with pytest.raises(InputError, match="unique_id 'a' more than once"):
+        scale(frame, pl.concat([scalers, scalers]))
+
+
+def test_scalers_may_come_as_a_pandas_frame() -> None:
+    frame = frame_of(a=[1.0, 3.0])
+    assert scale(frame, fitted(frame).to_pandas())["y"].to_list() == [-1.0, 1.0]
