@@ -21,8 +21,10 @@ OURS = frozenset(
         *("needs_fill", "fill_strategy", "anomaly_strategy", "anomaly_score", "handled", "filled"),
         *("trend", "seasonal", "resid", "mean", "median", "mode", "last", "next", "linear", "spline"),
         *("moving_average", "drop", "leave", "clip", "ema", "ema_flagged", "seasonal_mean"),
+        *("count", "missing", "unmarked", "values", "volume_of_y", "volume_of_y_raw"),
     }
 )
+BEGINNINGS = ("is_", "_", "values_of_")
 TYPES: dict[Kind, pl.DataType] = {
     "nothing": pl.String(),
     "number": pl.Float64(),
@@ -113,7 +115,7 @@ def _is_nested(table: Table, name: str) -> bool:
 
 
 def _check_free(name: str) -> None:
-    if name in OURS or name.startswith(("is_", "_")) or name.endswith("_available_at"):
+    if name in OURS or name.startswith(BEGINNINGS) or name.endswith("_available_at"):
         raise InputError(
             f"--extra '{name}' has a name that Sparkhu gives to a column of its own. Rename it in the source (for a "
             f"database: --query 'SELECT {name} AS source_{name.lstrip('_')} …'), or leave it out of --extra."

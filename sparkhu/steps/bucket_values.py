@@ -6,13 +6,20 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME, extra_columns
 from sparkhu.steps.segmented import NEVER, NOWHERE, Bools, Floats, Ints, flag, floats, instants, times
 
 How = Literal["mean", "sum", "min", "max", "last", "ohlcv", "vwap"]
 COUNTS = ("count", "missing", "unmarked", "values")
+VOLUMES = ("volume_of_y", "volume_of_y_raw")
+"""What `vwap` carries along: the volume behind the known values, without which a mean of its means is not exact."""
+VALUES_OF = "values_of_"
+"""Begins the columns that means carry along: how many values another column of numbers is made of."""
 PRICES = ("open", "high", "low", "close")
 VOLUME = "volume"
+MEANT = {"open": "first", "high": "max", "low": "min", "close": "last", VOLUME: "sum"}
+"""Columns of the source that keep their meaning whatever `how` is."""
 COLUMNS: dict[str, pl.DataType] = {
     **SCHEMA,
     "y_raw": pl.Float64(),
@@ -28,37 +35,87 @@ COLUMNS: dict[str, pl.DataType] = {
 
 def travelling(frame: pl.DataFrame) -> list[str]:
     """List the columns of the source in a frame, without those that resampling itself adds."""
-    return [name for name in extra_columns(frame) if name not in COUNTS]
+    own = (*COUNTS, *VOLUMES)
+    return [name for name in extra_columns(frame) if name not in own and not name.startswith(VALUES_OF)]
 
 
-def complete(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give rows all of `COLUMNS`, then the columns of the source, numbers among them as float64.
+def is_resampled(frame: pl.DataFrame) -> bool:
+    """Whether resampling has made the rows of a frame, so that its counts stand beside them.
+
+    Raises:
+        InputError: A column of the source has a name that resampling gives to one of its own.
+    """
+    names = set(frame.columns)
+    if set(COLUMNS) <= names and all(frame.schema[name].is_integer() for name in COUNTS):
+        return True
+    taken = [name for name in frame.columns if name in (*COUNTS, *VOLUMES) or name.startswith(VALUES_OF)]
+    if taken:
+        raise InputError(
+            f"column '{taken[0]}' has a name that resampling gives to a column of its own. Rename it, for example to "
+            f"'source_{taken[0]}', or leave it out."
+        )
+    return False
+
+
+def complete(frame: pl.DataFrame, how: How) -> pl.DataFrame:
+    """Give rows all of `COLUMNS`, then what `how` carries along, then the columns of the source, numbers as float64.
 
     A row that no resampling has made counts as one point; `missing` where nothing was observed.
+
+    Raises:
+        InputError: A column of the source has a name that resampling gives to one of its own.
     """
-    observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
+    made, observed = not is_resampled(frame), pl.col("y_raw" if "y_raw" in frame.columns else "y")
     absent = {
         "y_raw": observed,
         "is_gap": observed.is_null(),
         **{name: pl.lit(value=False) for name in ("is_outlier", "needs_fill", "is_alert")},
         "fill_strategy": pl.lit(None, pl.String()),
         "observed_available_at": pl.when(observed.is_not_null()).then("available_at"),
+        "count": pl.lit(1),
+        "missing": observed.is_null(),
+        "unmarked": pl.lit(0),
+        "values": pl.col("y").is_not_null(),
     }
-    made = {name: value for name, value in absent.items() if name not in frame.columns}
-    if not all(name in frame.columns and frame.schema[name].is_integer() for name in COUNTS):
-        made |= {"count": pl.lit(1), "missing": observed.is_null(), "unmarked": pl.lit(0)}
-        made["values"] = pl.col("y").is_not_null()
-    extras = [
-        pl.col(name).cast(pl.Float64) if frame.schema[name].is_numeric() else pl.col(name) for name in travelling(frame)
-    ]
-    full = frame.with_columns(**made)
-    return full.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), *extras)
+    full = frame.with_columns(**{name: value for name, value in absent.items() if name not in frame.columns})
+    own = [pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()]
+    carried = {
+        name: value if made or name not in frame.columns else pl.col(name).fill_null(0)
+        for name, value in _carried(frame, how).items()
+    }
+    extras = [_number(name) if frame.schema[name].is_numeric() else pl.col(name) for name in travelling(frame)]
+    rows = full.select(*own, *extras, **carried).select(*COLUMNS, *carried, *travelling(frame))
+    return _with_prices(rows) if how == "ohlcv" else rows
 
 
-def with_prices(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add open, high, low and close where the source has none; a row without one stands with its `y`."""
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64).fill_nan(None)
+
+
+def _carried(frame: pl.DataFrame, how: How) -> dict[str, pl.Expr]:
+    """Say what stands beside rows that no resampling has made, so that means of means are exact."""
+    if how not in {"mean", "vwap"}:
+        return {}
+    numbers = [name for name in travelling(frame) if frame.schema[name].is_numeric() and name not in MEANT]
+    made = {f"{VALUES_OF}{name}": _number(name).is_not_null().cast(pl.Int64) for name in numbers}
+    if how == "vwap":
+        moved = _number(VOLUME).fill_null(0.0)
+        known = (pl.col("y"), pl.col("y_raw" if "y_raw" in frame.columns else "y"))
+        made |= {
+            name: pl.when(value.is_not_null()).then(moved).otherwise(0.0)
+            for name, value in zip(VOLUMES, known, strict=True)
+        }
+    return made
+
+
+def _with_prices(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add open, high, low and close where the source has none: a row without one stands with its `y`, a fill with none.
+
+    No trade was done at a filled value, so none is the highest or lowest price of a bar.
+    """
     given = [name for name in PRICES if name in frame.columns and frame.schema[name].is_numeric()]
-    return frame.with_columns(pl.coalesce(*([name] if name in given else []), "y").alias(name) for name in PRICES)
+    traded = pl.when(pl.col("fill_strategy").is_null()).then("y")
+    return frame.with_columns(pl.coalesce(*([name] if name in given else []), traded).alias(name) for name in PRICES)
 
 
 @dataclass(frozen=True)
@@ -150,7 +207,7 @@ def aggregated(frame: pl.DataFrame, runs: Runs, ends: Ints, how: How) -> pl.Data
     """Make the rows of the buckets, all columns but `unique_id`, `ds` and `unmarked`.
 
     Args:
-        frame: Rows as `complete` gives them (and `with_prices` for `ohlcv`).
+        frame: Rows as `complete` gives them.
         runs: Their runs.
         ends: The instant at which each bucket ends, microseconds.
         how: What stands for the points of a bucket.
@@ -158,9 +215,8 @@ def aggregated(frame: pl.DataFrame, runs: Runs, ends: Ints, how: How) -> pl.Data
     raw, y, rule = floats(frame["y_raw"]), floats(frame["y"]), {"ohlcv": "last", "vwap": "mean"}.get(how, how)
     seen, filled = ~np.isnan(raw), frame["fill_strategy"].is_not_null().to_numpy()
     values, observed = frame["values"].to_numpy(), (frame["count"] - frame["missing"]).to_numpy()
-    volume = np.nan_to_num(floats(frame[VOLUME])) if how == "vwap" else np.ones(frame.height)
-    weights = volume if how == "vwap" else values.astype(np.float64)
-    raw_weights = volume if how == "vwap" else observed.astype(np.float64)
+    by_volume = [floats(frame[name]) for name in VOLUMES] if how == "vwap" else []
+    weights, raw_weights = by_volume or (values.astype(np.float64), observed.astype(np.float64))
     known_from = np.maximum(ends, runs.latest(instants(frame["available_at"])))
     came = np.where(seen, instants(frame["observed_available_at"]), NEVER)
     y_raw = runs.combine(rule, raw, raw_weights)
@@ -180,7 +236,8 @@ def aggregated(frame: pl.DataFrame, runs: Runs, ends: Ints, how: How) -> pl.Data
     }
     made = pl.DataFrame(columns, schema={name: COLUMNS[name] for name in columns})
     made = made.with_columns(pl.col("y", "y_raw").fill_nan(None))
-    return made.hstack([_extra(frame, name, runs, rule) for name in travelling(frame)])
+    made = made.hstack([_extra(frame, name, runs, rule) for name in travelling(frame)])
+    return made.hstack([_added(frame[name], runs) for name in frame.columns if name not in {*COLUMNS, *made.columns}])
 
 
 def _all(runs: Runs, marked: Bools, observed: Bools) -> Bools:
@@ -202,8 +259,14 @@ def _extra(frame: pl.DataFrame, name: str, runs: Runs, rule: str) -> pl.Series:
     column = frame[name]
     if not column.dtype.is_numeric():
         return pick(column, runs.last(column.is_not_null().to_numpy()))
-    rules = {"open": "first", "high": "max", "low": "min", "close": "last", VOLUME: "sum"}
-    values = floats(column)
+    values, weights = floats(column), f"{VALUES_OF}{name}"
     if name == VOLUME:
         return pl.Series(name, runs.sums(np.nan_to_num(values)))
-    return pl.Series(name, runs.combine(rules.get(name, rule), values, np.ones(len(values)))).fill_nan(None)
+    weight = floats(frame[weights]) if weights in frame.columns else np.ones(len(values))
+    return pl.Series(name, runs.combine(MEANT.get(name, rule), values, weight)).fill_nan(None)
+
+
+def _added(column: pl.Series, runs: Runs) -> pl.Series:
+    """Add up what is carried along."""
+    whole = column.dtype.is_integer()
+    return pl.Series(column.name, runs.counts(column.to_numpy()) if whole else runs.sums(floats(column)))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.periods import Period
-from sparkhu.steps.bucket_values import COLUMNS, How, Runs, aggregated, complete, travelling, with_prices
+from sparkhu.steps.bucket_values import How, Runs, aggregated, complete
 from sparkhu.steps.buckets import Buckets, steps_before, steps_since
 from sparkhu.steps.gaps import MAX_NEW_ROWS
 from sparkhu.steps.segmented import Bools, Ints, Segments, instants, times
@@ -40,7 +40,7 @@ def down(frame: pl.DataFrame, source: Period | None, target: Period, *, how: How
         how: What stands for the points of a bucket.
         whole: Leave out a first or last bucket in which the period expects points before the first or behind the last.
     """
-    frame = with_prices(complete(frame)) if how == "ohlcv" else complete(frame)
+    frame = complete(frame, how)
     owner, buckets, ds = Segments.of(frame), Buckets(target), instants(frame["ds"])
     number = buckets.numbers(ds)
     low, high = number[owner.starts], number[owner.ends - 1]
@@ -64,7 +64,7 @@ def down(frame: pl.DataFrame, source: Period | None, target: Period, *, how: How
         rows = _without_partial_truth(rows, unmarked)
     rows = rows.with_columns(unique_id=owner.ids.gather(grid.number()), ds=times(begins), unmarked=unmarked)
     cut = owner.lengths - owner.sum_ints(inside)
-    return Down(rows.select(*COLUMNS, *travelling(frame)), _reasons(size, too_many, target.label), cut)
+    return Down(rows.select(frame.columns), _reasons(size, too_many, target.label), cut)
 
 
 def _without_partial_truth(rows: pl.DataFrame, unmarked: pl.Series) -> pl.DataFrame:

@@ -3,13 +3,15 @@
 | how | the value of a bucket |
 | --- | --- |
 | `mean`, `sum`, `min`, `max`, `last` | that of its points |
-| `ohlcv` | the last; `open`, `high`, `low`, `close` beside it, from the source's columns, else from `y` |
+| `ohlcv` | the last; `open`, `high`, `low`, `close` beside it, from the source's columns, else from values not filled |
 | `vwap` | the mean weighted by the source's column `volume`; the last, where no volume was moved |
 
 A bucket is named by its start, and known from its end on at the earliest (`available_at`). It tells how many points it
 has (`count`), how many of these without an observed value (`missing`), how many instants of the period have no row
-(`unmarked`), and how many `values` its `y` is made of. These make chains exact: resampling 1s → 1min → 1h is resampling
-1s → 1h, because a mean of means is weighted by `values`.
+(`unmarked`), and how many `values` its `y` is made of. These make chains exact: 1s → 5s → 1min → 5min → 1h → 1d gives
+what 1s → 1d gives, because a mean of means is weighted by `values`. For the same reason `mean` and `vwap` tell of every
+other column of numbers how many there were (`values_of_<column>`), and `vwap` the volume behind its values
+(`volume_of_y`, `volume_of_y_raw`). A source cannot have columns of these names.
 
 `y` is made of all values, filled ones too, `y_raw` by the same rule of the observed ones alone. A `sum` of some points
 of a bucket is no observation of the whole: where one was not observed (`missing`) or has no row (`unmarked`), `y_raw`
@@ -30,7 +32,7 @@ from sparkhu.errors import InputError
 from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
-from sparkhu.steps.bucket_values import VOLUME, How, complete, travelling, with_prices
+from sparkhu.steps.bucket_values import VOLUME, How, complete, travelling
 from sparkhu.steps.downsampling import down
 from sparkhu.steps.regularity import find_periods
 from sparkhu.steps.resampled_profile import BORDERS, with_period
@@ -140,7 +142,7 @@ def _resampled(frame: pl.DataFrame, plan: pl.DataFrame, to: str, *, how: How, up
         raise InputError(
             f"how = vwap weighs by a column '{VOLUME}' of numbers, which there is none of. Read it with the source."
         )
-    parts, states = [_kept(frame.clear(), how)], [pl.DataFrame(schema=STATE)]
+    parts, states = [complete(frame.clear(), how)], [pl.DataFrame(schema=STATE)]
     table = Segments.of(frame).align(plan, "period_label", "zone", "month_day")
     for (label, zone, month_day), group in table.group_by("period_label", "zone", "month_day", maintain_order=True):
         own = frame.filter(pl.col("unique_id").is_in(group["unique_id"].implode()))
@@ -148,7 +150,7 @@ def _resampled(frame: pl.DataFrame, plan: pl.DataFrame, to: str, *, how: How, up
         target, cut = Period.parse(to, str(zone)), pl.lit(0)
         way = _way(source, target, up)
         if way == "kept":
-            rows, reason = _kept(own, how), pl.lit(None, pl.String)
+            rows, reason = complete(own, how), pl.lit(None, pl.String)
         elif way == "down":
             rows, reasons, rows_cut = down(own, source, target, how=how, whole=edges == "drop")
             reason, cut = pl.lit(reasons), pl.lit(pl.Series(rows_cut))
@@ -158,10 +160,6 @@ def _resampled(frame: pl.DataFrame, plan: pl.DataFrame, to: str, *, how: How, up
         told = group.select("unique_id", way=pl.lit(way), zone=pl.lit(str(zone)), reason=reason, cut=cut)
         states.append(told.cast(pl.Schema(STATE)))
     return _Resampled(pl.concat(parts).sort("unique_id", "ds"), pl.concat(states))
-
-
-def _kept(frame: pl.DataFrame, how: How) -> pl.DataFrame:
-    return with_prices(complete(frame)) if how == "ohlcv" else complete(frame)
 
 
 def _way(source: Period | None, target: Period, up: Up) -> str:
@@ -180,10 +178,10 @@ def _upwards(
     frame: pl.DataFrame, source: Period | None, target: Period, how: How, up: Up
 ) -> tuple[pl.DataFrame, pl.Expr]:
     if source is None or how in NOT_SPLIT:
-        return _kept(frame.clear(), how), pl.lit(f"{how} cannot be split into shorter periods; choose mean or last")
+        return complete(frame.clear(), how), pl.lit(f"{how} cannot be split into shorter periods; choose mean or last")
     if not divides(source, target):
-        return _kept(frame.clear(), how), pl.lit(f"{source.label} is no whole number of {target.label}")
-    rows, reason = up_to(frame, target, up=up)
+        return complete(frame.clear(), how), pl.lit(f"{source.label} is no whole number of {target.label}")
+    rows, reason = up_to(complete(frame, how), target, up=up)
     return rows, pl.lit(reason)
 
 
@@ -233,7 +231,7 @@ def resample_regular(
         month_day="month_day" if "month_day" in profile.columns else pl.lit(None, pl.Int64),
     )
     done = _resampled(observations.filter(way), plan, to, how=how, up=up, edges=edges)
-    rows = pl.concat([done.rows, _kept(observations.filter(~way), how)])
+    rows = pl.concat([done.rows, complete(observations.filter(~way), how)])
     moved = done.state.filter(pl.col("reason").is_null() & (pl.col("way") != "kept")).with_columns(to=pl.lit(to))
     described = with_period(profile, observations, rows, moved)
     return _result(owner, rows.sort("unique_id", "ds"), described, done.state)

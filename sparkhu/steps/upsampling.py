@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.periods import Period
-from sparkhu.steps.bucket_values import VOLUME, complete
+from sparkhu.steps.bucket_values import VALUES_OF, VOLUME
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.segmented import (
     NEVER,
@@ -42,11 +42,11 @@ def divides(source: Period, target: Period) -> bool:
     return source.microseconds % target.microseconds == 0
 
 
-def up_to(frame: pl.DataFrame, target: Period, *, up: Up) -> tuple[pl.DataFrame, pl.Series]:
+def up_to(full: pl.DataFrame, target: Period, *, up: Up) -> tuple[pl.DataFrame, pl.Series]:
     """Insert rows between the points of series, up to their last.
 
     Args:
-        frame: Observation rows, sorted, each instant of a series once.
+        full: Rows as `sparkhu.steps.bucket_values.complete` gives them, sorted, each instant of a series once.
         target: The shorter period, in the zone of the series.
         up: What stands in the new rows: the `last` value; `linear` in time between both neighbours, known when both
             are; or `none`. Beside a missing value stands none.
@@ -55,7 +55,6 @@ def up_to(frame: pl.DataFrame, target: Period, *, up: Up) -> tuple[pl.DataFrame,
         The rows of all series, and per series why none could be inserted (null where they were; such a series has no
         rows). In a new row `y_raw` is null, `is_gap` is true, `volume` is 0, and other columns of the source are null.
     """
-    full = complete(frame)
     owner = Segments.of(full)
     profile = pl.DataFrame(
         {"unique_id": owner.ids, "decision": "regular", "period_label": target.label, "zone": target.zone},
@@ -68,7 +67,7 @@ def up_to(frame: pl.DataFrame, target: Period, *, up: Up) -> tuple[pl.DataFrame,
         missing=pl.when(new).then(1).otherwise("missing"),
         unmarked=pl.when(new).then(0).otherwise("unmarked"),
         values=pl.when(new).then(pl.col("y").is_not_null().cast(pl.Int64)).otherwise("values"),
-    )
+    ).with_columns(pl.col(f"^{VALUES_OF}.*$").fill_null(0))
     if VOLUME in filled.columns and filled.schema[VOLUME].is_numeric():
         filled = filled.with_columns(pl.when(new).then(0.0).otherwise(VOLUME).alias(VOLUME))
     return filled, marked.ledger["reason"]

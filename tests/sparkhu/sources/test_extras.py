@@ -140,6 +140,12 @@ def test_an_empty_column_takes_the_type_of_the_others(source: Callable[..., str]
         "__file__",
         "x_available_at",
         "fill_strategy",
+        "count",
+        "missing",
+        "unmarked",
+        "values",
+        "values_of_price",
+        "volume_of_y",
     ],
 )
 def test_a_name_of_our_own_is_refused_with_the_way_out(source: Callable[..., str], name: str) -> None:
