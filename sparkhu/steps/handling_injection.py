@@ -5,7 +5,8 @@ Spikes as large as the series' own anomalies are added to a few of these points,
 with them, and the result is compared with the truth, at the spikes (`error`) and at the clean points beside them
 (`collateral`): mean absolute errors both. Detection is measured as well: trend, season and limits stay as they are,
 and a spike counts as flagged where it brings the remainder beyond the limits. One that stays inside is no anomaly to
-the step, and is handled like any other point.
+the step, and is handled like any other point. Where one side has no limit, all spikes go to the other: no anomaly of
+the series lies on the open side.
 
 The spikes depend on the series alone (its name seeds the draw), so they are the same for every strategy and in every
 shard. They stand on at most a tenth of the clean points: what is judged is a series with some anomalies.
@@ -25,7 +26,7 @@ SPIKES = 20
 """Spikes a series; fewer where it has fewer than `CLEAN_PER_SPIKE` times as many clean points."""
 CLEAN_PER_SPIKE = 10
 REACHES = 1.5
-"""Size of the spikes where the training part has no anomaly, in half-widths of the limits: well beyond them."""
+"""Size of the spikes where the training part has no anomaly, in distances of a limit: well beyond it."""
 
 SCORES: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
@@ -47,7 +48,7 @@ class Injection:
         spiked: The points that carry a spike.
         clean: The clean points, those with a spike among them.
         counts: Spikes, one number a series.
-        size: Their size, unit of `y`, one a series; NaN where the series has no anomaly and no width of limits.
+        size: Their size, unit of `y`, one a series; NaN where the series has neither an anomaly nor a limit.
     """
 
     rows: Rows
@@ -61,7 +62,7 @@ def inject(rows: Rows) -> Injection:
     """Put spikes on the clean points of every series.
 
     Its clean points are cut into as many stretches as there are spikes, up to 20, and one point is drawn from each,
-    with a sign. A series with fewer than ten clean points, or without a size, gets none.
+    with a sign. A series with fewer than ten clean points, or without a size above 0, gets none.
     """
     clean, size = rows.sample & ~np.isnan(rows.resid), spike_sizes(rows)
     counts = np.where(size > 0, np.minimum(rows.owner.sum_ints(clean) // CLEAN_PER_SPIKE, SPIKES), 0)
@@ -81,7 +82,8 @@ def spike_sizes(rows: Rows) -> Floats:
 
     Returns:
         One size a series, unit of `y`: the median absolute remainder of the flagged points of the training part;
-        without such a point 1.5 times half the distance of the limits; NaN where one of these is open.
+        without such a point 1.5 times half the distance of the limits, or where one of these is open, 1.5 times the
+        other's distance from 0, a remainder as trend and season have it; NaN without limits.
     """
     own = rows.flagged & rows.fit & ~np.isnan(rows.resid)
     medians = (
@@ -89,8 +91,9 @@ def spike_sizes(rows: Rows) -> Floats:
         .group_by("number", maintain_order=True)
         .agg(pl.col("size").median())
     )
-    width = rows.high - rows.low
-    size = np.where(np.isfinite(width), REACHES * width / 2, np.nan)
+    closed = np.fmin(np.abs(rows.low), np.abs(rows.high))
+    reach = np.where(np.isinf(rows.low) | np.isinf(rows.high), closed, (rows.high - rows.low) / 2)
+    size = np.where(np.isinf(reach), np.nan, REACHES * reach)
     size[medians["number"].to_numpy()] = medians["size"].to_numpy()
     return size
 
@@ -99,6 +102,7 @@ def _draw(rows: Rows, clean: Bools, counts: Ints) -> tuple[Ints, Floats]:
     """Draw the rows of the spikes and their signs."""
     draws = np.array([np.random.default_rng(seed_of(name)).random((2, SPIKES)) for name in rows.owner.ids])
     places, signs = draws.reshape(-1, 2, SPIKES)[:, 0], draws.reshape(-1, 2, SPIKES)[:, 1]
+    up = np.where(np.isinf(rows.low) == np.isinf(rows.high), 0.5, np.where(np.isinf(rows.low), 0.0, 1.0))[:, None]
     total = rows.owner.sum_ints(clean)
     first, stretch = np.cumsum(total) - total, np.arange(SPIKES)
     parts = np.maximum(counts, 1)[:, None]
@@ -106,7 +110,7 @@ def _draw(rows: Rows, clean: Bools, counts: Ints) -> tuple[Ints, Floats]:
     length = (stretch + 1) * total[:, None] // parts - low
     used = stretch < counts[:, None]
     picked = (first[:, None] + low + (places * length).astype(np.int64))[used]
-    return np.flatnonzero(clean)[picked], np.where(signs[used] < 0.5, -1.0, 1.0)
+    return np.flatnonzero(clean)[picked], np.where((signs >= up)[used], 1.0, -1.0)
 
 
 def score(rows: Rows, name: str, strategy: Replacement) -> pl.DataFrame:

@@ -30,6 +30,7 @@ HANDLING: dict[str, pl.DataType] = {
     "runner_up": pl.String(),
     "reason": pl.String(),
 }
+UNMEASURED = "not measured: fewer than 10 clean points in the training part, or its one limit is 0, so no spikes"
 BY_NAME = "chosen by name"
 BY_SCORE = "lowest error on injected spikes"
 BY_TIE = "the simplest of those with the lowest error on injected spikes"
@@ -120,7 +121,7 @@ def _by_name(series: pl.DataFrame, ranked: pl.DataFrame, choice: str) -> pl.Data
 def _by_score(series: pl.DataFrame, ranked: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
     found = ranked.group_by("unique_id", maintain_order=True).agg("strategy", "error", tied=pl.col("tied").sum() > 1)
     fallback = min(variants, key=ORDER.index)
-    unmeasured = f"not measured: too few clean points in the training part for spikes; {fallback} by default"
+    unmeasured = f"{UNMEASURED}; {fallback} by default"
     return series.join(found, on="unique_id", how="left", maintain_order="left").select(
         "unique_id",
         "anomalies",

@@ -33,11 +33,32 @@ def test_hand_worked_size_without_an_anomaly() -> None:
     assert spike_sizes(rows_of(frame, low=-1.0, high=3.0, train_end=2)).tolist() == [3.0]
 
 
-@pytest.mark.parametrize(("low", "high"), [(None, 3.0), (-1.0, None), (None, None)])
-def test_there_is_no_size_without_an_anomaly_where_a_limit_is_open(low: float | None, high: float | None) -> None:
-    rows = rows_of(decomposed([0.0] * 40), low=low, high=high)
+@pytest.mark.parametrize(("low", "high", "size"), [(None, 3.0, 4.5), (-2.0, None, 3.0), (1.0, None, 1.5)])
+def test_hand_worked_size_without_an_anomaly_where_one_limit_is_open(
+    low: float | None, high: float | None, size: float
+) -> None:
+    # 1.5 times the distance of the closed limit from 0, and all spikes to its side: 1.5 · 3, 1.5 · |−2|, 1.5 · 1.
+    rows = rows_of(decomposed([0.0] * 400), low=low, high=high)
+    assert spike_sizes(rows).tolist() == [size]
+    injection = inject(rows)
+    assert injection.counts.tolist() == [20]
+    assert set(injection.rows.resid[injection.spiked]) == {size if low is None else -size}
+
+
+def test_a_spike_on_the_side_of_the_one_limit_is_flagged() -> None:
+    for low, high in ((None, 3.0), (-3.0, None)):
+        injection = inject(rows_of(decomposed([0.0] * 400), low=low, high=high))
+        assert injection.rows.flagged.tolist() == injection.spiked.tolist()
+
+
+def test_there_is_no_size_without_an_anomaly_and_without_limits() -> None:
+    rows = rows_of(decomposed([0.0] * 40), low=None, high=None)
     assert np.isnan(spike_sizes(rows)).all()
     assert score(rows, "clip", Clip()).is_empty()
+
+
+def test_a_single_limit_of_0_gives_no_spikes() -> None:
+    assert inject(rows_of(decomposed([-1.0] * 40), low=None, high=0.0)).counts.tolist() == [0]
 
 
 def test_an_anomaly_without_a_remainder_has_no_size() -> None:

@@ -26,7 +26,9 @@ from sparkhu.steps.handling_strategies import ORDER
 from sparkhu.steps.result import StepResult
 from tests.sparkhu.steps.handled import decomposed, hour, limits, profile
 
-SHORT = "not measured: too few clean points in the training part for spikes; {} by default"
+SHORT = (
+    "not measured: fewer than 10 clean points in the training part, or its one limit is 0, so no spikes; {} by default"
+)
 
 
 def scores(
@@ -93,6 +95,23 @@ def test_only_variants_are_chosen() -> None:
 @pytest.mark.parametrize(("variants", "fallback"), [(ORDER, "leave"), (("ema", "seasonal_mean"), "seasonal_mean")])
 def test_a_series_that_was_not_measured_takes_the_simplest(variants: Any, fallback: str) -> None:
     assert choose(scores(), variants=variants) == ("a", fallback, None, None, SHORT.format(fallback))
+
+
+def test_strategies_are_measured_where_one_limit_alone_is_given() -> None:
+    # One anomaly behind the training part; the spikes of 1.5 · 5 = 7.5 are up, and clip takes them back to 5.
+    frame = decomposed([0.0] * 60 + [9.0], flagged=[60], level=20.0)
+    bounds = limits("a", low=None, high=5.0)
+    ended = profile("a", train_end=60)
+    results = [handle(frame, ended, bounds, strategy=name).frames for name in LAYERED]
+    rows = pl.concat([frame, *[one["handled"] for one in results]], how="horizontal")
+    found = pool_handling(rows, pl.concat([one["scores"] for one in results]))
+    assert found.frames["handling"].select("strategy", "error", "reason").row(0) == (
+        "ema_flagged",
+        0.0,
+        "the simplest of those with the lowest error on injected spikes",
+    )
+    errors = {name: error for _, name, _, _, error, *_ in found.frames["scores"].rows()}
+    assert errors == {"leave": 7.5, "clip": 5.0, "ema_flagged": 0.0, "seasonal_mean": 0.0, "ema": None}
 
 
 def test_a_series_without_anomalies_is_left() -> None:
