@@ -13,8 +13,9 @@ Further columns of the source (price, volume, categories) travel along: every co
 Rows are sorted by (`unique_id`, `ds`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from numbers import Real
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -49,19 +50,24 @@ OWN_COLUMNS = frozenset(
 )
 """The columns that steps read and write; a column of a source cannot have one of these names."""
 
+VALUES = ("y", "y_raw", "trend", "seasonal", "resid", "handled")
+"""The columns of values, in which a missing one is null and NaN never stands."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def check_frame(frame: pl.DataFrame, *columns: str) -> None:
-    """Check that `frame` holds `columns`, each with the type that the observation frame gives it.
+def check_frame(frame: pl.DataFrame, *columns: str, raw: bool = False) -> None:
+    """Check that `frame` holds `columns`, each with the type that the observation frame gives it, and no NaN.
 
     Args:
         frame: The frame to look at.
         columns: Names that must be there; the base columns among them must have their type.
+        raw: The rows are what a source gave, before validation has judged them: NaN may stand in them.
 
     Raises:
-        InputError: A column is missing or has another type; the message names it, what it is, and the fix.
+        InputError: A column is missing or has another type, or a column of values (`VALUES`) holds NaN; the message
+            names it, what it is, and the fix.
     """
     for name in columns:
         if name not in frame.columns:
@@ -70,6 +76,35 @@ def check_frame(frame: pl.DataFrame, *columns: str) -> None:
         wanted, got = SCHEMA.get(name), frame.schema[name]
         if wanted is not None and got != wanted:
             raise InputError(f"column '{name}' has type {got}, expected {wanted}. Cast it first.")
+    if not raw:
+        _check_no_nan(frame, VALUES)
+
+
+def is_number(value: object) -> bool:
+    """Say whether a parameter is a finite number."""
+    return isinstance(value, Real) and bool(np.isfinite(float(value)))
+
+
+def check_numbers(frame: pl.DataFrame, *columns: str) -> None:
+    """Check that `columns` hold numbers or nothing: a missing one is null.
+
+    Raises:
+        InputError: A column has another type or holds NaN; the message names it and the way out.
+    """
+    for name in columns:
+        if not (frame.schema[name].is_numeric() or frame.schema[name] == pl.Null):
+            raise InputError(f"column '{name}' has type {frame.schema[name]}, expected numbers. Cast it first.")
+    _check_no_nan(frame, columns)
+
+
+def _check_no_nan(frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    for name in columns:
+        if name in frame.columns and frame.schema[name].is_float() and frame[name].is_nan().any():
+            row = frame[name].is_nan().fill_null(value=False).arg_max()
+            raise InputError(
+                f"column '{name}' holds NaN, first in row {row}; a missing value is null. "
+                f'Turn them first: frame.with_columns(pl.col("{name}").fill_nan(None)).'
+            )
 
 
 def extra_columns(frame: pl.DataFrame) -> list[str]:

@@ -16,6 +16,7 @@ def describe(
     split: str = "0.7/0.1/0.2",
     zone: str = "UTC",
     season_length: int = 0,
+    period: str = "",
     settings: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Describe every series: moments, quartiles, stationarity, strength of trend and season.
@@ -25,8 +26,9 @@ def describe(
         stats: One row of descriptive statistics a series.
         categories: How often each value of the source's columns of text, and of yes and no, occurs in each series.
         split: Training, validation and test part: shares of each series, or numbers of its rows.
-        zone: Zone of `sample_start` and `sample_end` where they name none.
+        zone: Zone of `sample_start` and `sample_end` where they name none; and where days begin.
         season_length: Points in a season; 0: from the calendar.
+        period: Period of every series, such as 1h or 1mo; empty: found from the data.
         settings: stationarity_points: latest points that the costly tests look at, 0 for no tests (1000);
             sample_start and sample_end: interval that quartiles are fitted on, instead of the training part.
     """
@@ -49,6 +51,7 @@ def describe(
                 "split": split,
                 "zone": zone,
                 "season_length": season_length,
+                "period": period,
                 **Statistics.of(settings).model_dump(),
             },
         )

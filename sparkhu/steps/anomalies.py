@@ -21,13 +21,16 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas, check_frame
+from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_number
 from sparkhu.ledger import entries
+from sparkhu.steps.outliers import check_interval
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import NEVER, Bools, Floats, Segments, check_table, floats, instants, times
 
 Limits = Literal["mad", "sigma", "given"]
 LIMITS: tuple[Limits, ...] = get_args(Limits)
+Method = Literal["mad", "sigma"]
+METHODS: tuple[Method, ...] = get_args(Method)
 NORMAL = 1.4826
 """Standard deviation of a normal distribution, in median absolute deviations."""
 NORMAL_MEAN = 1.2533
@@ -45,6 +48,7 @@ LIMITS_SCHEMA: dict[str, pl.DataType] = {
     "fitted_from": TIME,
     "fitted_until": TIME,
 }
+FITS = ("center", "scale", "low", "high")
 UNFITTED = "no limits: fewer than 10 remainders in the training part, or they do not vary"
 
 
@@ -52,13 +56,15 @@ def check_anomalies(*, limits: str, width: float, low: float | None = None, high
     """Check the parameters of the step.
 
     Raises:
-        InputError: `limits` is unknown, `width` is no number above 0, or `low` and `high` are missing, contradict each
-            other, or stand beside limits that are fitted.
+        InputError: `limits` is unknown, `width` is no number above 0, or `low` and `high` are missing, are no numbers,
+            contradict each other, or stand beside limits that are fitted.
     """
     if limits not in LIMITS:
         raise InputError(f"limits must be one of {', '.join(LIMITS)}, got '{limits}'.")
-    if not 0 < width < float("inf"):
-        raise InputError(f"width must be a number of deviations above 0, got {width}. Usual is 3 to 7.")
+    _check_width(width)
+    for name, limit in (("low", low), ("high", high)):
+        if limit is not None and not is_number(limit):
+            raise InputError(f"{name} must be a number in the unit of y, got {limit}. Leave it out for no limit.")
     if limits == "given":
         if low is None and high is None:
             raise InputError("limits are given but low and high are missing. Give one of them, or both.")
@@ -68,10 +74,15 @@ def check_anomalies(*, limits: str, width: float, low: float | None = None, high
         raise InputError(f"low and high need limits 'given', got limits '{limits}'. Leave them out, or set limits.")
 
 
+def _check_width(width: float) -> None:
+    if not is_number(width) or width <= 0:
+        raise InputError(f"width must be a number of deviations above 0, got {width}. Usual is 3 to 7.")
+
+
 @accepts_pandas
 def residual_limits(
     frame: pl.DataFrame,
-    method: Literal["mad", "sigma"] = "sigma",
+    method: Method = "sigma",
     width: float = 7.0,
     *,
     start: datetime | None = None,
@@ -101,8 +112,11 @@ def residual_limits(
     Example:
         >>> flag_residuals(frame, residual_limits(frame, width=3, end=datetime(2024, 6, 1, tzinfo=UTC)))
     """
-    check_anomalies(limits=method, width=width)
+    if method not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, got '{method}'.")
+    _check_width(width)
     check_frame(frame, "unique_id", "ds", "resid")
+    check_interval(start, end)
     ds = instants(frame["ds"])
     inside = np.ones(len(ds), np.bool_)
     if start is not None:
@@ -176,14 +190,15 @@ def flag_residuals(frame: pl.DataFrame, limits: Any) -> pl.DataFrame:
         remainder, or a scale above 0), and `is_anomaly`, never null.
 
     Raises:
-        InputError: A column is missing, or `limits` holds a series twice.
+        InputError: A column is missing, or `limits` holds a series twice, a limit that is no number, a negative scale,
+            or a `low` above its `high`.
 
     Example:
         >>> flag_residuals(frame, residual_limits(frame, "mad", 6.0)).filter("is_anomaly")
     """
     check_frame(frame, "unique_id", "resid")
     table = limits if isinstance(limits, pl.DataFrame) else pl.from_pandas(limits)
-    check_table(table, "center", "scale", "low", "high")
+    _check_limits(table)
     own = frame.select("unique_id").join(table, on="unique_id", how="left", maintain_order="left")
     remainder = frame.select(observed_remainder(frame)).to_series()
     low, high, center, scale = (floats(own[name]) for name in ("low", "high", "center", "scale"))
@@ -192,6 +207,21 @@ def flag_residuals(frame: pl.DataFrame, limits: Any) -> pl.DataFrame:
     distance = np.abs(values - center)
     score = pl.Series("anomaly_score", distance / np.where(scale > 0, scale, np.nan)).fill_nan(None)
     return frame.with_columns(score, pl.Series("is_anomaly", (values < low) | (values > high)))
+
+
+def _check_limits(table: pl.DataFrame) -> None:
+    check_table(table, *FITS)
+    check_numbers(table, *FITS)
+    wrong = {
+        "low above its high": pl.col("low") > pl.col("high"),
+        "a negative scale": pl.col("scale") < 0,
+    }
+    for what, rows in wrong.items():
+        found = table.filter(rows)
+        if found.height:
+            name, *numbers = found.select("unique_id", "scale", "low", "high").row(0)
+            given = "scale {}, low {}, high {}".format(*numbers)
+            raise InputError(f"limits of series '{name}' have {what}: {given}. Give low < high and a scale above 0.")
 
 
 def flag_anomalies(

@@ -7,17 +7,16 @@ steps fit by (`fit_q1`, `fit_q3`) come from the training part alone.
 
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame, segments
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
-from sparkhu.splits import parse_split, split_times
+from sparkhu.splits import split_times
 from sparkhu.steps.categories import count_categories
 from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
-from sparkhu.steps.regularity import find_periods
+from sparkhu.steps.regularity import check_regularity, find_periods
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.validation import Interval, requested_interval
 from sparkhu.threads import on_one_thread
@@ -31,21 +30,27 @@ DYNAMICS_SCHEMA: dict[str, pl.DataType] = {
     "trend_strength": pl.Float64(),
 }
 LEAST_NEWEST = 5
+DEFAULT_SPLIT = "0.7/0.1/0.2"
 
 
 def check_description(
-    *, split: str, sample_start: str, sample_end: str, stationarity_points: int, season_length: int, zone: str
+    *,
+    split: str,
+    sample_start: str,
+    sample_end: str,
+    stationarity_points: int,
+    season_length: int,
+    zone: str,
+    period: str = "",
 ) -> Interval:
     """Check the parameters of the step and read its sample interval.
 
     Raises:
         InputError: One of them cannot be used; the message names it.
     """
-    parse_split(split)
     if stationarity_points < 0:
         raise InputError(f"stationarity_points must be a number of points, or 0 for none, got {stationarity_points}")
-    if season_length < 0:
-        raise InputError(f"season_length must be a number of points, or 0 for the calendar's, got {season_length}")
+    check_regularity(zone=zone, split=split, period=period, season_length=season_length)
     try:
         return requested_interval(sample_start, sample_end, zone)
     except InputError as error:
@@ -107,30 +112,37 @@ def _modes(frame: pl.DataFrame) -> pl.DataFrame:
 
 @accepts_pandas
 @on_one_thread
-def describe_dynamics(frame: pl.DataFrame, *, points: int = 1000, season_length: int = 0) -> pl.DataFrame:
+def describe_dynamics(
+    frame: pl.DataFrame, *, points: int = 1000, season_length: int = 0, zone: str = "UTC", period: str = ""
+) -> pl.DataFrame:
     """Describe how each series moves: stationarity, autocorrelation, strength of trend and season.
 
     Args:
         frame: Observation frame, sorted; the observed values are taken in order, without their times.
         points: Latest observed values that are looked at; 0 leaves all of it out. The work is about 20 ms a series at
             1,000 points, most of it STL.
-        season_length: Points in a season; 0: the one that the calendar suggests for the period found in the series.
+        season_length: Points in a season; 0: the one that the calendar suggests for the period of the series.
+        zone: Where days begin and months end, for the period that is found.
+        period: Period of every series, such as 1h; empty: found from the data.
 
     Returns:
         One row a series: `adf_p`, `kpss_p` (p-values), `acf_peaks` (lags, the highest first), `seasonal_strength`,
         `trend_strength` (0 to 1; null without a season or with fewer than two). See `sparkhu.steps.dynamics`.
 
     Raises:
-        InputError: A column is missing or has another type.
+        InputError: A column is missing or has another type, or a parameter cannot be used.
 
     Example:
         >>> describe_dynamics(frame, points=500, season_length=24)
     """
     check_frame(frame, "unique_id", "ds", "y")
+    if points < 0:
+        raise InputError(f"points must be a number of points, or 0 for none, got {points}")
+    check_regularity(zone=zone, split=DEFAULT_SPLIT, period=period, season_length=season_length)
     ids = frame.select("unique_id").unique(maintain_order=True)
     observed = frame.filter(pl.col("y").is_not_null())
     values, (starts, lengths) = observed["y"].to_numpy(), segments(observed)
-    seasons = dict(_seasons(frame, season_length).iter_rows()) if points else {}
+    seasons = dict(_seasons(frame, season_length, zone, period).iter_rows()) if points else {}
     rows = []
     for name, start, length in zip(observed["unique_id"].gather(starts), starts, lengths, strict=True):
         if points:
@@ -141,11 +153,14 @@ def describe_dynamics(frame: pl.DataFrame, *, points: int = 1000, season_length:
     return ids.join(table, on="unique_id", how="left", maintain_order="left")
 
 
-def _seasons(frame: pl.DataFrame, season_length: int) -> pl.DataFrame:
+def _seasons(frame: pl.DataFrame, season_length: int, zone: str, period: str) -> pl.DataFrame:
+    if period:
+        season_length = season_length or Period.parse(period, zone).season_length()
     if season_length:
         return frame.select("unique_id").unique().with_columns(season=pl.lit(season_length))
-    periods = find_periods(frame)
-    seasons = {label: Period.parse(label).season_length() for label in periods["period_label"].drop_nulls().unique()}
+    periods = find_periods(frame, zone=zone)
+    labels = periods["period_label"].drop_nulls().unique()
+    seasons = {label: Period.parse(label, zone).season_length() for label in labels}
     label = pl.col("period_label")
     return periods.select(
         "unique_id", season=label.replace_strict(seasons, default=None, return_dtype=pl.Int64).fill_null(1)
@@ -186,12 +201,13 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
 def describe(
     observations: pl.DataFrame,
     *,
-    split: str = "0.7/0.1/0.2",
+    split: str = DEFAULT_SPLIT,
     sample_start: str = "",
     sample_end: str = "",
     zone: str = "UTC",
     stationarity_points: int = 1000,
     season_length: int = 0,
+    period: str = "",
 ) -> StepResult:
     """Describe every series of a shard.
 
@@ -200,14 +216,16 @@ def describe(
         split: Says where the training part ends, over which `fit_q1` and `fit_q3` are computed.
         sample_start: ISO time from which the quartiles are fitted instead; empty: from the first row.
         sample_end: ISO time before which they are fitted instead; empty: to the end of the training part.
-        zone: Zone of the two where they have no offset.
+        zone: Zone of the two where they have no offset; and where days begin, for the period that is found.
         stationarity_points: Latest points that the costly tests look at; 0 leaves the tests out.
-        season_length: Points in a season; 0: from the calendar, by the period found.
+        season_length: Points in a season; 0: from the calendar, by the period.
+        period: Period of every series; empty: found from the data.
 
     Returns:
         `stats`, one row a series: the columns of `describe_values`, `describe_dynamics` and `fit_quartiles`;
         `categories`: see `sparkhu.steps.categories.count_categories`. In the ledger a series without any value is
-        `skipped`.
+        `skipped`, and one without a value in the sample that quartiles are fitted on is `ok` with the reason; the count
+        `without_quartiles` says how many of these there are.
 
     Raises:
         InputError: A parameter or a column cannot be used.
@@ -219,16 +237,31 @@ def describe(
         stationarity_points=stationarity_points,
         season_length=season_length,
         zone=zone,
+        period=period,
     )
     check_frame(observations, "unique_id", "ds", "y")
     rows = observations.select("unique_id", "ds", "y")
     stats = describe_values(rows)
     for table in (
-        describe_dynamics(rows, points=stationarity_points, season_length=season_length),
+        describe_dynamics(rows, points=stationarity_points, season_length=season_length, zone=zone, period=period),
         fit_quartiles(rows, split=split, start=sample.start, end=sample.end),
     ):
         stats = stats.join(table, on="unique_id", how="left", maintain_order="left")
-    empty = pl.Series(np.where(stats["n"] == 0, "skipped", "ok"), dtype=pl.String)
-    reason = stats.select(pl.when(pl.col("n") == 0).then(pl.lit("no observed value"))).to_series()
-    ledger = entries(stats["unique_id"], status=empty, reason=reason, counts={"observed": stats["n"]})
-    return StepResult({"stats": stats, "categories": count_categories(observations)}, ledger)
+    counts = {"without_quartiles": stats.filter((pl.col("n") > 0) & (pl.col("fit_points") == 0)).height}
+    frames = {"stats": stats, "categories": count_categories(observations)}
+    return StepResult(frames, _ledger(stats, sample_start, sample_end), counts)
+
+
+def _ledger(stats: pl.DataFrame, sample_start: str, sample_end: str) -> pl.DataFrame:
+    empty = pl.col("n") == 0
+    interval = f"from sample_start {sample_start or 'none'} to sample_end {sample_end or 'none: the end of training'}"
+    where = f"the interval {interval}" if sample_start or sample_end else "the training part"
+    told = stats.select(
+        status=pl.when(empty).then(pl.lit("skipped")).otherwise(pl.lit("ok")),
+        reason=pl.when(empty)
+        .then(pl.lit("no observed value"))
+        .when(pl.col("fit_points") == 0)
+        .then(pl.lit(f"no observed value in {where}: no quartiles are fitted, and no outliers found by them")),
+    )
+    counts = {"observed": stats["n"]}
+    return entries(stats["unique_id"], status=told["status"], reason=told["reason"], counts=counts)

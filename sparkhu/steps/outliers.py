@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas, check_frame
+from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_number
 from sparkhu.ledger import entries
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import check_table
@@ -19,6 +19,7 @@ from sparkhu.steps.segmented import check_table
 Action = Literal["flag", "flag_only", "null", "clip"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LEAST_POINTS = 5
+UNFITTED = "no quartiles: the training part, or the interval from sample_start to sample_end given for it, is empty"
 
 
 def check_outliers(*, width: float, action: str, max_share: float = 1.0) -> None:
@@ -27,12 +28,22 @@ def check_outliers(*, width: float, action: str, max_share: float = 1.0) -> None
     Raises:
         InputError: `width` is negative or not a number, `action` is unknown, or `max_share` is no share.
     """
-    if not 0 <= max_share <= 1:
+    if not is_number(max_share) or not 0 <= max_share <= 1:
         raise InputError(f"max_share must be a share from 0 to 1, got {max_share}. Usual is 0.05.")
-    if not 0 <= width < float("inf"):
+    if not is_number(width) or width < 0:
         raise InputError(f"width must be a number of interquartile ranges, 0 or more, got {width}. Usual is 1.5.")
     if action not in ACTIONS:
         raise InputError(f"action must be one of {', '.join(ACTIONS)}, got '{action}'.")
+
+
+def check_interval(start: datetime | None, end: datetime | None) -> None:
+    """Check the half-open interval `[start, end)` that something is fitted on.
+
+    Raises:
+        InputError: `end` does not lie after `start`.
+    """
+    if start is not None and end is not None and not start < end:
+        raise InputError(f"end must lie after start, got start {start} and end {end}.")
 
 
 @accepts_pandas
@@ -49,10 +60,14 @@ def sample_quartiles(
     Returns:
         `unique_id`, `q1`, `q3` (linear between order statistics, as pandas' `quantile`); null without any value.
 
+    Raises:
+        InputError: A column is missing, or `end` does not lie after `start`.
+
     Example:
         >>> sample_quartiles(frame, end=datetime(2024, 6, 1, tzinfo=UTC))
     """
     check_frame(frame, "unique_id", "ds", "y")
+    check_interval(start, end)
     sample = pl.lit(value=True)
     if start is not None:
         sample &= pl.col("ds") >= pl.lit(start).cast(TIME)
@@ -91,6 +106,7 @@ def flag_iqr(frame: pl.DataFrame, quartiles: Any, *, width: float = 1.5, action:
     check_frame(frame, "unique_id", "y")
     table = quartiles if isinstance(quartiles, pl.DataFrame) else pl.from_pandas(quartiles)
     check_table(table, "q1", "q3")
+    check_numbers(table, "q1", "q3")
     reach = width * (pl.col("q3") - pl.col("q1"))
     fences = table.select("unique_id", __low=pl.col("q1") - reach, __high=pl.col("q3") + reach)
     observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
@@ -229,12 +245,7 @@ def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame, max_share: float) ->
         "kept",
     )
     unfitted = pl.col("q1").is_null() | pl.col("q3").is_null()
-    reason = (
-        pl.when(unfitted)
-        .then(pl.lit("no quartiles: the training part has no value"))
-        .when(pl.col("kept") > 0)
-        .then(text)
-    )
+    reason = pl.when(unfitted).then(pl.lit(UNFITTED)).when(pl.col("kept") > 0).then(text)
     status = found.select(pl.when(unfitted).then(pl.lit("skipped")).otherwise(pl.lit("ok")))
     return entries(
         found["unique_id"],

@@ -99,7 +99,7 @@ def judge_rows(frame: pl.DataFrame, metadata: pl.DataFrame | None = None) -> pl.
         >>> judge_rows(rows, oven).select("reason", "is_alert").rows()
         [(None, True), (None, False), ('value_out_of_range', False)]
     """
-    check_frame(frame, "unique_id", "ds", "y")
+    check_frame(frame, "unique_id", "ds", "y", raw=True)
     texts = {name: pl.col(name) if name in frame.columns else pl.lit(None, pl.String) for name in _TEXTS}
     rows = frame.select("unique_id", "ds", pl.col("y").fill_nan(None), **texts).hstack(_limits(frame, metadata))
     y = pl.col("y")
@@ -175,7 +175,7 @@ def validate(
         InputError: A parameter or a column cannot be used.
     """
     interval = requested_interval(start, end, zone)
-    check_frame(observations, *READ)
+    check_frame(observations, *READ, raw=True)
     ours = [name for name in (*READ, *_TEXTS) if name in observations.columns]
     extras = [name for name in observations.columns if name not in (*OBSERVATIONS, *_TEXTS)]
     judged = judge_rows(observations.select(ours), metadata).with_columns(_outside=_outside(interval))

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA, TIME, accepts_pandas, check_frame, extra_columns, from_pandas, segments
+from sparkhu.frame import (
+    SCHEMA,
+    TIME,
+    VALUES,
+    accepts_pandas,
+    check_frame,
+    check_numbers,
+    extra_columns,
+    from_pandas,
+    is_number,
+    segments,
+)
 
 NOON = datetime(2020, 3, 1, 12, tzinfo=UTC)
 
@@ -21,6 +32,30 @@ def observations(**changes: object) -> pd.DataFrame:
 def test_a_frame_with_the_wanted_columns_passes() -> None:
     check_frame(pl.DataFrame(schema=SCHEMA), "unique_id", "ds", "y", "available_at")
     check_frame(pl.DataFrame({"extra": [1]}), "extra")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_nan_never_stands_in_a_column_of_values(name: str) -> None:
+    frame = pl.DataFrame({"unique_id": ["a"] * 4, name: [1.0, None, float("nan"), float("nan")]})
+    said = f"^column '{name}' holds NaN, first in row 2; a missing value is null. Turn them first: "
+    with pytest.raises(InputError, match=said):
+        check_frame(frame, "unique_id")
+    check_frame(frame, "unique_id", raw=True)
+    check_frame(frame.with_columns(pl.col(name).fill_nan(None)), "unique_id", name)
+
+
+def test_nan_may_stand_in_a_column_of_the_source() -> None:
+    check_frame(pl.DataFrame({"unique_id": ["a"], "price": [float("nan")]}), "unique_id")
+
+
+def test_numbers_are_finite_and_no_text() -> None:
+    assert [is_number(value) for value in (1, 2.5, np.float64(3), np.int64(4))] == [True] * 4
+    assert [is_number(value) for value in (None, "1", float("nan"), float("inf"), 1j)] == [False] * 5
+    check_numbers(pl.DataFrame({"a": [1, None], "b": [None, None], "c": [1.0, 2.0]}), "a", "b", "c")
+    with pytest.raises(InputError, match=r"^column 'a' has type String, expected numbers. Cast it first.$"):
+        check_numbers(pl.DataFrame({"a": ["1"]}), "a")
+    with pytest.raises(InputError, match="column 'b' holds NaN, first in row 1"):
+        check_numbers(pl.DataFrame({"a": [1.0, 2.0], "b": [1.0, float("nan")]}), "a", "b")
 
 
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:

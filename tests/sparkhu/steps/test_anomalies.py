@@ -74,8 +74,8 @@ def test_limits_are_those_of_scipy_and_numpy(values: list[float], width: float) 
         if scale > 1e-3:
             assert row["center"] == pytest.approx(center, abs=1e-8)
             assert row["scale"] == pytest.approx(scale, rel=1e-8)
-            assert row["low"] == pytest.approx(center - width * scale, abs=1e-6)
-            assert row["high"] == pytest.approx(center + width * scale, abs=1e-6)
+            assert row["low"] == pytest.approx(center - width * scale, rel=1e-8, abs=1e-8)
+            assert row["high"] == pytest.approx(center + width * scale, rel=1e-8, abs=1e-8)
 
 
 def test_by_default_limits_lie_seven_standard_deviations_away() -> None:
@@ -311,6 +311,10 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         ({"width": float("inf")}, "width must be a number"),
         ({"limits": "given"}, r"^limits are given but low and high are missing\. Give one of them, or both\.$"),
         ({"limits": "given", "low": 2.0, "high": 2.0}, r"^low must lie below high, got low 2\.0 and high 2\.0\.$"),
+        ({"limits": "given", "low": float("nan")}, r"^low must be a number in the unit of y, got nan\. Leave it out"),
+        ({"limits": "given", "high": float("inf")}, r"^high must be a number in the unit of y, got inf\."),
+        ({"limits": "given", "low": 1.0, "high": "2"}, r"^high must be a number in the unit of y, got 2\."),
+        ({"width": "wide"}, "width must be a number of deviations above 0, got wide"),
         ({"low": 2.0}, r"^low and high need limits 'given', got limits 'sigma'\. Leave them out, or set limits\.$"),
         ({"high": 2.0}, "low and high need limits 'given'"),
     ],
@@ -320,6 +324,30 @@ def test_unusable_parameters_are_refused(parameters: dict[str, float], message: 
         flag_anomalies(rest(list(RESIDS)), profile("a"), **parameters)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=message):
         check_anomalies(**{"limits": "sigma", "width": 3.0, **parameters})  # type: ignore[arg-type]
+
+
+def test_limits_that_contradict_themselves_are_refused() -> None:
+    frame, table = rest([1.0]), limits(-1.0, 1.0)
+    said = r"^limits of series 'a' have low above its high: scale 1\.0, low 2\.0, high 1\.0\. Give low < high"
+    with pytest.raises(InputError, match=said):
+        flag_residuals(frame, limits(2.0, 1.0))
+    with pytest.raises(InputError, match=r"^limits of series 'a' have a negative scale: scale -3\.0"):
+        flag_residuals(frame, table.with_columns(scale=pl.lit(-3.0)))
+    for name in ("center", "scale", "low", "high"):
+        with pytest.raises(InputError, match=f"column '{name}' holds NaN"):
+            flag_residuals(frame, table.with_columns(pl.lit(float("nan")).alias(name)))
+        with pytest.raises(InputError, match=f"column '{name}' has type String, expected numbers"):
+            flag_residuals(frame, table.with_columns(pl.lit("1").alias(name)))
+    assert flag_residuals(frame, limits(1.0, 1.0))["is_anomaly"].to_list() == [False]
+
+
+def test_limits_are_fitted_by_one_of_two_methods_over_an_interval() -> None:
+    with pytest.raises(InputError, match=r"^method must be one of mad, sigma, got 'iqr'\.$"):
+        residual_limits(rest([1.0]), "iqr")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="method must be one of mad, sigma, got 'given'"):
+        residual_limits(rest([1.0]), "given")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="end must lie after start"):
+        residual_limits(rest([1.0]), start=hours(3), end=hours(3))
 
 
 def test_public_functions_check_what_they_are_given() -> None:

@@ -24,6 +24,7 @@ from sparkhu.steps.description import (
 )
 from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
 
+UNFITTED = ": no quartiles are fitted, and no outliers found by them"
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COLUMNS = ("unique_id", "n", "sample_start", "sample_end", "min", "max", "mean", "median", "q1", "q3", "std")
@@ -95,7 +96,10 @@ def test_statistics_are_those_of_pandas(values: list[float | None]) -> None:
         if pd.isna(value):
             assert found[name] is None, name
         else:
-            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-6), name
+            # Both sum in their own order: a mean near 0, and a deviation of equal values, are rounding of the size of
+            # the values, which the tolerance is therefore a share of.
+            size = observed.abs().max()
+            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9 * size), name
     assert found["mode"] == (observed.mode()[0] if len(observed) else None)
     assert found["share_zero"] == (pytest.approx((observed == 0).mean()) if len(observed) else None)
 
@@ -103,8 +107,8 @@ def test_statistics_are_those_of_pandas(values: list[float | None]) -> None:
 @given(st.lists(st.integers(-1000, 1000), min_size=4, max_size=50).filter(lambda values: len(set(values)) > 1))
 def test_skewness_kurtosis_and_cv_are_those_of_pandas_and_scipy(values: list[int]) -> None:
     found, reference = described([float(value) for value in values]), pd.Series(values, dtype=float)
-    assert found["skewness"] == pytest.approx(reference.skew(), rel=1e-7, abs=1e-7)
-    assert found["kurtosis"] == pytest.approx(reference.kurt(), rel=1e-7, abs=1e-7)
+    assert found["skewness"] == pytest.approx(reference.skew(), rel=1e-9, abs=1e-9)
+    assert found["kurtosis"] == pytest.approx(reference.kurt(), rel=1e-9, abs=1e-9)
     if sum(values):
         assert found["cv"] == pytest.approx(scipy_stats.variation(reference, ddof=1))
 
@@ -191,6 +195,62 @@ def test_an_irregular_series_has_no_season_unless_one_is_given() -> None:
     assert describe_dynamics(irregular, season_length=5)["seasonal_strength"][0] is not None
 
 
+def test_the_season_is_that_of_the_zone_the_run_is_in() -> None:
+    # Business days at midnight in Seoul stand on Sunday to Thursday 15:00 in UTC, where they are no business days.
+    days = [START + timedelta(days=day, hours=-9) for day in range(300) if (START + timedelta(days=day)).weekday() < 5]
+    values = np.tile([0.0, 1.0, 5.0, 2.0, 1.0], 60)[: len(days)] + np.random.default_rng(1).normal(size=len(days)) / 10
+    frame = series(values).with_columns(ds=pl.Series(days).cast(TIME))
+    wanted = strengths(values, 5)
+    assert wanted.seasonal is not None
+    assert wanted.seasonal > 0.9
+    for found in (describe_dynamics(frame, zone="Asia/Seoul"), describe(frame, zone="Asia/Seoul").frames["stats"]):
+        assert found["seasonal_strength"].to_list() == [wanted.seasonal]
+
+
+def test_the_season_is_that_of_the_period_that_is_stated() -> None:
+    # Points that jitter by 10 minutes have no period of their own; hours have a day of 24, five minutes one of 288.
+    random = np.random.default_rng(1)
+    jitter = [timedelta(minutes=float(minutes)) for minutes in random.uniform(-20, 20, 96)]
+    frame = series(random.normal(size=96))
+    frame = frame.with_columns(ds=pl.Series([START + HOUR * i + off for i, off in enumerate(jitter)]).cast(TIME))
+    assert describe_dynamics(frame)["seasonal_strength"].to_list() == [None]
+    wanted = strengths(frame["y"].to_numpy(), 24)
+    for found in (describe_dynamics(frame, period="1h"), describe(frame, period="1h").frames["stats"]):
+        assert found["seasonal_strength"].to_list() == [wanted.seasonal]
+    assert describe_dynamics(frame, period="5min")["seasonal_strength"].to_list() == [None]
+    own = describe_dynamics(frame, period="1h", season_length=6)
+    assert own["seasonal_strength"].to_list() == [strengths(frame["y"].to_numpy(), 6).seasonal]
+
+
+def test_a_sample_interval_without_a_value_is_named() -> None:
+    frame = pl.concat([series(np.arange(10.0)), series([None], "b")])
+    result = describe(frame, sample_start="2025-01-01")
+    assert result.frames["stats"]["fit_q1"].to_list() == [None, None]
+    interval = "the interval from sample_start 2025-01-01 to sample_end none: the end of training"
+    assert result.ledger.select("status", "reason").rows() == [
+        ("ok", f"no observed value in {interval}{UNFITTED}"),
+        ("skipped", "no observed value"),
+    ]
+    assert result.counts == {"without_quartiles": 1}
+    assert describe(frame, sample_end="2024-01-01T02:00").counts == {"without_quartiles": 0}
+    early = describe(frame, sample_end="2023-01-01").ledger["reason"][0]
+    assert early == f"no observed value in the interval from sample_start none to sample_end 2023-01-01{UNFITTED}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"points": -1}, "^points must be a number of points, or 0 for none, got -1$"),
+        ({"season_length": -4}, "^season_length must be a number of points, or 0 for the calendar's, got -4$"),
+        ({"zone": "Mars"}, "zone must be an IANA time zone"),
+        ({"period": "soon"}, "period"),
+    ],
+)
+def test_dynamics_name_a_parameter_that_cannot_be_used(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        describe_dynamics(series([1.0, 2.0]), **parameters)
+
+
 def test_quartiles_are_fitted_on_the_training_part_alone() -> None:
     # Shares 0.5/0.2/0.3 of 10 rows: training is 0, 1, 2, 3, 100: Q1 1, Q3 3, until the sixth row.
     frame = series([0.0, 1.0, 2.0, 3.0, 100.0, -50.0, 700.0, 800.0, 900.0, 1e9])
@@ -238,8 +298,9 @@ def test_the_step_joins_all_columns_and_keeps_the_order_of_series() -> None:
     assert result.ledger.select("unique_id", "status", "reason").rows() == [
         ("b", "skipped", "no observed value"),
         ("c", "ok", None),
-        ("d", "ok", None),
+        ("d", "ok", f"no observed value in the training part{UNFITTED}"),
     ]
+    assert result.counts == {"without_quartiles": 1}
     assert [json.loads(counts) for counts in result.ledger["counts"]] == [{"observed": n} for n in (0, 30, 1)]
     assert describe(frame.head(0)).frames["stats"].schema == stats.schema
     assert describe(frame.head(0)).ledger.height == 0
@@ -289,6 +350,7 @@ def test_no_series_makes_a_warning() -> None:
         ({"stationarity_points": -1}, "stationarity_points must be a number of points, or 0 for none, got -1"),
         ({"season_length": -2}, "season_length must be a number of points, or 0 for the calendar's, got -2"),
         ({"zone": "Mars"}, "zone must be an IANA time zone"),
+        ({"period": "1x"}, "period"),
         ({"sample_start": "soon"}, "sample_start and sample_end give no interval: start must be an ISO time"),
         (
             {"sample_start": "2024-01-02", "sample_end": "2024-01-01"},

@@ -147,6 +147,36 @@ def test_an_unusable_width_is_refused(width: float) -> None:
         flag_iqr(series(VALUES), quartiles(3.0, 7.0), width=width)
 
 
+def test_what_is_no_number_is_refused_as_a_parameter() -> None:
+    with pytest.raises(InputError, match="width must be a number of interquartile ranges, 0 or more, got None"):
+        flag_iqr(series(VALUES), quartiles(3.0, 7.0), width=None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="max_share must be a share from 0 to 1, got half"):
+        check_outliers(width=1.5, action="flag", max_share="half")  # type: ignore[arg-type]
+
+
+def test_quartiles_that_are_no_numbers_are_refused() -> None:
+    text = quartiles(3.0, 7.0).with_columns(pl.col("q1").cast(pl.String))
+    with pytest.raises(InputError, match="column 'q1' has type String, expected numbers"):
+        flag_iqr(series(VALUES), text)
+    with pytest.raises(InputError, match="column 'q3' holds NaN, first in row 0; a missing value is null"):
+        flag_iqr(series(VALUES), quartiles(3.0, float("nan")))
+
+
+def test_nan_is_no_observed_value() -> None:
+    for call in (sample_quartiles, lambda frame: flag_iqr(frame, quartiles(3.0, 7.0))):
+        with pytest.raises(InputError, match="column 'y' holds NaN, first in row 1"):
+            call(series([1.0, float("nan")]))  # type: ignore[operator]
+    with pytest.raises(InputError, match="column 'y_raw' holds NaN"):
+        flag_iqr(series([1.0]).with_columns(y_raw=pl.lit(float("nan"))), quartiles(3.0, 7.0))
+
+
+@pytest.mark.parametrize("hours", [0, 1])
+def test_a_sample_that_ends_before_it_starts_is_refused(hours: int) -> None:
+    start = START + timedelta(hours=hours)
+    with pytest.raises(InputError, match=r"^end must lie after start, got start 2024.* and end 2024"):
+        sample_quartiles(series(VALUES), start=start, end=START)
+
+
 def test_an_unknown_action_is_refused() -> None:
     with pytest.raises(InputError, match=r"^action must be one of flag, flag_only, null, clip, got 'drop'\.$"):
         check_outliers(width=1.5, action="drop")
@@ -174,7 +204,7 @@ def test_the_step_gives_a_layer_aligned_with_the_rows_and_counts_outliers() -> N
         (
             "c",
             "skipped",
-            "no quartiles: the training part has no value",
+            "no quartiles: the training part, or the interval from sample_start to sample_end given for it, is empty",
             '{"outliers":0,"kept":0,"equal_quartiles":0}',
         ),
     ]
