@@ -41,11 +41,8 @@ def spiked(values: Floats, at: np.ndarray = SPIKES, by: float = 40.0) -> Floats:
 
 
 def rows_of(name: str) -> pl.DataFrame:
-    """Series by name.
-
-    `clean`; `outliers` and `anomalies`, worth cleaning; `bursts`, of another group, not so, and `leaned`, the same in
-    their group; `leaning`, which gains only where `leaned` is cleaned.
-    """
+    """Series by name: `outliers` and `anomalies` are worth cleaning, `bursts`, of another group, and `leaned` are not,
+    and `leaning` gains only where `leaned` is cleaned."""
     clean = seasonal(len(name))
     if name == "outliers":
         return cleaned_of({name: spiked(clean)}, {name: clean})
@@ -218,8 +215,7 @@ def test_a_choice_that_the_mixture_does_not_confirm_falls_back_and_it_is_said(tm
     assert row["reason"].startswith("not confirmed: with what was chosen for each series the error on 25 windows is ")
     # Measured once more, without it nothing is cleaned in the mixture.
     assert (row["error_kept"], row["gain"]) == (row["error_raw"], 0.0)
-    note = "cleaning that looked better was not confirmed for 1 series, which stay as observed"
-    assert run.record.notes[-1] == note
+    assert run.record.notes[-1].startswith("cleaning that looked better was not confirmed for 1 series, ")
     assert run.metadata["cleaning not confirmed"] == 1
     assert run.given["y"].equals(run.given["y_raw"])
 
@@ -230,8 +226,7 @@ def test_the_gain_is_that_of_the_verified_error(whole: Run) -> None:
             assert row["gain"] == (None if row["candidates"] == "none" else 0.0)
         else:
             assert row["gain"] == 1 - row["error_kept"] / row["error_raw"] > 0.01
-    errors = dict(whole.table.select("unique_id", "error_kept").iter_rows())
-    assert {name for name, error in errors.items() if error is None} == {"clean"}
+    assert whole.table.filter(pl.col("error_kept").is_null())["unique_id"].to_list() == ["clean"]
     assert whole.metadata["cleaning not confirmed"] == 0
 
 
@@ -240,8 +235,7 @@ def test_fewer_than_ten_windows_keep_nothing(tmp_path: Path, horizon: int, kept:
     # The choosing half has 30 hours: 30 - 22 + 1 = 9 windows.
     run = Run(tmp_path / "run", ["outliers"], horizon=horizon)
     assert run.kept == {"outliers": kept}
-    few = run.table["reason"][0] == "only 9 windows of the validation part hold observed values; at least 10 decide"
-    assert few == (horizon == 22)
+    assert run.table["reason"][0].startswith("only 9 windows of the validation part hold") == (horizon == 22)
 
 
 def test_what_has_nothing_to_clean_costs_no_training_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,16 +248,23 @@ def test_what_has_nothing_to_clean_costs_no_training_more(tmp_path: Path, monkey
 
     monkeypatch.setattr(cleaning, "fit_mixture", fit)
     Run(tmp_path / "some", ["bursts", "clean", "outliers"])
-    alone = trained.pop()
-    assert alone[0] == {"1h/24"}
     Run(tmp_path / "alone", ["outliers"])
-    assert trained.pop() == alone
+    assert trained[0] == trained[1]
+    assert trained[0][0] == {"1h/24"}
     Run(tmp_path / "nothing chosen", ["bursts", "clean"])
-    assert trained == [(set(), [])]
+    assert trained[2:] == [(set(), [])]
 
 
-def test_a_least_gain_is_asked_for(tmp_path: Path) -> None:
-    assert Run(tmp_path / "run", ["outliers"], min_gain=0.99).kept == {"outliers": "none"}
+@pytest.mark.parametrize(
+    ("min_gain", "reason"),
+    [(0.02, "the error on 25 windows falls by "), (0.07, "not confirmed: "), (0.15, "no step lowers the error on 25 ")],
+)
+def test_a_least_gain_is_asked_for_twice(tmp_path: Path, min_gain: float, reason: str) -> None:
+    # The error falls by 9.9 % where the whole group is cleaned, by 4.8 % in the mixture.
+    run = Run(tmp_path / "run", ["leaned", "leaning"], ["outliers", "clean"], min_gain=min_gain)
+    row = run.table.row(by_predicate=pl.col("unique_id") == "outliers", named=True)
+    assert row["reason"].startswith(reason)
+    assert run.kept["outliers"] == ("outliers" if min_gain == 0.02 else "none")
 
 
 def test_a_series_that_failed_before_is_left_out_and_the_layer_still_fits(tmp_path: Path) -> None:
