@@ -6,13 +6,18 @@ series again for every mask; `fill` with the points taken out is the definition,
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import NEVER, NOWHERE, Bools, Floats, Ints
+
+HUGE = 2.0**1000
+"""A value of this size or more overflows in sums and differences."""
+UNIT = 2.0**40
+"""What series with such a value are counted in; a power of two, so that no digit is lost."""
 
 
 class Estimate(NamedTuple):
@@ -97,6 +102,40 @@ class Fitted(Strategy):
     @abstractmethod
     def fit(self, points: Points) -> Estimate:
         """Fit the value of each series: one estimate a series, not a row; NaN without a sample."""
+
+
+def in_units(points: Points) -> tuple[Points, Floats]:
+    """Bring series of huge values to smaller ones, whose sums and differences are finite.
+
+    Returns:
+        The points, the same where none is huge; and the unit of each series, which its estimates are multiples of.
+    """
+    if not len(points.y):
+        return points, np.ones(0)
+    largest = np.maximum.reduceat(np.where(points.known, np.abs(points.y), 0.0), points.owner.starts)
+    unit = np.where(largest >= HUGE, UNIT, 1.0)
+    return (replace(points, y=points.y / unit[points.number]) if (unit > 1).any() else points), unit
+
+
+def filled(points: Points, way: Strategy) -> Estimate:
+    """Estimate every row of the shard by `way`, however large its values; an estimate that is not finite is none."""
+    small, unit = in_units(points)
+    values, latest = way.fill(small)
+    return _finite(values, unit[points.number], latest)
+
+
+def fitted(points: Points, way: Fitted) -> Estimate:
+    """Fit the value of each series by `way`, however large its values; a fit that is not finite is none."""
+    small, unit = in_units(points)
+    values, latest = way.fit(small)
+    return _finite(values, unit, latest)
+
+
+def _finite(values: Floats, unit: Floats, latest: Ints) -> Estimate:
+    with np.errstate(over="ignore"):
+        values = values * unit
+    there = np.isfinite(values)
+    return Estimate(np.where(there, values, np.nan), np.where(there, latest, NEVER))
 
 
 def taken(points: Points, source: Ints) -> Estimate:

@@ -8,7 +8,7 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import check_frame
 from sparkhu.ledger import entries
-from sparkhu.steps.estimates import Estimate, Strategy, spread, taken
+from sparkhu.steps.estimates import Estimate, Strategy, filled, spread, taken
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import NOWHERE, Bools, Ints, Segments, times
 from sparkhu.steps.strategies import DROP
@@ -74,7 +74,7 @@ def estimates(
         Values, NaN where a point is not missing or stays so; and the moment from which each could have been known:
         when the latest point it used had become available and, since only then it is known to be missing, the row.
     """
-    values, latest = way.fill(points) if fit is None else spread(points, fit)
+    values, latest = filled(points, way) if fit is None else spread(points, fit)
     if edge == "nearest" and way.from_both_sides:
         outside = (points.before == NOWHERE) | (points.after == NOWHERE)
         nearest = taken(points, np.where(points.before != NOWHERE, points.before, points.after))

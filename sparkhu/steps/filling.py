@@ -26,8 +26,9 @@ from datetime import datetime
 
 import polars as pl
 
+from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas
-from sparkhu.steps.estimates import Fitted, spread
+from sparkhu.steps.estimates import Fitted, fitted, spread
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, fit_points, put
 from sparkhu.steps.masks import score
 from sparkhu.steps.points import Points
@@ -122,7 +123,12 @@ def fill_seasonal(
         season_length: Points a season.
         edge: See `fill_linear`.
         max_gap_points: See `fill_linear`.
+
+    Raises:
+        InputError: As `fill_linear`, or `season_length` is less than 2.
     """
+    if season_length < 2:
+        raise InputError(f"season_length must be 2 points or more, got {season_length}. For no season use fill_linear.")
     return _filled(frame, "seasonal", edge=edge, max_gap_points=max_gap_points, season_length=season_length)
 
 
@@ -185,7 +191,7 @@ def fill(
     check_filling(edge=edge, max_gap_points=max_gap_points)
     way = strategy_of(strategy, window=window)
     points = fit_points(observations, profile)
-    fit = way.fit(points) if isinstance(way, Fitted) else None
+    fit = fitted(points, way) if isinstance(way, Fitted) else None
     estimate = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=fit)
     value = pl.Series(strategy, estimate.values).fill_nan(None)
     done = value.is_not_null()

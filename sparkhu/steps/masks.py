@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from sparkhu.steps.estimates import Masks, Strategy
+from sparkhu.steps.estimates import Masks, Strategy, in_units
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import Bools, Floats, Ints
 
@@ -129,26 +129,29 @@ def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
 
     Returns:
         `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of `y`;
-        null where the strategy could not fill them all), `points` (hidden points), `weight`; sorted by series.
+        null where the strategy could not fill them all, or the error of huge values is not finite), `points` (hidden
+        points), `weight`; sorted by series.
     """
-    masks = draw_masks(points)
+    masks, (small, unit) = draw_masks(points), in_units(points)
     lengths = np.array([mask.length for mask in masks], np.int64)
     size = (len(points.owner.lengths), len(lengths))
     errors, hidden = np.zeros(size), np.zeros(size, np.int64)
-    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(points.training, masks), strict=True)):
+    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(small.training, masks), strict=True)):
         scored, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
-        misses = np.abs(refilled - points.y[mask.rows]).ravel()
+        misses = np.abs(refilled - small.y[mask.rows]).ravel()
         hidden[scored, place] = masks_each * mask.length
         errors[scored, place] = np.add.reduceat(misses, first * mask.length)
     measured = hidden > 0
     share = weights(points, measured, lengths)
     series, column = np.nonzero(measured)
+    with np.errstate(over="ignore"):
+        mae = errors[series, column] / hidden[series, column] * unit[series]
     return pl.DataFrame(
         {
             "unique_id": points.owner.ids.gather(series),
             "strategy": pl.repeat(name, len(series), dtype=pl.String, eager=True),
             "mask_length": lengths[column],
-            "mae": pl.Series(errors[series, column] / hidden[series, column]).fill_nan(None),
+            "mae": pl.Series(np.where(np.isfinite(mae), mae, np.nan)).fill_nan(None),
             "points": hidden[series, column],
             "weight": share[series, column],
         },

@@ -351,3 +351,41 @@ def test_the_step_passes_the_window_on() -> None:
     layers = [fill(frame, profile("a"), strategy="moving_average", window=n).frames["filled"] for n in (1, 2)]
     assert [layer["moving_average"][2] for layer in layers] == [2.0, 3.0]
     assert fill_moving_average(frame, window=1)["y"][2] == 2.0
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_largest_values_are_filled_as_smaller_ones_are(name: str) -> None:
+    # 2^1024 is more than a number holds, and the sum of these values is. What is filled, and the error, is 2^1018 times
+    # that of 8 and 4, to the last bit; a series of ordinary size beside it keeps its own values.
+    small = [None if i % 7 == 0 else (-8.0 if i % 10 == 0 else 8.0 / (1 + i % 2)) for i in range(1, 40)]
+    unit = 2.0**1018
+    plain = fill(series(small), profile("a", season=2), strategy=name, edge="nearest").frames
+    both = pl.concat([series([value and value * unit for value in small]), series([1.0, None, 1.0, 1.0], name="b")])
+    huge = fill(both, profile("a", "b", season=2), strategy=name, edge="nearest").frames
+    values, wanted = huge["filled"][name].to_list(), plain["filled"][name].to_list()
+    assert wanted.count(None) == len(small) - 5
+    assert values[: len(small)] == [value and value * unit for value in wanted]
+    assert values[len(small) + 1] in (1.0, None)
+    errors = huge["scores"].filter(unique_id="a")["mae"]
+    assert errors.to_list() == [mae and mae * unit for mae in plain["scores"]["mae"]]
+
+
+def test_a_line_between_the_largest_values_of_both_signs_passes_through_0() -> None:
+    # From 1.7e308 to −1.7e308 is a step of 3.4e308, more than a number holds; half of the way is 0.
+    frame = series([1.7e308, None, -1.7e308])
+    for fill_value in (fill_linear, fill_mean, fill_median, fill_moving_average):
+        assert fill_value(frame)["y"].to_list() == [1.7e308, 0.0, -1.7e308]
+
+
+def test_an_estimate_beyond_what_a_number_holds_is_none() -> None:
+    # The spline swings over the largest value that there is: its point stays missing instead of being infinite.
+    top = np.finfo(np.float64).max
+    frame = series([0.0, top, None, top, 0.0])
+    assert fill_spline(frame)["y"].to_list() == [0.0, top, None, top, 0.0]
+    assert fill_linear(frame)["y"].to_list() == [0.0, top, top, top, 0.0]
+
+
+@pytest.mark.parametrize("length", [-3, 0, 1])
+def test_a_season_of_fewer_than_two_points_is_refused(length: int) -> None:
+    with pytest.raises(InputError, match=rf"^season_length must be 2 points or more, got {length}\."):
+        fill_seasonal(series([1.0, None, 2.0]), season_length=length)

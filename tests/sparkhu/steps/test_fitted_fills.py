@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.frame import SCHEMA
-from sparkhu.steps.filling import fill_mode
+from sparkhu.steps.filling import fill_mean, fill_median, fill_mode
 from sparkhu.steps.masks import draw_masks
 from sparkhu.steps.points import Points
 from sparkhu.steps.strategies import STRATEGIES
@@ -35,6 +36,19 @@ def test_hand_worked_smallest_of_the_most_frequent_before_the_end_of_training() 
     frame = series([5.0, 3.0, 4.0, 5.0, 3.0, None, 4.0, 4.0, 4.0])
     assert fill_mode(frame, train_end=START + 6 * HOUR)["y"][5] == 3.0
     assert fill_mode(frame)["y"][5] == 4.0
+
+
+def test_hand_worked_mean_and_median() -> None:
+    # Known 7, 1, 2, 2: mean 12/4 = 3, median (2 + 2)/2 = 2. Before hour 3 stand 7, 1, 2: mean 10/3, median 2.
+    frame = series([7.0, 1.0, 2.0, None, 2.0])
+    assert fill_mean(frame)["y"][3] == 3.0
+    assert fill_median(frame)["y"][3] == 2.0
+    assert fill_mean(frame, train_end=START + 3 * HOUR)["y"][3] == pytest.approx(10 / 3, rel=1e-15)
+    assert fill_median(frame, train_end=START + 3 * HOUR)["y"][3] == 2.0
+    # Known 9, −4, 0, 1: mean 6/4 = 1.5; in order −4, 0, 1, 9: median (0 + 1)/2 = 0.5.
+    frame = series([9.0, -4.0, None, 0.0, 1.0])
+    assert fill_mean(frame)["y"][2] == 1.5
+    assert fill_median(frame)["y"][2] == 0.5
 
 
 def test_negative_values_and_a_series_of_different_values_take_the_smallest() -> None:
