@@ -1,0 +1,112 @@
+"""Arrivals: which rows of a batch a table of observations does not know yet, and which row counts as of a moment.
+
+A table of observations has two times. `ds` is the instant that a value is of, `available_at` the moment from which it
+was known; a value that is revised has several rows of one `ds`. Of those known by a moment the one that became known
+last counts, and of equals the one that was added later.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from sparkhu.frame import SCHEMA, TIME, check_frame
+
+KEY = ("unique_id", "ds")
+TIMES = (*KEY, "available_at")
+UNCOMPARED = frozenset({*TIMES, "source"})
+"""Columns that say when and whence a value came, not what it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """What of a batch is new.
+
+    Attributes:
+        rows: The rows to add, in the order of the batch.
+        unchanged: Rows of the batch that the table holds already.
+        revised: Rows to add that change a value which is there.
+        repeated: Rows of the batch that a later row of the same batch, of the same instant and arrival, stands for.
+    """
+
+    rows: pl.DataFrame
+    unchanged: int
+    revised: int
+    repeated: int
+
+
+def newest(rows: pl.DataFrame, *, known_at: datetime | None = None) -> pl.DataFrame:
+    """Keep one row an instant: the newest that was known at a moment.
+
+    Args:
+        rows: Rows of a table; of equal `available_at` those added later stand behind.
+        known_at: The moment; null: all rows are known.
+
+    Returns:
+        The rows, sorted by `unique_id` and `ds`.
+
+    Raises:
+        InputError: A column is missing or has another type.
+
+    Example:
+        A value of 12:00, known at 12:00 as 5 and at 15:00 as 7, is 5 as of 14:59 and 7 from 15:00 on.
+    """
+    check_frame(rows, *SCHEMA)
+    if known_at is not None:
+        rows = rows.filter(pl.col("available_at") <= pl.lit(known_at).cast(TIME))
+    return rows.sort(TIMES, maintain_order=True).unique(KEY, keep="last", maintain_order=True)
+
+
+def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, dated: bool) -> Arrivals:
+    """Find the rows of a batch that are new to a table.
+
+    A batch with arrival times of its own (`dated`) brings versions: one that the table holds already is not new. A
+    batch without says what is known now: a row that repeats the newest value of its instant is not new, and one that
+    changes it was known from `arrived_at` on, not from `ds` on. Values are compared in the columns that both have; null
+    equals null.
+
+    Args:
+        batch: Rows with `unique_id`, `ds`, `y`, `available_at` and any further columns; later rows stand for earlier
+            ones of the same instant and arrival.
+        known: The rows of the table at the instants of the batch, or more of them.
+        arrived_at: When the batch came.
+        dated: The source says from when each value was known.
+
+    Returns:
+        The new rows and what became of the others.
+
+    Raises:
+        InputError: A column is missing or has another type.
+
+    Example:
+        The same file twice adds nothing the second time; with one value changed, one row.
+    """
+    check_frame(batch, *SCHEMA)
+    check_frame(known, *SCHEMA)
+    last = batch.unique(TIMES, keep="last", maintain_order=True)
+    values = [name for name in batch.columns if name not in UNCOMPARED and name in known.columns]
+    now = newest(known)
+    fresh = last.join(
+        known.select(_alike(last, TIMES, values)) if dated else now.select(_alike(last, KEY, values)),
+        on=[*(TIMES if dated else KEY), *values],
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    there = now.select(*KEY, before="available_at")
+    found = fresh.join(there, on=KEY, how="left", maintain_order="left")
+    changed = pl.col("before").is_not_null()
+    if not dated:
+        since = pl.max_horizontal(pl.lit(arrived_at).cast(TIME), "before", "available_at")
+        found = found.with_columns(available_at=pl.when(changed).then(since).otherwise("available_at"))
+    return Arrivals(
+        rows=found.select(batch.columns),
+        unchanged=last.height - fresh.height,
+        revised=int(found.select(changed.sum()).item()),
+        repeated=batch.height - last.height,
+    )
+
+
+def _alike(rows: pl.DataFrame, times: tuple[str, ...], values: list[str]) -> list[pl.Expr]:
+    """Select columns in the types that they have in `rows`."""
+    return [pl.col(name).cast(rows.schema[name], strict=False) for name in (*times, *values)]

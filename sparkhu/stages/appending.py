@@ -1,0 +1,198 @@
+"""Append a source to the observations of a lake: what is new in it, and what it refuses, in one commit."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from sparkhu.arrivals import Arrivals, arrivals
+from sparkhu.errors import InputError
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
+from sparkhu.lake.layout import Partition
+from sparkhu.sources import RawSource, SourceOptions, read_source, redacted
+from sparkhu.steps.validation import QUARANTINE, validate
+
+OBSERVATIONS, REFUSED, CLEAN = "observations", "quarantine", "clean"
+ROWS_PER_PARTITION = 20_000
+"""Rows that a day must hold, on average, to be worth a file; else months are taken, else years."""
+ROWS_PER_FILE = 2_000_000
+NOT_KEPT = ("source_row", "is_alert")
+NO_SERIES = ""
+"""Name that a refused row without a series stands under."""
+MOST_RANGES = 40
+REFUSED_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "ds": TIME,
+    "source": pl.String(),
+    **{name: pl.Int64() if name == "source_row" else pl.String() for name in QUARANTINE if name != "unique_id"},
+}
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of the rows of a source.
+
+    Attributes:
+        version: The version of the lake that holds them.
+        added: Rows added to the observations, those that revise a value among them.
+        revised: Rows among them that change a value which was there.
+        unchanged: Rows that the lake held already.
+        repeated: Rows that a later one of the same source, instant and arrival stands for.
+        refused: Rows that cannot be used, in the table `quarantine` with their reasons.
+        dirty: Published intervals that must be computed anew.
+        notes: What was found from the data and chosen by default, to be said aloud.
+    """
+
+    version: int
+    added: int
+    revised: int
+    unchanged: int
+    repeated: int
+    refused: int
+    dirty: tuple[Interval, ...]
+    notes: tuple[str, ...]
+
+
+def append_source(
+    source: str, options: SourceOptions, *, lake: str, partition: Partition | None = None, buckets: int = 0
+) -> Appended:
+    """Read a source and append what is new in it to a lake, which is made where there is none.
+
+    Rows, refused rows and nothing else appear in one commit: whoever reads sees all of them or none. A source that was
+    appended before adds nothing.
+
+    Args:
+        source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
+        options: What is known of the source; the rest is found from it and said.
+        lake: Folder or `s3://bucket/prefix` of the lake.
+        partition: What a file of a new lake covers: day, month or year; null: from the number of rows.
+        buckets: Groups of series of a new lake, each with files of its own; 0: from the number of rows.
+
+    Raises:
+        InputError: The source cannot be read, what it holds cannot be told safely, or the lake cannot be written.
+        SparkhuError: The lake's storage fails; the lake is as it was.
+
+    Example:
+        >>> append_source("2024-01-03.csv", SourceOptions(), lake="s3://plant/lake").added  # doctest: +SKIP
+    """
+    raw = read_source(source, options)
+    checked = validate(raw.frame, zone=options.zone).frames
+    rows = checked["observations"].drop(NOT_KEPT)
+    notes = list(raw.notes)
+    place = _opened(lake, rows["ds"], options.zone, partition=partition, buckets=buckets, notes=notes)
+    batch = _Batch(place, rows, _refused(checked["quarantine"], redacted(source)), _dated(raw))
+    done = place.commit(
+        {OBSERVATIONS: Append(batch.new_rows), REFUSED: Append(batch.new_refusals)},
+        run=f"ingest-{uuid.uuid4().hex[:12]}",
+        note=redacted(source),
+        based_on=place.version(),
+    )
+    return Appended(
+        version=done.number,
+        added=batch.found.rows.height,
+        revised=batch.found.revised,
+        unchanged=batch.found.unchanged,
+        repeated=batch.found.repeated,
+        refused=batch.refused.height,
+        dirty=tuple(place.dirty(CLEAN)) if CLEAN in done.tables else (),
+        notes=(*notes, *done.notes),
+    )
+
+
+@dataclass
+class _Batch:
+    """The rows of a source, compared with each version of the lake that they might be added to."""
+
+    lake: Lake
+    rows: pl.DataFrame
+    refused: pl.DataFrame
+    dated: bool
+    arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    found: Arrivals = field(init=False)
+
+    def new_rows(self, version: Version) -> pl.DataFrame | None:
+        known = pl.DataFrame(schema=SCHEMA)
+        if OBSERVATIONS in version.tables:
+            known = self._known(version.table(OBSERVATIONS))
+        self.found = arrivals(self.rows, known, arrived_at=self.arrived_at, dated=self.dated)
+        return self.found.rows if self.found.rows.height else None
+
+    def new_refusals(self, version: Version) -> pl.DataFrame | None:
+        rows = self.refused
+        if REFUSED in version.tables:
+            told = [name for name in REFUSED_SCHEMA if name != "ds"]
+            known = version.table(REFUSED).read(columns=told)
+            rows = rows.join(known, on=told, how="anti", nulls_equal=True, maintain_order="left")
+        return rows.with_columns(ds=pl.lit(self.arrived_at).cast(TIME)) if rows.height else None
+
+    def _known(self, table: Table) -> pl.DataFrame:
+        """Read what the table holds on the days of the batch, and of no other day where these are few."""
+        parts = [table.read(start, end) for start, end in self._ranges()]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=table.columns)
+
+    def _ranges(self) -> Sequence[tuple[datetime, datetime]]:
+        """Fold the UTC days of the batch into ranges; where there are many, into one."""
+        days = self.rows["ds"].dt.truncate("1d").unique().sort()
+        if days.is_empty():
+            return []
+        run = (days.diff() != timedelta(days=1)).fill_null(value=True).cum_sum()
+        ranges = pl.DataFrame({"day": days, "run": run}).group_by("run", maintain_order=True)
+        found = ranges.agg(first=pl.col("day").min(), end=pl.col("day").max().dt.offset_by("1d")).drop("run").rows()
+        return found if len(found) <= MOST_RANGES else [(found[0][0], found[-1][1])]
+
+
+def _dated(raw: RawSource) -> bool:
+    """Say whether the source tells from when its values were known.
+
+    Raises:
+        InputError: Some of its files do and some do not.
+    """
+    told = {roles.available_at for roles in raw.roles}
+    if len(told) > 1:
+        raise InputError("some files of the source have a column 'available_at' and some have none. Ingest them apart.")
+    return told == {True}
+
+
+def _refused(quarantine: pl.DataFrame, source: str) -> pl.DataFrame:
+    rows = quarantine.with_columns(
+        pl.col("unique_id").fill_null(NO_SERIES), ds=pl.lit(None, TIME), source=pl.lit(source, pl.String)
+    )
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in REFUSED_SCHEMA.items())
+
+
+def _opened(uri: str, ds: pl.Series, zone: str, *, partition: Partition | None, buckets: int, notes: list[str]) -> Lake:
+    """Open the lake, or make it with files of a sensible size for these rows."""
+    if is_lake(uri):
+        lake = open_lake(uri)
+        there = lake.layout
+        if (partition or there.partition, buckets or there.buckets) != (there.partition, there.buckets):
+            raise InputError(
+                f"'{uri}' has files of a {there.partition} in {there.buckets} buckets, got partition "
+                f"'{partition or there.partition}' and buckets {buckets or there.buckets}. Leave both out, or name a "
+                "new lake."
+            )
+        return lake
+    layout = sensible_layout(ds, zone=zone)
+    chosen = Layout(partition or layout.partition, buckets or layout.buckets, zone)
+    notes.append(f"a new lake at '{uri}': files of a {chosen.partition} of {zone}, buckets of series: {chosen.buckets}")
+    return create_lake(uri, partition=chosen.partition, buckets=chosen.buckets, zone=zone)
+
+
+def sensible_layout(ds: pl.Series, *, zone: str) -> Layout:
+    """Choose what a file covers: the shortest of day, month and year that comes to `ROWS_PER_PARTITION` rows.
+
+    Args:
+        ds: The instants of the first rows; how many a day has tells how many a month and a year will have.
+        zone: Zone of the days.
+
+    Returns:
+        The layout; it has as many buckets as a partition has `ROWS_PER_FILE` rows.
+    """
+    days = max(ds.dt.convert_time_zone(zone).dt.truncate("1d").n_unique(), 1)
+    widths: tuple[tuple[Partition, int], ...] = (("day", 1), ("month", 30), ("year", 365))
+    expected = [(name, length * len(ds) / days) for name, length in widths]
+    name, rows = next((each for each in expected if each[1] >= ROWS_PER_PARTITION), expected[-1])
+    return Layout(name, max(1, round(rows / ROWS_PER_FILE)), zone)
