@@ -78,6 +78,11 @@ def source_option() -> Callable[[Command], Command]:
     )
 
 
+def lake_option(text: str, *, required: bool = True) -> Callable[[Command], Command]:
+    """Give a command the option that names a lake."""
+    return click.option("--lake", required=required, metavar="URI", help=f"{text} A folder, or s3://bucket/prefix.")
+
+
 def out_option(text: str, default: str | None = None) -> Callable[[Command], Command]:
     """Give a command the option that names the folder it writes."""
     return click.option(
