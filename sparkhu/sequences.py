@@ -82,7 +82,7 @@ def look_up(rows: pl.DataFrame, moments: pl.DataFrame, *, length: int, columns: 
     ds, known = np.empty((moments.height, length), np.int64), np.empty(moments.height, np.int64)
     values = {name: np.empty((moments.height, length)) for name in history.values}
     low = 0
-    for block in blocks(history, moments, length=length):
+    for block in blocks(history, moments, length=length, points=BLOCK_POINTS):
         span = slice(low, low + len(block.known))
         ds[span], known[span] = block.ds, block.known
         for name, column in block.values.items():

@@ -90,6 +90,13 @@ def test_before_everything_and_for_an_unknown_series_nothing_is_known() -> None:
     assert (found.ds[:4] == NEVER).all()
 
 
+def test_a_series_that_ends_where_the_next_begins_is_another_one() -> None:
+    rows = made_rows(("a", 0, 1.0, 0), ("a", 1, 2.0, 1), ("b", 1, 3.0, 1), ("c", 1, 4.0, 2))
+    found = look_up(rows, made_moments(("a", 2), ("b", 2), ("c", 2), ("c", 1)), length=2)
+
+    assert seen(found) == [[1, 2], [None, 3], [None, 4], [None, None]]
+
+
 def test_moments_are_answered_in_their_own_order_and_as_often_as_they_are_asked() -> None:
     rows = made_rows(("b", 0, 1.0, 0), ("a", 0, 5.0, 0), ("b", 1, 2.0, 1), ("a", 1, 6.0, 1))
     moments = made_moments(("b", 1), ("a", 0), ("b", 0), ("a", 1), ("b", 1))
