@@ -139,7 +139,7 @@ class Decomposition(Section):
     seasons: tuple[int, ...] = Field((), description="Points of each season; empty: from the calendar.")
     robust: bool = Field(True, description="Outlying points get less weight; takes some six times as long.")
     fast: bool = Field(
-        True, description="Smooth at every tenth part of a window and join by lines; else at every point."
+        True, description="Smooth long seasons at some points and join them by lines; else at every point."
     )
 
 
@@ -153,6 +153,10 @@ class Anomalies(Section):
     width: float = Field(7.0, gt=0, description="Distance of the limits from the middle, in deviations.")
     low: float | None = Field(None, description="Lower limit of the remainder, where limits are given.")
     high: float | None = Field(None, description="Upper limit of the remainder, where limits are given.")
+    fit_start: str = Field("", description="Time from which limits are fitted; empty: from the first row.")
+    fit_end: str = Field(
+        "", description="Time before which they are fitted; empty, or behind it: the end of the training part."
+    )
 
 
 class LevelChanges(Section):

@@ -15,6 +15,7 @@ def flag_anomalies(
     profile: Input[Dataset],
     anomalies: Output[Dataset],
     limits: Output[Dataset],
+    zone: str = "UTC",
     settings: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Flag observed points whose remainder lies beyond its limits.
@@ -25,7 +26,9 @@ def flag_anomalies(
         profile: Training part of each series.
         anomalies: Layer: anomaly_score, is_anomaly.
         limits: Limits of each series' remainder, and the interval that they were fitted on.
-        settings: Where the limits lie beyond which a remainder is an anomaly: limits, width, low, high.
+        zone: Zone of `fit_start` and `fit_end` where they name none.
+        settings: Where the limits lie beyond which a remainder is an anomaly: limits, width, low, high; fit_start and
+            fit_end: the interval of the training part that they are fitted on, all of it where empty.
     """
     from sparkhu.execution import run_step
     from sparkhu.sections import Anomalies
@@ -37,6 +40,6 @@ def flag_anomalies(
             name="flag_anomalies",
             inputs={"observations": [observations.path, parts.path], "profile": profile.path},
             outputs={"anomalies": (anomalies.path, "columns"), "limits": (limits.path, "series")},
-            params=Anomalies.of(settings).model_dump(),
+            params={"zone": zone, **Anomalies.of(settings).model_dump()},
         )
     )

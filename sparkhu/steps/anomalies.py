@@ -23,22 +23,16 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_number
 from sparkhu.ledger import entries
+from sparkhu.steps.fitted_limits import fitted, observed_remainder, within
 from sparkhu.steps.outliers import check_interval
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import NEVER, Bools, Floats, Segments, check_table, floats, instants, times
+from sparkhu.steps.segmented import NEVER, Segments, check_table, floats, instants
+from sparkhu.steps.validation import Interval, requested_interval
 
 Limits = Literal["mad", "sigma", "given"]
 LIMITS: tuple[Limits, ...] = get_args(Limits)
 Method = Literal["mad", "sigma"]
 METHODS: tuple[Method, ...] = get_args(Method)
-NORMAL = 1.4826
-"""Standard deviation of a normal distribution, in median absolute deviations."""
-NORMAL_MEAN = 1.2533
-"""The same in mean absolute deviations."""
-LEAST_POINTS = 10
-"""Limits are fitted on no fewer points."""
-ROUNDING = 1e-12
-"""A scale below this share of the largest value is rounding: the remainder does not vary."""
 LIMITS_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
     "center": pl.Float64(),
@@ -49,15 +43,25 @@ LIMITS_SCHEMA: dict[str, pl.DataType] = {
     "fitted_until": TIME,
 }
 FITS = ("center", "scale", "low", "high")
-UNFITTED = "no limits: fewer than 10 remainders in the training part, or they do not vary"
+UNFITTED = "no limits: fewer than 10 remainders in {}, or they do not vary"
 
 
-def check_anomalies(*, limits: str, width: float, low: float | None = None, high: float | None = None) -> None:
-    """Check the parameters of the step.
+def check_anomalies(
+    *,
+    limits: str,
+    width: float,
+    low: float | None = None,
+    high: float | None = None,
+    fit_start: str = "",
+    fit_end: str = "",
+    zone: str = "UTC",
+) -> Interval:
+    """Check the parameters of the step and read the interval that limits are fitted on.
 
     Raises:
-        InputError: `limits` is unknown, `width` is no number above 0, or `low` and `high` are missing, are no numbers,
-            contradict each other, or stand beside limits that are fitted.
+        InputError: `limits` is unknown, `width` is no number above 0, `low` and `high` are missing, are no numbers,
+            contradict each other, or stand beside limits that are fitted; or `fit_start` and `fit_end` are no interval,
+            or stand beside limits that are given.
     """
     if limits not in LIMITS:
         raise InputError(f"limits must be one of {', '.join(LIMITS)}, got '{limits}'.")
@@ -72,6 +76,14 @@ def check_anomalies(*, limits: str, width: float, low: float | None = None, high
             raise InputError(f"low must lie below high, got low {low} and high {high}.")
     elif low is not None or high is not None:
         raise InputError(f"low and high need limits 'given', got limits '{limits}'. Leave them out, or set limits.")
+    if limits == "given" and (fit_start or fit_end):
+        raise InputError(
+            "fit_start and fit_end need limits that are fitted: sigma or mad. Leave them out, or set limits."
+        )
+    try:
+        return requested_interval(fit_start, fit_end, zone)
+    except InputError as error:
+        raise InputError(f"fit_start and fit_end give no interval: {error}") from error
 
 
 def _check_width(width: float) -> None:
@@ -117,63 +129,7 @@ def residual_limits(
     _check_width(width)
     check_frame(frame, "unique_id", "ds", "resid")
     check_interval(start, end)
-    ds = instants(frame["ds"])
-    inside = np.ones(len(ds), np.bool_)
-    if start is not None:
-        inside &= ds >= instants(pl.Series([start]))[0]
-    if end is not None:
-        inside &= ds < instants(pl.Series([end]))[0]
-    return _fitted(frame, inside, method, width)
-
-
-def _fitted(frame: pl.DataFrame, inside: Bools, method: str, width: float) -> pl.DataFrame:
-    """Fit limits on the observed rows that are `inside`."""
-    owner, ds = Segments.of(frame), instants(frame["ds"])
-    values = floats(frame.select(observed_remainder(frame)).to_series())
-    filled = frame["fill_strategy"].is_not_null().to_numpy() if "fill_strategy" in frame.columns else False
-    sample = inside & ~np.isnan(values) & ~np.asarray(filled)
-    sizes = [np.abs(floats(frame[name])) for name in ("trend", "seasonal") if name in frame.columns]
-    size = np.fmax.reduce([np.abs(values), *sizes])
-    fits, spans = np.full((2, len(owner.ids)), np.nan), np.full((2, len(owner.ids)), NEVER)
-    for number, (start, end) in enumerate(zip(owner.starts.tolist(), owner.ends.tolist(), strict=True)):
-        rows = start + np.flatnonzero(sample[start:end])
-        fit = _center_and_scale(values[rows], size[rows], method)
-        if fit is not None:
-            fits[:, number] = fit
-            spans[:, number] = ds[rows[0]], ds[rows[-1]]
-    center, scale = fits
-    columns = {"center": center, "scale": scale, "low": center - width * scale, "high": center + width * scale}
-    limits = [pl.Series(name, column).fill_nan(None) for name, column in columns.items()]
-    return pl.DataFrame([owner.ids, *limits, times(spans[0], "fitted_from"), times(spans[1], "fitted_until")])
-
-
-def _center_and_scale(values: Floats, size: Floats, method: str) -> tuple[float, float] | None:
-    """Fit one series; None where it has too few values, or they do not vary beside their `size`."""
-    if len(values) < LEAST_POINTS:
-        return None
-    rounding = ROUNDING * float(size.max())
-    with np.errstate(over="ignore"):
-        center = float(np.median(values) if method == "mad" else values.mean())
-        distance = np.abs(values - center)
-        if method == "sigma":
-            scale = float(values.std(ddof=1))
-        elif float(np.median(distance)) > rounding:
-            scale = NORMAL * float(np.median(distance))
-        else:
-            scale = NORMAL_MEAN * float(distance.mean())
-    return (center, scale) if rounding < scale < float("inf") else None
-
-
-def observed_remainder(frame: pl.DataFrame) -> pl.Expr:
-    """Give what the observed value leaves beside trend and season: null where nothing was observed.
-
-    It is `resid`, but where a step has put another value in the place of the observed one, `y_raw`.
-    """
-    if not {"y_raw", "y", "trend", "seasonal"} <= set(frame.columns):
-        return pl.col("resid")
-    untouched = pl.col("y_raw") == pl.col("y")
-    own = pl.col("y_raw") - pl.col("trend") - pl.col("seasonal").fill_null(0.0)
-    return pl.when(untouched).then("resid").otherwise(own)
+    return fitted(frame, within(frame, start, end), method, width)
 
 
 @accepts_pandas
@@ -232,6 +188,9 @@ def flag_anomalies(
     width: float = 7.0,
     low: float | None = None,
     high: float | None = None,
+    fit_start: str = "",
+    fit_end: str = "",
+    zone: str = "UTC",
 ) -> StepResult:
     """Flag the residual anomalies of a shard by limits fitted on each series' training part.
 
@@ -242,6 +201,9 @@ def flag_anomalies(
         width: Distance of fitted limits from the centre, in scales.
         low: Lower limit of every series, in the unit of `y`, where limits are given.
         high: Upper limit, likewise.
+        fit_start: ISO time from which the limits are fitted; empty: from the first row.
+        fit_end: ISO time before which they are fitted; empty, or behind it: the end of the training part.
+        zone: Zone of these two where they name none.
 
     Returns:
         `anomalies`: columns `anomaly_score` and `is_anomaly`, aligned with the rows; `limits`: one row a series. The
@@ -250,7 +212,9 @@ def flag_anomalies(
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
-    check_anomalies(limits=limits, width=width, low=low, high=high)
+    interval = check_anomalies(
+        limits=limits, width=width, low=low, high=high, fit_start=fit_start, fit_end=fit_end, zone=zone
+    )
     check_frame(observations, "unique_id", "ds", "y", "y_raw", "trend", "seasonal", "resid")
     owner = Segments.of(observations)
     if limits == "given":
@@ -258,10 +222,12 @@ def flag_anomalies(
     else:
         ends = instants(owner.align(profile, "train_end")["train_end"])
         forever = np.where(ends == NEVER, np.iinfo(np.int64).max, ends)
-        inside = instants(observations["ds"]) < np.repeat(forever, owner.lengths)
-        table = _fitted(observations, inside, limits, width)
+        training = instants(observations["ds"]) < np.repeat(forever, owner.lengths)
+        table = fitted(observations, training & within(observations, *interval), limits, width)
     flagged = flag_residuals(observations, table).select("unique_id", "anomaly_score", "is_anomaly")
-    return StepResult({"anomalies": flagged.drop("unique_id"), "limits": table}, _ledger(owner, flagged, table))
+    where = f"the training part, from {fit_start or 'its start'} to {fit_end or 'its end'}"
+    ledger = _ledger(owner, flagged, table, where if fit_start or fit_end else "the training part")
+    return StepResult({"anomalies": flagged.drop("unique_id"), "limits": table}, ledger)
 
 
 def _given(ids: pl.Series, low: float | None, high: float | None) -> pl.DataFrame:
@@ -275,10 +241,10 @@ def _given(ids: pl.Series, low: float | None, high: float | None) -> pl.DataFram
     return pl.DataFrame({"unique_id": ids}, schema={"unique_id": pl.String}).with_columns(columns)
 
 
-def _ledger(owner: Segments, flagged: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+def _ledger(owner: Segments, flagged: pl.DataFrame, limits: pl.DataFrame, where: str) -> pl.DataFrame:
     unfitted = limits["scale"].is_null()
     status = pl.select(pl.when(unfitted).then(pl.lit("skipped")).otherwise(pl.lit("ok"))).to_series()
-    reason = pl.select(pl.when(unfitted).then(pl.lit(UNFITTED))).to_series()
+    reason = pl.select(pl.when(unfitted).then(pl.lit(UNFITTED.format(where)))).to_series()
     counts = {"anomalies": flagged["is_anomaly"], "judged": flagged["anomaly_score"].is_not_null()}
     sums = {name: pl.Series(owner.sum_ints(rows.to_numpy())) for name, rows in counts.items()}
     return entries(owner.ids, status=status, reason=reason, counts=sums)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparkhu.steps.anomalies import ROUNDING
+from sparkhu.steps.fitted_limits import ROUNDING
 from sparkhu.steps.segmented import Floats, Ints
 
 BLOCKS = 20

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from sparkhu.steps.anomalies import NORMAL, NORMAL_MEAN, ROUNDING
+from sparkhu.steps.fitted_limits import NORMAL, NORMAL_MEAN, ROUNDING
 from sparkhu.steps.segmented import Bools, Floats
 
 WINDOWS = 8

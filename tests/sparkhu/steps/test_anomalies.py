@@ -1,6 +1,7 @@
 """Residual anomalies: limits, scores, flags."""
 
 import json
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -224,6 +225,49 @@ def test_the_step_fits_on_the_training_part_and_judges_all_rows() -> None:
         {"anomalies": 1, "judged": 12},
     ]
     assert result.ledger.select("status", "reason").unique().rows() == [("ok", None)]
+
+
+def test_limits_can_be_fitted_on_an_interval_of_the_training_part() -> None:
+    # Hours 2 to 14 of 20; in Berlin's January 03:00 is hour 2. The remainder of 40 before it fits nothing.
+    frame = rest([40.0, 1.0, *RESIDS, 9.0, 0.0, 0.0, 0.0])
+    wanted = residual_limits(frame, width=3, start=hours(2), end=hours(14))
+    asked: dict[str, Any] = {
+        "fit_start": hours(2).strftime("%Y-%m-%dT%H:%M"),
+        "fit_end": hours(14).strftime("%Y-%m-%dT%H:%MZ"),
+    }
+    utc = flag_anomalies(frame, profile("a", train=None), width=3, **asked).frames["limits"]
+    assert utc.equals(wanted)
+    assert utc.row(0)[-2:] == (hours(2), hours(13))
+    asked["fit_start"] = f"{hours(3):%Y-%m-%dT%H:%M}"
+    berlin = flag_anomalies(frame, profile("a", train=None), width=3, zone="Europe/Berlin", **asked).frames["limits"]
+    assert berlin.equals(wanted)
+
+
+def test_an_interval_never_reaches_behind_the_training_part() -> None:
+    frame = rest([*RESIDS, 40.0, 1.0])
+    table = profile("a", train=11)
+    late = flag_anomalies(frame, table, fit_end="2099-01-01")
+    assert late.frames["limits"].equals(flag_anomalies(frame, table).frames["limits"])
+    behind = flag_anomalies(frame, table, fit_start="2099-01-01")
+    assert behind.frames["limits"]["scale"].to_list() == [None]
+    assert behind.ledger.row(0)[1:3] == (
+        "skipped",
+        "no limits: fewer than 10 remainders in the training part, from 2099-01-01 to its end, or they do not vary",
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "message"),
+    [
+        ({"fit_start": "soon"}, "fit_start and fit_end give no interval: start"),
+        ({"fit_start": "2024-02-01", "fit_end": "2024-01-01"}, "give no interval: end must lie after start"),
+        ({"zone": "Mars/Base"}, "Mars/Base"),
+        ({"fit_end": "2024-02-01", "limits": "given", "high": 1.0}, "need limits that are fitted: sigma or mad"),
+    ],
+)
+def test_an_interval_that_cannot_be_used_is_refused(interval: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        flag_anomalies(rest([*RESIDS]), profile("a", train=11), **interval)
 
 
 def test_the_future_does_not_move_the_limits() -> None:
