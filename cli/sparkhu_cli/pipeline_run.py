@@ -85,6 +85,7 @@ def _collect(
     """
     from sparkhu.lineage import StepRecord, Trail, read_trail
     from sparkhu.results import METRICS, check_metrics, run_record, write_run
+    from sparkhu.sources.secrets import redacted
 
     source = outputs[RESULTS]
     for path in source.iterdir():
@@ -97,7 +98,8 @@ def _collect(
     known = {record.step for record in trail.history}
     later = [StepRecord(**record) for step, record in records.items() if step not in known]
     whole = Trail((*trail.history, *later), trail.entries)
-    run = run_record(whole, pipeline=name, parameters=arguments)
+    shown = {**arguments, **{each: redacted(arguments[each]) for each in ADDRESSES}}
+    run = run_record(whole, pipeline=name, parameters=shown)
     write_run(run, stage.results)
     return run.model_dump(mode="json")
 

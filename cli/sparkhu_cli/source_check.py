@@ -1,6 +1,7 @@
 """What `sparkhu check` says of a source: how it would be read, what is wrong with it, what a run would choose."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from sparkhu_cli.terminal import Terminal
 if TYPE_CHECKING:
     import polars as pl
 
-    from sparkhu.sources import SourceLook, SourceOptions
+    from sparkhu.sources import Role, SourceLook, SourceOptions
 
 LABEL_WIDTH: Final = 12
 SHOWN: Final = 10
@@ -49,14 +50,9 @@ def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
     size = sum(file.size for file in look.files)
     shown = redacted(uri)
     files = shown if len(look.files) == 1 else f"{shown} ({len(look.files):,} files)"
-    _say("source", f"{files}, {_size(size)}, {'wide' if look.wide else 'long'}", terminal)
-    _say("time", f"{look.time.column} ({look.time.why}); {look.notation}; zone {look.zone}", terminal)
-    for role in look.values[:SHOWN]:
-        _say("value", f"{role.column} ({role.why})", terminal)
-    if len(look.values) > SHOWN:
-        _say("", f"and {len(look.values) - SHOWN:,} more", terminal)
-    if look.id is not None:
-        _say("id", f"{look.id.column} ({look.id.why})", terminal)
+    _say("source", f"{files}, {_size(size)}, {'wide' if look.groups[0][1].wide else 'long'}", terminal)
+    _show_roles(look, terminal)
+    _say("written as", f"{'; '.join(look.notations)}; zone {look.zone}", terminal)
     for role in look.extras[:SHOWN]:
         _say("extra", f"{role.column} ({role.why})", terminal)
     if len(look.extras) > SHOWN:
@@ -64,6 +60,27 @@ def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
     _say("series", f"{look.series:,} with {look.rows:,} rows", terminal)
     first, last = look.spans["first"].min(), look.spans["last"].max()
     _say("times", f"{_instant(first)} to {_instant(last)} UTC", terminal)
+
+
+def _show_roles(look: "SourceLook", terminal: Terminal) -> None:
+    """Say which columns were taken, and of which files where they differ."""
+    kinds = [(_by_label(roles.time, roles.values, roles.id), name) for name, roles in look.groups]
+    for label in ("time", "value", "id"):
+        found: dict[str, list[str]] = {}
+        for roles, name in kinds:
+            for role in roles[label]:
+                found.setdefault(role, []).append(name)
+        for role, names in list(found.items())[:SHOWN]:
+            where = f" in {', '.join(names[:2])}" if len(names) < len(kinds) else ""
+            more = f" and {len(names) - 2} more groups of files" if where and len(names) > 2 else ""
+            _say(label, f"{role}{where}{more}", terminal)
+        if len(found) > SHOWN:
+            _say("", f"and {len(found) - SHOWN:,} more", terminal)
+
+
+def _by_label(time: "Role", values: Sequence["Role"], id_: "Role | None") -> dict[str, list[str]]:
+    roles = {"time": [time], "value": values, "id": [id_] if id_ else []}
+    return {label: [f"{role.column} ({role.why})" for role in each] for label, each in roles.items()}
 
 
 def _show_choices(profile: "pl.DataFrame", zone: str, terminal: Terminal) -> None:

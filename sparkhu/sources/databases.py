@@ -73,11 +73,12 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
 
     Args:
         uri: A SQLAlchemy URL; `${NAME}` in it is taken from the environment.
-        options: Which `table` or `query`, exactly one.
+        options: Which `table` or `query`, exactly one; nothing that text files alone have.
 
     Raises:
-        InputError: Neither or both are given, the database cannot be reached, there is no such table (the message lists
-            those that are there), the query does not only read, or there are no rows. No message shows a password.
+        InputError: Neither or both are given, an option is for text files alone, the database cannot be reached, there
+            is no such table (the message lists those that are there), the query does not only read, or there are no
+            rows. No message shows a password.
     """
     _check_choice(uri, options)
     with _connected(uri) as connection:
@@ -102,6 +103,11 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
 
 
 def _check_choice(uri: str, options: SourceOptions) -> None:
+    for flag, given in (("--encoding", options.encoding), ("--delimiter", options.delimiter)):
+        if given:
+            raise InputError(
+                f"{flag} says how text files are written, and '{redacted(uri)}' is a database. Leave it out."
+            )
     if bool(options.table) == bool(options.query):
         fault = "needs --table or --query" if not options.table else "takes --table or --query, not both"
         raise InputError(f"database '{redacted(uri)}' {fault}. Give one: --table NAME, or --query 'SELECT …'.")

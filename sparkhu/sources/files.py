@@ -22,7 +22,8 @@ from sparkhu.sources.tables import FILE, OURS, ROW, SourceFile, Table, Tables
 from sparkhu.steps.validation import requested_interval
 
 PLAIN = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
-SUFFIXES = (*PLAIN, *(f"{suffix}.gz" for suffix in PLAIN), ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+SUFFIXES = (*PLAIN, *(f"{suffix}.gz" for suffix in PLAIN), *PARQUET)
 WILDCARDS = "*?["
 REQUESTS = 16
 
@@ -181,7 +182,8 @@ def _joined(frames: Sequence[pl.DataFrame], files: Sequence[SourceFile]) -> list
         folders = tuple(name.removeprefix(FILE) for name in frame.columns if name.startswith(FILE) and name != FILE)
         frame = frame.rename({f"{FILE}{name}": name for name in folders})
         header = tuple(name for name in frame.columns if name not in (*OURS, *folders))
-        tables.append(Table(frame, header, f"'{files[members[0]].uri}'{more}", folders))
+        lengths = tuple(frames[index].height for index in members)
+        tables.append(Table(frame, header, f"'{files[members[0]].uri}'{more}", folders, lengths=lengths))
     return tables
 
 
@@ -191,6 +193,8 @@ def _parse(data: bytes, name: str, notes: list[str], options: SourceOptions) -> 
             return pl.read_parquet(io.BytesIO(data))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(f"'{name}' is not a whole Parquet file: {error}") from error
+    if name.lower().endswith(PARQUET):
+        raise InputError(f"'{name}' is no Parquet file: it does not begin with PAR1. Give it the suffix of what it is.")
     text, said = to_utf8(data, name, options.encoding)
     if said:
         notes.append(said)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sparkhu.sources.columns import Role
+from sparkhu.sources.columns import Role, Roles
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
 from sparkhu.sources.tables import SourceFile
@@ -38,12 +38,9 @@ class SourceLook:
 
     Attributes:
         files: The files read.
-        wide: Every column but the time column is a series.
-        time: The time column and why it was taken.
-        values: The value column, or the series columns of a wide source.
-        id: The id column, null where there is none.
+        groups: Files with equal columns, by name, and what their columns are.
         extras: The columns that travel along, and what they were taken for: number, boolean or text.
-        notation: How the times are written.
+        notations: How the times are written, each way once.
         zone: Zone of times without an offset.
         rows: Rows, counted per series.
         series: Number of series.
@@ -53,12 +50,9 @@ class SourceLook:
     """
 
     files: tuple[SourceFile, ...]
-    wide: bool
-    time: Role
-    values: tuple[Role, ...]
-    id: Role | None
+    groups: tuple[tuple[str, Roles], ...]
     extras: tuple[Role, ...]
-    notation: str
+    notations: tuple[str, ...]
     zone: str
     rows: int
     series: int
@@ -68,7 +62,7 @@ class SourceLook:
 
 
 def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook:
-    """Look at a source as a run would read it; files of unequal columns are described by the first group.
+    """Look at a source as a run would read it.
 
     Args:
         uri: A local path or any fsspec URI of a file, folder or glob, or a SQLAlchemy URL.
@@ -79,18 +73,14 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
     """
     options = options or SourceOptions()
     raw = read_source(uri, options)
-    roles = raw.roles[0]
     spans = _spans(raw.frame)
     return SourceLook(
         files=raw.files,
-        wide=roles.wide,
-        time=roles.time,
-        values=roles.values,
-        id=roles.id,
+        groups=tuple(zip(raw.groups, raw.roles, strict=True)),
         extras=tuple(
             Role(name, KINDS_OF_EXTRAS[raw.frame.schema[name]]) for name in raw.frame.columns[len(RAW_SCHEMA) :]
         ),
-        notation=raw.notations[0],
+        notations=tuple(dict.fromkeys(raw.notations)),
         zone=options.zone,
         rows=raw.frame.height,
         series=spans.height,

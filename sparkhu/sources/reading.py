@@ -6,6 +6,7 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME
+from sparkhu.sources.agreement import Group, check_agreement
 from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
 from sparkhu.sources.databases import is_database, read_database
 from sparkhu.sources.extras import Extras, read_extras
@@ -14,7 +15,7 @@ from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table
 from sparkhu.sources.times import LocalTimes, parse_times
-from sparkhu.sources.values import Notation, parse_numbers, present
+from sparkhu.sources.values import Notation, Numbers, parse_numbers, parse_numbers_of_files, present
 from sparkhu.sources.zones import Instants, to_instants
 from sparkhu.zones import check_zone
 
@@ -48,6 +49,7 @@ class RawSource(NamedTuple):
         files: The files read, with their fingerprints.
         roles: The chosen columns, one a group of files with equal columns.
         notations: How the times are written, one a group.
+        groups: How to call each group of files.
     """
 
     frame: pl.DataFrame
@@ -55,6 +57,7 @@ class RawSource(NamedTuple):
     files: tuple[SourceFile, ...]
     roles: tuple[Roles, ...]
     notations: tuple[str, ...]
+    groups: tuple[str, ...]
 
 
 class _Part(NamedTuple):
@@ -72,8 +75,8 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
         options: What is known of it; what is not is found where that is safe, and said in `notes`.
 
     Raises:
-        InputError: There is nothing to read, a column is missing or cannot be chosen safely, or the source has no
-            parsable time or no number at all.
+        InputError: There is nothing to read, a column is missing or cannot be chosen safely, files take different
+            columns for one role, or the source has no parsable time or no number at all.
 
     Example:
         >>> read_source("sensors.csv", SourceOptions(time="when", zone="Europe/Berlin")).frame  # doctest: +SKIP
@@ -82,6 +85,7 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
     check_zone(options.zone)
     found = read_database(uri, options) if is_database(uri, options) else read_files(uri, options)
     parts = [_read_table(table, options) for table in found.tables]
+    check_agreement([_group(table, part) for table, part in zip(found.tables, parts, strict=True)])
     extras = read_extras(found.tables, [part.roles for part in parts], options) if options.extra else Extras([], [])
     frame = pl.concat(part.frame for part in parts)
     if extras.frames:
@@ -94,7 +98,13 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
         tuple(found.files),
         tuple(part.roles for part in parts),
         tuple(part.notation for part in parts),
+        tuple(table.name for table in found.tables),
     )
+
+
+def _group(table: Table, part: _Part) -> Group:
+    after_files = part.roles.id is None and not part.roles.wide
+    return Group(table.name, part.roles, frozenset(part.frame["unique_id"].unique()) if after_files else None)
 
 
 def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
@@ -147,23 +157,42 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
         base = _refuse(base, long, column.cast(pl.String), SURPLUS)
     if BROKEN in frame.columns:
         base = _refuse(base, frame[BROKEN].is_not_null(), frame[BROKEN], UNREADABLE)
-    return _Part(_with_values(base, frame, roles, options.decimal, notes), roles, times.notation, notes)
+    return _Part(_with_values(base, table, roles, options.decimal, notes), roles, times.notation, notes)
 
 
-def _with_values(base: pl.DataFrame, frame: pl.DataFrame, roles: Roles, decimal: str, notes: list[str]) -> pl.DataFrame:
+def _with_values(base: pl.DataFrame, table: Table, roles: Roles, decimal: str, notes: list[str]) -> pl.DataFrame:
     """Set the values beside their times: the one column of a long source, or a wide one's columns below one another."""
-    parsed = {role.column: parse_numbers(frame[role.column], decimal) for role in roles.values}
-    if not decimal:
-        notes += [NOTATIONS[each] for each in NOTATIONS if any(numbers.notation == each for numbers in parsed.values())]
-    columns = [
-        base.with_columns(
-            pl.lit(name).alias("unique_id") if roles.wide else pl.col("unique_id"),
-            numbers.y.alias("y"),
-            numbers.refused.alias("y_text"),
+    columns = []
+    for role in roles.values:
+        parts = _numbers(table, role.column, decimal)
+        if not decimal:
+            notes += _said_of_numbers(parts, role.column, table)
+        columns.append(
+            base.with_columns(
+                pl.lit(role.column).alias("unique_id") if roles.wide else pl.col("unique_id"),
+                pl.concat([part.y for part in parts]).alias("y"),
+                pl.concat([part.refused for part in parts]).alias("y_text"),
+            )
         )
-        for name, numbers in parsed.items()
-    ]
     return pl.concat(columns).select(RAW_SCHEMA.keys()).cast(pl.Schema(RAW_SCHEMA))
+
+
+def _numbers(table: Table, column: str, decimal: str) -> list[Numbers]:
+    if decimal:
+        return [parse_numbers(table.frame[column], decimal)]
+    return parse_numbers_of_files(table.frame[column], table.lengths)
+
+
+def _said_of_numbers(parts: list[Numbers], column: str, table: Table) -> list[str]:
+    """Say how numbers are written where that is not the usual way, and that files differ."""
+    found = {part.notation for part in parts}
+    notes = [text for notation, text in NOTATIONS.items() if notation in found]
+    if len(found) > 1:
+        signs = "; ".join(f"{each} in {sum(part.notation == each for part in parts)}" for each in sorted(found))
+        notes.append(
+            f"column '{column}' of {table.name} is written in several ways, each file read by its own: {signs}"
+        )
+    return notes
 
 
 def _ids(frame: pl.DataFrame, roles: Roles) -> pl.Series:

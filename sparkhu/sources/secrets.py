@@ -27,6 +27,8 @@ PARAMETER = re.compile(
     r"|api_?key|access_?key|odbc_connect)[\w.-]*)=)(?P<secret>[^&\s]+)",
     re.IGNORECASE,
 )
+# What a program puts in place of a password before it passes an address on.
+SEALED = re.compile(rf"\$\{{{PREFIX}\w+\}}")
 QUOTED_PARTS = re.compile(r"://[^/?#@]*@|\?.*$")
 
 
@@ -37,13 +39,14 @@ def redacted(uri: str) -> str:
         uri: A SQLAlchemy or fsspec URI, or any text with such URIs in it.
 
     Returns:
-        The same with `***` for every literal password, token or signature; a `${NAME}` placeholder stays.
+        The same with `***` for every literal password, token or signature, sealed or not; a `${NAME}` that the user
+        wrote stays.
 
     Example:
         >>> redacted("postgresql://ann:pea@db/sales?sslpassword=nut")
         'postgresql://ann:***@db/sales?sslpassword=***'
     """
-    return _each_secret(uri, lambda _: HIDDEN)
+    return SEALED.sub(HIDDEN, _each_secret(uri, lambda _: HIDDEN))
 
 
 def with_environment(uri: str) -> str:

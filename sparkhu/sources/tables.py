@@ -36,6 +36,7 @@ class Table(NamedTuple):
         name: How to call the table in messages.
         folders: Columns that come from the names of folders (`year=2024`), where the files themselves lack them.
         kind: What `__file__` names.
+        lengths: Rows of each file, in order; empty: of one file.
     """
 
     frame: pl.DataFrame
@@ -43,6 +44,7 @@ class Table(NamedTuple):
     name: str
     folders: tuple[str, ...] = ()
     kind: str = "file"
+    lengths: tuple[int, ...] = ()
 
 
 class Tables(NamedTuple):

@@ -1,5 +1,7 @@
 """Numbers and missing values in text, parsed a column at a time."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -68,6 +70,41 @@ def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
             "other value of the column tells which. Say which sign is the decimal one with --decimal . or --decimal ,"
         )
     return _finite(_floats(_with_points(text, notation)), text, notation)
+
+
+def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Numbers]:
+    """Parse a column that stands in several files, whose decimal signs may differ.
+
+    The column is parsed as a whole (`parse_numbers`). Only where that leaves cells unread, or finds a contradiction,
+    and every file alone tells its sign and more cells can be read so, each file is parsed by its own sign.
+
+    Args:
+        column: Text, or any numeric type.
+        lengths: Rows of each file, in order.
+
+    Returns:
+        One for the whole column, or one a file.
+
+    Raises:
+        InputError: As `parse_numbers`.
+
+    Example:
+        >>> [part.y.to_list() for part in parse_numbers_of_files(pl.Series(["1,5", "2.5"]), [1, 1])]
+        [[1.5], [2.5]]
+    """
+    if column.dtype.is_numeric() or len(lengths) < 2:
+        return [parse_numbers(column)]
+    text = present(column)
+    notation = _notation(text)
+    whole = None if notation is None else parse_numbers(column)
+    if whole is not None and not whole.refused.count():
+        return [whole]
+    spans = [(end - length, length) for end, length in zip(accumulate(lengths), lengths, strict=True)]
+    if all(_notation(text.slice(*span)) for span in spans):
+        parts = [parse_numbers(column.slice(*span)) for span in spans]
+        if whole is None or sum(part.refused.count() for part in parts) < whole.refused.count():
+            return parts
+    return [whole if whole is not None else parse_numbers(column)]
 
 
 def _notation(text: pl.Series) -> Notation | None:

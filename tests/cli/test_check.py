@@ -74,6 +74,18 @@ def test_a_wide_source_lists_its_first_columns(folder: Path) -> None:
     assert lines[-1].endswith("--wide --out DIR")
 
 
+def test_columns_that_differ_from_file_to_file_are_told_with_their_files(folder: Path) -> None:
+    for name in ("GDP", "RATE"):
+        (folder / f"{name}.csv").write_text(f"day,{name}\n2026-01-01,1\n2026-01-02,2\n")
+    lines = check("*.csv")
+    assert [line for line in lines if line.startswith(("time ", "value ", "written"))] == [
+        "time         day (the only column that reads as a time)",
+        f"value        GDP (the only column of numbers) in '{folder / 'GDP.csv'}'",
+        f"value        RATE (the only column of numbers) in '{folder / 'RATE.csv'}'",
+        "written as   year-month-day; zone UTC",
+    ]
+
+
 def test_nothing_is_written(folder: Path, sparkhu_home: Path) -> None:
     (folder / "sales.csv").write_text(daily(28))
     before = set(sparkhu_home.rglob("*"))

@@ -201,6 +201,11 @@ def test_a_wrong_password_is_refused_and_shown_nowhere(postgres: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"table": "readings", "encoding": "cp949"},
+            "--encoding says how text files are written, and 'sqlite.* Leave it",
+        ),
+        ({"table": "readings", "delimiter": ";"}, "--delimiter says how text files are written"),
         ({}, "needs --table or --query"),
         ({"table": "a", "query": "SELECT 1"}, "takes --table or --query, not both"),
         ({"table": "reading"}, r"no table 'reading' \(--table\); it has 'empty', 'heap', 'hot', .* mean 'readings'"),

@@ -156,6 +156,8 @@ def test_memory_and_archives_are_read_by_their_uris(tmp_path: Path) -> None:
         ("a.csv.gz", gzip.compress(ROW.encode() * 50)[:30] + b"xxxx", "cannot be read: .* Check that it is complete"),
         ("a.csv", random.Random(1).randbytes(5000), "is not UTF-8 text"),
         ("a.parquet", b"PAR1" + b"x" * 100, "is not a whole Parquet file"),
+        ("a.parquet", b"hello\n", "'a.parquet' is no Parquet file: it does not begin with PAR1"),
+        ("a.PQ", ROW.encode(), "'a.PQ' is no Parquet file"),
         ("a.jsonl", b'{"time"\n', "no line of 'a.jsonl' is a JSON object"),
     ],
 )
@@ -243,3 +245,16 @@ def test_a_comma_that_could_be_either_names_the_option(write: Callable[..., Path
     assert read_source(str(path), SourceOptions(decimal=",")).frame["y"].to_list() == [1.01, 1.011]
     with pytest.raises(InputError, match=r"--decimal must be \. or , and is ';'"):
         series(path, decimal=";")
+
+
+def test_each_file_of_a_folder_has_its_own_decimal_sign_and_that_is_said(write: Callable[..., Path]) -> None:
+    write("1.csv", b"unique_id;ds;y\na;2024-03-01;1000,25\na;2024-03-02;1001,75\n")
+    folder = write("2.csv", b"unique_id;ds;y\na;2024-03-03;1036.25\na;2024-03-04;1037.75\n").parent
+    raw = read_source(str(folder))
+    assert raw.frame["y"].to_list() == [1000.25, 1001.75, 1036.25, 1037.75]
+    comma, several = raw.notes[-2:]
+    assert comma == "values have a decimal comma"
+    assert several == (
+        f"column 'y' of '{folder / '1.csv'}' and 1 more is written in several ways, each file read by its own: "
+        "1,5 in 1; 1.5 in 1"
+    )

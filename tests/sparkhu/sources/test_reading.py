@@ -271,8 +271,10 @@ def test_what_is_not_there_is_named(tmp_path):
 def test_a_look_says_what_a_run_would_read_and_what_is_wrong(source):
     rows = ["a,2014-01-01,1", "a,2014-01-01,2", "a,2014-01-02,", "a,soon,4", "a,2014-01-04,abc", "b,2014-01-01,NA"]
     look = inspect_source(source("id,time,value\n" + "\n".join(rows) + "\n"))
-    assert (look.time.column, look.values[0].column, look.id.column, look.wide) == ("time", "value", "id", False)
-    assert (look.rows, look.series, look.notation, look.zone) == (6, 2, "year-month-day", "UTC")
+    (_, roles), *others = look.groups
+    assert (roles.time.column, roles.values[0].column, roles.id.column, roles.wide) == ("time", "value", "id", False)
+    assert (look.rows, look.series, look.notations, look.zone) == (6, 2, ("year-month-day",), "UTC")
+    assert not others
     assert look.spans.rows() == [
         ("a", 5, 2, T1, datetime(2014, 1, 4, tzinfo=UTC)),
         ("b", 1, 0, T1, T1),

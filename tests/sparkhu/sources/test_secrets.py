@@ -28,6 +28,11 @@ def test_literal_passwords_are_hidden(uri: str, shown: str) -> None:
     assert redacted(shown) == shown
 
 
+def test_a_sealed_password_is_shown_as_hidden_and_not_as_a_variable_of_the_user() -> None:
+    passed_on, _ = sealed("postgresql://ann:pea@db/${DATABASE}?sslpassword=nut")
+    assert redacted(passed_on) == "postgresql://ann:***@db/${DATABASE}?sslpassword=***"
+
+
 @pytest.mark.parametrize(
     "uri",
     [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.sources.values import parse_numbers, present, share_of_numbers
+from sparkhu.sources.values import parse_numbers, parse_numbers_of_files, present, share_of_numbers
 
 
 def test_missing_words_are_null_in_any_case_and_with_blanks_around():
@@ -91,3 +91,23 @@ def test_share_of_numbers_leaves_missing_cells_out_of_account():
 def test_written_floats_come_back_bit_for_bit(numbers):
     texts = [repr(each) for each in numbers]
     assert parse_numbers(pl.Series(texts)).y.to_list() == numbers
+
+
+def test_files_with_another_decimal_sign_are_read_each_by_its_own() -> None:
+    column = pl.Series(["1000,25", "0,5", "1000.25", "x", "7"])
+    german, english, plain = parse_numbers_of_files(column, [2, 2, 1])
+    assert (german.y.to_list(), german.notation) == ([1000.25, 0.5], "1,5")
+    assert (english.y.to_list(), english.refused.to_list()) == ([1000.25, None], [None, "x"])
+    assert plain.y.to_list() == [7.0]
+
+
+def test_a_file_that_leaves_its_sign_open_is_settled_by_the_others() -> None:
+    (whole,) = parse_numbers_of_files(pl.Series(["1,010", "0,5"]), [1, 1])
+    assert whole.y.to_list() == [1.01, 0.5]
+    with pytest.raises(InputError, match="could be a decimal point"):
+        parse_numbers_of_files(pl.Series(["1,010", "1.5"]), [1, 1])
+
+
+def test_files_whose_cells_are_no_numbers_at_all_are_read_as_one() -> None:
+    (whole,) = parse_numbers_of_files(pl.Series(["x", "1.5"]), [1, 1])
+    assert whole.refused.to_list() == ["x", None]
