@@ -140,6 +140,11 @@ def warnings_of(trail: Trail) -> list[str]:
     conflicts = sum(record.counts.get("conflicts", 0) for record in trail.history)
     if conflicts:
         lines.append(f"{conflicts:,} instant{'s' * (conflicts != 1)} had several values; see duplicates.parquet")
+    misspelt = sum(record.counts.get("misspelt", 0) for record in trail.history)
+    if misspelt:
+        lines.append(
+            f"{misspelt} column{'s' * (misspelt != 1)} of the metadata may be misspelt; see the notes of the run"
+        )
     for step, reason, series, example in reasons.iter_rows():
         which = f"series '{example}'" if series == 1 else f"{series:,} series (such as '{example}')"
         lines.append(f"{which} left out at {step}: {reason}")

@@ -27,6 +27,8 @@ def sync_catalogue(uri: str, options: dict[str, Any], terminal: Terminal) -> Non
     found = read_metadata(uri, Catalogue.of(options))
     for note in found.notes:
         terminal.aside(note)
+    for doubt in found.doubts:
+        terminal.marked("!", doubt)
     counts = sync(found.frame, found.name)
     changes = ", ".join(f"{count:,} {name}" for name, count in counts._asdict().items())
     terminal.marked(OK, f"metadata of {found.frame.height:,} series: {changes}")

@@ -1,6 +1,8 @@
 """The columns of metadata, and how they are recognised and read in a table as it was found."""
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import polars as pl
@@ -32,16 +34,22 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
+NAME_IT = "Name it with --id of `sparkhu metadata sync`, or in a run with --set catalogue.id=COLUMN."
+NEAR = 0.75
+
+
 class Recognised(NamedTuple):
     """A table of metadata, read.
 
     Attributes:
         frame: `METADATA` and `row`, not yet checked.
         notes: What was found from the data rather than given.
+        doubts: Columns left out whose names are nearly those of metadata that are not there.
     """
 
     frame: pl.DataFrame
     notes: list[str]
+    doubts: list[str]
 
 
 def no_metadata() -> pl.DataFrame:
@@ -62,8 +70,8 @@ def recognise(table: pl.DataFrame, rows: pl.Series, source: str, id_column: str 
         id_column: Column of the series' names; empty: found.
 
     Raises:
-        InputError: No column or several could hold the series' names or one of the others, a row names no series,
-            or a limit is not a finite number.
+        InputError: No column or several could hold the series' names or one of the others, none beside the names is
+            of metadata, a row names no series, or a limit is not a finite number.
     """
     taken = _taken(table.columns, source, id_column)
     ids = table[taken["unique_id"]].cast(pl.String).str.strip_chars()
@@ -76,13 +84,15 @@ def recognise(table: pl.DataFrame, rows: pl.Series, source: str, id_column: str 
             column = table[taken[name]] if name in taken else pl.Series([None] * table.height, dtype=dtype)
             columns.append((_text if name in TEXTS else _limit)(column, ids, source).alias(name))
     frame = pl.DataFrame([*columns, rows.cast(pl.Int64).alias(ROW)])
-    return Recognised(frame, _said(table.columns, taken))
+    return Recognised(frame, _said(table.columns, taken), _doubts(table.columns, taken))
 
 
 def _taken(columns: Sequence[str], source: str, id_column: str) -> dict[str, str]:
     """Choose the column of the source for each column of metadata that it has."""
     if id_column and id_column not in columns:
-        raise InputError(f"{source} has no column '{id_column}' (catalogue.id); it has {_list(columns)}.")
+        raise InputError(
+            f"{source} has no column '{id_column}' for the series' names; it has {_list(columns)}. {NAME_IT}"
+        )
     taken = {"unique_id": id_column} if id_column else {}
     for name, usual in NAMES.items():
         rest = [column for column in columns if column not in taken.values()]
@@ -91,14 +101,19 @@ def _taken(columns: Sequence[str], source: str, id_column: str) -> dict[str, str
         ]
         found = exact or [column for column in rest if column.strip().lower() in usual]
         if name not in taken and len(found) > 1:
-            way_out = "Name it with catalogue.id" if name == "unique_id" else f"Rename the right one to '{name}'"
-            raise InputError(f"{source}: {_list(found)} could each be the {name} of a series. {way_out}.")
+            way_out = NAME_IT if name == "unique_id" else f"Rename the right one to '{name}'."
+            raise InputError(f"{source}: {_list(found)} could each be the {name} of a series. {way_out}")
         if name not in taken and found:
             taken[name] = found[0]
     if "unique_id" not in taken:
         raise InputError(
             f"{source} has no column with the series' names (unique_id, {', '.join(NAMES['unique_id'])}); "
-            f"it has {_list(columns)}. Name it with catalogue.id."
+            f"it has {_list(columns)}. {NAME_IT}"
+        )
+    if len(taken) == 1:
+        raise InputError(
+            f"{source} says nothing of the series beside their names: it has {_list(columns)}, and none of these is "
+            f"{', '.join(list(NAMES)[1:])}. Rename a column to one of them, or name another source of metadata."
         )
     return taken
 
@@ -146,6 +161,23 @@ def _said(columns: Sequence[str], taken: dict[str, str]) -> list[str]:
     if left_out:
         notes.append(f"metadata: {_list(left_out)} left out")
     return notes
+
+
+def _doubts(columns: Sequence[str], taken: dict[str, str]) -> list[str]:
+    """Name columns left out that may be meant for metadata that are not there, such as `minimum_valid`."""
+    open_ = {_words(usual): name for name in METADATA if name not in taken for usual in (name, *NAMES[name])}
+    doubts = []
+    for column in columns:
+        near = [] if column in taken.values() else get_close_matches(_words(column), list(open_), 1, NEAR)
+        if near:
+            meant = open_[near[0]]
+            doubts.append(f"metadata: column '{column}' does not count; did you mean '{meant}'? Rename it then")
+    return doubts
+
+
+def _words(name: str) -> str:
+    """Give the words of a name in one order, so that `min_valid` is as near as can be to `valid_min`."""
+    return " ".join(sorted(re.findall(r"[^\W_]+", name.lower())))
 
 
 def _list(names: Sequence[str], shown: int = 12) -> str:

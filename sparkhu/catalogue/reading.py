@@ -1,7 +1,6 @@
 """Read the metadata of series from files or a database, recognised and checked."""
 
 import hashlib
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +14,8 @@ from sparkhu.sections import Catalogue
 from sparkhu.sources.databases import is_database, read_database
 from sparkhu.sources.files import read_files
 from sparkhu.sources.options import SourceOptions
-from sparkhu.sources.secrets import HIDDEN, PREFIX, redacted
+from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, OVERFLOW, ROW, Table
-
-# What a pipeline passes on in place of a password.
-SEALED = re.compile(rf"\$\{{{PREFIX}\w+\}}")
 
 
 class MetadataSource(NamedTuple):
@@ -29,12 +25,14 @@ class MetadataSource(NamedTuple):
         frame: The columns of `METADATA`, one row a series, sorted by name.
         name: What the catalogue keeps them under.
         notes: What was found from the data, to be said aloud.
+        doubts: Columns that may be misspelt, to be said as a warning.
         files: Fingerprints of what was read: URI without secrets, size, SHA-256, rows.
     """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[str, ...]
+    doubts: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
 
 
@@ -57,16 +55,18 @@ def read_metadata(uri: str, options: Catalogue | None = None) -> MetadataSource:
     options = options or Catalogue()
     reading = SourceOptions(table=options.table, query=options.query, encoding=options.encoding)
     found = read_database(uri, reading) if is_database(uri, reading) else read_files(uri, reading)
-    notes, frames = list(found.notes), []
+    notes, doubts, frames = list(found.notes), list[str](), []
     for table in found.tables:
         _check_whole(table)
         recognised = recognise(table.frame.select(table.header), table.frame[ROW], table.name, options.id)
         frames.append(recognised.frame)
         notes += recognised.notes
+        doubts += recognised.doubts
     source = found.tables[0].name if len(found.tables) == 1 else f"'{redacted(uri)}'"
     checked, said = check_metadata(pl.concat(frames), source)
     files = tuple({**asdict(file), "uri": redacted(file.uri)} for file in found.files)
-    return MetadataSource(checked, source_name(uri, options), tuple(dict.fromkeys([*notes, *said])), files)
+    told = tuple(dict.fromkeys([*notes, *said]))
+    return MetadataSource(checked, source_name(uri, options), told, tuple(dict.fromkeys(doubts)), files)
 
 
 def _check_whole(table: Table) -> None:
@@ -89,7 +89,7 @@ def source_name(uri: str, options: Catalogue) -> str:
     """
     if options.name:
         return options.name
-    shown = _anywhere(SEALED.sub(HIDDEN, redacted(uri)))
+    shown = _anywhere(redacted(uri))
     if options.table:
         return f"{shown}#{options.table}"
     if options.query:

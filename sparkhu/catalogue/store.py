@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from sparkhu.catalogue.tables import check_version, create_tables, has_tables
 from sparkhu.errors import InputError, SparkhuError
@@ -31,7 +31,7 @@ def writing() -> Iterator[Connection]:
     A new catalogue gets its tables first. Of two that write at once one waits for the other.
 
     Raises:
-        InputError: The URL cannot be read, or a newer version of Sparkhu made the catalogue.
+        InputError: The URL cannot be read or connected to, or a newer version of Sparkhu made the catalogue.
         SparkhuError: The database cannot be used.
     """
     url = catalogue_url()
@@ -48,7 +48,7 @@ def reading() -> Iterator[Connection | None]:
     """Open the catalogue to read from it; nothing where there is none yet.
 
     Raises:
-        InputError: The URL cannot be read, or a newer version of Sparkhu made the catalogue.
+        InputError: The URL cannot be read or connected to, or a newer version of Sparkhu made the catalogue.
         SparkhuError: The database cannot be used.
     """
     url = catalogue_url()
@@ -78,8 +78,11 @@ def _failures_told(url: str) -> Iterator[None]:
     except ArgumentError:
         raise InputError(f"SPARKHU_CATALOGUE='{redacted(url)}' is no database URL. {_WAY_OUT}") from None
     except (SQLAlchemyError, OSError) as error:
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise SparkhuError(f"the catalogue '{redacted(url)}' failed: {without_secrets(said, url)}") from None
+        said = without_secrets(" ".join(str(getattr(error, "orig", None) or error).split()), url)
+        # A failure without a statement is one of connecting: of the address and the password that the user gave.
+        if Settings().catalogue and isinstance(error, OperationalError) and error.statement is None:
+            raise InputError(f"SPARKHU_CATALOGUE='{redacted(url)}' cannot be opened: {said}. {_WAY_OUT}") from None
+        raise SparkhuError(f"the catalogue '{redacted(url)}' failed: {said}") from None
 
 
 _WAY_OUT = "Write dialect://user@host/database, or sqlite:////folder/catalogue.sqlite; or unset it."

@@ -43,10 +43,10 @@ def sync_series(uri: str, settings: Mapping[str, Any], *, out: Path | str) -> di
             found = read_metadata(uri, options)
             table = found.frame
             counts = sync(table, found.name)
-            for message in found.notes:
+            for message in (*found.notes, *found.doubts):
                 notes.say(message)
             notes.say(f"metadata of {table.height:,} series in the catalogue as '{found.name}'")
-            notes.sources, notes.counts = found.files, counts._asdict()
+            notes.sources, notes.counts = found.files, {**counts._asdict(), "misspelt": len(found.doubts)}
         write_manifest(draft, "series", [write_shard(draft, SHARD, table)])
         notes.rows_in = notes.rows_out = notes.series_in = table.height
     return metadata(out)

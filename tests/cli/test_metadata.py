@@ -56,7 +56,7 @@ def test_show_lists_the_series_of_each_source_with_the_columns_that_they_have(fo
 
 def test_removed_series_are_shown_when_asked_for(folder: Path) -> None:
     lines("sync", "--metadata", "sensors.csv", "--name", "hall")
-    (folder / "sensors.csv").write_text("sensor\na\n")
+    (folder / "sensors.csv").write_text("sensor,unit\na,\n")
     assert "✓ metadata of 1 series: 0 added, 0 changed, 1 removed, 1 unchanged" in lines(
         "sync", "--metadata", "sensors.csv", "--name", "hall"
     )
@@ -69,7 +69,7 @@ def test_removed_series_are_shown_when_asked_for(folder: Path) -> None:
 
 
 def test_a_long_catalogue_is_cut_and_says_so(folder: Path) -> None:
-    (folder / "many.csv").write_text("id\n" + "\n".join(f"s{number:02d}" for number in range(60)) + "\n")
+    (folder / "many.csv").write_text("id,unit\n" + "\n".join(f"s{number:02d}," for number in range(60)) + "\n")
     lines("sync", "--metadata", "many.csv")
     assert lines("show")[-2:] == ["s49", "and 10 more; --limit 0 shows all"]
     assert lines("show", "--limit", "0")[-1] == "s59"
@@ -96,13 +96,23 @@ def test_a_table_of_a_database_is_synced(folder: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_column_that_may_be_misspelt_is_a_warning(folder: Path) -> None:
+    (folder / "typo.csv").write_text("unique_id,unit,minimum_valid\na,kW,3\n")
+    assert "! metadata: column 'minimum_valid' does not count; did you mean 'valid_min'? Rename it then" in lines(
+        "sync", "--metadata", "typo.csv"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["sync", "--metadata", "none.csv"], "there is no such file: 'none.csv'"),
         (["sync", "--metadata", "wrong.csv"], "series 'a' (row 1) has the valid range 9 to 5, which is reversed"),
         (["sync", "--metadata", "sensors.csv", "--table", "x"], "--table reads a database"),
-        (["sync", "--metadata", "sensors.csv", "--id", "x"], "no column 'x'"),
+        (["sync", "--metadata", "sensors.csv", "--id", "x"], "no column 'x' for the series' names; it has"),
+        (["sync", "--metadata", "sensors.csv", "--id", "x"], "--id of `sparkhu metadata sync`"),
+        (["sync", "--metadata", "base.csv"], "base.csv' says nothing of the series beside their names"),
+        (["sync", "--metadata", "sqlite:///x.db", "--table", "t", "--encoding", "cp949"], "--encoding says how text"),
         (["show", "--name", "other"], "the catalogue has no source 'other' (--name); it has 'hall'."),
         (["sync"], "Missing option '--metadata'"),
         (["snyc"], "No such command 'snyc'"),
@@ -111,6 +121,7 @@ def test_a_table_of_a_database_is_synced(folder: Path) -> None:
 def test_what_the_user_has_to_mend_ends_with_2(folder: Path, arguments: list[str], message: str) -> None:
     lines("sync", "--metadata", "sensors.csv", "--name", "hall")
     before = lines("show", "--removed")
+    (folder / "base.csv").write_text("unique_id,ds,y\na,2024-01-01,1\n")
     (folder / "wrong.csv").write_text("id,valid_min,valid_max\na,9,5\n")
     result = metadata(*arguments)
     assert result.exit_code == 2
@@ -118,12 +129,14 @@ def test_what_the_user_has_to_mend_ends_with_2(folder: Path, arguments: list[str
     assert lines("show", "--removed") == before
 
 
-def test_a_catalogue_that_cannot_be_reached_ends_with_1_and_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_that_cannot_be_connected_to_ends_with_2_and_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SPARKHU_CATALOGUE", "postgresql+psycopg://ann:pea@127.0.0.1:1/x")
     for arguments in (["show"], ["sync", "--metadata", "sensors.csv"]):
         result = metadata("-v", *arguments)
-        assert result.exit_code == 1
-        assert "Error: the catalogue 'postgresql+psycopg://ann:***@127.0.0.1:1/x' failed: connection" in result.stderr
+        assert result.exit_code == 2
+        assert "SPARKHU_CATALOGUE='postgresql+psycopg://ann:***@127.0.0.1:1/x' cannot be opened: conn" in result.stderr
         assert "pea" not in result.output
 
 

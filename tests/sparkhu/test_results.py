@@ -99,6 +99,12 @@ def test_one_row_and_one_series_are_written_in_the_singular() -> None:
     ]
 
 
+def test_metadata_that_may_be_misspelt_are_a_warning() -> None:
+    assert warnings_of(Trail((record("sync_metadata", 0, 1, counts={"misspelt": 1}),))) == [
+        "1 column of the metadata may be misspelt; see the notes of the run"
+    ]
+
+
 def test_a_clean_run_has_no_warnings() -> None:
     assert warnings_of(Trail((record("validate", 0, 1, counts={"quarantined": 0}),))) == []
 

@@ -83,9 +83,24 @@ def test_its_own_name_wins_over_another_usual_one(csv: Write) -> None:
     assert found.notes == ("metadata: 'id', 'position' left out",)
 
 
-def test_only_the_names_are_needed_and_numbers_may_be_names(tmp_path: Path) -> None:
-    pl.DataFrame({"id": [2, 1]}).write_parquet(tmp_path / "m.parquet")
-    assert read_metadata(str(tmp_path / "m.parquet")).frame.equals(series(("1",), ("2",)))
+def test_numbers_may_be_names(tmp_path: Path) -> None:
+    pl.DataFrame({"id": [2, 1], "unit": ["K", None]}).write_parquet(tmp_path / "m.parquet")
+    assert read_metadata(str(tmp_path / "m.parquet")).frame.equals(series(("1",), ("2", None, "K")))
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("minimum_valid", "valid_min"), ("Valid Max", "valid_max"), ("alert hihg", "alert_high"), ("unts", "unit")],
+)
+def test_a_column_with_nearly_the_name_of_metadata_is_doubted_aloud(csv: Write, column: str, meant: str) -> None:
+    other = "group" if meant != "group" else "unit"
+    found = read_metadata(csv(f"id,{other},{column},owner", "a,x,3,ann"))
+    assert found.doubts == (f"metadata: column '{column}' does not count; did you mean '{meant}'? Rename it then",)
+    assert found.notes[-1] == f"metadata: '{column}', 'owner' left out"
+
+
+def test_a_column_beside_the_one_that_is_meant_is_not_doubted(csv: Write) -> None:
+    assert read_metadata(csv("id,valid_min,minimum_valid", "a,1,2")).doubts == ()
 
 
 def test_words_for_missing_and_nan_are_no_limits(csv: Write, tmp_path: Path) -> None:
@@ -123,9 +138,10 @@ HEADER = "id,valid_min,valid_max,alert_low,alert_high"
         (("id,valid_max", "a,-1e999"), r"valid_max '-1e999' of series 'a' is no limit"),
         (("id,valid_max", '"a","1,010"'), "the comma in '1,010' could be a decimal point or separate thousands"),
         (("id,unit", "a,K", " ,K", ",x"), r"row 2 \(and 1 more\) names no series in column 'id'"),
-        (("id,sensor", "1,a"), r"'id', 'sensor' could each be the unique_id of a series\. Name it with catalogue\.id"),
+        (("id,sensor", "1,a"), r"'id', 'sensor' could each be the unique_id of a series\. Name it with --id of"),
         (("id,position,cluster", "1,a,b"), r"'position', 'cluster' could each be the group.* Rename .* 'group'"),
         (("unit,owner", "K,ann"), r"has no column with the series' names \(unique_id, id, .*\); it has 'unit'"),
+        (("unique_id,ds,y", "a,2024-01-01,3"), r"says nothing of the series beside their names: it has 'unique_id'"),
         (("id,unit", "a,K,surplus"), r"row 1 has more fields than the header"),
         (("id,unit",), "a header and no rows"),
     ],
@@ -150,9 +166,11 @@ def test_limits_that_touch_are_no_contradiction(csv: Write) -> None:
 
 
 def test_the_column_of_the_names_may_be_given(csv: Write) -> None:
-    uri = csv("id,sensor,label", "1,a,x")
+    uri = csv("id,sensor,label,unit", "1,a,x,")
     assert read_metadata(uri, Catalogue(id="label")).frame.equals(series(("x",)))
-    with pytest.raises(InputError, match=r"has no column 'nam' \(catalogue\.id\); it has 'id', 'sensor', 'label'"):
+    with pytest.raises(
+        InputError, match=r"has no column 'nam' for the .* it has 'id', .* with --set catalogue\.id=COL"
+    ):
         read_metadata(uri, Catalogue(id="nam"))
 
 

@@ -53,12 +53,16 @@ def test_a_url_that_cannot_be_is_the_users_to_mend(url: str, message: str, monke
             use()
 
 
-def test_a_database_that_cannot_be_reached_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_cannot_be_connected_to_is_the_users_to_mend_and_told_without_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SPARKHU_CATALOGUE", "postgresql+psycopg://ann:pea%2Fnut@127.0.0.1:1/x")
-    with pytest.raises(SparkhuError, match=r"the catalogue 'postgresql\+psycopg://ann:\*\*\*@127") as caught:
+    with pytest.raises(
+        InputError, match=r"CATALOGUE='postgresql\+psycopg://ann:\*\*\*@127.* cannot be opened"
+    ) as caught:
         catalogued()
     assert "nut" not in str(caught.value)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 2
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
@@ -66,7 +70,7 @@ def test_a_database_that_cannot_be_reached_is_told_without_the_password(monkeypa
 def test_a_wrong_password_is_not_repeated(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = sa.make_url(postgres_url).set(password="wr0ng").render_as_string(hide_password=False)
     monkeypatch.setenv("SPARKHU_CATALOGUE", wrong)
-    with pytest.raises(SparkhuError, match="password authentication failed") as caught:
+    with pytest.raises(InputError, match="password authentication failed") as caught:
         sync(series(("a",)), "plant")
     assert "wr0ng" not in str(caught.value)
 
