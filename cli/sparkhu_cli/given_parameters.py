@@ -10,7 +10,7 @@ def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Give the parameters that options stand for; one that was not given is None.
 
     Options that say how a source is read belong to the section `reading`; `settings` holds texts `name=value`, whose
-    values are read as YAML.
+    values are read as YAML, times as the text that they are.
 
     Raises:
         InputError: A setting is no `name=value`, or its value is no YAML.
@@ -23,6 +23,7 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
     import yaml
 
     from sparkhu.errors import InputError
+    from sparkhu_pipelines.parameters import read_yaml
 
     found: dict[str, Any] = {}
     for text in texts:
@@ -30,7 +31,7 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, such as handling.alpha=0.2, got '{text}'.")
         try:
-            found[name.strip()] = yaml.safe_load(value)
+            found[name.strip()] = read_yaml(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {name.strip()} has a value that is no YAML: '{value}'. Quote it.") from error
     return found

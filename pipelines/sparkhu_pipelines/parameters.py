@@ -139,6 +139,31 @@ def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
             merged[section] = given
 
 
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads YAML, and leaves dates and times the text that they are: that is what parameters take."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the loader's own way of saying what a plain word means
+        sign: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
+        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_yaml(text: str) -> Any:
+    """Read YAML; a date or a time such as 2024-01-05 stays text.
+
+    Raises:
+        yaml.YAMLError: The text is no YAML.
+
+    Example:
+        >>> read_yaml("{start: 2024-01-05, horizon: 3}")
+        {'start': '2024-01-05', 'horizon': 3}
+    """
+    return yaml.load(text, Loader=_Plain)  # noqa: S506 - a safe loader
+
+
 def load_parameters(file: Path) -> dict[str, Any]:
     """Read run parameters from a YAML file.
 
@@ -146,7 +171,7 @@ def load_parameters(file: Path) -> dict[str, Any]:
         InputError: The file is not there, is no YAML, or holds no mapping of names to values.
     """
     try:
-        content = yaml.safe_load(file.read_text())
+        content = read_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"parameter file '{file}' cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -20,6 +20,16 @@ def test_settings_are_read_as_yaml() -> None:
     }
 
 
+def test_dates_and_times_stay_text() -> None:
+    texts = ("start=2024-01-05", "statistics.sample_start=2024-01-05 06:30:00+09:00", "model_name='2024-01-05'")
+
+    assert parameters_of({"settings": texts}) == {
+        "start": "2024-01-05",
+        "statistics.sample_start": "2024-01-05 06:30:00+09:00",
+        "model_name": "2024-01-05",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("alpha", "takes NAME=VALUE"), ("=3", "takes NAME=VALUE"), ("seasons=[24", r"no YAML: '\[24'\. Quote it")],

@@ -89,6 +89,23 @@ def test_parameters_come_from_yaml(tmp_path: Path) -> None:
     assert load_parameters(tmp_path / "run.yaml") == {"horizon": 24, "zone": "Europe/Berlin"}
 
 
+def test_dates_and_times_of_a_file_stay_the_text_that_parameters_take(tmp_path: Path) -> None:
+    lines = (
+        "source: a.csv",
+        "start: 2024-01-05",
+        "end: 2024-02-01T12:00:00Z",
+        "statistics: {sample_start: 2024-01-10}",
+    )
+    (tmp_path / "run.yaml").write_text("\n".join(lines))
+    found = run_parameters(load_parameters(tmp_path / "run.yaml"))
+
+    assert (found.start, found.end, found.statistics.sample_start) == (
+        "2024-01-05",
+        "2024-02-01T12:00:00Z",
+        "2024-01-10",
+    )
+
+
 @pytest.mark.parametrize(("content", "message"), [("- 1\n", "must map names to values"), ("a: [", "is no YAML")])
 def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "run.yaml").write_text(content)
