@@ -32,6 +32,13 @@ def test_category_shares_are_those_of_pandas() -> None:
     assert found.filter(unique_id="b").row(0) == ("b", "fog", 1, 1.0)
 
 
+def test_hand_worked_shares_of_a_column() -> None:
+    # Of eight rows five know the kind: b 2/5 = 0.4, and a, c, d once each, 1/5 = 0.2, in the order of their text.
+    kinds = ["b", None, "d", "a", None, "b", "c", None]
+    found = category_shares(series([1.0] * 8).with_columns(kind=pl.Series(kinds)), "kind")
+    assert found.rows() == [("a", "b", 2, 0.4), ("a", "a", 1, 0.2), ("a", "c", 1, 0.2), ("a", "d", 1, 0.2)]
+
+
 def test_categories_of_other_types_are_counted_and_equal_ones_sorted() -> None:
     frame = series([1.0] * 4).with_columns(on=pl.Series([True, False, True, False]), code=pl.Series([10, 9, 10, 9]))
     assert category_shares(frame, "on").rows() == [("a", False, 2, 0.5), ("a", True, 2, 0.5)]
@@ -51,7 +58,8 @@ def test_columns_that_hold_no_categories_are_refused() -> None:
 
 
 def test_hand_worked_categories_of_two_series() -> None:
-    # Series a: weather sun 2 of 3 known, rain 1 of 3; on is true in 1 of 4 rows. Series b: one row of each.
+    # Series a: of four rows three know the weather: sun 2/3, rain 1/3; on is false in 3/4 = 0.75, true in 1/4 = 0.25.
+    # Series b has one row: 1/1 of each.
     weather, on = ["sun", "rain", None, "sun", "fog"], [True, False, False, False, True]
     frame = pl.concat([series([1.0] * 4), series([2.0], "b")])
     frame = frame.with_columns(weather=pl.Series(weather), volume=pl.lit(3.0), on=pl.Series(on), is_alert=pl.lit(True))
@@ -68,7 +76,8 @@ def test_hand_worked_categories_of_two_series() -> None:
 
 
 def test_hand_worked_categories_whose_names_are_those_of_counts() -> None:
-    # Columns of the source may be called as the table's own: 2 of 2 rows hold x; 1 of 1 known row holds y.
+    # Columns of the source may be called as the table's own: 2 of 2 rows hold x, 2/2 = 1; 1 of the 1 row that knows it
+    # holds y, 1/1 = 1; 2 of 2 hold z.
     frame = series([1.0, 2.0]).with_columns(count=pl.lit("x"), share=pl.Series(["y", None]), category=pl.lit("z"))
     assert count_categories(frame).rows() == [
         ("a", "count", "x", 2, 1.0),

@@ -76,6 +76,17 @@ def test_mean_and_median_differ_where_values_are_skewed():
     assert resolve_duplicates(skewed, policy="median")["y"].to_list() == [2.0]
 
 
+def test_an_even_number_of_values_worked_by_hand():
+    # −3, 5, 5 and 8 at one instant: mean (−3 + 5 + 5 + 8)/4 = 15/4 = 3.75; the middle two are 5 and 5, median 5; three
+    # distinct values, 4 − 1 = 3 rows dropped; known with the latest, 6.
+    frame = observed(("a", 0, 5.0, 2), ("a", 0, 8.0, 6), ("a", 0, -3.0, 4), ("a", 0, 5.0, 1))
+    for policy, kept in (("mean", 3.75), ("median", 5.0)):
+        result = drop_duplicates(frame, policy=policy)
+        assert result.frames["observations"].select("y", "available_at").rows() == [(kept, START + 6 * STEP)]
+        assert result.frames["duplicates"].select("rows", "distinct_values").rows() == [(4, 3)]
+        assert result.counts == {"dropped": 3, "conflicts": 1, "failed_rows": 0}
+
+
 def test_last_is_the_default():
     assert resolve_duplicates(CONFLICT).equals(resolve_duplicates(CONFLICT, policy="last"))
 

@@ -25,14 +25,16 @@ def series(values: list[float | None], name: str = "a") -> pl.DataFrame:
 
 
 def test_hand_worked_most_frequent_value() -> None:
-    # 7 stands three times, 1 and 9 twice.
+    # Of the seven known values 7 stands 3 times (hours 0, 3, 7), 1 twice (1, 5) and 9 twice (4, 6): 3 > 2, so 7. It is
+    # known with the last of the sample, at hour 7; the gap at hour 8 with its own row.
     filled = fill_mode(series([7.0, 1.0, None, 7.0, 9.0, 1.0, 9.0, 7.0, None]))
     assert filled["y"].to_list() == [7.0, 1.0, 7.0, 7.0, 9.0, 1.0, 9.0, 7.0, 7.0]
     assert [(moment - START) / HOUR for moment in filled["available_at"]][2] == 7
 
 
 def test_hand_worked_smallest_of_the_most_frequent_before_the_end_of_training() -> None:
-    # Before hour 6: 5 and 3 twice, 4 once; behind it 4 would win with four.
+    # Before hour 6 stand 5 3 4 5 3: 5 twice, 3 twice, 4 once, and of 3 and 5 the smaller is 3. Behind it 4 stands three
+    # times more, 1 + 3 = 4 > 2: over the whole series 4 wins.
     frame = series([5.0, 3.0, 4.0, 5.0, 3.0, None, 4.0, 4.0, 4.0])
     assert fill_mode(frame, train_end=START + 6 * HOUR)["y"][5] == 3.0
     assert fill_mode(frame)["y"][5] == 4.0

@@ -25,6 +25,22 @@ def test_hand_worked_drift() -> None:
     assert find_drift(values, 8.43) is None
 
 
+def test_hand_worked_drift_that_ends() -> None:
+    # Twenty blocks of five equal points; their medians stand for seven differences, go down by 3, 5, 3, 5, 3, 5, and
+    # stand for six. Mean of the six: −4, of the 13 others: 0. Beside the two means stay 6·1 squares, by 19 − 4 numbers
+    # that are fitted: variance 0.4. Explained is 4² · 6·13/19 = 65.68, so t = √(65.68/0.4) = 12.814.
+    # The drift begins with block 7, in its middle point 7·5 + 2 = 37, and ends with block 13, point 13·5 + 2 = 67.
+    steps = np.concatenate([np.zeros(7), np.tile([-3.0, -5.0], 3), np.zeros(6)])
+    values = np.repeat(np.concatenate([[0.0], np.cumsum(steps)]), 5)
+    drift = find_drift(values, 12.81)
+    assert drift is not None
+    assert drift.score == pytest.approx(np.sqrt(16 * 6 * 13 / 19 / 0.4), rel=1e-12)
+    assert (drift.start, drift.end) == (37, 67)
+    # The level goes from 0 to −24; the fitted line goes through the middle of its uneven steps.
+    assert drift.size == pytest.approx(-24, abs=0.1)
+    assert find_drift(values, 12.82) is None
+
+
 def test_the_score_of_a_drift_is_the_t_statistic_of_two_samples() -> None:
     # Where the interval is the last ten differences: scipy's t-test with pooled variance has 17 degrees of freedom, for
     # two means; two more numbers, start and end, are fitted here.

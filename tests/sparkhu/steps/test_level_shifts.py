@@ -58,7 +58,7 @@ def test_fewer_than_eight_windows_tell_nothing() -> None:
     assert find_shifts(values[:-1], 10, 6.0) == []
 
 
-def test_the_scale_is_never_below_that_of_independent_noise() -> None:
+def test_hand_worked_scale_is_never_below_that_of_independent_noise() -> None:
     # 0 1 3 over and over: three points always have the median 1, so that the differences vary at the step alone. First
     # differences are 1, 2 and −3, a third each: their median is 1, the deviation from it 1. So σ = 1.4826/√2, and the
     # lower bound σ·√(π/3). At the step, whose windows are 0 1 3 and 50 51 53, the difference is 50.

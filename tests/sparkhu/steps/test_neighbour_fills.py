@@ -1,4 +1,4 @@
-"""Filling from the known points next to a gap. Last, next and linear: see the tests of `filling`."""
+"""Filling from the known points next to a gap. Linear: see the tests of `filling`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.steps.filling import fill_moving_average
+from sparkhu.steps.filling import fill_last, fill_moving_average, fill_next
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -23,6 +23,31 @@ def series(values: list[float | None], name: str = "a") -> pl.DataFrame:
 
 def available(frame: pl.DataFrame) -> list[float]:
     return [(moment - START) / HOUR for moment in frame["available_at"]]
+
+
+def test_hand_worked_last_and_next_within_gaps() -> None:
+    # Hours 1 and 2 are missing between 5 at hour 0 and −2 at hour 3: last carries 5 on by 1 and 2 hours, known with
+    # each row (max(0, 1) = 1, max(0, 2) = 2); next brings −2 back by 2 and 1 hours, known from hour 3.
+    # Hour 4 is missing between −2 and 7: last −2, known at max(3, 4) = 4; next 7, known at hour 5.
+    frame = series([5.0, None, None, -2.0, None, 7.0])
+    last, next_ = fill_last(frame), fill_next(frame)
+    assert last["y"].to_list() == [5.0, 5.0, 5.0, -2.0, -2.0, 7.0]
+    assert available(last) == [0, 1, 2, 3, 4, 5]
+    assert next_["y"].to_list() == [5.0, -2.0, -2.0, -2.0, 7.0, 7.0]
+    assert available(next_) == [0, 3, 3, 3, 5, 5]
+
+
+def test_hand_worked_last_and_next_at_the_edges_and_with_a_late_point() -> None:
+    # Before the first known point (4 at hour 1) there is no last one; behind the last (6 at hour 3) there is no next.
+    # The 4 came at hour 9 only: carried to hour 2 it is known at max(9, 2) = 9. The 6 came at hour 3: brought back to
+    # hour 2 it is known at max(3, 2) = 3, carried on to hour 4 at max(3, 4) = 4, and the 4 brought back to hour 0 at 9.
+    frame = series([None, 4.0, None, 6.0, None])
+    frame = frame.with_columns(available_at=pl.Series([START + h * HOUR for h in (0.0, 9.0, 2.0, 3.0, 4.0)]).cast(TIME))
+    last, next_ = fill_last(frame), fill_next(frame)
+    assert last["y"].to_list() == [None, 4.0, 4.0, 6.0, 6.0]
+    assert available(last) == [0, 9, 9, 3, 4]
+    assert next_["y"].to_list() == [4.0, 4.0, 6.0, 6.0, None]
+    assert available(next_) == [9, 9, 3, 3, 4]
 
 
 def test_hand_worked_mean_of_the_two_points_on_each_side() -> None:

@@ -65,6 +65,24 @@ def test_hand_worked_each_series_is_filled_as_chosen_for_it() -> None:
     assert hours == dict.fromkeys(FITTED, 3) | {"last": 1, "next": 2, "linear": 2, "spline": 4, "moving_average": 3}
 
 
+def test_hand_worked_gaps_before_within_and_behind_new_data() -> None:
+    # Linear from 3 at hour 0 to 12 at hour 3: (12 − 3)/3 = 3 an hour, so 6 and 9, known at hour 3; behind it nothing.
+    # Mean 7.5, fitted at hour 3: at hour 1 known at max(1, 3) = 3, at hour 4 at max(4, 3) = 4.
+    # Last: the 3 of hour 0 at hours 1 and 2, the 12 of hour 3 at hour 4, each known with its row.
+    names = ("last", "linear", "mean")
+    frame = pl.concat([series([3.0, None, None, 12.0, None], name) for name in names])
+    found = fill_as_chosen(frame, chosen({name: name for name in names}, {"mean": 7.5}), profile(*names))
+    filled = found.frames["filled"]
+    assert filled["y"].to_list() == [
+        *(3.0, 3.0, 3.0, 12.0, 12.0),
+        *(3.0, 6.0, 9.0, 12.0, None),
+        *(3.0, 7.5, 7.5, 12.0, 7.5),
+    ]
+    hours = [(moment - START) / HOUR for moment in filled["available_at"]]
+    assert hours == [0, 1, 2, 3, 4, 0, 3, 3, 3, 4, 0, 3, 3, 3, 4]
+    assert found.ledger["counts"].to_list() == [COUNTS % (3, 3, 0), COUNTS % (3, 2, 1), COUNTS % (3, 3, 0)]
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [("linear", fill_linear), ("spline", fill_spline), ("moving_average", fill_moving_average),

@@ -67,6 +67,26 @@ def test_hand_worked_a_season_of_four() -> None:
     assert detect_season(np.tile([0.0, 1.0, 5.0, 1.0], 8)) == 4
 
 
+def test_hand_worked_the_correlation_that_tells_a_season() -> None:
+    # 1 −1 −1 1 over and over has the mean 0 and no slope (0 − 1 − 2 + 3 = 0 in each). Of 16 values, whose squares add
+    # up to 16: lag 1 has 15 products, −1 in each of four and +1 between them three times: −1/16; lag 2: −14/16; lag 3:
+    # 1/16; lag 4: twelve of 1: 12/16 = 0.75; lag 5: −1/16. The peak is at 4, above 1.96/√16 = 0.49. Of 8 values lag 4
+    # has 4/8 = 0.5, below 1.96/√8 = 0.69: no season.
+    assert detect_season(np.tile([1.0, -1.0, -1.0, 1.0], 4)) == 4
+    assert detect_season(np.tile([1.0, -1.0, -1.0, 1.0], 2)) is None
+
+
+def test_hand_worked_cycles_of_the_calendar() -> None:
+    # Five minutes: 24·60/5 = 288 in a day, 7·288 = 2016 in a week. The week, which is added, must fit three times:
+    # 3·2016 = 6048 points; of one fewer the day is left, of which 2·288 = 576 are enough.
+    assert calendar_seasons("5min", 288) == (24 * 60 // 5, 7 * 288)
+    assert fitting((288, 2016), 6048, least_added=3) == (288, 2016)
+    assert fitting((288, 2016), 6047, least_added=3) == (288,)
+    assert fitting((288, 2016), 576, least_added=3) == (288,)
+    # Eight hours: 24/8 = 3 in a day, 7·3 = 21 in a week.
+    assert calendar_seasons("8h", 3) == (3, 21)
+
+
 def test_a_trend_does_not_hide_the_season() -> None:
     values = np.tile([0.0, 1.0, 5.0, 1.0, 2.0], 12) + 3.0 * np.arange(60) - 1000
     assert detect_season(values) == 5

@@ -23,7 +23,7 @@ def test_the_statistic_is_that_of_statsmodels(count: int, seed: int, kind: str) 
     values = {"noise": noise, "walk": noise.cumsum(), "season": noise + 4 * np.sin(time / 3), "trend": noise + time}[
         kind
     ]
-    assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-7, abs=1e-9)
+    assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-8, abs=1e-9)
 
 
 def test_the_lag_length_is_chosen_among_up_to_schwerts_bound() -> None:
@@ -35,8 +35,26 @@ def test_the_lag_length_is_chosen_among_up_to_schwerts_bound() -> None:
 
 
 def test_a_hand_worked_regression_without_lags() -> None:
-    # Six values allow min(6 // 2 − 2, 6) = 1 lag; by AIC none or one, as statsmodels finds on the same rows.
-    values = np.array([1.0, 3.0, 2.0, 5.0, 4.0, 7.5])
+    # Six values allow min(6 // 2 − 2, …) = 1 lag, and both lengths share the rows of the steps −1 2 −3 2 (mean 0), on
+    # the levels 2 1 3 0, less their mean ½ −½ 1½ −1½. Squares: levels 5, steps 18; levels by steps −9.
+    # No lag leaves 18 − 9²/5 = 1.8: AIC 4·ln 1.8 + 2·2 = 6.4. The steps before are 2 −1 2 −3: squares 18, by levels 9,
+    # by steps −16. One lag: coefficients (−9·18 + 16·9)/9 = −2 and (5·−16 + 9·9)/9 = 1/9, which leaves
+    # 18 − (−2·−9 + −16/9) = 16/9: AIC 4·ln 1.78 + 2·3 = 8.3. So none.
+    # Then all five steps 2 −1 2 −3 2 count, on 0 2 1 3 0: squares of levels 14 − 6²/5 = 6.8, of steps 22 − 2²/5 = 21.2,
+    # of both −9 − 6·2/5 = −11.4. Slope −11.4/6.8; left over 21.2 − 11.4²/6.8 over 3 degrees of freedom.
+    values = np.array([0.0, 2.0, 1.0, 3.0, 0.0, 2.0])
+    rest = (21.2 - 11.4**2 / 6.8) / 3
+    assert adf_statistic(values) == pytest.approx(-11.4 / 6.8 / (rest / 6.8) ** 0.5, rel=1e-12)
+    assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-9)
+
+
+def test_a_hand_worked_regression_with_one_lag() -> None:
+    # Steps −1 0 1 0 on the levels −2 −3 −3 −2, less their mean ½ −½ −½ ½, and the steps before, −2 −1 0 1, less theirs
+    # −1½ −½ ½ 1½; the two do not correlate. Squares: levels 1, steps before 5, steps 2. By steps: levels −½ − ½ = −1,
+    # steps before 1½ + ½ = 2. No lag leaves 2 − 1²/1 = 1: AIC 4·ln 1 + 2·2 = 4. One leaves 2 − 1 − 2²/5 = 0.2:
+    # AIC 4·ln 0.2 + 2·3 = −0.4. So one, with 4 − 3 = 1 degree of freedom: t = (−1/1) / √(0.2/1/1) = −√5.
+    values = np.array([0.0, -2.0, -3.0, -3.0, -2.0, -2.0])
+    assert adf_statistic(values) == pytest.approx(-(5**0.5), rel=1e-12)
     assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-9)
 
 
@@ -48,4 +66,4 @@ def test_a_straight_line_has_no_statistic() -> None:
 def test_the_shortest_series_leaves_one_degree_of_freedom() -> None:
     for count in range(6, 13):
         values = np.random.default_rng(count).normal(size=count)
-        assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-6)
+        assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-8)

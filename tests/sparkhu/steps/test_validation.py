@@ -67,6 +67,25 @@ def test_each_refused_row_has_the_first_reason_that_holds():
     assert judge_rows(BROKEN)["reason"].to_list() == REASONS
 
 
+def test_rows_worked_by_hand():
+    # Limits of a: 0 to 10, alert from 8 on. 9 stays (0 ≤ 9 ≤ 10) and is an alert (9 ≥ 8); 10 and 0 lie on the limits
+    # and stay; 10.5 > 10 and −0.5 < 0 are refused. Of five rows 5 − 2 = 3 are kept, with 2 alerts, 9 and 10.
+    limits = pl.DataFrame([("a", "K", 0, 10, None, 8)], schema=LIMITS, orient="row")
+    result = validate(raw(*[("a", day, y) for day, y in enumerate([9.0, 10.5, -0.5, 10.0, 0.0])]), limits)
+    assert result.frames["observations"].select("y", "is_alert").rows() == [(9.0, True), (10.0, True), (0.0, False)]
+    assert result.frames["quarantine"]["source_row"].to_list() == [2, 3]
+    assert result.counts == {"quarantined": 2, "left_out": 0, "alerts": 2}
+
+
+def test_an_interval_worked_by_hand():
+    # Noon in Tokyo (UTC + 9 h) on 3 January is 12 − 9 = 3 o'clock in UTC: of midnights in UTC from 1 January on, days 0
+    # to 2 lie before, and 3 to 5 behind. Until 05:00 − 9 h = 20:00 on the 5th in UTC, that is days 3 and 4.
+    frame = raw(*[("a", day, float(day)) for day in range(6)])
+    result = validate(frame, start="2014-01-03T12:00", end="2014-01-06T05:00", zone="Asia/Tokyo")
+    assert result.frames["observations"]["y"].to_list() == [3.0, 4.0]
+    assert result.counts == {"quarantined": 0, "left_out": 4, "alerts": 0}
+
+
 def test_a_line_that_cannot_be_read_is_called_that_and_not_without_a_series():
     frame = raw((None, None, None)).with_columns(ds_reason=pl.lit("line_unreadable"))
     assert judge_rows(frame)["reason"].to_list() == ["line_unreadable"]

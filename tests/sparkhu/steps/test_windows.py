@@ -81,6 +81,17 @@ def test_worked_by_hand() -> None:
     assert dict(windows.schema) == SCHEMA
 
 
+def test_a_second_series_worked_by_hand() -> None:
+    # Seven points, L = 3, H = 2: windows start at 0 to 7 − (3 + 2) = 2. From 0: inputs rows 0 1 2, targets 3 4; from 1:
+    # inputs 1 2 3, targets 4 5; from 2: inputs 2 3 4, targets 5 6. The null of row 0 lies in the first alone. Row 4
+    # came at hour 9: a target of the first two (max(3, 9) = 9, max(9, 5) = 9), an input of the third.
+    frame = sequence([None, 1, 2, 3, 4, 5, 6], known={4: 9})
+    windows = index_windows(frame, plan("a", size=3, horizon=2)).frames["windows"]
+    assert windows.select("offset", "reason").rows() == [(0, "null"), (1, None), (2, None)]
+    assert windows["inputs_available_at"].to_list() == at(2, 3, 9)
+    assert windows["targets_available_at"].to_list() == at(9, 9, 6)
+
+
 def test_inputs_and_targets_are_available_with_their_latest_point() -> None:
     # L = 3, H = 2. Row 0 came at hour 7, row 3 (a target of the only window but one) at hour 20.
     frame = sequence([0, 1, 2, 3, 4, 5], known={0: 7, 3: 20})
@@ -90,6 +101,7 @@ def test_inputs_and_targets_are_available_with_their_latest_point() -> None:
 
 
 def test_a_stride_leaves_offsets_out() -> None:
+    # Eight points, L + H = 3: starts 0 to 5; every second is 0 2 4, every third 0 3.
     windows = index_windows(sequence([0.0] * 8), plan("a"), stride=2).frames["windows"]
     assert windows["offset"].to_list() == [0, 2, 4]
     assert index_windows(sequence([0.0] * 8), plan("a"), stride=3).frames["windows"]["offset"].to_list() == [0, 3]
