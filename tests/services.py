@@ -4,11 +4,16 @@ A test module, or a `conftest.py`, that needs one imports its fixture:
 
     from tests.services import postgres_url, s3_endpoint
 
+There are two S3 services: `s3_endpoint` (rclone) ignores the conditions of a conditional write, as some endpoints do;
+`conditional_s3_endpoint` (SeaweedFS) heeds them, as AWS does.
+
 A machine that lacks the program skips the tests that need it.
 """
 
+import json
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -24,12 +29,13 @@ from typing import BinaryIO, NamedTuple
 import pytest
 
 STARTS_WITHIN_SECONDS = 30
+GRPC_PORTS = 10_000
 POSTGRES_PASSWORD = "s3cret/w@rd"
 POSTGRES_QUOTED = "s3cret%2Fw%40rd"
 
 
 class S3Endpoint(NamedTuple):
-    """A running S3 service; each sub-folder of `folder` is a bucket."""
+    """A running S3 service; of rclone each sub-folder of `folder` is a bucket."""
 
     url: str
     key: str
@@ -59,6 +65,26 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint
     command = [rclone, "serve", "s3", "--config", os.devnull, "--auth-key", f"{endpoint.key},{endpoint.secret}"]
     command = [*command, "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", str(folder)]
     with _running(command, partial(_answers, port)):
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def conditional_s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
+    """A real S3 service with sign-in and conditional writes; it has one bucket, `plant`."""
+    weed = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
+    if weed is None:
+        pytest.skip("SeaweedFS, which serves S3 with conditions, is not installed")
+    folder, ports = tmp_path_factory.mktemp("weed"), _port_pairs()
+    endpoint = S3Endpoint(f"http://127.0.0.1:{ports['s3']}", "sparkhu-key", "sparkhu-secret", folder)
+    credentials = [{"accessKey": endpoint.key, "secretKey": endpoint.secret}]
+    identity = {"name": "test", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
+    command += ["-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.autoCreateBucket=false"]
+    command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += [f"-{name}.port.grpc={port + GRPC_PORTS}" for name, port in ports.items()]
+    with _running(command, partial(_takes_objects, endpoint), cwd=folder):
         yield endpoint
 
 
@@ -99,6 +125,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _port_pairs() -> dict[str, int]:
+    """Find ports for the parts of SeaweedFS, below those that the system hands out, each with one for gRPC above it."""
+    found: list[int] = []
+    while len(found) < 4:
+        port = random.randrange(12_000, 22_000)
+        if port not in found and not any(_answers(each) for each in (port, port + GRPC_PORTS)):
+            found.append(port)
+    return dict(zip(("master", "volume", "filer", "s3"), found, strict=True))
+
+
 def _postgres_programs() -> Path | None:
     """Find the folder of the server's programs; Debian keeps them out of the search path, a folder a version."""
     found = shutil.which("initdb")
@@ -119,6 +155,33 @@ def _unprivileged_user() -> str:
 def _answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return not probe.connect_ex(("127.0.0.1", port))
+
+
+def _takes_objects(endpoint: S3Endpoint) -> bool:
+    """Tell whether an S3 service stores an object; its parts come up one after the other."""
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import Session
+
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
+    client = Session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=endpoint.url,
+        aws_access_key_id=endpoint.key,
+        aws_secret_access_key=endpoint.secret,
+        config=once,
+    )
+    try:
+        if "plant" not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket="plant")
+        client.put_object(Bucket="plant", Key="ready", Body=b"")
+        client.delete_object(Bucket="plant", Key="ready")
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def _takes_sign_in(port: int) -> bool:

@@ -1,0 +1,22 @@
+"""The lake: tables that outlive runs, in a folder or on S3, committed all at once."""
+
+from sparkhu.lake.changes import Append, Change, Replace
+from sparkhu.lake.lakes import Lake, create_lake, is_lake, open_lake
+from sparkhu.lake.layout import Layout
+from sparkhu.lake.records import DataFile, Interval
+from sparkhu.lake.tables import Table, Version
+
+__all__ = [
+    "Append",
+    "Change",
+    "DataFile",
+    "Interval",
+    "Lake",
+    "Layout",
+    "Replace",
+    "Table",
+    "Version",
+    "create_lake",
+    "is_lake",
+    "open_lake",
+]

@@ -1,0 +1,285 @@
+"""A lake: Parquet tables that outlive runs, all of them committed at once.
+
+    LAKE/current.json                          the newest commit; swapped last, it is the commit
+    LAKE/versions/00000012-<id>.json           the same, for every commit: the history
+    LAKE/tables/<table>/manifests/<id>.json    columns, files and published intervals of a table
+    LAKE/tables/<table>/data/<partition>/<bucket>-<id>.parquet
+
+Everything but `current.json` is written once and never changed, so a reader that holds a version sees that version,
+whatever is committed meanwhile, and a publisher that is killed leaves only files that no version refers to.
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.lake.changes import Change
+from sparkhu.lake.drafting import Draft
+from sparkhu.lake.layout import Layout, Partition
+from sparkhu.lake.records import CURRENT, NEXT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
+from sparkhu.lake.storage import NoSuchFile, Storage, open_storage
+from sparkhu.lake.sweeping import orphans
+from sparkhu.lake.tables import Version
+
+ATTEMPTS = 30
+LONGEST_PAUSE_SECONDS = 2.0
+READ_ATTEMPTS = 5
+SWEPT_AFTER = timedelta(hours=1)
+OBSERVATIONS = "observations"
+
+
+class NoLake(InputError):  # noqa: N818 - says what is the matter
+    """There is no lake in that place."""
+
+
+class Lake:
+    """An open lake; made by `create_lake` and `open_lake`.
+
+    Attributes:
+        uri: The folder or `s3://bucket/prefix` that it lies in.
+        layout: How its tables are cut into files.
+    """
+
+    def __init__(self, storage: Storage, layout: Layout) -> None:
+        self.uri = storage.uri
+        self.layout = layout
+        self._storage = storage
+
+    def __repr__(self) -> str:
+        return f"Lake({self.uri!r})"
+
+    def version(self, number: int | None = None) -> Version:
+        """Open a version; null: the newest.
+
+        Raises:
+            InputError: There is no such version, or another Sparkhu wrote it.
+            SparkhuError: It is missing or damaged.
+        """
+        newest = _newest(self._storage)
+        if number is None or number == newest.number:
+            return newest
+        if not 0 <= number < newest.number:
+            raise InputError(f"'{self.uri}' has versions 0 to {newest.number}, got {number}")
+        return Version(self._commit(self._path(number, newest.commit)), self._storage, "")
+
+    def commit(self, changes: Mapping[str, Change], *, run: str, note: str = "", based_on: Version) -> Version:
+        """Change tables, all at once for every reader.
+
+        Where another publisher was first, the changes are made anew against its version.
+
+        Args:
+            changes: What to do to which table.
+            run: The run that commits.
+            note: What is to be remembered of it.
+            based_on: The version that the caller has read.
+
+        Returns:
+            The new version; where there was nothing to change, the newest. Its `notes` say what was left out and why.
+
+        Raises:
+            InputError: Rows do not fit their table or interval, or the storage refuses to be written.
+            SparkhuError: The storage failed, or other publishers were first too often. Whoever reads sees the lake as
+                it was; what was written already is swept later.
+        """
+        draft = Draft(self._storage, self.layout, changes, run)
+        began = time.monotonic()
+        base = based_on
+        for attempt in range(ATTEMPTS):
+            newest = _newest(self._storage)
+            if not base.tag or base.commit.path != newest.commit.path:
+                base = newest
+            changed = draft.against(base)
+            notes = (*self._storage.notes, *draft.notes)
+            if not changed:
+                return Version(base.commit, self._storage, base.tag, notes)
+            self._check_unswept(draft, began)
+            commit = _next(base.commit, changed, run, note)
+            version = self._publish(base, commit, changed)
+            if version is not None:
+                return Version(version.commit, self._storage, version.tag, (*self._storage.notes, *draft.notes))
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
+        raise SparkhuError(
+            f"'{self.uri}' could not be changed: other publishers were first {ATTEMPTS} times. Run it again."
+        )
+
+    def sweep(self, older_than: timedelta = SWEPT_AFTER) -> list[str]:
+        """Remove files that no version refers to: what killed publishers left.
+
+        Args:
+            older_than: How old a file must be. Shorter than a commit may take, it would take away what one has just
+                written.
+
+        Returns:
+            The paths that were removed, from the lake's root.
+        """
+        found = orphans(self._storage, partial(_newest, self._storage), older_than)
+        self._storage.remove(found)
+        return found
+
+    def dirty(self, table: str) -> list[Interval]:
+        """List the published intervals of a table whose observations have changed since they were read."""
+        newest = self.version()
+        observations = newest.manifest(OBSERVATIONS).files
+        found = []
+        for interval in newest.manifest(table).intervals:
+            first, last = self.layout.days(interval.start, interval.end)
+            later = (file for file in observations if file.version > interval.read_version)
+            if any(start <= last and end >= first for file in later for start, end in file.days):
+                found.append(interval)
+        return found
+
+    def _publish(self, base: Version, commit: Commit, changed: Mapping[str, TableEntry]) -> Version | None:
+        """Write the version and swap it in; null: another was first, and what was written for this is removed."""
+        data = commit.encoded()
+        self._storage.write(commit.path, data)
+        try:
+            swapped = self._storage.swap(CURRENT, base.tag, data) or self._has(commit)
+        except SparkhuError as error:
+            swapped = self._has_after(error, commit)
+            if not swapped:
+                raise
+        if swapped:
+            return Version(commit, self._storage, "")
+        self._storage.remove([commit.path, *(entry.manifest for entry in changed.values())])
+        return None
+
+    def _has_after(self, error: SparkhuError, commit: Commit) -> bool:
+        """Tell whether a commit arrived although its publisher was told of an error."""
+        try:
+            return self._has(commit)
+        except SparkhuError:
+            raise SparkhuError(
+                f"{error} Whether version {commit.version} was committed is not known. Run it again."
+            ) from error
+
+    def _has(self, commit: Commit) -> bool:
+        """Tell whether a commit is the newest one or among those before it: an answer may be lost, or be late."""
+        there = _newest(self._storage).commit
+        while there.version > commit.version:
+            there = self._commit(there.parent)
+        return there.path == commit.path
+
+    def _check_unswept(self, draft: Draft, began: float) -> None:
+        """Check that the files of a long commit are still there: a sweep takes what looks left behind."""
+        if time.monotonic() - began < SWEPT_AFTER.total_seconds() / 2:
+            return
+        there = {file.path for file in self._storage.listed(TABLES)}
+        gone = [path for path in draft.data_files if path not in there]
+        if gone:
+            raise SparkhuError(
+                f"{len(gone)} files of a commit to '{self.uri}' were swept away before it was done, such as "
+                f"'{gone[0]}'. Nothing was changed. Run it again, and sweep less eagerly."
+            )
+
+    def _path(self, number: int, newest: Commit) -> str:
+        """Find where a version lies. Publishers that came second may have left others of its number."""
+        if number == newest.version:
+            return newest.path
+        there = [file.path for file in self._storage.listed(f"{VERSIONS}{number:08d}-")]
+        if len(there) == 1:
+            return there[0]
+        return self._commit(self._path(number + 1, newest)).parent
+
+    def _commit(self, path: str) -> Commit:
+        what = f"'{self._storage.place(path)}'"
+        try:
+            return read_commit(self._storage.read(path), what)
+        except NoSuchFile:
+            raise SparkhuError(f"{what}, a version of the lake, is missing. Restore it from a backup.") from None
+
+
+def create_lake(uri: str, *, partition: Partition = "day", buckets: int = 1, zone: str = "UTC") -> Lake:
+    """Make an empty lake.
+
+    Args:
+        uri: A folder, or `s3://bucket/prefix` in a bucket that exists.
+        partition: What one folder of files covers: `day`, `month` or `year`.
+        buckets: Groups of series, each with files of its own: many where single series are read out of very many.
+        zone: IANA zone in which days, months and years are cut.
+
+    Raises:
+        InputError: There is a lake already, the storage refuses, or a parameter has a value that it cannot have.
+
+    Example:
+        >>> create_lake("s3://plant/lake", zone="Europe/Berlin")
+    """
+    layout = Layout(partition, buckets, zone)
+    storage = open_storage(uri)
+    if is_lake(uri):
+        raise _exists(uri)
+    path = f"{VERSIONS}{0:08d}-{uuid.uuid4().hex}.json"
+    commit = Commit(0, datetime.now(UTC), "", "created", "", path, layout, {})
+    storage.write(path, commit.encoded())
+    if not storage.swap(CURRENT, None, commit.encoded()) and _newest(storage).commit.path != path:
+        storage.remove([path])
+        raise _exists(uri)
+    return Lake(storage, layout)
+
+
+def open_lake(uri: str) -> Lake:
+    """Open a lake.
+
+    Raises:
+        InputError: There is none, an older or a newer Sparkhu wrote it, or the storage refuses.
+        SparkhuError: It is damaged, or the storage fails.
+    """
+    storage = open_storage(uri)
+    try:
+        return Lake(storage, _newest(storage).layout)
+    except NoSuchFile:
+        raise NoLake(f"'{uri}' is no lake ({CURRENT} is missing). Create one, or give its root.") from None
+
+
+def is_lake(uri: str) -> bool:
+    """Tell whether there is a lake; errors are those of `open_lake`."""
+    try:
+        open_lake(uri)
+    except NoLake:
+        return False
+    return True
+
+
+def _newest(storage: Storage) -> Version:
+    """Read the newest version.
+
+    An endpoint without conditional writes may overwrite it bit by bit, or lose it when a publisher dies meanwhile: so
+    half a file is read again, and if it stays so, what was to take its place has been written beside it.
+    """
+    tag = None
+    for attempt in range(READ_ATTEMPTS):
+        try:
+            data, tag = storage.read_tagged(CURRENT)
+        except NoSuchFile as error:
+            return Version(_spare(storage, error), storage, None)
+        try:
+            return Version(read_commit(data, f"'{storage.place(CURRENT)}'"), storage, tag)
+        except InputError:
+            raise
+        except SparkhuError as error:
+            damage = error
+        time.sleep(0.02 * 2**attempt)
+    hint = f" Or copy the newest of the versions in '{storage.place(VERSIONS)}' over it."
+    return Version(_spare(storage, SparkhuError(f"{damage}{hint}")), storage, tag)
+
+
+def _spare(storage: Storage, failure: SparkhuError) -> Commit:
+    """Read what was to become the newest version; raise `failure` where nothing was."""
+    try:
+        return read_commit(storage.read(NEXT), f"'{storage.place(NEXT)}'")
+    except NoSuchFile:
+        raise failure from None
+
+
+def _next(base: Commit, changed: Mapping[str, TableEntry], run: str, note: str) -> Commit:
+    number = base.version + 1
+    path = f"{VERSIONS}{number:08d}-{uuid.uuid4().hex}.json"
+    tables = {**base.tables, **changed}
+    return Commit(number, datetime.now(UTC), run, note, base.path, path, base.layout, tables)
+
+
+def _exists(uri: str) -> InputError:
+    return InputError(f"'{uri}' is a lake already. Open it, or give another place.")

@@ -1,0 +1,222 @@
+"""What a lake writes down: commits and manifests, as JSON with a schema version."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.lake.columns import type_name, type_of
+from sparkhu.lake.layout import Days, Layout
+
+SCHEMA_VERSION = 1
+CURRENT = "current.json"
+NEXT = "next.json"
+VERSIONS = "versions/"
+TABLES = "tables/"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file of a table; it never changes.
+
+    Attributes:
+        path: Where it lies, from the lake's root.
+        partition: The day, month or year that it belongs to, such as `2024-01-03`.
+        bucket: The group of series that it belongs to.
+        rows: Its rows.
+        bytes: Its size.
+        sha256: Its checksum.
+        first: The time of its earliest row; null where no row has one.
+        last: The time of its latest row, which belongs to it.
+        days: The days that it has rows of, in ranges from one day to another, both included.
+        version: The version of the lake that added it.
+        run: The run that wrote it.
+    """
+
+    path: str
+    partition: str
+    bucket: int
+    rows: int
+    bytes: int
+    sha256: str
+    first: datetime | None
+    last: datetime | None
+    days: Days
+    version: int
+    run: str
+
+    def overlaps(self, start: datetime | None, end: datetime | None) -> bool:
+        """Tell whether rows of it may lie in `[start, end)`."""
+        if self.first is None or self.last is None:
+            return start is None and end is None
+        return (start is None or self.last >= start) and (end is None or self.first < end)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval `[start, end)` of a published table, and what its rows were made from.
+
+    Attributes:
+        start: Its start.
+        end: Its end, which does not belong to it.
+        read_version: The version of the lake whose observations were read.
+        params: Fingerprint of the parameters.
+        run: The run that published it.
+    """
+
+    start: datetime
+    end: datetime
+    read_version: int
+    params: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The columns, files and published intervals of a table at one version."""
+
+    columns: pl.Schema = field(default_factory=pl.Schema)
+    files: tuple[DataFile, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(each.rows for each in self.files)
+
+    def encoded(self) -> bytes:
+        """Write it as JSON."""
+        columns = {name: type_name(dtype, name) for name, dtype in self.columns.items()}
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "columns": columns,
+            "files": [asdict(each) for each in self.files],
+            "intervals": [asdict(each) for each in self.intervals],
+        }
+        return json.dumps(content, default=_text, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A table as a commit names it: its manifest and the manifest's checksum."""
+
+    manifest: str
+    sha256: str
+    rows: int
+    files: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of the whole lake.
+
+    Attributes:
+        version: Its number; the first is 0.
+        committed_at: When it was committed, UTC.
+        run: The run that did it.
+        note: What the run said of it.
+        parent: Where the version before lies; empty for the first.
+        path: Where this version lies among the `versions/`.
+        layout: The lake's layout.
+        tables: Its tables by name.
+    """
+
+    version: int
+    committed_at: datetime
+    run: str
+    note: str
+    parent: str
+    path: str
+    layout: Layout
+    tables: Mapping[str, TableEntry]
+
+    def encoded(self) -> bytes:
+        """Write it as JSON."""
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return (json.dumps(content, default=_text, indent=1) + "\n").encode()
+
+
+def read_commit(data: bytes, what: str) -> Commit:
+    """Read a commit.
+
+    Args:
+        data: Its JSON.
+        what: How messages name it.
+
+    Raises:
+        InputError: An older or a newer Sparkhu wrote it.
+        SparkhuError: It is damaged.
+    """
+    content = _content(data, what)
+    try:
+        return Commit(
+            version=int(content["version"]),
+            committed_at=datetime.fromisoformat(content["committed_at"]),
+            run=str(content["run"]),
+            note=str(content["note"]),
+            parent=str(content["parent"]),
+            path=str(content["path"]),
+            layout=Layout(**content["layout"]),
+            tables={name: TableEntry(**entry) for name, entry in content["tables"].items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(what, error) from error
+
+
+def read_manifest(data: bytes, what: str) -> Manifest:
+    """Read a manifest; `what` is how messages name it, errors are those of `read_commit`."""
+    content = _content(data, what)
+    try:
+        return Manifest(
+            columns=pl.Schema({name: type_of(dtype) for name, dtype in content["columns"].items()}),
+            files=tuple(_file(each) for each in content["files"]),
+            intervals=tuple(_interval(each) for each in content["intervals"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(what, error) from error
+
+
+def checksum(data: bytes) -> str:
+    """Give the SHA-256 of `data` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _content(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(data)
+        schema = content["schema_version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(what, error) from error
+    if schema != SCHEMA_VERSION:
+        age = "a newer" if isinstance(schema, int) and schema > SCHEMA_VERSION else "an older"
+        raise InputError(
+            f"{what} has lake schema {schema}, written by {age} Sparkhu; this one reads {SCHEMA_VERSION}. "
+            f"{'Update Sparkhu.' if age == 'a newer' else 'Ingest the sources into a new lake.'}"
+        )
+    return dict(content)
+
+
+def _damaged(what: str, error: Exception) -> SparkhuError:
+    return SparkhuError(f"{what} is damaged ({type(error).__name__}: {error}). Restore it from a backup.")
+
+
+def _file(content: dict[str, Any]) -> DataFile:
+    times = {name: datetime.fromisoformat(content[name]) if content[name] else None for name in ("first", "last")}
+    days = tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in content["days"])
+    return DataFile(**{**content, **times, "days": days})
+
+
+def _interval(content: dict[str, Any]) -> Interval:
+    times = {name: datetime.fromisoformat(content[name]) for name in ("start", "end")}
+    return Interval(**{**content, **times})
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, date):  # a datetime is one, too
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a manifest")

@@ -1,0 +1,59 @@
+"""Finding what no version refers to: the leavings of publishers that were killed or came second."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sparkhu.errors import SparkhuError
+from sparkhu.lake.records import TABLES, VERSIONS, Commit, read_commit
+from sparkhu.lake.storage import Storage, each
+from sparkhu.lake.tables import Version
+
+SWEPT = (TABLES, VERSIONS, ".drafts/", "leases/")
+
+
+def orphans(storage: Storage, newest: Callable[[], Version], older_than: timedelta) -> list[str]:
+    """List the files that no version refers to and that are older than `older_than`.
+
+    What is there is listed first and the versions are read after that, so a file that is committed meanwhile is known.
+
+    Raises:
+        SparkhuError: A version or a manifest is missing or damaged: then nothing can be told.
+    """
+    limit = storage.now() - older_than
+    found = [file for prefix in SWEPT for file in storage.listed(prefix)]
+    known = _referred(storage, newest())
+    return [file.path for file in found if file.path not in known and file.modified <= limit]
+
+
+def _referred(storage: Storage, newest: Version) -> set[str]:
+    """Collect the paths of all files that the newest version or one before it refers to."""
+    versions = [newest, *(Version(commit, storage, "") for commit in _ancestors(storage, newest.commit))]
+    known = {version.commit.path for version in versions}
+    # Many versions share a manifest: each is read once.
+    entries = {entry.manifest: (version, name) for version in versions for name, entry in version.tables.items()}
+    for manifest in each(lambda one: one[0].manifest(one[1]), entries.values()):
+        known.update(file.path for file in manifest.files)
+    return known | entries.keys()
+
+
+def _ancestors(storage: Storage, commit: Commit) -> list[Commit]:
+    """Read all versions before `commit`."""
+    there = [file.path for file in storage.listed(VERSIONS)]
+    readable = dict(zip(there, each(lambda path: _commit(storage, path), there), strict=True))
+    chain = []
+    while commit.parent:
+        before = readable.get(commit.parent)
+        if not isinstance(before, Commit):
+            said = before or f"'{storage.place(commit.parent)}' is missing."
+            raise SparkhuError(f"version {commit.version - 1} cannot be read: {said} Nothing was swept.")
+        chain.append(before)
+        commit = before
+    return chain
+
+
+def _commit(storage: Storage, path: str) -> Commit | SparkhuError:
+    """Read one version; a killed publisher may have left half of one, which matters only if another refers to it."""
+    try:
+        return read_commit(storage.read(path), f"'{storage.place(path)}'")
+    except SparkhuError as error:
+        return error

@@ -1,0 +1,252 @@
+"""Reading: a version of a lake is fixed, and so are the files of its tables."""
+
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import polars as pl
+
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.lake.layout import Layout, between, of_series, time_column
+from sparkhu.lake.records import Commit, DataFile, Interval, Manifest, TableEntry, checksum, read_manifest
+from sparkhu.lake.storage import NoSuchFile, Storage, each
+
+ORDER = ("unique_id", "ds", "cutoff", "day", "available_at")
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """The whole lake as one commit left it. What is read from it stays the same, whatever is committed meanwhile.
+
+    Attributes:
+        number: Its number; the first is 0.
+        commit: What the commit wrote down.
+        notes: What the publisher of this version should be told; nothing of it is stored.
+
+    Example:
+        >>> open_lake("lake").version().table("observations").read(ids=["meter-1"])
+    """
+
+    commit: Commit
+    storage: Storage = field(repr=False)
+    tag: str | None = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Its number; the first is 0."""
+        return self.commit.version
+
+    @property
+    def committed_at(self) -> datetime:
+        """When it was committed, UTC."""
+        return self.commit.committed_at
+
+    @property
+    def run(self) -> str:
+        """The run that committed it."""
+        return self.commit.run
+
+    @property
+    def layout(self) -> Layout:
+        """How the lake cuts its tables into files."""
+        return self.commit.layout
+
+    @property
+    def tables(self) -> Mapping[str, TableEntry]:
+        """Its tables by name."""
+        return self.commit.tables
+
+    def table(self, name: str) -> "Table":
+        """Open a table.
+
+        Raises:
+            InputError: This version has no such table, or another Sparkhu wrote it.
+            SparkhuError: Its manifest is missing or damaged.
+        """
+        entry = self.tables.get(name)
+        if entry is None:
+            known = ", ".join(sorted(self.tables)) or "none yet"
+            raise InputError(f"version {self.number} of '{self.storage.uri}' has no table '{name}'; it has {known}.")
+        return Table(name, self.number, self._manifest(name, entry), self.layout, self.storage)
+
+    def manifest(self, name: str) -> Manifest:
+        """Give the manifest of a table; an empty one where there is no such table."""
+        entry = self.tables.get(name)
+        return self._manifest(name, entry) if entry else Manifest()
+
+    def _manifest(self, name: str, entry: TableEntry) -> Manifest:
+        if name not in self._manifests:
+            what = f"the manifest '{self.storage.place(entry.manifest)}' of the table '{name}', version {self.number},"
+            data = _whole(self.storage, entry.manifest, entry.sha256, None, what)
+            self._manifests[name] = read_manifest(data, what)
+        return self._manifests[name]
+
+    @cached_property
+    def _manifests(self) -> dict[str, Manifest]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of one version: a list of files that never change."""
+
+    name: str
+    version: int
+    manifest: Manifest = field(repr=False)
+    layout: Layout
+    storage: Storage = field(repr=False)
+
+    @property
+    def columns(self) -> pl.Schema:
+        """Names and types of its columns."""
+        return self.manifest.columns
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return self.manifest.rows
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """The intervals that were published, in order of time; none overlaps another."""
+        return self.manifest.intervals
+
+    @property
+    def time(self) -> str:
+        """The column that dates its rows."""
+        return time_column(self.name)
+
+    def files(
+        self, start: datetime | None = None, end: datetime | None = None, ids: Collection[str] | None = None
+    ) -> tuple[DataFile, ...]:
+        """List the files that may hold rows of `[start, end)` and of the series `ids`; null is no limit."""
+        _check_limits(start, end)
+        buckets = None if ids is None else {self.layout.bucket(name) for name in _ids(ids)}
+        return tuple(
+            file
+            for file in self.manifest.files
+            if file.overlaps(start, end) and (buckets is None or file.bucket in buckets)
+        )
+
+    def uris(
+        self, start: datetime | None = None, end: datetime | None = None, ids: Collection[str] | None = None
+    ) -> list[str]:
+        """Give the paths or URIs of `files`, for other programs to read."""
+        return [self.storage.place(file.path) for file in self.files(start, end, ids)]
+
+    def read(
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Read rows; every file is compared with its checksum.
+
+        Args:
+            start: Time from which rows count, by the column `time`; null: from the first.
+            end: Time before which rows count; null: to the last.
+            ids: The series; null: all.
+            columns: The columns; null: all. Where a file lacks one, it is null.
+
+        Returns:
+            The rows, sorted by `unique_id`, `ds` and `available_at`; of equals the one added later stands later.
+
+        Raises:
+            InputError: There is no such column, or a limit has no zone.
+            SparkhuError: A file is missing or damaged; the message names it.
+        """
+        self._check_columns(columns)
+        order = [name for name in ORDER if name in self.columns]
+        needed = self._needed(columns, order)
+        conditions = self._conditions(start, end, ids)
+        files = sorted(self.files(start, end, ids), key=lambda file: file.version)
+        frames = list(each(lambda file: self._read(file, needed, conditions), files))
+        rows = pl.concat([pl.DataFrame(schema=needed), *frames]).sort(order, maintain_order=True)
+        return rows.select(columns if columns is not None else list(self.columns))
+
+    def scan(
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.LazyFrame:
+        """Read rows lazily; arguments as in `read`. Nothing is verified, and the order is that of the files."""
+        self._check_columns(columns)
+        wanted = columns if columns is not None else list(self.columns)
+        places = self.uris(start, end, ids)
+        if not places:
+            return pl.LazyFrame(schema=self.columns).select(wanted)
+        rows = pl.scan_parquet(
+            places,
+            glob=False,
+            hive_partitioning=False,
+            schema=self.columns,
+            missing_columns="insert",
+            cast_options=pl.ScanCastOptions(integer_cast=["upcast", "allow-float"], float_cast="upcast"),
+            storage_options=self.storage.options,
+        )
+        return rows.filter(*self._conditions(start, end, ids)).select(wanted)
+
+    def read_file(self, file: DataFile) -> pl.DataFrame:
+        """Read one file whole, with all columns of the table, after comparing it with its checksum."""
+        return self._read(file, self.columns, [])
+
+    def _conditions(self, start: datetime | None, end: datetime | None, ids: Collection[str] | None) -> list[pl.Expr]:
+        dtype = self.columns.get(self.time)
+        limits = between(self.time, start, end, dtype, self.layout.zone) if dtype is not None else []
+        return limits if ids is None else [*limits, of_series(_ids(ids))]
+
+    def _needed(self, columns: Sequence[str] | None, order: Sequence[str]) -> pl.Schema:
+        if columns is None:
+            return self.columns
+        names = {*columns, *order, "unique_id", self.time}
+        return pl.Schema({name: dtype for name, dtype in self.columns.items() if name in names})
+
+    def _read(self, file: DataFile, needed: pl.Schema, conditions: Sequence[pl.Expr]) -> pl.DataFrame:
+        what = f"the file '{self.storage.place(file.path)}' of the table '{self.name}', version {self.version},"
+        source = io.BytesIO(_whole(self.storage, file.path, file.sha256, file.bytes, what))
+        there = pl.read_parquet_schema(source)
+        source.seek(0)
+        frame = pl.read_parquet(source, columns=[name for name in needed if name in there])
+        typed = [
+            (pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype)).alias(name)
+            for name, dtype in needed.items()
+        ]
+        return frame.select(typed).filter(*conditions)
+
+    def _check_columns(self, columns: Sequence[str] | None) -> None:
+        for name in columns or ():
+            if name not in self.columns:
+                found = ", ".join(self.columns)
+                raise InputError(f"the table '{self.name}' has no column '{name}'; it has {found}. Name one of these.")
+
+
+def _whole(storage: Storage, path: str, sha256: str, size: int | None, what: str) -> bytes:
+    """Read a file and compare it with what its version says of it."""
+    way_out = "Restore it from a backup, or read another version."
+    try:
+        data = storage.read(path)
+    except NoSuchFile:
+        raise SparkhuError(f"{what} is missing. {way_out}") from None
+    if size is not None and len(data) != size:
+        raise SparkhuError(f"{what} is damaged: it has {len(data)} bytes, {size} were written. {way_out}")
+    if checksum(data) != sha256:
+        raise SparkhuError(f"{what} is damaged: its checksum is not the one that was written. {way_out}")
+    return data
+
+
+def _ids(ids: Collection[str]) -> Collection[str]:
+    if isinstance(ids, str):
+        raise InputError(f"ids must be a list of series, got the text '{ids}'. Write ['{ids}'].")
+    return ids
+
+
+def _check_limits(start: datetime | None, end: datetime | None) -> None:
+    for name, limit in (("start", start), ("end", end)):
+        if limit is not None and limit.tzinfo is None:
+            raise InputError(f"{name} must have a zone, got '{limit.isoformat()}'. Write {limit.isoformat()}+00:00.")

@@ -1,0 +1,124 @@
+"""Several publishers and readers at once, as threads and as processes."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from sparkhu.lake import Append, Lake, open_lake
+from tests.sparkhu.lake import publisher
+from tests.sparkhu.lake.made_rows import START, observed
+
+READS = 10_000
+
+
+def start(what: str, lake: Lake, name: str, times: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.sparkhu.lake.publisher", what, lake.uri, name, str(times)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def end(processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+
+
+def test_threads_that_append_at_once_lose_no_row(lake: Lake) -> None:
+    names = "abcd"
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: publisher.append_own(lake, name, 5), names))
+    rows = lake.version().table("observations").read()
+    assert rows.group_by("unique_id").len().sort("unique_id").rows() == [(name, 5) for name in names]
+    assert lake.version().number == 20
+
+
+def test_processes_that_append_at_once_lose_no_row(lake: Lake) -> None:
+    end([start("series", lake, name, 8) for name in "ab"])
+    rows = lake.version().table("observations").read()
+    assert rows.group_by("unique_id").len().sort("unique_id").rows() == [("a", 8), ("b", 8)]
+    assert rows.n_unique(["unique_id", "ds"]) == 16
+    # Every version in between is there, and each has one row more.
+    assert [lake.version(n).table("observations").rows for n in range(1, 17)] == list(range(1, 17))
+
+
+def test_two_threads_that_publish_one_interval_give_one_result(lake: Lake) -> None:
+    ready = threading.Barrier(2)
+
+    def once(run: str) -> int:
+        opened = open_lake(lake.uri)
+        ready.wait()
+        return publisher.publish(opened, 7, run=run).number
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(once, ["one", "two"])) == [1, 1]
+    version = lake.version()
+    assert (version.number, publisher.whole(version)) == (1, 7.0)
+    assert len(version.table("clean").intervals) == 1
+    lake.sweep(timedelta(0))
+    assert len(lake._storage.listed("tables/clean/data/")) == 1
+
+
+def test_two_processes_that_publish_one_interval_give_one_result(lake: Lake) -> None:
+    end([start(run, lake, "7", 1) for run in ("one", "two")])
+    assert (lake.version().number, publisher.whole(lake.version())) == (1, 7.0)
+
+
+def test_readers_see_whole_versions_while_others_publish_and_sweep(lake: Lake) -> None:
+    publisher.publish(lake, 0)
+    writers = [start("generations", lake, name, 12) for name in "12"]
+    seen = []
+    while any(process.poll() is None for process in writers):
+        seen.append(publisher.whole(open_lake(lake.uri).version()))
+        lake.sweep(timedelta(minutes=5))
+    end(writers)
+    assert len(set(seen)) > 3
+    assert lake.version().number == 1 + 24
+
+
+@pytest.mark.slow
+def test_ten_thousand_reads_while_two_publish_and_one_sweeps_are_all_whole(lake: Lake) -> None:
+    publisher.publish(lake, 0)
+    done = threading.Event()
+
+    def keep_publishing(first: int) -> int:
+        opened, number = open_lake(lake.uri), first
+        while not done.is_set():
+            publisher.publish(opened, number)
+            number += 1
+            done.wait(0.2)  # or the history grows so long that sweeping is all that happens
+        return number - first
+
+    def keep_sweeping() -> None:
+        while not done.wait(1):
+            open_lake(lake.uri).sweep(timedelta(minutes=5))
+
+    def read(_: int) -> tuple[int, float]:
+        version = open_lake(lake.uri).version()
+        return version.number, publisher.whole(version)
+
+    with ThreadPoolExecutor(5) as pool:
+        writers = [pool.submit(keep_publishing, first) for first in (1000, 100_000)]
+        sweeper = pool.submit(keep_sweeping)
+        try:
+            found = list(pool.map(read, range(READS)))
+        finally:
+            done.set()
+        committed = sum(writer.result() for writer in writers)
+        sweeper.result()
+    assert len(found) == READS
+    assert len({number for number, _ in found}) > 50
+    assert len({*found}) == len({number for number, _ in found}), "one version was read in two ways"
+    assert lake.version().number == committed + 1
+
+
+def test_a_reader_that_holds_a_version_reads_it_after_a_sweep(lake: Lake) -> None:
+    lake.commit({"observations": Append(observed(hours=3))}, run="run", based_on=lake.version())
+    held = lake.version()
+    for number in range(3):
+        publisher.publish(lake, number)
+    lake.sweep(timedelta(0))
+    assert held.table("observations").read(start=START).height == 3
+    assert "clean" not in held.tables
