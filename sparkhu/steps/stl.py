@@ -21,7 +21,14 @@ TREND_POINTS = 7
 """The fewest points they look at."""
 _STL_WINDOW = 7
 _MSTL_WINDOWS = (11, 4)
-_SKIPPED_SHARE = 10
+EXACT_CYCLES = 5
+"""Where fewer cycles of a season fit, fast is exact: robust weights tip over there from the smallest difference."""
+EXACT_WORK = 2_000_000
+"""Points times points of the widest window up to which that is done; beyond it takes minutes a series."""
+PARTS_OF_WINDOW = 50
+"""Fits of a smoother to the width of its window where it is fast."""
+MANY_PARTS_OF_WINDOW = 100
+"""The same where it would be exact but for the work."""
 
 
 class Parts(NamedTuple):
@@ -50,14 +57,15 @@ def stl(values: Floats, period: int, *, robust: bool, fast: bool = False, window
         values: The series, without a missing value; two seasons at least.
         period: Points in a season, 2 or more.
         robust: Whether points with a large remainder get less weight, over 15 iterations.
-        fast: Whether each smoother fits every tenth part of its window and joins the fits by straight lines, as R's
-            `stl` does, instead of fitting every point.
+        fast: Whether trend and low pass are fitted every fiftieth part of their windows, and the fits joined by
+            straight lines (as R's `stl` does every tenth part), instead of every point. Of fewer than five seasons
+            every point is fitted all the same; a hundredth part where points times window are beyond 2,000,000.
         window: Seasons that the smoothing of the season looks at, odd.
     """
     from statsmodels.tsa.seasonal import STL
 
     scaled, exponent = _scaled(values)
-    jumps = _jumps(period, window) if fast else {}
+    jumps = _jumps(len(values), period, window) if fast else {}
     fit = STL(scaled, period=period, seasonal=window, robust=robust, **jumps).fit()
     trend, seasonal = np.ldexp(fit.trend, exponent), np.ldexp(fit.seasonal, exponent)
     return Parts(trend, seasonal[None, :], values - trend - seasonal)
@@ -111,8 +119,12 @@ def _scaled(values: Floats) -> tuple[Floats, int]:
     return np.ldexp(values, -exponent), exponent
 
 
-def _jumps(period: int, window: int) -> dict[str, int]:
-    """Give the distance between fits of each smoother: a tenth of its window, rounded up."""
-    trend = int(np.ceil(1.5 * period / (1 - 1.5 / window)))
-    windows = {"seasonal": window, "trend": trend | 1, "low_pass": (period + 1) | 1}
-    return {f"{name}_jump": -(-size // _SKIPPED_SHARE) for name, size in windows.items()}
+def _jumps(count: int, period: int, window: int) -> dict[str, int]:
+    """Give the distance between fits of the smoothers of trend and low pass: a part of the window, rounded up."""
+    trend = int(np.ceil(1.5 * period / (1 - 1.5 / window))) | 1
+    few = count < EXACT_CYCLES * period
+    if few and count * trend <= EXACT_WORK:
+        return {}
+    parts = MANY_PARTS_OF_WINDOW if few else PARTS_OF_WINDOW
+    windows = {"trend": trend, "low_pass": (period + 1) | 1}
+    return {f"{name}_jump": -(-size // parts) for name, size in windows.items()}

@@ -13,7 +13,7 @@ from statsmodels.tsa.seasonal import MSTL, STL
 from sparkhu.steps.stl import Parts, mstl, stl, trend_only
 
 Floats = npt.NDArray[np.float64]
-JUMPS = {7: (1, 2, 1), 12: (1, 3, 2), 24: (1, 5, 3)}  # a tenth, rounded up, of the windows 7; 15, 23, 47; 9, 13, 25
+JUMPS = {24: (1, 1, 1), 96: (1, 4, 2), 168: (1, 7, 4)}  # 1; a fiftieth, rounded up, of 47, 185, 321; 25, 97, 169
 
 
 def wave(count: int, *periods: int, seed: int = 0, level: float = 50.0) -> Floats:
@@ -46,33 +46,58 @@ def test_mstl_is_that_of_statsmodels(periods: tuple[int, ...], robust: bool) -> 
     check_equal(mstl(values, periods, robust=robust), fit.trend, fit.seasonal.T, fit.resid)
 
 
-@pytest.mark.parametrize("period", [7, 12, 24])
-def test_fast_stl_is_that_of_statsmodels_with_jumps_of_a_tenth(period: int) -> None:
-    values = wave(150, period)
+@pytest.mark.parametrize("period", [24, 96, 168])
+def test_fast_stl_is_that_of_statsmodels_with_jumps_of_a_fiftieth(period: int) -> None:
+    values = wave(5 * period, period)
     jumps = dict(zip(("seasonal_jump", "trend_jump", "low_pass_jump"), JUMPS[period], strict=True))
     fit = STL(values, period=period, robust=True, **jumps).fit()
     check_equal(stl(values, period, robust=True, fast=True), fit.trend, fit.seasonal, fit.resid)
 
 
 def test_fast_mstl_goes_through_its_seasons_with_the_jumps_of_each() -> None:
-    # Windows 11 and 15 seasons; trend windows 1.5·7/(1 − 1.5/11) = 12.2 → 13 and 1.5·24/(1 − 1.5/15) = 40 → 41; low
-    # passes 9 and 25. A tenth, rounded up: 2, 2, 1 and 2, 5, 3.
-    values = wave(150, 7, 24)
-    names = ("seasonal", "seasonal_jump", "trend_jump", "low_pass_jump")
-    rest, seasons = values.copy(), np.zeros((2, 150))
+    # Windows 11 and 15 seasons; trend windows 1.5·7/(1 − 1.5/11) = 12.2 → 13 and 1.5·96/(1 − 1.5/15) = 160 → 161; low
+    # passes 9 and 97. A fiftieth, rounded up: 1, 1 and 4, 2.
+    values = wave(500, 7, 96)
+    names = ("seasonal", "trend_jump", "low_pass_jump")
+    rest, seasons = values.copy(), np.zeros((2, 500))
     for _ in range(2):
-        for number, (period, settings) in enumerate([(7, (11, 2, 2, 1)), (24, (15, 2, 5, 3))]):
+        for number, (period, settings) in enumerate([(7, (11, 1, 1)), (96, (15, 4, 2))]):
             fit = STL(rest + seasons[number], period=period, **dict(zip(names, settings, strict=True))).fit()
             rest = rest + seasons[number] - fit.seasonal
             seasons[number] = fit.seasonal
-    check_equal(mstl(values, (7, 24), robust=False, fast=True), fit.trend, seasons, rest - fit.trend)
+    check_equal(mstl(values, (7, 96), robust=False, fast=True), fit.trend, seasons, rest - fit.trend)
 
 
-def test_fast_is_all_but_the_same() -> None:
-    values = wave(500, 24)
-    exact, fast = stl(values, 24, robust=False), stl(values, 24, robust=False, fast=True)
-    assert 0 < np.abs(exact.trend - fast.trend).max() < 0.05
-    assert np.abs(exact.seasonal - fast.seasonal).max() < 0.05
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("count", [2 * 96, 3 * 96, 5 * 96 - 1])
+def test_fast_is_exact_where_fewer_than_five_cycles_fit(count: int, robust: bool) -> None:
+    values = wave(count, 96)
+    for exact, fast in zip(*(stl(values, 96, robust=robust, fast=each) for each in (False, True)), strict=True):
+        np.testing.assert_array_equal(exact, fast)
+
+
+def test_where_exact_is_too_much_work_fast_fits_every_hundredth_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 600 points times the trend's window of 321 are 192,600: up to so much it is exact. A hundredth of 321 is 4, of 169
+    # it is 2.
+    values = wave(600, 168)
+    exact = STL(values, period=168).fit()
+    rougher = STL(values, period=168, trend_jump=4, low_pass_jump=2).fit()
+    assert np.abs(exact.resid - rougher.resid).max() > 1e-6
+    for work, fit in ((192_600, exact), (192_599, rougher)):
+        monkeypatch.setattr("sparkhu.steps.stl.EXACT_WORK", work)
+        check_equal(stl(values, 168, robust=False, fast=True), fit.trend, fit.seasonal, fit.resid)
+
+
+@pytest.mark.parametrize(
+    ("periods", "cycles", "robust"),
+    [((96,), 5, False), ((96,), 8, False), ((7, 56), 5, True), ((7, 56), 12, True), ((24, 168), 6, True)],
+)
+def test_remainders_of_fast_are_less_than_a_tenth_of_their_deviation_away(
+    periods: tuple[int, ...], cycles: int, robust: bool
+) -> None:
+    values = wave(cycles * periods[-1], *periods, seed=cycles)
+    exact, fast = (mstl(values, periods, robust=robust, fast=each).resid for each in (False, True))
+    assert 0 < np.abs(exact - fast).max() < 0.1 * exact.std()
 
 
 @pytest.mark.parametrize("robust", [False, True])
