@@ -24,6 +24,24 @@ REFERENCE = ROOT / "docs" / "reference"
 BEGIN, END = "<!-- steps: written by make docs -->", "<!-- end of steps -->"
 NOTICE = "<!-- Written by `make docs`; do not edit. -->"
 HELP_WIDTH = 100
+PARAMETERS_INTRO = """What `sparkhu run` takes, and `forecast_pipeline` in Python and on a Kubeflow page. \
+`sparkhu run --list-parameters` shows the same; the steps have [names of their own](components.md).
+
+A parameter without an option is set with `--set NAME=VALUE`, and any of them in a YAML file with `--params FILE`. \
+A name with a point is a setting of a section, which in YAML and in Python is a mapping:
+
+```
+sparkhu run --source ticks.csv --set resampling.to=1h --set outlier_action=flag_only --out results
+```
+
+```yaml
+start: 2024-01-05
+outlier_action: flag_only
+resampling:
+  to: 1h
+```
+
+What an option says wins over `--params`, and that over `--preset`. An empty value is `''`."""
 
 
 def components() -> list[Any]:
@@ -148,6 +166,25 @@ def command_page() -> str:
     return "\n\n".join(["# The command line", NOTICE, *sections]) + "\n"
 
 
+def parameters_page() -> str:
+    """Render the reference of a run's parameters, and how each is set."""
+    from sparkhu_cli.parameter_list import chapters
+
+    parts = ["# Parameters of a run", NOTICE, PARAMETERS_INTRO]
+    for chapter in chapters():
+        rows = [
+            [f"`{each.name}`", each.takes, f"`{each.default}`" if each.default else "", each.meaning, set_by(each)]
+            for each in chapter.parameters
+        ]
+        parts += [f"## {chapter.title}", chapter.about, table(["name", "takes", "default", "meaning", "set by"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def set_by(parameter: Any) -> str:
+    """Name the option of `sparkhu run` that sets a parameter."""
+    return f"`{parameter.option}`" if parameter.option else f"`--set {parameter.name}=…`"
+
+
 def schema_page(schema: dict[str, Any]) -> str:
     """Render the JSON Schema of a file that other programs read."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -169,6 +206,7 @@ def main(arguments: list[str]) -> int:
         README: readme(),
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
+        REFERENCE / "parameters.md": parameters_page(),
         **{REFERENCE / name: schema_page(schema) for name, schema in json_schemas().items()},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]

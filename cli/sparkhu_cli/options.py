@@ -28,6 +28,15 @@ INTERVAL_OPTIONS = (
     click.option("--end", metavar="TIME", help="End of the interval, excluded.  [all]"),
 )
 
+LAKE_OPTIONS = (
+    click.option("--lake", metavar="URI", help="Lake that is read instead of a source: a folder or s3://bucket/prefix."),
+    click.option(
+        "--lookback",
+        metavar="LENGTH",
+        help="How far before --start a lake is read, such as 60d, or all.  [what the seasons want]",
+    ),
+)
+
 METADATA_OPTIONS = (
     click.option("--metadata", metavar="URI", help="Types, units and valid ranges of the series: a file or database."),
 )
@@ -45,7 +54,7 @@ PARAMETER_OPTIONS = (
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Any other parameter, such as handling.alpha=0.2; may be given often.",
+        help="Any other parameter, such as handling.alpha=0.2; may be given often. --list-parameters shows them.",
     ),
     click.option("--preset", metavar="NAME", help="A published protocol: ett."),
     click.option(
@@ -68,11 +77,11 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
     return decorate
 
 
-def source_option() -> Callable[[Command], Command]:
+def source_option(*, required: bool = True) -> Callable[[Command], Command]:
     """Give a command the option that names its source."""
     return click.option(
         "--source",
-        required=True,
+        required=required,
         metavar="URI",
         help="CSV, JSON lines or Parquet: a file, a glob, a folder, any fsspec URI; or a database: a SQLAlchemy URL.",
     )

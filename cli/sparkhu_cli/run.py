@@ -9,6 +9,7 @@ from sparkhu_cli.documented import Documented
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     INTERVAL_OPTIONS,
+    LAKE_OPTIONS,
     METADATA_OPTIONS,
     PARAMETER_OPTIONS,
     SOURCE_OPTIONS,
@@ -19,20 +20,37 @@ from sparkhu_cli.options import (
 from sparkhu_cli.session import Session
 
 
+def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from sparkhu_cli.parameter_list import described
+
+        click.echo(described())
+        ctx.exit()
+
+
 @click.command(
     cls=Documented,
     short_help="Clean, analyse and forecast the series of a source.",
     example="sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results",
 )
-@source_option()
-@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS)
+@source_option(required=False)
+@with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS)
 @out_option("Folder for the results.")
+@click.option(
+    "--list-parameters",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_parameters,
+    help="List every parameter with its default and what it takes, and exit.",
+)
 @click.pass_obj
 def command(session: Session, /, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
     """Clean, analyse and forecast the series of a source.
 
     What is not given is found from the data where that is safe, and said aloud. DIR then holds report.html, run.json,
-    metrics.json, forecasts.parquet, clean.parquet, stats.parquet, ledger.parquet and quarantine.parquet.
+    metrics.json, forecasts.parquet, clean.parquet, stats.parquet, ledger.parquet and quarantine.parquet. With a lake,
+    the rows of the interval are published to it as well.
     """
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import load_parameters, run_parameters
