@@ -117,7 +117,7 @@ class Resampling(Section):
     """Whether and how regular series are brought to another period."""
 
     title: ClassVar[str] = "resampling"
-    to: str = Field("", description="Period to resample to, such as 1h or 1mo; empty: none.")
+    to: str = Field("", description="Period to resample to at once, such as 1h or 1mo; empty: none.")
     how: Literal["mean", "sum", "min", "max", "last", "ohlcv", "vwap"] = Field(
         "mean", description="What stands for the points of a longer period."
     )

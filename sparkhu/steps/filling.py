@@ -1,7 +1,10 @@
 """Filling of missing points.
 
 A point is missing when `y` is null or when `needs_fill` flags it. Values come from known points of the same series;
-a filled value may be known from when the latest point it used and the row itself could be known.
+a filled value may be known from when the latest point it used and the row itself could be known. What decides, rather
+than being put in, dates no value: the fences by which an outlier counts as missing, and the scores by which a strategy
+is chosen, are fitted on the training part, as a scaler is. So inside the training part a later value can change which
+points are refilled; nothing behind it can.
 At the edges a strategy fills what it can reach, and the edge policy says what becomes of the rest: `leave` leaves it
 missing, `nearest` takes the nearest known value.
 

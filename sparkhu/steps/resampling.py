@@ -11,7 +11,8 @@ has (`count`), how many of these without an observed value (`missing`), how many
 (`unmarked`), and how many `values` its `y` is made of. These make chains exact: 1s → 5s → 1min → 5min → 1h → 1d gives
 what 1s → 1d gives, because a mean of means is weighted by `values`. For the same reason `mean` and `vwap` tell of every
 other column of numbers how many there were (`values_of_<column>`), and `vwap` the volume behind its values
-(`volume_of_y`, `volume_of_y_raw`). A source cannot have columns of these names.
+(`volume_of_y`, `volume_of_y_raw`). A source cannot have columns of these names. Chains of periods each of which is a
+whole number of the one before are meant; weeks are not whole in months. So the step takes one period, the last.
 
 `y` is made of all values, filled ones too, `y_raw` by the same rule of the observed ones alone. A `sum` of some points
 of a bucket is no observation of the whole: where one was not observed (`missing`) or has no row (`unmarked`), `y_raw`
@@ -24,6 +25,7 @@ lowest, last, and a sum of what was observed that is 0 where nothing happened. O
 (`ohlcv`: the last, `vwap`: the plain mean), and of words and marks the last one stands.
 """
 
+import re
 from typing import Literal, NamedTuple, get_args
 
 import polars as pl
@@ -44,6 +46,7 @@ from sparkhu.zones import check_zone
 Edges = Literal["drop", "keep"]
 NOT_SPLIT = ("sum", "ohlcv", "vwap")
 BUSINESS_DAY_SHARE = 7 / 5
+CHAINED = re.compile(r"[,>→]")
 PROFILE = ("decision", "period_kind", "period_us", "period_label", "n", "median_gap_us", "season_length", *BORDERS)
 
 
@@ -69,6 +72,11 @@ def _period(to: str, zone: str) -> Period:
     try:
         return Period.parse(to, zone)
     except InputError as error:
+        *between, last = [link.strip() for link in CHAINED.split(to)]
+        if between:
+            raise InputError(
+                f"to must be one period, got '{to}'. Give the last of the chain, '{last}': a chain gives the same."
+            ) from error
         raise InputError(f"to names no period to resample to: {error}") from error
 
 

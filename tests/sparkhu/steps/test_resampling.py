@@ -418,6 +418,8 @@ def test_a_pandas_frame_comes_back_as_one() -> None:
     ("arguments", "message"),
     [
         ({"to": "fortnight"}, "to names no period to resample to: period must be .*, got 'fortnight'"),
+        ({"to": "1min, 1h,1d"}, "to must be one period, got '1min, 1h,1d'. Give the last of the chain, '1d': a chain"),
+        ({"to": "5s>1min"}, "Give the last of the chain, '1min'"),
         ({"how": "median"}, "how must be one of mean, sum, min, max, last, ohlcv, vwap, got 'median'"),
         ({"up": "spline"}, "up must be one of last, linear, none, got 'spline'"),
         ({"edges": "cut"}, "edges must be one of drop, keep, got 'cut'"),
