@@ -37,7 +37,7 @@ def test_the_page_has_a_row_for_each() -> None:
 @pytest.mark.parametrize(
     ("name", "takes", "default", "option"),
     [
-        ("source", "text, required", "", "--source"),
+        ("horizon", "whole number, at least 0", "0", "--horizon"),
         ("model_name", "text", "forecaster", "--model"),
         ("reading.decimal", "one of: '', '.', ','", "''", "--decimal"),
         ("decomposition.seasons", "list of whole number", "[]", ""),
