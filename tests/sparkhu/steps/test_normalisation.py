@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -21,32 +21,14 @@ from sparkhu.steps.normalisation import (
     scale,
     unscale,
 )
-from sparkhu.steps.scaler_fits import NOT_FINITE, UNPOWERED
-from sparkhu.steps.scaling import ScalerColumns, to_original
+from tests.sparkhu.steps.made_scalers import START, fitted, frame_of, profile_of
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
 REFERENCES = {
     "standard": preprocessing.StandardScaler(),
     "minmax": preprocessing.MinMaxScaler(),
     "robust": preprocessing.RobustScaler(),
     "power": preprocessing.PowerTransformer("yeo-johnson"),
 }
-
-
-def frame_of(**series: list[float | None]) -> pl.DataFrame:
-    rows = [(name, START + timedelta(hours=i), y) for name, values in series.items() for i, y in enumerate(values)]
-    frame = pl.DataFrame(rows, schema={"unique_id": pl.String, "ds": TIME, "y": pl.Float64}, orient="row")
-    return frame.with_columns(available_at="ds")
-
-
-def profile_of(frame: pl.DataFrame, hours: int) -> pl.DataFrame:
-    return frame.select(pl.col("unique_id").unique(maintain_order=True)).with_columns(
-        train_end=pl.lit(START + timedelta(hours=hours)).cast(TIME)
-    )
-
-
-def fitted(frame: pl.DataFrame, hours: int = 1000, scaler: Scaler = "standard") -> pl.DataFrame:
-    return fit_scalers(frame, profile_of(frame, hours), scaler=scaler).frames["scalers"]
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
@@ -114,65 +96,6 @@ def test_a_constant_training_part_is_inverted_to_what_was_scaled(scaler: Scaler)
     assert scalers.select("scale", "lower", "upper").rows() == [(1.0, None, None)] * 2
     back = unscale(scale(frame, scalers), scalers)
     np.testing.assert_allclose(back["y"], frame["y"], rtol=1e-15, atol=1e-15)
-
-
-NOISE = np.random.default_rng(3).normal(size=200)
-UNPOWERABLE = {
-    "far above its spread": 5e11 - 1e8 * NOISE,
-    "farther": 1e9 - 1e3 * NOISE,
-    "below zero": -1e4 + NOISE,
-    "one far off": np.array([1.0] * 49 + [1e12]),
-    "one farther off": np.array([0.0] * 49 + [1e30]),
-    "one far below": np.array([0.0] * 49 + [-1e30]),
-    "one at the end": np.array([*NOISE[:49], 1e160]),
-}
-
-
-@pytest.mark.parametrize("name", UNPOWERABLE)
-def test_a_power_that_loses_the_values_gives_way_to_the_standard_scaler(name: str) -> None:
-    values = UNPOWERABLE[name]
-    frame = frame_of(a=values.tolist(), b=(NOISE**2).tolist())
-    result = fit_scalers(frame, profile_of(frame, 1000), scaler="power")
-    scalers = result.frames["scalers"]
-    assert scalers.select("lambda", "lower", "upper").row(0) == (1.0, None, None)
-    standard = ["unique_id", "center", "scale"]
-    assert_frame_equal(scalers[:1].select(standard), fitted(frame, scaler="standard")[:1].select(standard))
-    assert scalers["lambda"][1] != 1.0
-    assert scalers["upper"][1] == pytest.approx((NOISE**2).max() + np.ptp(NOISE**2))
-    back = unscale(scale(frame, scalers), scalers)["y"]
-    np.testing.assert_allclose(back[: len(values)], values, rtol=0, atol=1e-6 * np.ptp(values))
-    np.testing.assert_allclose(back[len(values) :], NOISE**2, rtol=0, atol=1e-6 * np.ptp(NOISE**2))
-    assert result.ledger["status"].to_list() == ["ok", "ok"]
-    assert result.ledger["reason"].to_list() == [UNPOWERED, None]
-
-
-def test_a_search_for_the_power_that_scipy_gives_up_costs_no_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(values: np.ndarray) -> float:
-        raise ValueError("array must not contain infs or NaNs")
-
-    monkeypatch.setattr("scipy.stats.yeojohnson_normmax", refuse)
-    frame = frame_of(a=[1.0, 2.0, 6.0])
-    result = fit_scalers(frame, profile_of(frame, 10), scaler="power")
-    assert result.frames["scalers"].select("center", "lambda").row(0) == (3.0, 1.0)
-    assert result.ledger["reason"].to_list() == [UNPOWERED]
-
-
-def test_squares_of_huge_and_tiny_values_neither_overflow_nor_vanish() -> None:
-    # 1, 2, 3, 6 times 2^±500: mean 3 and scale √3.5 times as much, to the last bit.
-    for unit in (2.0**500, 2.0**-500):
-        frame = frame_of(a=[unit, 2 * unit, 3 * unit, 6 * unit])
-        assert fitted(frame).select("center", "scale").row(0) == (3 * unit, 3.5**0.5 * unit)
-    spike = fitted(frame_of(a=[*NOISE[:49], 1e160])).row(0, named=True)
-    # Of 50 values one is h, the others next to nothing: mean h/50, variance h²/50 − (h/50)² = h²·49/2500.
-    assert (spike["center"], spike["scale"]) == pytest.approx((1e160 / 50, 1e160 * 49**0.5 / 50), rel=1e-12)
-
-
-def test_a_scale_beyond_64_bits_fails_that_series_alone() -> None:
-    frame = frame_of(a=[-1.7e308, 1.7e308], b=[1.0, 3.0])
-    result = fit_scalers(frame, profile_of(frame, 10), scaler="minmax")
-    assert result.frames["scalers"]["unique_id"].to_list() == ["b"]
-    assert result.ledger.select("status", "reason").rows() == [("failed", NOT_FINITE), ("ok", None)]
-    assert fitted(frame)["scale"].to_list() == [1.7e308, 1.0]
 
 
 def test_says_from_when_until_when_and_by_what_it_was_fitted() -> None:
@@ -368,22 +291,6 @@ def test_a_profile_without_borders_is_refused() -> None:
 def test_scale_asks_for_the_series() -> None:
     with pytest.raises(InputError, match="column 'unique_id' is missing"):
         scale(pl.DataFrame({"y": [1.0]}), fitted(frame_of(a=[1.0])))
-
-
-def test_scalers_are_taken_by_number_as_columns_over_windows() -> None:
-    scalers = pl.DataFrame(
-        {"unique_id": ["a", "b"], "center": [1.0, 5.0], "scale": [2.0, 10.0], "lambda": [None, 1.0]},
-        schema_overrides={"lambda": pl.Float64},
-    )
-    taken = ScalerColumns.of(scalers["unique_id"], scalers.reverse()).take(np.array([1, 0, 1]))
-    parts = (taken.center, taken.scale, taken.lam, taken.lower, taken.upper)
-    nan, inf = np.nan, np.inf
-    rows = [[[5.0], [1.0], [5.0]], [[10.0], [2.0], [10.0]], [[1.0], [nan], [1.0]], [[-inf]] * 3, [[inf]] * 3]
-    for part, expected in zip(parts, rows, strict=True):
-        np.testing.assert_array_equal(part, expected)
-    # With λ = 1 the power transform changes nothing: 10·y + 5, 2·y + 1, 10·y + 5.
-    scaled = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    np.testing.assert_allclose(to_original(scaled, taken), [[5.0, 15.0], [5.0, 7.0], [45.0, 55.0]])
 
 
 def test_scalers_and_columns_that_cannot_be_used_are_named() -> None:
