@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := . components pipelines
-PYPROJECTS := pyproject.toml components/pyproject.toml pipelines/pyproject.toml
+DISTRIBUTIONS := . components feature_repo pipelines
+PYPROJECTS := pyproject.toml components/pyproject.toml feature_repo/pyproject.toml pipelines/pyproject.toml
 PIP_INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --progress-bar off
 WORKERS ?= 2
 
@@ -52,7 +52,8 @@ docs: $(VENV)/.installed-dev ## Write the reference pages and the README's table
 	@$(BIN)/python docs/generate.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
-	--no-emit-package sparkhu --no-emit-package sparkhu-components --no-emit-package sparkhu-pipelines \
+	--no-emit-package sparkhu --no-emit-package sparkhu-components \
+	--no-emit-package sparkhu-features --no-emit-package sparkhu-pipelines \
 	--custom-compile-command 'make lock' $(ARGS)
 
 .PHONY: lock

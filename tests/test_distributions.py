@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTIONS = {
     ".": {"sparkhu", "sparkhu_cli"},
     "components": {"sparkhu_components"},
+    "feature_repo": {"sparkhu_features"},
     "pipelines": {"sparkhu_pipelines"},
 }
 pytestmark = pytest.mark.slow

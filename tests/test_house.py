@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("sparkhu", "cli", "components", "pipelines", "docs")
-PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components", "pipelines")]
+PRODUCT = ("sparkhu", "cli", "components", "feature_repo", "pipelines", "docs")
+PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components", "feature_repo", "pipelines")]
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
-HEAVY = {"kfp", "matplotlib", "mlflow", "pandas", "plotly", "pyarrow", "scipy", "sklearn", "statsmodels"}
+HEAVY = {"duckdb", "feast", "ibis", "kfp", "matplotlib", "mlflow", "pandas", "plotly", "pyarrow", "scipy", "sklearn", "statsmodels"}
 STEPS_MAY_IMPORT = {"errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"}
 
 
