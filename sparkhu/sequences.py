@@ -19,7 +19,7 @@ from sparkhu.histories import History, bisect, check_keys
 from sparkhu.steps.segmented import NEVER, NOWHERE, Floats, Ints
 
 BLOCK_POINTS = 2**20
-"""Points that are looked up in one go: a block takes some 50 MB."""
+"""Points that are looked up in one go: a block takes some 90 MB."""
 
 
 @dataclass(frozen=True, eq=False)
