@@ -21,7 +21,7 @@ def look_first(parameters: Mapping[str, Any]) -> None:
     from sparkhu.training.groups import plan_groups
     from sparkhu_cli.source_check import profile_of
 
-    if not _is_small(parameters["source"]):
+    if not parameters["source"] or not _is_small(parameters["source"]):
         return
     names = SourceOptions.__dataclass_fields__
     told = {**parameters, **parameters.get("reading", {})}

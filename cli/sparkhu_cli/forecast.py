@@ -9,6 +9,7 @@ from sparkhu_cli.documented import Documented
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     INTERVAL_OPTIONS,
+    LAKE_OPTIONS,
     METADATA_OPTIONS,
     SOURCE_OPTIONS,
     out_option,
@@ -26,8 +27,8 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
     short_help="Forecast new data with the champion, without training.",
     example="sparkhu forecast --source sales-of-this-week.csv --out forecast",
 )
-@source_option()
-@with_options(*SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS)
+@source_option(required=False)
+@with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS)
 @click.option(
     "--model", metavar="NAME", default="forecaster", show_default=True, help="Name of the model in the registry."
 )

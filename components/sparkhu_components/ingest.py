@@ -1,6 +1,6 @@
-"""Component: Read a source, sort it by series and time, and write it as shards of whole series."""
+"""Component: Read a source or an interval of a lake, sort it by series and time, and write it as shards."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kfp import dsl
 from kfp.dsl import Dataset, Output
@@ -11,7 +11,8 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def ingest(
     raw: Output[Dataset],
-    source: str,
+    source: str = "",
+    lake: str = "",
     time: str = "",
     value: str = "",
     id: str = "",
@@ -21,15 +22,17 @@ def ingest(
     extra: str = "",
     start: str = "",
     end: str = "",
+    lookback: str = "",
     reading: dict[str, Any] = {},  # noqa: B006 - a default of the component, as Kubeflow Pipelines takes it
     max_failed_share: float = 0.5,
-) -> None:
-    """Read a source, sort it by series and time, and write it as shards of whole series.
+) -> NamedTuple("Interval", [("start", str), ("end", str)]):  # type: ignore[valid-type]
+    """Read a source or an interval of a lake, sort it by series and time, and write it as shards of whole series.
 
     Args:
         raw: Rows as they were read.
         source: File, folder, glob or URI of the observations, or SQLAlchemy URL of a database. Write a password as
-            ${NAME}: it is taken from the environment.
+            ${NAME}: it is taken from the environment. Empty: a lake is read.
+        lake: Lake whose observations are read instead of a source: a folder or s3://bucket/prefix.
         time: Column of the observation times; empty: found.
         value: Column of the values; empty: found.
         id: Column of the series' names; empty: found.
@@ -37,15 +40,27 @@ def ingest(
         zone: Time zone of times without an offset.
         time_format: strptime format of the times, where the data alone cannot tell.
         extra: Further columns that travel along, with commas between them, or all; empty: none.
-        start: First instant of the interval: dated folders before it are not opened; empty: all.
+        start: First instant of the interval: dated folders before it are not opened; empty: all. A lake is read from
+            the look-back before it.
         end: End of the interval: dated folders behind it are not opened; empty: all.
+        lookback: How far before start a lake is read, such as 60d, or all; empty: what the seasons of its series want.
         reading: How the source is read: table, query, delimiter, encoding, decimal; what is not there is found.
         max_failed_share: Largest share of failed series that the run goes on with.
+
+    Returns:
+        The interval that later steps keep to: as given for a source; of a lake what is read, so no start.
     """
+    from functools import partial
+
     from sparkhu.sections import Reading
     from sparkhu.sources import SourceOptions
     from sparkhu.stages.ingesting import ingest_source
+    from sparkhu.stages.lake_reading import read_interval
 
+    if lake:
+        read = partial(read_interval, lake, out=raw.path, start=start, end=end, zone=zone, lookback=lookback)
+        raw.metadata.update(read(max_failed_share=max_failed_share))
+        return "", end
     options = SourceOptions(
         time=time,
         value=value,
@@ -59,3 +74,4 @@ def ingest(
         **Reading.of(reading).plain(),
     )
     raw.metadata.update(ingest_source(source, options, out=raw.path, max_failed_share=max_failed_share))
+    return start, end

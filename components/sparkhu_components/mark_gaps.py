@@ -1,5 +1,7 @@
 """Component: Give every missing instant of a regular series a row of its own."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -16,6 +18,7 @@ def mark_gaps(
     end: str = "",
     zone: str = "UTC",
     preserve_last: bool = False,
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Give every missing instant of a regular series a row of its own.
 
@@ -29,8 +32,10 @@ def mark_gaps(
         zone: Time zone of `start` and `end` where they name none.
         preserve_last: Mark no row in the last period before `end`, so that the next interval does not
             collide.
+        settings: max_new_rows: most rows that a series may get; one that needs more fails.
     """
     from sparkhu.execution import run_step
+    from sparkhu.sections import Filling
     from sparkhu.steps.gaps import mark_gaps as step
 
     marked.metadata.update(
@@ -44,6 +49,12 @@ def mark_gaps(
             outputs={
                 "observations": (marked.path, "rows"),
             },
-            params={"start": start, "end": end, "zone": zone, "preserve_last": preserve_last},
+            params={
+                "start": start,
+                "end": end,
+                "zone": zone,
+                "preserve_last": preserve_last,
+                "max_new_rows": Filling.of(settings).max_new_rows,
+            },
         )
     )

@@ -27,8 +27,9 @@ def resample(
         resampled: Observations of the new period, all columns.
         resampled_profile: Profile of all series, that of the regular ones with the new period.
         zone: Zone in which days, weeks and months begin.
-        settings: to: period such as 1h or 1mo, empty for none; how: mean, sum, min, max, last, ohlcv or vwap; up: last,
-            linear or none, for a shorter period; edges: drop or keep a first or last period covered in part.
+        settings: to: period such as 1h or 1mo, empty for none (a chain gives what its last period gives); how: mean,
+            sum, min, max, last, ohlcv or vwap; up: last, linear or none, for a shorter period; edges: drop or keep a
+            first or last period covered in part.
     """
     from sparkhu.execution import run_step
     from sparkhu.sections import Resampling
@@ -46,6 +47,6 @@ def resample(
                 "observations": (resampled.path, "rows"),
                 "profile": (resampled_profile.path, "series"),
             },
-            params={"zone": zone, **Resampling.of(settings).model_dump()},
+            params={"zone": zone, **Resampling.of(settings).model_dump(exclude={"max_grid_points"})},
         )
     )

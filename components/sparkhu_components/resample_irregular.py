@@ -1,5 +1,7 @@
 """Component: Bring irregular series to the grid of their median gap, so that they can be forecast."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
@@ -13,6 +15,7 @@ def resample_irregular(
     profile: Input[Dataset],
     grid: Output[Dataset],
     grid_profile: Output[Dataset],
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Bring irregular series to the grid of their median gap, so that they can be forecast.
 
@@ -22,8 +25,10 @@ def resample_irregular(
         profile: One row a series: way, period, season, borders of the split.
         grid: Evenly spaced observations.
         grid_profile: The profile of each series on its grid.
+        settings: max_grid_points: most points that the grid of a series may have; one that needs more fails.
     """
     from sparkhu.execution import run_step
+    from sparkhu.sections import Resampling
     from sparkhu.steps.irregular_grid import resample_irregular as step
 
     grid.metadata.update(
@@ -38,6 +43,6 @@ def resample_irregular(
                 "observations": (grid.path, "rows"),
                 "profile": (grid_profile.path, "series"),
             },
-            params={},
+            params={"max_grid_points": Resampling.of(settings).max_grid_points},
         )
     )

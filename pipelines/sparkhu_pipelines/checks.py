@@ -16,10 +16,15 @@ def check_parameters(parameters: "RunParameters") -> None:
     Raises:
         InputError: A step's own message about its parameter, with the section that it stands in.
     """
+    from sparkhu.lookback import check_lookback
     from sparkhu.registry.versions import check_name
     from sparkhu.steps.gaps import MAX_NEW_ROWS, check_gaps
     from sparkhu.steps.regularity import check_regularity
 
+    if bool(parameters.source) == bool(parameters.lake):
+        both = f"got both, '{parameters.source}' and '{parameters.lake}'" if parameters.source else "got neither"
+        raise InputError(f"a run reads either a source or a lake, {both}. Give --source URI or --lake URI.")
+    check_lookback(parameters.lookback)
     check_gaps(
         start=parameters.start,
         end=parameters.end,

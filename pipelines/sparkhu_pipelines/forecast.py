@@ -20,6 +20,7 @@ from sparkhu_components.index_windows import index_windows
 from sparkhu_components.make_forecasts import make_forecasts
 from sparkhu_components.promote import promote
 from sparkhu_components.publish import publish
+from sparkhu_components.publish_interval import publish_interval
 from sparkhu_components.render_report import render_report
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
@@ -73,7 +74,8 @@ def _publish(
 
 @dsl.pipeline(name="sparkhu-forecast", description="Clean, analyse and forecast many time series.")
 def forecast_pipeline(
-    source: str,
+    source: str = "",
+    lake: str = "",
     time: str = "",
     value: str = "",
     id: str = "",
@@ -83,6 +85,7 @@ def forecast_pipeline(
     time_format: str = "",
     start: str = "",
     end: str = "",
+    lookback: str = "",
     reading: dict[str, Any] = DEFAULTS["reading"],
     metadata: str = "",
     catalogue: dict[str, Any] = DEFAULTS["catalogue"],
@@ -116,7 +119,8 @@ def forecast_pipeline(
     """Clean, analyse and forecast the series of a source.
 
     Args:
-        source: File, folder, glob, database URL or other URI of the observations.
+        source: File, folder, glob, database URL or other URI of the observations; empty: a lake is read.
+        lake: Lake whose observations are read instead, and that the results of the interval are published to.
         time: Column of the observation times; empty: found from the data.
         value: Column of the values; empty: found from the data.
         id: Column of the series' names; empty: found from the data.
@@ -126,6 +130,7 @@ def forecast_pipeline(
         time_format: strptime format of the times, where the data alone cannot tell.
         start: First instant of the run's interval.
         end: First instant after the run's interval.
+        lookback: How far before start a lake is read, such as 60d, or all; empty: what the seasons of its series want.
         reading: How the source is read: table, query, delimiter, encoding, decimal.
         metadata: File or database URL with the type, unit and ranges of each series.
         catalogue: How the metadata are read: table, query, id, encoding, name.
@@ -188,6 +193,7 @@ def forecast_pipeline(
     forecasts = make_forecasts(**seen, champion=champion, zone=zone)
     results = _publish(prepared, guarded, indexed, scored, forecasts)
     report = render_report(results=results.outputs["results"])
+    publish_interval(results=results.outputs["results"], lake=lake, start=start, end=end, zone=zone)
     return Outputs(
         results=results.outputs["results"],
         champion=champion,

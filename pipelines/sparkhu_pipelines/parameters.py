@@ -40,7 +40,8 @@ class SourceParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field(description="File, folder, glob, database URL or other URI of the observations.")
+    source: str = Field("", description="File, folder, glob, database URL or other URI of the observations.")
+    lake: str = Field("", description="Lake that is read instead of a source, and that results are published to.")
     time: str = Field("", description="Column of the observation times.")
     value: str = Field("", description="Column of the values.")
     id: str = Field("", description="Column of the series' names.")
@@ -50,6 +51,7 @@ class SourceParameters(BaseModel):
     time_format: str = Field("", description="strptime format of the times, where the data alone cannot tell.")
     start: str = Field("", description="First instant of the run's interval.")
     end: str = Field("", description="First instant after the run's interval.")
+    lookback: str = Field("", description="How far before `start` a lake is read, such as 60d; empty: found.")
     reading: Reading = Field(Reading(), description="How the source is read.")
     metadata: str = Field("", description="File or database URL with the type, unit and ranges of each series.")
     catalogue: Catalogue = Field(Catalogue(), description="How the metadata are read.")

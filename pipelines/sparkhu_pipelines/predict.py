@@ -22,7 +22,8 @@ class Outputs(NamedTuple):
 
 @dsl.pipeline(name="sparkhu-predict", description="Forecast new observations with the champion, without training.")
 def predict_pipeline(
-    source: str,
+    source: str = "",
+    lake: str = "",
     time: str = "",
     value: str = "",
     id: str = "",
@@ -32,6 +33,7 @@ def predict_pipeline(
     time_format: str = "",
     start: str = "",
     end: str = "",
+    lookback: str = "",
     reading: dict[str, Any] = DEFAULTS["reading"],
     metadata: str = "",
     catalogue: dict[str, Any] = DEFAULTS["catalogue"],
@@ -42,7 +44,8 @@ def predict_pipeline(
     """Forecast new observations of known series with the champion.
 
     Args:
-        source: File, folder, glob, database URL or other URI of the observations.
+        source: File, folder, glob, database URL or other URI of the observations; empty: a lake is read.
+        lake: Lake whose observations are read instead.
         time: Column of the observation times; empty: found from the data.
         value: Column of the values; empty: found from the data.
         id: Column of the series' names; empty: found from the data.
@@ -52,6 +55,7 @@ def predict_pipeline(
         time_format: strptime format of the times, where the data alone cannot tell.
         start: First instant of the run's interval.
         end: First instant after the run's interval.
+        lookback: How far before start a lake is read, such as 60d, or all; empty: what the seasons of its series want.
         reading: How the source is read: table, query, delimiter, encoding, decimal.
         metadata: File or database URL with the type, unit and ranges of each series.
         catalogue: How the metadata are read: table, query, id, encoding, name.

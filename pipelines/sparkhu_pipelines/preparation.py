@@ -43,13 +43,16 @@ FILLS = {
     "seasonal": fill_seasonal,
     "moving_average": fill_moving_average,
 }
-SOURCE = ("source", "time", "value", "id", "wide", "extra", "zone", "time_format", "start", "end", "reading")
-INTERVAL = ("start", "end", "zone")
+SOURCE = (
+    *("source", "lake", "time", "value", "id", "wide", "extra", "zone", "time_format"),
+    *("start", "end", "lookback", "reading", "max_failed_share"),
+)
 
 
 class Read(NamedTuple):
     """The tasks that bring raw observations in: one valid row an instant."""
 
+    raw: dsl.PipelineTask
     metadata: dsl.PipelineTask
     validated: dsl.PipelineTask
     unique: dsl.PipelineTask
@@ -76,13 +79,18 @@ def read(given: dict[str, Any]) -> Read:
     Args:
         given: The pipeline's arguments by name: those of `SourceParameters`, `duplicates` and `max_failed_share`.
     """
-    raw = ingest(**_some(given, *SOURCE, "max_failed_share"))
+    raw = ingest(**_some(given, *SOURCE))
     metadata = sync_metadata(uri=given["metadata"], settings=given["catalogue"])
     validated = validate(
-        raw=raw.outputs["raw"], metadata=metadata.outputs["metadata"], **_some(given, "start", "end", "zone")
+        raw=raw.outputs["raw"], metadata=metadata.outputs["metadata"], zone=given["zone"], **interval_of(raw)
     )
     unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
-    return Read(metadata, validated, unique)
+    return Read(raw, metadata, validated, unique)
+
+
+def interval_of(raw: dsl.PipelineTask) -> dict[str, Any]:
+    """Give the interval that the steps behind `ingest` keep to: that of a source, or what is read of a lake."""
+    return {name: raw.outputs[name] for name in ("start", "end")}
 
 
 def prepare(given: dict[str, Any]) -> Prepared:
@@ -104,7 +112,8 @@ def prepare(given: dict[str, Any]) -> Prepared:
         observations=ways.outputs["regular"],
         flags=flags["regular"].outputs["flags"],
         profile=profile,
-        **_some(given, *INTERVAL, "preserve_last"),
+        **interval_of(came.raw),
+        **_some(given, "zone", "preserve_last"),
     )
     fills, pooled = _fill(given, marked, profile)
     resampled = resample(
