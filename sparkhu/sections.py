@@ -111,6 +111,9 @@ class Filling(Section):
         description="Strategies that the best is chosen from.",
     )
     window: int = Field(5, ge=1, description="Known points on each side that the moving average looks at.")
+    max_new_rows: int = Field(
+        1_000_000, ge=1, description="Most rows that the gaps of a series may get; one that needs more fails."
+    )
 
 
 class Resampling(Section):
@@ -126,6 +129,9 @@ class Resampling(Section):
     )
     edges: Literal["drop", "keep"] = Field(
         "drop", description="What becomes of a first or last period that a series covers in part."
+    )
+    max_grid_points: int = Field(
+        1_000_000, ge=1, description="Most points that the even grid of an irregular series may have."
     )
 
 

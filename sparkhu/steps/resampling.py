@@ -36,6 +36,8 @@ from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.bucket_values import VOLUME, How, complete, travelling
 from sparkhu.steps.downsampling import down
+from sparkhu.steps.irregular_grid import MAX_GRID_POINTS
+from sparkhu.steps.irregular_grid import check_resampling as check_grid
 from sparkhu.steps.regularity import find_periods
 from sparkhu.steps.resampled_profile import BORDERS, with_period
 from sparkhu.steps.result import StepResult
@@ -50,12 +52,22 @@ CHAINED = re.compile(r"[,>→]")
 PROFILE = ("decision", "period_kind", "period_us", "period_label", "n", "median_gap_us", "season_length", *BORDERS)
 
 
-def check_resampling(*, to: str, how: str, up: str = "last", edges: str = "drop", zone: str = "UTC") -> None:
-    """Check the parameters of the step.
+def check_resampling(
+    *,
+    to: str,
+    how: str,
+    up: str = "last",
+    edges: str = "drop",
+    zone: str = "UTC",
+    max_grid_points: int = MAX_GRID_POINTS,
+) -> None:
+    """Check the parameters of the step, and of its fellow for irregular series (`sparkhu.steps.irregular_grid`).
 
     Raises:
-        InputError: `to` is no period, the zone is unknown, or a word is none of those there are.
+        InputError: `to` is no period, the zone is unknown, a word is none of those there are, or `max_grid_points` is
+            below 1.
     """
+    check_grid(max_grid_points=max_grid_points)
     check_zone(zone)
     if to:
         _period(to, zone)

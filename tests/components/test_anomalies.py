@@ -66,6 +66,12 @@ def test_settings_reach_the_steps(tmp_path: Path, made: dict[str, Path]) -> None
     given = {"limits": "given", "low": -1.0, "high": 1.5}
     flagged = chain.run("flag_anomalies", **made, parts=decomposed["parts"], settings=given)
     assert open_dataset(flagged["limits"]).scan().collect().select("low", "high").row(1) == (-1.0, 1.5)
+    # 01:00 in Berlin is midnight of UTC; the day before it ends with the hour before.
+    fit = {"fit_end": f"{hours(49):%Y-%m-%dT%H:%M}"}
+    flagged = chain.run(
+        "flag_anomalies", "fitted", **made, parts=decomposed["parts"], zone="Europe/Berlin", settings=fit
+    )
+    assert open_dataset(flagged["limits"]).scan().collect()["fitted_until"].to_list() == [hours(47)] * 2
 
 
 def test_an_unknown_setting_is_refused_by_name(tmp_path: Path, made: dict[str, Path]) -> None:

@@ -433,6 +433,12 @@ def test_a_parameter_that_cannot_be_used_is_named(arguments: dict[str, Any], mes
         resample(at([0, 15]), **{"to": "1h", **arguments})
 
 
+def test_the_limit_of_even_grids_is_checked_beside_it() -> None:
+    check_resampling(to="", how="mean", max_grid_points=1)
+    with pytest.raises(InputError, match="max_grid_points must be at least 1, got 0"):
+        check_resampling(to="", how="mean", max_grid_points=0)
+
+
 def test_what_cannot_be_resampled_is_said() -> None:
     frame = at([0, 60, 120])
     with pytest.raises(InputError, match="to must be a period such as 1h or 1mo"):
