@@ -97,7 +97,8 @@ def flag_iqr(frame: pl.DataFrame, quartiles: Any, *, width: float = 1.5, action:
         without quartiles has no outliers.
 
     Raises:
-        InputError: A column is missing, or a parameter cannot be used.
+        InputError: A column is missing, the quartiles are no numbers or the wrong way round, or a parameter cannot be
+            used.
 
     Example:
         >>> flag_iqr(frame, sample_quartiles(frame), width=3.0).filter("is_outlier")
@@ -105,8 +106,7 @@ def flag_iqr(frame: pl.DataFrame, quartiles: Any, *, width: float = 1.5, action:
     check_outliers(width=width, action=action)
     check_frame(frame, "unique_id", "y")
     table = quartiles if isinstance(quartiles, pl.DataFrame) else pl.from_pandas(quartiles)
-    check_table(table, "q1", "q3")
-    check_numbers(table, "q1", "q3")
+    _check_quartiles(table)
     reach = width * (pl.col("q3") - pl.col("q1"))
     fences = table.select("unique_id", __low=pl.col("q1") - reach, __high=pl.col("q3") + reach)
     observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
@@ -120,6 +120,15 @@ def flag_iqr(frame: pl.DataFrame, quartiles: Any, *, width: float = 1.5, action:
         )
         .drop("__low", "__high")
     )
+
+
+def _check_quartiles(table: pl.DataFrame) -> None:
+    check_table(table, "q1", "q3")
+    check_numbers(table, "q1", "q3")
+    wrong = table.filter(pl.col("q1") > pl.col("q3"))
+    if wrong.height:
+        name, q1, q3 = wrong.select("unique_id", "q1", "q3").row(0)
+        raise InputError(f"q1 must not lie above q3, got q1 {q1} and q3 {q3} for series '{name}'. Swap them.")
 
 
 def _replacement(action: Action) -> pl.Expr:

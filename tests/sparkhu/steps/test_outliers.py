@@ -162,6 +162,11 @@ def test_quartiles_that_are_no_numbers_are_refused() -> None:
         flag_iqr(series(VALUES), quartiles(3.0, float("nan")))
 
 
+def test_quartiles_the_wrong_way_round_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^q1 must not lie above q3, got q1 7\.0 and q3 3\.0 for series 'a'"):
+        flag_iqr(series(VALUES), quartiles(7.0, 3.0))
+
+
 def test_nan_is_no_observed_value() -> None:
     for call in (sample_quartiles, lambda frame: flag_iqr(frame, quartiles(3.0, 7.0))):
         with pytest.raises(InputError, match="column 'y' holds NaN, first in row 1"):
