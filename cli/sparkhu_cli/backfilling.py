@@ -1,0 +1,108 @@
+"""Run the pipeline for many intervals of a lake, some at once: each a call of `sparkhu run` of its own."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
+
+POLL_SECONDS = 0.2
+COMMAND = "from sparkhu_cli.main import main; main()"
+GRACE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    process: subprocess.Popen[bytes]
+    said: Path
+    began: float
+
+
+def run_backfill(
+    parameters: Mapping[str, Any], *, first: str, last: str, every: str, parallel: int, out: Path, terminal: Terminal
+) -> None:
+    """Process what is new or out of date, and stop at the first interval that fails.
+
+    Args:
+        parameters: Those of every run; `lake` and `zone` among them.
+        first: Start of the first interval.
+        last: End of the last one.
+        every: Length of an interval.
+        parallel: Runs at once.
+        out: Folder that holds a folder of results for each interval.
+        terminal: Where progress is shown.
+
+    Raises:
+        InputError: There is no lake, or the intervals cannot be made.
+        SparkhuError: A run failed; those that were under way have ended, and what they published stays.
+    """
+    from sparkhu.backfilling import due_slots, slots
+    from sparkhu.errors import SparkhuError
+    from sparkhu.lake import open_lake
+
+    lake = open_lake(parameters["lake"])
+    found = due_slots(lake, slots(first, last, every, zone=parameters["zone"]))
+    due = deque(slot for slot in found if slot.due != "done")
+    renewed = sum(slot.due == "out of date" for slot in due)
+    terminal.line(
+        f"{len(found):,} intervals: {len(found) - len(due):,} done, {len(due):,} to do, {renewed:,} out of date"
+    )
+    began, total, done = time.monotonic(), len(due), 0
+    with tempfile.TemporaryDirectory() as scratch, _ended() as jobs:
+        while due or jobs:
+            while due and len(jobs) < parallel:
+                slot = due.popleft()
+                limits = {"start": slot.start.isoformat(), "end": slot.end.isoformat()}
+                jobs.append(_start(slot.name, {**parameters, **limits}, out / slot.name, Path(scratch)))
+            terminal.passing(f"{done:,} of {total:,} intervals; {', '.join(job.name for job in jobs)} under way")
+            time.sleep(POLL_SECONDS)
+            for job in [job for job in jobs if job.process.poll() is not None]:
+                jobs.remove(job)
+                if job.process.returncode:
+                    terminal.marked(FAILED, job.name)
+                    raise SparkhuError(f"interval {job.name} failed: {_last_line(job.said)}")
+                done += 1
+                rest = (time.monotonic() - began) / done * (total - done)
+                left = f", about {seconds_text(rest)} left" if total > done else ""
+                terminal.marked(OK, f"{job.name}  {seconds_text(time.monotonic() - job.began)}{left}")
+    terminal.line(f"{total:,} intervals in {seconds_text(time.monotonic() - began)}; results in {out}")
+
+
+def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -> _Job:
+    import yaml
+
+    file, said = scratch / f"{name}.yaml", scratch / f"{name}.txt"
+    file.write_text(yaml.safe_dump(dict(parameters)))
+    call = [sys.executable, "-c", COMMAND, "run", "--params", str(file), "--out", str(out)]
+    with said.open("wb") as sink:
+        process = subprocess.Popen(call, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
+    return _Job(name, process, said, time.monotonic())
+
+
+@contextmanager
+def _ended() -> Iterator[list[_Job]]:
+    """Give a list for running jobs; however the block ends, they are asked to end, and waited for."""
+    jobs: list[_Job] = []
+    try:
+        yield jobs
+    finally:
+        for job in jobs:
+            job.process.terminate()
+        for job in jobs:
+            try:
+                job.process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                job.process.kill()
+
+
+def _last_line(said: Path) -> str:
+    lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ") if lines else "it said nothing"

@@ -1,0 +1,103 @@
+"""Which intervals of a lake are still to be processed: those that nobody published, and those that are out of date."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.lake import Interval, Lake
+from sparkhu.steps.validation import requested_interval
+
+CLEAN = "clean"
+MOST_INTERVALS = 100_000
+_EVERY = re.compile(r"[1-9]\d*(h|d|w|mo|y)")
+Due = Literal["new", "out of date", "done"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One interval `[start, end)` of a backfill, and whether it is to be processed."""
+
+    start: datetime
+    end: datetime
+    due: Due
+
+    @property
+    def name(self) -> str:
+        """Name of its folder of results, such as `20240110T000000Z`."""
+        return f"{self.start:%Y%m%dT%H%M%SZ}"
+
+
+def slots(start: str, end: str, every: str, *, zone: str = "UTC") -> list[tuple[datetime, datetime]]:
+    """Cut `[start, end)` into intervals by the calendar of a zone; the last may be shorter.
+
+    Args:
+        start: ISO time of the first instant.
+        end: ISO time of the end, which does not belong to it.
+        every: Length of an interval: hours, days, weeks, months or years, such as 1d.
+        zone: Zone of the calendar, and of both times where they name none.
+
+    Returns:
+        Start and end of each, in UTC.
+
+    Raises:
+        InputError: A parameter cannot be used, or there would be too many intervals.
+
+    Example:
+        A month of days of Berlin in March has 31 intervals; that of the 31st is 23 hours long.
+    """
+    if not _EVERY.fullmatch(every):
+        raise InputError(f"every must be a length of time such as 6h, 1d, 1w or 1mo, got '{every}'")
+    limits = requested_interval(start, end, zone)
+    if limits.start is None or limits.end is None:
+        raise InputError(f"a backfill needs both limits, got from '{start}' and to '{end}'")
+    first, last = (pl.Series([each]).dt.convert_time_zone(zone).dt.cast_time_unit("us") for each in limits)
+    starts: list[datetime] = []
+    moment = first
+    while moment[0] < last[0]:
+        if len(starts) == MOST_INTERVALS:
+            raise InputError(f"'{start}' to '{end}' every {every} are more than {MOST_INTERVALS:,} intervals")
+        starts.append(moment.dt.convert_time_zone("UTC")[0])
+        moment = _offset(first, every, len(starts))
+    ends = [*starts[1:], last.dt.convert_time_zone("UTC")[0]]
+    return list(zip(starts, ends, strict=True))
+
+
+def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table: str = CLEAN) -> list[Slot]:
+    """Say of each interval whether it is new, out of date, or done.
+
+    An interval is done where published intervals cover it and none of them is dirty: its observations are those that
+    they were made from.
+
+    Args:
+        lake: The lake.
+        intervals: Starts and ends.
+        table: The published table that is looked at.
+    """
+    published = lake.version().manifest(table).intervals
+    dirty = lake.dirty(table) if published else []
+    return [Slot(start, end, _due(start, end, published, dirty)) for start, end in intervals]
+
+
+def _due(start: datetime, end: datetime, published: Sequence[Interval], dirty: Sequence[Interval]) -> Due:
+    inside = sorted(
+        (max(each.start, start), min(each.end, end)) for each in published if each.start < end and each.end > start
+    )
+    reached = start
+    for first, last in inside:
+        if first > reached:
+            return "new"
+        reached = max(reached, last)
+    if reached < end:
+        return "new"
+    return "out of date" if any(each.start < end and each.end > start for each in dirty) else "done"
+
+
+def _offset(first: pl.Series, every: str, times: int) -> pl.Series:
+    """Go a number of steps forward from the first instant: months stay at its day, days at its hour."""
+    count, unit = re.split(r"(?<=\d)(?=\D)", every)
+    return first.dt.offset_by(f"{int(count) * times}{unit}")

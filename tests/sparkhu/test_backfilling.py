@@ -1,0 +1,96 @@
+"""Which intervals of a lake are still to be processed."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sparkhu.backfilling import due_slots, slots
+from sparkhu.errors import InputError
+from sparkhu.frame import SCHEMA
+from sparkhu.lake import Append, Lake, Replace, create_lake
+
+DAY = timedelta(days=1)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def rows(*days: int) -> pl.DataFrame:
+    ds = [START + (day - 1) * DAY + timedelta(hours=6) for day in days]
+    return pl.DataFrame({"unique_id": ["a"] * len(ds), "ds": ds, "y": 1.0, "available_at": ds}, schema=SCHEMA)
+
+
+def publish(lake: Lake, first: int, last: int, run: str = "run") -> None:
+    limits = START + (first - 1) * DAY, START + last * DAY
+    table = rows(*range(first, last + 1))
+    version = lake.version()
+    lake.commit({"clean": Replace(table, *limits, version.number, "p")}, run=run, based_on=version)
+
+
+def due(lake: Lake) -> list[str]:
+    return [slot.due for slot in due_slots(lake, slots("2024-01-01", "2024-01-06", "1d"))]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = create_lake(str(tmp_path / "lake"))
+    made.commit({"observations": Append(rows(1, 2, 3, 4, 5))}, run="ingest", based_on=made.version())
+    return made
+
+
+def test_hand_worked_days_of_a_zone_with_a_clock_change() -> None:
+    # Berlin's clocks go forward on 31 March 2024: that day is 23 hours long, and midnight moves from 23:00 to 22:00 UTC.
+    found = slots("2024-03-30", "2024-04-02", "1d", zone="Europe/Berlin")
+    assert [start.strftime("%d %H:%M") for start, _ in found] == ["29 23:00", "30 23:00", "31 22:00"]
+    assert [(end - start) / timedelta(hours=1) for start, end in found] == [24, 23, 24]
+
+
+def test_hand_worked_months_from_the_last_day_of_one() -> None:
+    # 31 January, then 29 February (2024 is a leap year) and 31 March: the day is taken from the first, not the one
+    # before. The last interval ends where the backfill does.
+    found = slots("2024-01-31", "2024-04-10", "1mo")
+    assert [start.strftime("%m-%d") for start, _ in found] == ["01-31", "02-29", "03-31"]
+    assert found[-1][1] == datetime(2024, 4, 10, tzinfo=UTC)
+    assert all(end == start for (_, end), (start, _) in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (("2024-01-01", "2024-01-02", "day"), "every must be"),
+        (("2024-01-01", "2024-01-02", "15min"), "every must be"),
+        (("2024-01-02", "2024-01-01", "1d"), "end must lie after start"),
+        (("2024-01-01", "", "1d"), "both limits"),
+        (("1900-01-01", "2024-01-01", "1h"), "more than 100,000"),
+    ],
+)
+def test_intervals_that_cannot_be_made_are_refused(limits: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        slots(*limits)
+
+
+def test_what_nobody_published_is_new_and_the_rest_is_done(lake: Lake) -> None:
+    assert due(lake) == ["new"] * 5
+    publish(lake, 2, 2)
+    publish(lake, 4, 5)
+    assert due(lake) == ["new", "done", "new", "done", "done"]
+
+
+def test_rows_that_come_late_put_their_day_out_of_date_and_no_other(lake: Lake) -> None:
+    publish(lake, 1, 2)
+    publish(lake, 3, 3)
+    late = rows(3).with_columns(unique_id=pl.lit("b"))
+    lake.commit({"observations": Append(late)}, run="late", based_on=lake.version())
+    assert due(lake) == ["done", "done", "out of date", "new", "new"]
+    publish(lake, 3, 3)
+    assert due(lake) == ["done", "done", "done", "new", "new"]
+
+
+def test_an_interval_that_is_published_in_part_is_new(lake: Lake) -> None:
+    publish(lake, 1, 1)
+    publish(lake, 3, 3)
+    (slot,) = due_slots(lake, slots("2024-01-01", "2024-01-04", "3d"))
+    assert slot.due == "new"
+    assert slot.name == "20240101T000000Z"
+    publish(lake, 2, 2)
+    assert [slot.due for slot in due_slots(lake, slots("2024-01-01", "2024-01-04", "3d"))] == ["done"]
