@@ -17,8 +17,9 @@ class Column:
     views: tuple[str, ...]
 
 
-FORECAST, QUALITY, CLEANING, RHYTHM, STATISTICS = "Forecast", "Quality", "Cleaning", "Rhythm", "Statistics"
-EVERYWHERE = (FORECAST, QUALITY, CLEANING, RHYTHM, STATISTICS)
+FORECAST, QUALITY, CLEANING = "Forecast", "Quality", "Cleaning"
+KEPT, RHYTHM, STATISTICS = "Kept", "Rhythm", "Statistics"
+EVERYWHERE = (FORECAST, QUALITY, CLEANING, KEPT, RHYTHM, STATISTICS)
 
 COLUMNS: Columns = (
     Column("unique_id", "Series", "text", EVERYWHERE),
@@ -49,11 +50,11 @@ COLUMNS: Columns = (
     Column("handled", "Handled", "count", (CLEANING,)),
     Column("handling", "Anomaly strategy", "text", (CLEANING,)),
     Column("handling_error", "Its error", "number", (CLEANING,)),
-    Column("kept", "Cleaning kept", "text", (CLEANING,)),
-    Column("gain", "Lower error by", "share", (CLEANING,)),
-    Column("error_raw", "Error, as observed", "number", (CLEANING,)),
-    Column("error_kept", "Error, as kept", "number", (CLEANING,)),
-    Column("kept_because", "Why", "text", ()),
+    Column("kept", "Cleaning kept", "text", (KEPT,)),
+    Column("gain", "Lower error by", "share", (KEPT,)),
+    Column("error_raw", "Error, as observed", "number", (KEPT,)),
+    Column("error_kept", "Error, as kept", "number", (KEPT,)),
+    Column("kept_because", "Why", "text", (KEPT,)),
     Column("type", "Type", "text", (RHYTHM, STATISTICS)),
     Column("unit", "Unit", "text", (RHYTHM, STATISTICS)),
     Column("place", "Group", "text", (RHYTHM, STATISTICS)),

@@ -93,6 +93,7 @@ def strategies_section(results: Results, overview: Overview) -> str:
         fill_errors(results),
         results.table("choices"),
         "scores.parquet",
+        candidates=_candidates(results, "pool_fills"),
     )
     handling = _part(
         "Handling anomalies",
@@ -100,11 +101,29 @@ def strategies_section(results: Results, overview: Overview) -> str:
         handling_errors(results),
         handled,
         "handling_scores.parquet",
+        candidates=_candidates(results, "pool_handling"),
     )
     return f'<div class="pair">{fills}{handling}</div>'
 
 
-def _part(title: str, note: str, errors: pl.LazyFrame | None, chosen: pl.LazyFrame | None, file: str) -> str:
+def _candidates(results: Results, step: str) -> frozenset[str] | None:
+    """Name the strategies that the choice of a step considered; None where the run does not tell."""
+    for record in results.history:
+        params = record.get("params") or {}
+        if record.get("step") == step and params.get("variants"):
+            return frozenset([*params["variants"], *filter(None, [params.get("choice")])])
+    return None
+
+
+def _part(
+    title: str,
+    note: str,
+    errors: pl.LazyFrame | None,
+    chosen: pl.LazyFrame | None,
+    file: str,
+    *,
+    candidates: frozenset[str] | None,
+) -> str:
     head = f"<div><h3>{title}</h3>"
     if errors is None or chosen is None:
         return f"{head}{absent(f'No {file} and no choices in this run.')}</div>"
@@ -112,12 +131,17 @@ def _part(title: str, note: str, errors: pl.LazyFrame | None, chosen: pl.LazyFra
     table = standings(errors.collect(), picked)
     if table.is_empty():
         return f'{head}<p class="calm">Nothing had to be scored.</p></div>'
-    return f'{head}<p class="note">{note}</p>{_table(title, table)}</div>'
+    unasked = sorted(set(table["strategy"]) - candidates) if candidates else []
+    if unasked:
+        note += f" Scored, but not among the candidates of this run: {', '.join(unasked).replace('_', ' ')}."
+    return f'{head}<p class="note">{escape(note)}</p>{_table(title, table, candidates)}</div>'
 
 
-def _table(title: str, table: pl.DataFrame) -> str:
+def _table(title: str, table: pl.DataFrame, candidates: frozenset[str] | None) -> str:
     series = int(table["chosen"].sum()) or 1
-    rows = "".join(_row(row, series) for row in table.iter_rows(named=True))
+    named = table["strategy"].to_list()
+    beside = {each for each in named if candidates is not None and each not in candidates}
+    rows = "".join(_row(row, series, beside=row["strategy"] in beside) for row in table.iter_rows(named=True))
     heads = (
         '<th scope="col">Strategy</th><th scope="col" colspan="2">Chosen for</th>'
         '<th scope="col" class="num" title="Mean place among the strategies of a series; 1 is best">Mean rank</th>'
@@ -131,11 +155,12 @@ def _table(title: str, table: pl.DataFrame) -> str:
     )
 
 
-def _row(row: dict[str, object], series: int) -> str:
+def _row(row: dict[str, object], series: int, *, beside: bool) -> str:
     chosen = int(str(row["chosen"]))
     rank, regret, far = (value if isinstance(value := row[key], float) else None for key in ("rank", "regret", "far"))
     place = "–" if rank is None else f"{rank:.1f}"
     name = escape(str(row["strategy"]).replace("_", " "))
+    name += '<span class="beside">not a candidate</span>' if beside else ""
     return (
         f'<tr{" class=chosen" if chosen else ""}><th scope="row">{name}</th>'
         f'<td class="num">{chosen:,}</td><td class="share">{share_bar(chosen / series)}</td>'

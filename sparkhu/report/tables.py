@@ -1,5 +1,6 @@
 """The large tables that the browser sorts, filters and saves: plain values by column, capped where they may be huge."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,31 @@ def ledger_table(results: Results) -> Table | None:
         ("reason", "Reason", "text"),
         ("counts", "Counts", "text"),
     )
-    return _capped("ledger", ledger.sort(rank, maintain_order=True), fields)
+    ranked = ledger.sort(rank, maintain_order=True).head(CAP)
+    readable = pl.col("counts").map_elements(counts_text, return_dtype=pl.String)
+    total = int(ledger.select(pl.len()).collect().item())
+    return _capped("ledger", ranked.with_columns(readable), fields, total)
+
+
+def counts_text(document: str) -> str:
+    """Write the counts of a ledger entry, which are JSON, as people read them; noughts only where there is no else.
+
+    Example:
+        >>> counts_text('{"missing": 1071, "filled": 71, "left_out": 0}')
+        'missing 1,071, filled 71'
+    """
+    try:
+        counts = json.loads(document)
+    except ValueError:
+        return document
+    if not isinstance(counts, dict):
+        return document
+    told = {name: count for name, count in counts.items() if count} or counts
+    return ", ".join(f"{name.replace('_', ' ')} {_count(count)}" for name, count in told.items())
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 
 def quarantine_table(results: Results) -> Table | None:
@@ -99,9 +124,10 @@ def count_by(frame: pl.LazyFrame | None, column: str) -> list[tuple[str, int]]:
     return [(str(value), int(count)) for value, count in reversed(counts.collect().rows())]
 
 
-def _capped(name: str, frame: pl.LazyFrame, fields: Iterable[Field]) -> Table:
+def _capped(name: str, frame: pl.LazyFrame, fields: Iterable[Field], total: int | None = None) -> Table:
+    """Give the first rows of a table; `total` where the frame holds these only."""
     schema = frame.collect_schema()
-    total = int(frame.select(pl.len()).collect().item())
+    total = int(frame.select(pl.len()).collect().item()) if total is None else total
     rows = frame.head(CAP).collect()
     present = [(key, label, kind) for key, label, kind in fields if key in schema.names()]
     columns = [

@@ -14,6 +14,9 @@ function unitOf(drawing, settings) {
   return settings.value ?? "value, as in the source";
 }
 
+/** What errors of a series are measured in that are not scaled, as the end of a title. */
+const inUnits = (drawing) => (drawing?.unit ? `, ${drawing.unit}` : ", in the values' unit");
+
 /** A bar a name, the chosen one in the accent. */
 function bars(title, pairs, chosen, write = digits) {
   if (!pairs.length) return null;
@@ -43,7 +46,7 @@ function guard(judged) {
 
 /** What injected spikes cost each strategy; one is chosen only where the series has anomalies. */
 function handling(drawing, fact) {
-  const block = bars("Error with injected spikes", drawing?.handling ?? [], drawing?.history?.anomalous ? fact("handling") : null);
+  const block = bars(`Error with injected spikes${inUnits(drawing)}`, drawing?.handling ?? [], drawing?.history?.anomalous ? fact("handling") : null);
   if (block && drawing.handled_because) block.append(el("p", "note", drawing.handled_because));
   return block;
 }
@@ -173,7 +176,7 @@ function fillCard(card, id, drawing, table, settings, load) {
   if (drawing) parts.push(plots(drawing, settings, load));
   const behind = [
     bars("MAE of the forecast, beside seasonal naive", drawing?.errors ?? errorsOf(fact, settings), settings.champion),
-    bars("MAE of filling hidden points", drawing?.scores ?? [], fact("strategy")),
+    bars(`MAE of filling hidden points${inUnits(drawing)}`, drawing?.scores ?? [], fact("strategy")),
     handling(drawing, fact),
     guard(drawing?.guard),
     ...categories(drawing?.categories ?? []),

@@ -2,9 +2,12 @@
 
 const ROW_HEIGHT = 32;
 const SPARE_ROWS = 8;
-const WIDTHS = { text: 150, time: 165, count: 100, number: 112, share: 112 };
+const WIDTHS = { text: 130, time: 165, count: 88, number: 92, share: 88 };
 const NARROW_SCREEN = matchMedia("(max-width: 46rem)").matches;
-const WIDE = { unique_id: NARROW_SCREEN ? 140 : 190, status: 200, reason: 420, counts: 260 };
+const WIDE = {
+  unique_id: NARROW_SCREEN ? 140 : 170, status: 160, reason: 420, group: 120, kept_because: 420,
+  "ledger.step": 170, "ledger.status": 80, "ledger.reason": 375, "ledger.counts": 280,
+};
 const COMPARE = {
   "<": (a, b) => a < b,
   ">": (a, b) => a > b,
@@ -43,8 +46,16 @@ class DataTable {
     this.scroll.tabIndex = 0;
     this.scroll.setAttribute("role", "region");
     this.scroll.setAttribute("aria-label", `Table: ${this.name}`);
-    this.scroll.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()), { passive: true });
-    this.host.replaceChildren(this.tools, this.scroll);
+    this.scroll.addEventListener("scroll", () => requestAnimationFrame(() => { this.draw(); this.hint(); }), { passive: true });
+    this.frame = el("div", "frame", this.scroll);
+    new ResizeObserver(() => this.hint()).observe(this.scroll);
+    this.host.replaceChildren(this.tools, this.frame);
+  }
+
+  /** A shade at the right edge says that there are more columns behind it, and the tally how to see them. */
+  hint() {
+    const more = this.scroll.scrollWidth - this.scroll.clientWidth - this.scroll.scrollLeft > 2;
+    this.frame.classList.toggle("beyond", more);
   }
 
   tabs() {
@@ -74,13 +85,14 @@ class DataTable {
 
   head() {
     const places = this.visible();
-    const widths = places.map((at) => WIDE[this.columns[at].key] ?? WIDTHS[this.columns[at].format]);
+    const widths = places.map((at) => WIDE[`${this.name}.${this.columns[at].key}`] ?? WIDE[this.columns[at].key] ?? WIDTHS[this.columns[at].format]);
     this.table.style.minWidth = `${widths.reduce((sum, width) => sum + width, 0)}px`;
     const cols = widths.map((width) => Object.assign(el("col"), { style: `width:${width}px` }));
     const heads = places.map((at) => this.heading(at));
     this.body = el("tbody");
     this.table.replaceChildren(el("colgroup", "", ...cols), el("thead", "", el("tr", "", ...heads)), this.body);
     this.drawn = null;
+    this.hint();
   }
 
   heading(at) {

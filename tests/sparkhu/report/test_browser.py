@@ -103,6 +103,34 @@ def test_views_show_other_columns(page: Any) -> None:
     assert heads[:6] == ["Series", "Type", "Unit", "Group", "Mean", "Median"]
 
 
+@pytest.mark.parametrize("view", ["Forecast", "Cleaning", "Kept"])
+def test_the_first_views_show_all_their_columns_on_a_desk(page: Any, view: str) -> None:
+    page.locator("#series .tabs").get_by_role("button", name=view, exact=True).click()
+    assert page.locator("#series .scroll").evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    assert page.locator("#series .frame.beyond").count() == 0
+
+
+def test_a_shade_says_that_more_columns_lie_to_the_right_until_the_last_is_seen(page: Any) -> None:
+    page.get_by_role("button", name="Statistics").click()
+    page.locator("#series .frame.beyond").wait_for(state="attached")
+    page.locator("#series .scroll").evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    page.locator("#series .frame:not(.beyond)").wait_for(state="attached")
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_phone_shows_every_column_of_the_strategies(page: Any) -> None:
+    cut = "all => all.map((box) => box.scrollWidth - box.clientWidth)"
+    assert max(page.locator("#strategies .wide").evaluate_all(cut)) <= 0
+
+
+def test_errors_of_a_card_say_their_unit(page: Any) -> None:
+    page.locator("#charts .card").first.scroll_into_view_if_needed()
+    page.locator("#charts .card .behind h4", has_text="injected").first.wait_for()
+    titles = page.locator("#charts .card h4").all_inner_texts()
+    assert "Error with injected spikes, kW" in titles
+    assert "MAE of filling hidden points, kW" in titles
+
+
 def test_the_csv_holds_the_rows_in_view_with_all_columns(page: Any, tmp_path: Path) -> None:
     page.get_by_label("Filter series").fill("rich")
     with page.expect_download() as download:

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -73,6 +74,23 @@ def test_errors_of_handling_without_a_share_are_those_at_the_spikes(tmp_path: Pa
     errors = handling_errors(read_results(tmp_path))
     assert errors is not None
     assert errors.collect().rows() == [("a", "clip", 0.5)]
+
+
+def test_a_strategy_that_is_scored_and_no_candidate_is_named_as_such(results: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(results, tmp_path / "part")
+    record = {"step": "pool_fills", "started": "2026-01-01", "params": {"variants": ["linear", "mean"], "choice": ""}}
+    scored = frame([("a", name, 1.0) for name in ("linear", "mean", "mode")], "unique_id", "strategy", "mae")
+    scored.write_parquet(folder / "scores.parquet")
+    (folder / "history.json").write_text(json.dumps([record]))
+    opened = read_results(folder)
+    section = strategies_section(opened, build_overview(opened, read_accuracy(opened.metrics)))
+    fills = section.partition("Handling anomalies")[0]
+    assert "Scored, but not among the candidates of this run: mode." in fills
+    assert re.findall(r'<th scope="row">(\w+)<span class="beside">not a candidate</span>', fills) == ["mode"]
+    (folder / "history.json").write_text("[]")
+    opened = read_results(folder)
+    section = strategies_section(opened, build_overview(opened, read_accuracy(opened.metrics)))
+    assert "not a candidate" not in section
 
 
 def test_a_strategy_counts_as_chosen_only_where_there_are_anomalies(results: Path, tmp_path: Path) -> None:
