@@ -10,7 +10,9 @@ TITLES: Final = ("MSE", "MAE", "sMAPE", "MASE")
 
 
 def show_accuracy(metrics: Mapping[str, Any], terminal: Terminal) -> None:
-    """Show the errors of every model per group, and over all series where there are several groups.
+    """Show the errors of every model over all series, as the report does, and where there are several, per group.
+
+    Over all series an error is the mean over series; of a group it is that over all points of its series.
 
     Args:
         metrics: The document `metrics.json`.
@@ -24,9 +26,11 @@ def show_accuracy(metrics: Mapping[str, Any], terminal: Terminal) -> None:
     sizes = accuracy.per_series["group"].value_counts() if accuracy.per_series.height else None
     counts: dict[str, int] = dict(sizes.iter_rows()) if sizes is not None else {}
     groups = dict(accuracy.groups)
-    if len(groups) != 1:
-        groups["all"] = accuracy.models
-        counts["all"] = sum(counts.values())
+    several = len(groups) != 1
+    label = "all" if several else next(iter(groups))
+    groups[label] = accuracy.models
+    if several:
+        counts[label] = sum(counts.values())
     rows = []
     for group, models in groups.items():
         for number, model in enumerate(name for name in accuracy.models if name in models):
@@ -36,4 +40,5 @@ def show_accuracy(metrics: Mapping[str, Any], terminal: Terminal) -> None:
             rows.append([*head, crowned, *measures])
     terminal.line()
     terminal.table(("group", "series", "model", *TITLES), rows, ("<", ">", "<", ">", ">", ">", ">"))
-    terminal.aside(f"* champion; MSE and MAE {accuracy.units}".rstrip())
+    pooled = "; of a group over its points, of all the mean over series" if several else ", the mean over series"
+    terminal.aside(f"* champion; MSE and MAE {accuracy.units}".rstrip() + pooled)

@@ -35,7 +35,7 @@ def accuracy_section(accuracy: Accuracy, overview: Overview) -> str:
     """Give the models beside each other, the spread over the series, and the groups."""
     if not accuracy.models:
         return absent("No metrics.json in this run: models were not evaluated.")
-    units = f" Errors are {escape(accuracy.units)}." if accuracy.units else ""
+    units = f" Errors are {escape(accuracy.units)}, the mean over series." if accuracy.units else ""
     lead = escape(model_name(accuracy.lead))
     caption = f'<p class="note">On the test interval, against observed values only; lower is better.{units}</p>'
     spread = _spread(overview.frame["ratio"].drop_nulls().to_numpy(), lead)
@@ -99,7 +99,7 @@ def _groups(accuracy: Accuracy) -> str:
         ratio = mae / naive if mae is not None and naive else None
         rows.append([escape(group), number(mae), number(naive), "–" if ratio is None else f"{number(ratio)}×"])
     heads = ["Group (period/season)", f"MAE {escape(model_name(accuracy.lead))}", "MAE seasonal naive", "Ratio"]
-    return "<h3>By group</h3>" + grid(heads, rows)
+    return f'<h3>By group</h3><p class="note">Over all points of the series of a group.</p>{grid(heads, rows)}'
 
 
 def pipeline_section(results: Results) -> str:

@@ -79,7 +79,10 @@ def conclude(confirmed: pl.DataFrame, *, min_gain: float = 0.01) -> pl.DataFrame
 
 def _reason(min_gain: float) -> pl.Expr:
     with_naive = pl.when(pl.col("model") == "seasonal_naive").then(pl.lit(STAND_IN)).otherwise(pl.lit(""))
-    few = f"only {{}} windows of the validation part hold observed values; at least {LEAST_WINDOWS} decide"
+    few = f"only {{}} of the validation part {{}} observed values; at least {LEAST_WINDOWS} decide"
+    one = pl.col("windows") == 1
+    windows = pl.format("{} {}", "windows", pl.when(one).then(pl.lit("window")).otherwise(pl.lit("windows")))
+    hold = pl.when(one).then(pl.lit("holds")).otherwise(pl.lit("hold"))
     least = f"no step lowers the error on {{}} windows by {100 * min_gain:g} % or more{{}}"
     falls = pl.format("the error on {} windows falls by {} %{}", "windows", (100 * pl.col("gain")).round(1), with_naive)
     return (
@@ -88,7 +91,7 @@ def _reason(min_gain: float) -> pl.Expr:
         .when(pl.col(ERRORS[NONE]).is_null())
         .then(pl.lit(UNSCORED))
         .when(pl.col("windows") < LEAST_WINDOWS)
-        .then(pl.format(few, "windows"))
+        .then(pl.format(few, windows, hold))
         .when(pl.col("fell_back"))
         .then(_unconfirmed(min_gain))
         .when(pl.col("kept") == NONE)

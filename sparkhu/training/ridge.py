@@ -90,14 +90,18 @@ def fit_group(group: str, gram: GroupGram) -> Fit:
     train = Spectrum(gram.train)
     if gram.choose.windows:
         errors = [mean_squared_error(gram.choose, *train.solve(s * train.unit)) for s in STRENGTHS]
-        how = f"on {gram.choose.windows:,} validation windows"
+        how = f"on {_windows(gram.choose.windows, 'validation')}"
     else:
         errors = [train.cross_validated(s * train.unit) for s in STRENGTHS]
         how = "by generalised cross-validation on the training windows, for want of validation windows"
     strength = STRENGTHS[int(np.argmin(errors))]
     every = Spectrum(gram.train + gram.rest)
     model = Linear(*every.solve(strength * every.unit), *train.solve(strength * train.unit), strength)
-    return Fit(model, f"{group}: ridge strength {strength:g} chosen {how}; {gram.train.windows:,} training windows")
+    return Fit(model, f"{group}: ridge strength {strength:g} chosen {how}; {_windows(gram.train.windows, 'training')}")
+
+
+def _windows(count: int, part: str) -> str:
+    return f"{count:,} {part} window{'s' * (count != 1)}"
 
 
 def fit_groups(grams: dict[str, GroupGram]) -> tuple[dict[str, Linear], list[str]]:

@@ -40,14 +40,15 @@ def test_each_group_has_its_models_and_all_come_last() -> None:
         "1d/7        1  linear *          123  0.500   10.0  1.50",
         "all         3  linear *        0.250  0.500   10.0  1.50",
         "               seasonal_naive  0.500  0.500      –  1.50",
-        "* champion; MSE and MAE standardised",
+        "* champion; MSE and MAE standardised; of a group over its points, of all the mean over series",
     ]
 
 
-def test_one_group_needs_no_line_over_all() -> None:
-    models = {"linear": scores(0.25)}
-    lines = shown({"units": "u", "champion": None, **models, "groups": {"1h/24": models}, "series": []})
-    assert [line.split()[0] for line in lines[2:-1]] == ["1h/24"]
+def test_of_one_group_the_figures_are_those_of_the_report_the_mean_over_series() -> None:
+    groups = {"1h/24": {"linear": scores(0.247)}}
+    lines = shown({"units": "u", "champion": None, "linear": scores(0.254), "groups": groups, "series": []})
+    assert [line.split()[:3] for line in lines[2:-1]] == [["1h/24", "linear", "0.254"]]
+    assert lines[-1] == "* champion; MSE and MAE u, the mean over series"
 
 
 def test_nothing_is_shown_where_nothing_was_scored() -> None:

@@ -96,6 +96,8 @@ def test_reasons_say_what_was_measured() -> None:
     assert concluded("none", None, None, windows=0)["reason"] == ABSENT
     few = "only 9 windows of the validation part hold observed values; at least 10 decide"
     assert concluded("none", 1.0, 1.0, windows=9)["reason"] == few
+    one = "only 1 window of the validation part holds observed values; at least 10 decide"
+    assert concluded("none", 1.0, 1.0, windows=1)["reason"] == one
     least = "no step lowers the error on 10 windows by 1 % or more"
     assert concluded("none", 1.0, 1.0, windows=10)["reason"] == least
     assert concluded("none", 1.0, 1.0, windows=10, model="seasonal_naive")["reason"] == f"{least}{NAIVE}"
