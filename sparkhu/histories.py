@@ -79,6 +79,17 @@ class History:
         known = code >= 0
         return np.where(known, self.starts[code], 0), np.where(known, self.starts[code + 1], 0)
 
+    def up_to(self, first: Ints, behind: Ints, until: Ints) -> Ints:
+        """Give the point behind the last one that is not later than `until`, between `first` and `behind`."""
+        low, high = first.copy(), behind.copy()
+        while (low < high).any():
+            middle = (low + high) // 2
+            row = self.versions[np.minimum(middle, len(self.versions) - 2)]
+            right = (low < high) & (self.ds[row] <= until)
+            high = np.where(right, high, middle)
+            low = np.where(right, middle + 1, low)
+        return low
+
     def newest(self, points: Ints, at: Ints) -> Ints:
         """Give the row of the newest version of each point that was known at its moment; one version must have been."""
         first, behind = self.versions[points], self.versions[points + 1]

@@ -56,7 +56,8 @@ def look_up(rows: pl.DataFrame, moments: pl.DataFrame, *, length: int, columns: 
 
     Args:
         rows: `unique_id, ds, available_at` and `columns`, in any order; several rows of one `ds` are its versions.
-        moments: `unique_id, at`, in any order; may repeat.
+        moments: `unique_id, at`, in any order; may repeat. With a column `until`, only points with `ds ≤ until` count:
+            the sequence of a window ends at its own last point, whatever else was known at the moment.
         length: L, how many points a sequence has.
         columns: The value columns: numbers or booleans.
 
@@ -77,7 +78,7 @@ def look_up(rows: pl.DataFrame, moments: pl.DataFrame, *, length: int, columns: 
         [[1.0, 2.0], [9.0, 2.0]]
     """
     check_length(length)
-    check_keys(moments, "unique_id", "at")
+    check_moments(moments)
     history = History.of(rows, columns)
     ds, known = np.empty((moments.height, length), np.int64), np.empty(moments.height, np.int64)
     values = {name: np.empty((moments.height, length)) for name in history.values}
@@ -104,9 +105,18 @@ def blocks(history: History, moments: pl.DataFrame, *, length: int, points: int 
         InputError: As in `look_up`, before the first block.
     """
     check_length(length)
-    check_keys(moments, "unique_id", "at")
+    check_moments(moments)
     step = max(points // length, 1)
     return (_look_up(history, moments[low : low + step], length) for low in range(0, moments.height, step))
+
+
+def check_moments(moments: pl.DataFrame) -> None:
+    """Check that `moments` holds `unique_id`, `at` and, where it is there, `until`, without a null.
+
+    Raises:
+        InputError: It does not.
+    """
+    check_keys(moments, "unique_id", "at", *[name for name in moments.columns if name == "until"])
 
 
 def check_length(length: int) -> None:
@@ -122,6 +132,8 @@ def check_length(length: int) -> None:
 def _look_up(history: History, moments: pl.DataFrame, length: int) -> Sequences:
     at = moments["at"].to_physical().to_numpy()
     first, behind = history.places(moments["unique_id"])
+    if "until" in moments.columns:
+        behind = history.up_to(first, behind, moments["until"].to_physical().to_numpy())
     asked = _Moments(first, bisect(history.reach, first, behind, at), at)
     points, known = _choose(history, asked, length)
     ds, values = np.full(points.shape, NEVER), {name: np.full(points.shape, np.nan) for name in history.values}

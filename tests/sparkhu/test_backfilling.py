@@ -1,6 +1,7 @@
 """Which intervals of a lake are still to be processed."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -39,7 +40,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_hand_worked_days_of_a_zone_with_a_clock_change() -> None:
-    # Berlin's clocks go forward on 31 March 2024: that day is 23 hours long, and midnight moves from 23:00 to 22:00 UTC.
+    # Berlin's clocks go forward on 31 March 2024: that day has 23 hours, and midnight moves from 23:00 to 22:00 UTC.
     found = slots("2024-03-30", "2024-04-02", "1d", zone="Europe/Berlin")
     assert [start.strftime("%d %H:%M") for start, _ in found] == ["29 23:00", "30 23:00", "31 22:00"]
     assert [(end - start) / timedelta(hours=1) for start, end in found] == [24, 23, 24]
@@ -51,7 +52,7 @@ def test_hand_worked_months_from_the_last_day_of_one() -> None:
     found = slots("2024-01-31", "2024-04-10", "1mo")
     assert [start.strftime("%m-%d") for start, _ in found] == ["01-31", "02-29", "03-31"]
     assert found[-1][1] == datetime(2024, 4, 10, tzinfo=UTC)
-    assert all(end == start for (_, end), (start, _) in zip(found, found[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in pairwise(found))
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,24 @@ def test_the_order_of_rows_says_nothing_where_versions_arrive_apart(
     same(look_up(made_rows(*apart), asked, length=length), look_up(made_rows(*shuffled), asked, length=length))
 
 
+def test_a_sequence_ends_where_it_is_told_to() -> None:
+    # The point of 1 h arrives at 5 h. What ends at 2 h is, as of 5 h: 10, 11, 12; as of 4 h: 10, 12.
+    rows = made_rows(("a", 0, 10.0, 0), ("a", 1, 11.0, 5), ("a", 2, 12.0, 2), ("a", 3, 13.0, 3))
+    moments = made_moments(("a", 5), ("a", 4), ("a", 5), ("z", 5)).with_columns(
+        until=pl.Series([hour(2), hour(2), hour(-1), hour(2)], dtype=TIME)
+    )
+    assert seen(look_up(rows, moments, length=3)) == [[10, 11, 12], [None, 10, 12], [None] * 3, [None] * 3]
+
+
+@given(any_rows, any_moments, lengths, st.integers(-1, 9))
+def test_points_behind_the_end_that_is_told_might_as_well_not_be_there(
+    rows: list[Row], moments: list[Moment], length: int, end: int
+) -> None:
+    before, asked = [row for row in rows if row[1] <= end], made_moments(*moments)
+    ended = asked.with_columns(until=pl.lit(hour(end), TIME))
+    same(look_up(made_rows(*rows), ended, length=length), look_up(made_rows(*before), asked, length=length))
+
+
 def joined_on_ds(rows: pl.DataFrame, moments: pl.DataFrame, length: int) -> Sequences:
     return look_up(rows.with_columns(available_at="ds"), moments, length=length)
 
