@@ -56,12 +56,13 @@ class S3Endpoint(NamedTuple):
 
 @pytest.fixture(scope="session")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
-    """A real S3 service with sign-in, over a folder of its own."""
+    """A real S3 service with sign-in, over a folder of its own; it has one bucket, `plant`."""
     rclone = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
     if rclone is None:
         pytest.skip("rclone, which serves S3, is not installed")
     folder, port = tmp_path_factory.mktemp("s3"), free_port()
     endpoint = S3Endpoint(f"http://127.0.0.1:{port}", "sparkhu-key", "sparkhu-secret", folder)
+    (folder / "plant").mkdir()
     command = [rclone, "serve", "s3", "--config", os.devnull, "--auth-key", f"{endpoint.key},{endpoint.secret}"]
     command = [*command, "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", str(folder)]
     with _running(command, partial(_answers, port)):
@@ -84,7 +85,7 @@ def conditional_s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port + GRPC_PORTS}" for name, port in ports.items()]
-    with _running(command, partial(_takes_objects, endpoint), cwd=folder):
+    with _running(command, partial(_takes_objects, endpoint), cwd=folder, patience=0):
         yield endpoint
 
 
@@ -199,9 +200,14 @@ def _takes_sign_in(port: int) -> bool:
 
 @contextmanager
 def _running(
-    command: list[str], is_ready: Callable[[], bool], *, user: str | None = None, cwd: Path | None = None
+    command: list[str],
+    is_ready: Callable[[], bool],
+    *,
+    user: str | None = None,
+    cwd: Path | None = None,
+    patience: float = 10,
 ) -> Iterator[None]:
-    """Run a server until the block ends; enter the block when it is ready."""
+    """Run a server until the block ends; enter the block when it is ready. It has `patience` seconds to end."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd=cwd, start_new_session=True)
         try:
@@ -210,7 +216,7 @@ def _running(
         finally:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=patience)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -17,7 +17,7 @@ from sparkhu.lake.storage import NoSuchFile, Stored
 PROBE = "conditions.txt"
 PROBE_TEXT = b"Here Sparkhu asks whether this endpoint heeds the conditions of a write.\n"
 READ_ATTEMPTS = 4
-PER_REMOVAL = 1000
+PER_PAGE = 1000
 REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 """What an endpoint answers when a condition does not hold, or another write is under way."""
 
@@ -48,7 +48,7 @@ class Objects:
     """
 
     def __init__(self, uri: str) -> None:
-        bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
+        bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
         if not bucket:
             raise InputError(f"a lake on S3 lies under s3://bucket/prefix, got '{uri}'")
         self.uri = uri
@@ -93,7 +93,7 @@ class Objects:
         found: list[Stored] = []
         more: dict[str, str] = {}
         while True:
-            page = self._call("list", prefix, "list_objects_v2", Prefix=self._root + prefix, **more)
+            page = self._call("list", prefix, "list_objects_v2", Prefix=self._root + prefix, MaxKeys=PER_PAGE, **more)
             for entry in page.get("Contents", ()):
                 path = entry["Key"].removeprefix(self._root)
                 found.append(Stored(path, entry["Size"], entry["LastModified"].astimezone(UTC)))
@@ -106,7 +106,7 @@ class Objects:
     def remove(self, paths: Iterable[str]) -> None:
         """Remove objects; those that are gone already are no matter."""
         todo = list(paths)
-        for some in (todo[first : first + PER_REMOVAL] for first in range(0, len(todo), PER_REMOVAL)):
+        for some in (todo[first : first + PER_PAGE] for first in range(0, len(todo), PER_PAGE)):
             keys = [{"Key": self._root + path} for path in some]
             answer = self._call("remove", some[0], "delete_objects", Delete={"Objects": keys, "Quiet": True})
             for refused in answer.get("Errors", ()):
@@ -124,7 +124,9 @@ class Objects:
     def _files(self) -> Any:
         import s3fs
 
-        return s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=CONNECTION)
+        files = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=CONNECTION)
+        files.retries = 1  # the layer below it tries again already
+        return files
 
     def _call(self, action: str, path: str, method: str, **arguments: Any) -> Any:
         try:
@@ -189,8 +191,8 @@ async def _whole(files: Any, bucket: str, key: str) -> tuple[bytes, str]:
     from s3fs.core import S3_RETRYABLE_ERRORS
 
     for attempt in range(READ_ATTEMPTS):
+        answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its public twin cannot await
         try:
-            answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its public twin cannot await
             async with answer["Body"] as body:
                 return await body.read(), answer["ETag"]
         except S3_RETRYABLE_ERRORS:

@@ -14,10 +14,15 @@ from tests.sparkhu.lake.made_rows import START, at, observed
 
 
 @pytest.fixture
-def folder(place: str, lake: Lake) -> Path:
+def lake(tmp_path: Path) -> Lake:
+    return create_lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def folder(lake: Lake) -> Path:
     for number in range(2):
         lake.commit({"observations": Append(observed(hours=2, y=number))}, run="run", based_on=lake.version())
-    return Path(place)
+    return Path(lake.uri)
 
 
 def manifest(folder: Path, version: int) -> Path:

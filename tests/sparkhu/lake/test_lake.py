@@ -11,6 +11,9 @@ from sparkhu.frame import TIME
 from sparkhu.lake import Append, Lake, Replace, Version, create_lake, is_lake, open_lake
 from tests.sparkhu.lake.made_rows import DAY, HOUR, START, at, observed, tidy
 
+FOLDER = pytest.mark.parametrize("place", ["folder"], indirect=True)
+RANGES = pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)  # rclone answers a range with status 200
+
 
 def append(lake: Lake, frame: pl.DataFrame, table: str = "observations", run: str = "run") -> Version:
     return lake.commit({table: Append(frame)}, run=run, based_on=lake.version())
@@ -66,6 +69,7 @@ def test_one_commit_changes_all_its_tables_at_once(lake: Lake) -> None:
     assert lake.version(1).committed_at == version.committed_at
 
 
+@FOLDER
 def test_files_are_those_of_a_day_of_the_zone_and_a_bucket(place: str) -> None:
     # 2024-01-01 00:00 UTC is 01:00 in Berlin: 23 hours of that day are left, then 24 of the next, then one.
     lake = create_lake(place, buckets=2, zone="Europe/Berlin")
@@ -93,9 +97,18 @@ def test_reading_an_interval_of_some_series_opens_only_the_files_that_may_hold_i
     assert rows.columns == ["y", "unique_id"]
     assert rows["y"].to_list() == [float(k) for k in range(36, 49)]
     assert set(rows["unique_id"]) == {"b"}
-    lazy = table.scan(start, end, ["b"], ["y", "unique_id"]).collect()
-    assert_frame_equal(lazy, rows, check_row_order=False)
     assert len(table.uris(start, end)) == 2
+
+
+@RANGES
+def test_what_is_read_lazily_is_what_is_read(lake: Lake) -> None:
+    append(lake, observed("ab", hours=96))
+    more = observed(start=START + 9 * DAY, hours=1).with_columns(volume=pl.lit(3, pl.Int32), kind=pl.lit("x"))
+    append(lake, more)
+    table = append(lake, more.with_columns(volume=pl.lit(0.5), ds=pl.col("ds") + DAY)).table("observations")
+    assert_frame_equal(table.scan().collect(), table.read(), check_row_order=False)
+    some = (at("2024-01-02 12:00"), at("2024-01-03 01:00"), ["b"], ["y", "unique_id"])
+    assert_frame_equal(table.scan(*some).collect(), table.read(*some), check_row_order=False)
     assert table.scan(start=at("2030-01-01")).collect().schema == table.columns
 
 
@@ -108,7 +121,6 @@ def test_columns_that_came_later_are_null_before_and_numbers_grow_wide_enough(la
     assert "price" not in table.columns
     assert table.read()["volume"].to_list() == [3.0, 3.0, None, 0.5]
     assert table.read()["kind"].to_list() == ["x", "x", None, None]
-    assert_frame_equal(table.scan().collect(), table.read(), check_row_order=False)
     with pytest.raises(InputError, match="column 'kind' of the table 'observations' has type String, what is added"):
         append(lake, observed(hours=1).with_columns(kind=1))
     with pytest.raises(InputError, match="has no column 'volumes'; it has unique_id, ds"):
@@ -226,6 +238,7 @@ def test_tables_are_dated_by_their_own_columns(lake: Lake) -> None:
     assert [file.partition for file in version.table("forecasts").files()] == ["2023-12-31"]
 
 
+@FOLDER
 @pytest.mark.parametrize(
     ("table", "change", "said"),
     [
@@ -290,6 +303,7 @@ def test_a_version_is_found_among_those_that_came_second(lake: Lake) -> None:
     assert [lake.version(n).run for n in (1, 2, 3)] == ["run 0", "run 1", "run 2"]
 
 
+@FOLDER
 def test_rows_of_hours_that_the_clock_shows_twice_or_not_at_all_fall_on_their_day(place: str) -> None:
     lake = create_lake(place, zone="Europe/Berlin")
     table = append(lake, observed(start=at("2024-03-30 22:00"), hours=48)).table("observations")
@@ -311,6 +325,7 @@ def test_tidy_rows_are_equal_however_they_were_cut(tmp_path_factory: pytest.Temp
     assert_frame_equal(found[0], found[2])
 
 
+@FOLDER
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -331,6 +346,7 @@ def test_a_lake_lies_in_a_folder_or_on_s3(uri: str, said: str) -> None:
         open_lake(uri)
 
 
+@FOLDER
 def test_too_many_lost_races_are_an_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparkhu.lake.lakes.ATTEMPTS", 3)
 
