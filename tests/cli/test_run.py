@@ -105,6 +105,21 @@ def test_a_run_ends_with_warnings_a_table_and_the_report_to_open(runner: Runner,
     assert lines[-1] == f"Open the report: {out / 'report.html'}"
 
 
+def test_a_password_is_passed_on_sealed_and_written_down_as_hidden(runner: Runner, tmp_path: Path) -> None:
+    passed: dict[str, Any] = {}
+
+    def run(module: str, pipeline: str, arguments: Mapping[str, Any], **options: Any) -> dict[str, Path]:
+        passed.update(arguments)
+        return finished_run(module, pipeline, arguments, **options)
+
+    runner(run)
+    result = invoke("run", "--source", "ftp://ann:pea@host/a.csv", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert passed["source"].startswith("ftp://ann:${SPARKHU_SECRET_")
+    parameters = json.loads((tmp_path / "out" / "run.json").read_text())["parameters"]
+    assert parameters["source"] == "ftp://ann:***@host/a.csv"
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [(InputError("no horizon"), 2), (SparkhuError("no room"), 1), (KeyboardInterrupt(), 130)]
 )
