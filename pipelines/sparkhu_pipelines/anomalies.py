@@ -42,7 +42,9 @@ def handle_anomalies(given: dict[str, Any], resampled: dsl.PipelineTask) -> Hand
     rows, profile = resampled.outputs["resampled"], resampled.outputs["resampled_profile"]
     decomposed = decompose(observations=rows, profile=profile, settings=given["decomposition"])
     parts = decomposed.outputs["parts"]
-    flagged = flag_anomalies(observations=rows, parts=parts, profile=profile, settings=given["anomalies"])
+    flagged = flag_anomalies(
+        observations=rows, parts=parts, profile=profile, zone=given["zone"], settings=given["anomalies"]
+    )
     changes = find_level_changes(observations=rows, profile=profile, settings=given["level_changes"])
     seen = {"observations": rows, "parts": parts, "anomalies": flagged.outputs["anomalies"]}
     limits = flagged.outputs["limits"]

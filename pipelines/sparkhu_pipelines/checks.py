@@ -66,8 +66,9 @@ def _check_sections(parameters: "RunParameters") -> None:
 
     split, zone = parameters.split, parameters.zone
     with _inside("statistics"):
-        season_length = parameters.season_length
-        check_description(split=split, zone=zone, season_length=season_length, **parameters.statistics.model_dump())
+        season_length, period = parameters.season_length, parameters.period
+        given = parameters.statistics.model_dump()
+        check_description(split=split, zone=zone, season_length=season_length, period=period, **given)
     with _inside("filling"):
         check_pooling(variants=parameters.filling.variants, choice=parameters.fill)
     with _inside("resampling"):
@@ -75,7 +76,7 @@ def _check_sections(parameters: "RunParameters") -> None:
     with _inside("decomposition"):
         check_decomposition(method=parameters.decomposition.method, seasons=parameters.decomposition.seasons)
     with _inside("anomalies"):
-        check_anomalies(**parameters.anomalies.model_dump())
+        check_anomalies(zone=zone, **parameters.anomalies.model_dump())
     with _inside("handling"):
         check_handling(variants=parameters.handling.variants, choice=parameters.handling.choice)
 

@@ -102,7 +102,7 @@ def prepare(given: dict[str, Any]) -> Prepared:
     came = read(given)
     rows = came.unique.outputs["unique"]
     described = describe(
-        observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length")
+        observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length", "period")
     )
     found = detect_regularity(observations=rows, **_some(given, "zone", "split", "period", "season_length", "past"))
     profile = found.outputs["profile"]
@@ -114,6 +114,7 @@ def prepare(given: dict[str, Any]) -> Prepared:
         profile=profile,
         **interval_of(came.raw),
         **_some(given, "zone", "preserve_last"),
+        settings=given["filling"],
     )
     fills, pooled = _fill(given, marked, profile)
     resampled = resample(
@@ -125,7 +126,10 @@ def prepare(given: dict[str, Any]) -> Prepared:
     )
     handled = handle_anomalies(given, resampled)
     grid = resample_irregular(
-        observations=ways.outputs["irregular"], flags=flags["irregular"].outputs["flags"], profile=profile
+        observations=ways.outputs["irregular"],
+        flags=flags["irregular"].outputs["flags"],
+        profile=profile,
+        settings=given["resampling"],
     )
     joined = join_series(
         regular=resampled.outputs["resampled"],

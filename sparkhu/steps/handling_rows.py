@@ -21,7 +21,8 @@ class Rows:
         number: The series' number.
         y: Values, gaps filled; NaN where null.
         level: Trend and season together, unit of `y`; NaN where not decomposed.
-        resid: Remainder, unit of `y`; NaN where not decomposed.
+        resid: Remainder, unit of `y`; NaN where not decomposed. Of an anomaly it is that of the observed value, as it
+            was judged by: as an outlier the point may have been filled, and what the fill leaves is next to nothing.
         flagged: The point is an anomaly.
         observed: The value was measured: neither a gap nor filled.
         fit: In the series' training part.
@@ -67,13 +68,17 @@ class Rows:
         observed = points.known & observations["y_raw"].is_not_null().to_numpy()
         sample = owner.latest(np.where(observed & points.fit, points.available_at, NEVER))
         parts_at = instants(observations["parts_available_at"])
+        level = floats(observations["trend"]) + floats(observations["seasonal"].fill_null(0.0))
+        flagged = flag(observations, "is_anomaly")
+        resid = floats(observations["resid"])
+        resid = np.where(flagged & ~np.isnan(resid), floats(observations["y_raw"]) - level, resid)
         return cls(
             owner=owner,
             number=points.number,
             y=points.y,
-            level=floats(observations["trend"]) + floats(observations["seasonal"].fill_null(0.0)),
-            resid=floats(observations["resid"]),
-            flagged=flag(observations, "is_anomaly"),
+            level=level,
+            resid=resid,
+            flagged=flagged,
             observed=observed,
             fit=points.fit,
             available_at=points.available_at,

@@ -73,9 +73,17 @@ def test_the_last_period_can_be_kept_free_before_an_end() -> None:
     assert run_parameters({"source": "a.csv", "preserve_last": True, "end": "2024-06-01"}).preserve_last
 
 
-def test_a_source_must_be_given() -> None:
-    with pytest.raises(InputError, match="parameter 'source' is missing"):
-        run_parameters({})
+def test_a_source_or_a_lake_must_be_given_and_not_both() -> None:
+    with pytest.raises(InputError, match="got neither"):
+        run_parameters({"horizon": 3})
+    with pytest.raises(InputError, match=r"got both, 'a\.csv' and 'lake'"):
+        run_parameters({"source": "a.csv", "lake": "lake"})
+    assert run_parameters({"lake": "lake", "lookback": "60d"}).lookback == "60d"
+
+
+def test_a_lookback_is_a_length_of_time() -> None:
+    with pytest.raises(InputError, match="lookback must be a length of time"):
+        run_parameters({"lake": "lake", "lookback": "a while"})
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:

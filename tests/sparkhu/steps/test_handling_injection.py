@@ -27,6 +27,11 @@ def test_hand_worked_size_of_the_series_own_anomalies() -> None:
     assert spike_sizes(rows_of(frame, train_end=3)).tolist() == [6.5]
 
 
+def test_anomalies_that_were_filled_as_outliers_count_with_the_size_that_was_observed() -> None:
+    frame = decomposed([0.1, 0.0, 0.2], flagged=[0, 2], unseen=[0, 2]).with_columns(y_raw=pl.Series([9.0, 0.0, -11.0]))
+    assert spike_sizes(rows_of(frame)).tolist() == [10.0]
+
+
 def test_hand_worked_size_without_an_anomaly() -> None:
     # Limits −1 and 3 are 4 apart: 1.5 · 4 / 2 = 3.
     frame = decomposed([0.0, 0.0, 9.0], flagged=[2])

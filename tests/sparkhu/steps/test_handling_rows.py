@@ -16,6 +16,15 @@ def test_the_level_is_trend_and_season() -> None:
     assert rows.resid.tolist() == [0.5, -0.5]
 
 
+def test_an_anomaly_that_was_filled_as_an_outlier_has_the_remainder_that_was_observed() -> None:
+    # 60 was observed over a level of 10, the fill is 10.5: as an anomaly it is 50 off, not 0.5. Of the row beside it,
+    # no anomaly, the fill is what there is.
+    frame = decomposed([0.5, 0.5, 0.0], level=10.0, flagged=[0], unseen=[0, 1]).with_columns(
+        y_raw=pl.Series([60.0, 60.0, 10.0])
+    )
+    assert rows_of(frame).resid.tolist() == [50.0, 0.5, 0.0]
+
+
 def test_without_a_season_the_level_is_the_trend() -> None:
     frame = decomposed([0.5, -0.5], level=[10.0, 12.0]).with_columns(seasonal=pl.lit(None, dtype=pl.Float64))
     assert rows_of(frame).level.tolist() == [9.0, 11.0]
