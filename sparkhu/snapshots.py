@@ -1,0 +1,215 @@
+"""Snapshots: what was known of every series as of one moment, for look-ups that must not see the future.
+
+A feature store joins on one time. With `available_at` as that time, rows of many instants that became known together
+tie, and a late revision of an old instant hides the newer ones; with `ds`, a value is seen before it was known. One row
+a series and moment has neither fault: everything in it was known at its `available_at`, and the newest row not behind a
+moment is the state as of that moment. What a model may see and what it predicts are tables apart.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from sparkhu.errors import InputError
+from sparkhu.frame import TIME, check_frame
+
+LAST_VALUES = 24
+
+SNAPSHOT_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "available_at": TIME,
+    "last_ds": TIME,
+    "last_value": pl.Float64(),
+    "n": pl.Int64(),
+    **dict.fromkeys(("missing_share", "mean", "std", "min", "q1", "median", "q3", "max"), pl.Float64()),
+    "period_label": pl.String(),
+    "season_length": pl.Int64(),
+    "decision": pl.String(),
+    "decision_version": pl.Int64(),
+    "trend_strength": pl.Float64(),
+    "seasonal_strength": pl.Float64(),
+    "scaler": pl.String(),
+    "center": pl.Float64(),
+    "scale": pl.Float64(),
+    "scaler_version": pl.String(),
+    "last_values": pl.List(pl.Float64()),
+}
+PARTS_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "available_at": TIME,
+    "ds": TIME,
+    **dict.fromkeys(("y", "trend", "seasonal", "resid"), pl.Float64()),
+    "is_outlier": pl.Boolean(),
+    "is_anomaly": pl.Boolean(),
+    "fill_strategy": pl.String(),
+}
+TARGETS_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "cutoff": TIME,
+    "ds": TIME,
+    "available_at": TIME,
+    "truth": pl.List(pl.Float64()),
+}
+
+
+def known_since(clean: pl.DataFrame, scalers: pl.DataFrame) -> datetime:
+    """Find the earliest moment at which all of a run's results could have been known.
+
+    Args:
+        clean: The clean rows of the run.
+        scalers: Its scalers.
+
+    Returns:
+        The latest `available_at` of both.
+
+    Raises:
+        InputError: There are no rows, or a column is missing or has another type.
+    """
+    check_frame(clean, "available_at")
+    check_frame(scalers, "available_at")
+    latest = pl.concat([clean["available_at"], scalers["available_at"]]).max()
+    if not isinstance(latest, datetime):
+        raise InputError("clean has no row that was ever known: there is nothing to take a snapshot of")
+    return latest
+
+
+def take_snapshots(
+    clean: pl.DataFrame,
+    *,
+    stats: pl.DataFrame,
+    profile: pl.DataFrame,
+    seasons: pl.DataFrame,
+    scalers: pl.DataFrame,
+    moment: datetime | None = None,
+) -> pl.DataFrame:
+    """Take a snapshot of every series.
+
+    Args:
+        clean: Clean rows of a run, as in `clean.parquet`.
+        stats: `n, share_missing, mean, std, min, q1, median, q3, max` of each series, as in `stats.parquet`.
+        profile: `period_label, season_length, decision, version` of each series, as in `profile.parquet`.
+        seasons: `trend_strength, seasonal_strength` of each series, as in `seasons.parquet`.
+        scalers: Scalers as `fit_scalers` gives them.
+        moment: The moment; null: the earliest at which all of this was known.
+
+    Returns:
+        One row a series of `clean` that has an observed value (`SNAPSHOT_SCHEMA`), sorted: the last observed instant
+        and value, the last 24 observed values (oldest first), and what the other tables say of the series; null where
+        they say nothing.
+
+    Raises:
+        InputError: Something of it became known only after `moment`, or a column is missing or has another type.
+
+    Example:
+        >>> take_snapshots(clean, stats=stats, profile=profile, seasons=seasons, scalers=scalers)
+    """
+    check_frame(clean, "unique_id", "ds", "y_raw", "available_at")
+    at = _moment(clean, scalers, moment)
+    observed = clean.filter(pl.col("y_raw").is_not_null()).sort("unique_id", "ds", maintain_order=True)
+    table = observed.group_by("unique_id", maintain_order=True).agg(
+        last_ds=pl.col("ds").last(), last_value=pl.col("y_raw").last(), last_values=pl.col("y_raw").tail(LAST_VALUES)
+    )
+    renamed = {"version": "decision_version", "share_missing": "missing_share"}
+    for source, names in (
+        (stats, ("n", "share_missing", "mean", "std", "min", "q1", "median", "q3", "max")),
+        (profile, ("period_label", "season_length", "decision", "version")),
+        (seasons, ("trend_strength", "seasonal_strength")),
+        (scalers.rename({"version": "scaler_version"}), ("scaler", "center", "scale", "scaler_version")),
+    ):
+        check_frame(source, "unique_id", *names)
+        one = source.select("unique_id", *names).rename(renamed, strict=False)
+        table = table.join(one, on="unique_id", how="left", maintain_order="left", validate="1:1")
+    return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), SNAPSHOT_SCHEMA)
+
+
+def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime | None = None) -> pl.DataFrame:
+    """Take the newest clean point of every series, with its parts, as of a moment.
+
+    A trend that was found from all rows of a run was known when the last of them was, not when its own point was: so
+    parts are looked up as of the snapshot, and the clean rows are not looked up by their own `available_at`.
+
+    Args:
+        clean: Clean rows of a run, as in `clean.parquet`.
+        scalers: Scalers as `fit_scalers` gives them; they date the moment.
+        moment: The moment; null: the earliest at which all of this was known.
+
+    Returns:
+        One row a series (`PARTS_SCHEMA`), sorted: of the last instant with a value.
+
+    Raises:
+        InputError: As in `take_snapshots`.
+    """
+    check_frame(clean, "unique_id", "ds", "y", "available_at")
+    at = _moment(clean, scalers, moment)
+    last = clean.filter(pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
+    table = last.unique("unique_id", keep="last", maintain_order=True)
+    return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
+
+
+def take_targets(clean: pl.DataFrame, cutoffs: pl.DataFrame) -> pl.DataFrame:
+    """Take what was observed behind cutoffs, where all of it is known.
+
+    Args:
+        clean: Clean rows, evenly spaced; a gap is a row whose `y_raw` is null.
+        cutoffs: `unique_id, cutoff, horizon`: the last instant that a forecast looked at, and its number of steps.
+
+    Returns:
+        One row a cutoff whose `horizon` rows are all there and not all gaps (`TARGETS_SCHEMA`), in the order of
+        `cutoffs`: `truth`, the observed values, oldest first, null in gaps; `ds`, the last instant of them;
+        `available_at`, when the last of them became known.
+
+    Raises:
+        InputError: A column is missing or has another type, or a horizon is not positive.
+
+    Example:
+        Observed 1, 2, 3 at 01:00, 02:00, 03:00, cutoff 01:00, horizon 2: truth [2, 3], known at 03:00.
+    """
+    check_frame(clean, "unique_id", "ds", "y_raw", "available_at")
+    check_frame(cutoffs, "unique_id", "cutoff", "horizon")
+    short = cutoffs.filter(pl.col("horizon") < 1)["horizon"].to_list()
+    if short:
+        raise InputError(f"horizon must be at least 1 step, got {short[0]}")
+    rows = clean.sort("unique_id", "ds", maintain_order=True).with_row_index("row")
+    ends = rows.group_by("unique_id").agg(end=pl.col("row").last() + 1)
+    asked = cutoffs.select("unique_id", "cutoff", "horizon").with_row_index("asked")
+    first = asked.sort("cutoff").join_asof(
+        rows.select("unique_id", "ds", "row").sort("ds"),
+        left_on="cutoff",
+        right_on="ds",
+        by="unique_id",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    whole = first.join(ends, on="unique_id").filter(pl.col("row") + pl.col("horizon") <= pl.col("end")).sort("asked")
+    places = whole.with_columns(row=pl.int_ranges("row", pl.col("row") + pl.col("horizon"))).explode("row")
+    points = places.drop("ds").join(
+        rows.select(pl.col("row").cast(pl.Int64), "ds", "y_raw", "available_at"), on="row", maintain_order="left"
+    )
+    truths = points.group_by("asked", maintain_order=True).agg(
+        pl.col("unique_id", "cutoff").first(),
+        pl.col("ds").last(),
+        pl.max_horizontal("ds", "available_at").max().alias("available_at"),
+        truth=pl.col("y_raw"),
+    )
+    known = truths.filter(pl.col("truth").list.drop_nulls().list.len() > 0)
+    return _typed(known, TARGETS_SCHEMA)
+
+
+def _moment(clean: pl.DataFrame, scalers: pl.DataFrame, moment: datetime | None) -> datetime:
+    """Check that nothing became known after the moment, or choose the earliest for which that holds."""
+    known = known_since(clean, scalers)
+    if moment is None:
+        return known
+    if moment.tzinfo is None:
+        raise InputError(f"moment must have a zone, got '{moment.isoformat()}'")
+    if moment < known:
+        raise InputError(
+            f"a snapshot as of {moment.isoformat()} would see the future: rows that became known at "
+            f"{known.isoformat()} went into the statistics and parts. Give the results of a run that ended by then."
+        )
+    return moment
+
+
+def _typed(table: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    return table.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
