@@ -4,7 +4,7 @@ A group is a period and a season, such as `1h/24`. What is not given is chosen p
 
 - horizon: the M4 competition's convention (yearly 6, quarterly 8, monthly 18, weekly 13, daily 14, hourly 48), one
   season for other periods (6 where there is none), at most 288; but no longer than half of the validation part, so
-  that the half that chooses and the half that calibrates share no target, nor than a quarter of the training part;
+  that many windows choose and as many calibrate (`parts.py`), nor than a quarter of the training part;
 - input_size: 3.5 horizons (336 for 96, as the long-horizon literature has it), rounded up to whole seasons, two
   seasons at least, 1008 points at most; but no longer than half of what the horizon leaves of the training part.
 

@@ -3,8 +3,8 @@
 | part | its windows |
 | --- | --- |
 | `train` | X and Y lie before `train_end`, and were known before it |
-| `choose` | Y inside `[train_end, valid_end)`, the earlier half: chooses the ridge strength and the champion |
-| `calibrate` | the later half: calibrates the intervals, and chose nothing |
+| `choose` | Y inside `[train_end, valid_end)`, early in it: chooses ridge strength, champion, what is cleaned |
+| `calibrate` | Y inside it, late in it: calibrates the intervals, and chose nothing |
 | `test` | Y inside `[valid_end, test_end)`: is only reported |
 | `other` | Y crosses a border, lies behind `test_end` or was known too late: only for the final fit |
 
@@ -12,9 +12,10 @@ A value that is known only later (`available_at`), as one filled from the first 
 point into the part before it. So a window chooses or calibrates only where it was known before the end of its half as
 well. A test window may be known at any time: nothing learns from it.
 
-The X of a validation or test window may reach back over the border. The halves share no target where the
-validation part holds two horizons: Y before its middle chooses, Y after it calibrates, and Y across it is `other`. A
-shorter validation part is halved by windows, the earlier half rounded up.
+The X of a validation or test window may reach back over the border. Y before the middle of the validation part chooses,
+Y after it calibrates, Y across it is `other`; but the first third of a series' validation windows chooses and the last
+third calibrates in any case. So the two share no target where the validation part holds four horizons. Where it is
+shorter they share some, and neither is left with the one window that clean halves of two horizons would leave it.
 """
 
 from collections.abc import Iterator
@@ -159,15 +160,18 @@ def assign_parts(windows: pl.DataFrame, series: pl.DataFrame, ds: pl.Series) -> 
 def _halved(rows: pl.DataFrame) -> pl.DataFrame:
     """Divide the validation windows of each series into those that choose and those that calibrate."""
     validation = pl.col("part") == "validation"
+    counted = rows.with_columns(nth=validation.cum_sum().over("code"), third=(validation.sum().over("code") + 2) // 3)
+    early = validation & (pl.col("nth") <= pl.col("third"))
+    late = pl.col("nth") > validation.sum().over("code") - pl.col("third")
+    counted = counted.with_columns(early_until=pl.col("y_last").filter(early).max().over("code"))
     middle = pl.col("train_end") + (pl.col("valid_end") - pl.col("train_end")) / 2
-    clean = (
-        pl.when(pl.max_horizontal("y_last", "known") < middle)
+    known = pl.max_horizontal("y_last", "known")
+    return counted.with_columns(
+        part=pl.when(~validation)
+        .then("part")
+        .when((known < middle) | (early & (known <= pl.col("early_until"))))
         .then(pl.lit(CHOOSE))
-        .when(pl.col("y_from") >= middle)
+        .when((pl.col("y_from") >= middle) | late)
         .then(pl.lit(CALIBRATE))
         .otherwise(pl.lit(OTHER))
     )
-    nth = validation.cum_sum().over("code")
-    halves = pl.when(2 * nth <= validation.sum().over("code") + 1).then(pl.lit(CHOOSE)).otherwise(pl.lit(CALIBRATE))
-    both = ((validation & (clean == CHOOSE)).any() & (validation & (clean == CALIBRATE)).any()).over("code")
-    return rows.with_columns(part=pl.when(~validation).then(pl.col("part")).when(both).then(clean).otherwise(halves))

@@ -230,12 +230,12 @@ def test_the_gain_is_that_of_the_verified_error(whole: Run) -> None:
     assert whole.metadata["cleaning not confirmed"] == 0
 
 
-@pytest.mark.parametrize(("horizon", "kept"), [(22, "none"), (21, "outliers")])
+@pytest.mark.parametrize(("horizon", "kept"), [(34, "none"), (33, "outliers")])
 def test_fewer_than_ten_windows_keep_nothing(tmp_path: Path, horizon: int, kept: str) -> None:
-    # The choosing half has 30 hours: 30 - 22 + 1 = 9 windows.
+    # The validation part has 60 hours: 60 - 34 + 1 = 27 windows, a third of which chooses: 9.
     run = Run(tmp_path / "run", ["outliers"], horizon=horizon)
     assert run.kept == {"outliers": kept}
-    assert run.table["reason"][0].startswith("only 9 windows of the validation part hold") == (horizon == 22)
+    assert run.table["reason"][0].startswith("only 9 windows of the validation part hold") == (horizon == 34)
 
 
 def test_what_has_nothing_to_clean_costs_no_training_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

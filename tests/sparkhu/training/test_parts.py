@@ -32,18 +32,40 @@ def test_targets_across_a_border_are_of_no_part() -> None:
     assert parts(n=14, borders=(6, 10, 13), sizes=(1, 2)) == wanted
 
 
-def test_a_short_validation_part_is_halved_by_windows() -> None:
-    # Validation [6, 10), H = 3: targets 6..8 and 7..9, both across the middle. The earlier half chooses.
+def test_a_short_validation_part_lends_a_third_of_its_windows_to_each_half() -> None:
+    # Validation [6, 10), H = 3: targets 6..8 and 7..9, both across the middle. The earlier chooses.
     wanted = [TRAIN] * 3 + [OTHER] * 2 + [CHOOSE, CALIBRATE, OTHER]
     assert parts(n=11, borders=(6, 10, 14), sizes=(1, 3)) == wanted
     # One window alone chooses.
     assert CHOOSE in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
     assert CALIBRATE not in parts(n=11, borders=(6, 10, 14), sizes=(1, 4))
+    # Validation [6, 13), H = 3: five windows, the middle at 9.5. 6..8 alone lies before it, 10..12 alone behind it;
+    # ⌈5 / 3⌉ = 2 choose and 2 calibrate.
+    validation = parts(n=13, borders=(6, 13, 13), sizes=(1, 3))[5:]
+    assert validation == [CHOOSE] * 2 + [OTHER] + [CALIBRATE] * 2
 
 
-def known_late(late: dict[int, int], borders: tuple[int, int, int]) -> list[str]:
-    """Parts of the windows (L = 2, H = 1) of 14 points, where point `row` was known only at `hour`."""
-    made = made_shard("a", n=14, borders=borders, sizes=(2, 1))
+def test_two_horizons_of_validation_leave_enough_windows_to_choose_and_to_calibrate() -> None:
+    # 96 rows, H = 48: 49 windows, of which clean halves would be one each. ⌈49 / 3⌉ = 17.
+    of = parts(n=300, borders=(200, 296, 300), sizes=(1, 48))
+    assert (of.count(CHOOSE), of.count(CALIBRATE)) == (17, 17)
+
+
+def test_no_length_of_the_validation_part_is_a_cliff() -> None:
+    # H = 6. One row more changes the number of windows of a half by one at most, and never lowers it.
+    counts = []
+    for valid in range(6, 50):
+        of = parts(n=40 + valid, borders=(40, 40 + valid, 40 + valid), sizes=(1, 6))
+        counts.append((of.count(CHOOSE), of.count(CALIBRATE)))
+    steps = np.diff(np.array(counts), axis=0)
+    assert steps.min() == 0
+    assert steps.max() == 1
+    assert counts[6] == (3, 3)
+
+
+def known_late(late: dict[int, int], borders: tuple[int, int, int], sizes: tuple[int, int] = (2, 1)) -> list[str]:
+    """Parts of the windows of 14 points, where point `row` was known only at `hour`."""
+    made = made_shard("a", n=14, borders=borders, sizes=sizes)
     times = [hours(late.get(row, row)) for row in range(14)]
     rows = made.sequences.with_columns(available_at=pl.Series(times, dtype=TIME))
     return assemble(*shard_of(rows, made.profile)).table["part"].to_list()
@@ -58,6 +80,11 @@ def test_a_window_known_only_behind_a_border_is_of_no_part_before_it() -> None:
     assert known_late({3: 6}, (6, 10, 13)) == [TRAIN] + [OTHER] * 3 + choose + calibrate + test + [OTHER]
     # Point 7 known at the middle: target of window 5, which may not choose; 6 and 7 calibrate with it.
     assert known_late({7: 8}, (6, 10, 13)) == [TRAIN] * 4 + [CHOOSE, OTHER] + calibrate + test + [OTHER]
+    # Validation [6, 13), H = 3: of windows 5..9 the first two choose, with targets 6..9, across the middle at 9.5.
+    # Row 8, a target of both, may have been known at 9 but not at 10.
+    short = {"borders": (6, 13, 13), "sizes": (1, 3)}
+    assert known_late({8: 9}, **short)[5:10] == [*choose, OTHER, *calibrate]
+    assert known_late({8: 10}, **short)[5:10] == [OTHER, OTHER, OTHER, *calibrate]
     # Point 9 known at valid_end: target of window 7, which may not calibrate. Test windows may be known at any time.
     late = known_late({9: 10, 12: 99}, (6, 10, 13))
     assert late == [TRAIN] * 4 + choose + [CALIBRATE, OTHER] + test + [OTHER]
@@ -95,7 +122,7 @@ def test_no_part_sees_anothers_targets(L: int, H: int, train: int, valid: int, t
     assert all(row < train for row in targets[TRAIN])
     assert all(train <= row < borders[1] for row in targets[CHOOSE] | targets[CALIBRATE])
     assert all(borders[1] <= row < borders[2] for row in targets[TEST])
-    if valid >= 2 * H:
+    if valid >= 4 * H:
         assert not targets[CHOOSE] & targets[CALIBRATE]
         assert targets[CALIBRATE]
 
