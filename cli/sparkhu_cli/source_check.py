@@ -53,6 +53,8 @@ def _show_reading(uri: str, look: "SourceLook", terminal: Terminal) -> None:
     _say("source", f"{files}, {_size(size)}, {'wide' if look.groups[0][1].wide else 'long'}", terminal)
     _show_roles(look, terminal)
     _say("written as", f"{'; '.join(look.notations)}; zone {look.zone}", terminal)
+    for text in look.numbers:
+        _say("numbers", text, terminal)
     for role in look.extras[:SHOWN]:
         _say("extra", f"{role.column} ({role.why})", terminal)
     if len(look.extras) > SHOWN:

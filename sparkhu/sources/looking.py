@@ -40,6 +40,7 @@ class SourceLook:
         files: The files read.
         groups: Files with equal columns, by name, and what their columns are.
         extras: The columns that travel along, and what they were taken for: number, boolean or text.
+        numbers: How the values are written, where that is not with a decimal point alone.
         notations: How the times are written, each way once.
         zone: Zone of times without an offset.
         rows: Rows, counted per series.
@@ -52,6 +53,7 @@ class SourceLook:
     files: tuple[SourceFile, ...]
     groups: tuple[tuple[str, Roles], ...]
     extras: tuple[Role, ...]
+    numbers: tuple[str, ...]
     notations: tuple[str, ...]
     zone: str
     rows: int
@@ -80,6 +82,7 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
         extras=tuple(
             Role(name, KINDS_OF_EXTRAS[raw.frame.schema[name]]) for name in raw.frame.columns[len(RAW_SCHEMA) :]
         ),
+        numbers=raw.numbers,
         notations=tuple(dict.fromkeys(raw.notations)),
         zone=options.zone,
         rows=raw.frame.height,

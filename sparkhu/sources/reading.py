@@ -50,6 +50,7 @@ class RawSource(NamedTuple):
         roles: The chosen columns, one a group of files with equal columns.
         notations: How the times are written, one a group.
         groups: How to call each group of files.
+        numbers: How the values are written where that is not with a decimal point alone; these are among the notes.
     """
 
     frame: pl.DataFrame
@@ -58,6 +59,7 @@ class RawSource(NamedTuple):
     roles: tuple[Roles, ...]
     notations: tuple[str, ...]
     groups: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 class _Part(NamedTuple):
@@ -65,6 +67,7 @@ class _Part(NamedTuple):
     roles: Roles
     notation: str
     notes: list[str]
+    numbers: list[str]
 
 
 def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
@@ -99,6 +102,7 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
         tuple(part.roles for part in parts),
         tuple(part.notation for part in parts),
         tuple(table.name for table in found.tables),
+        tuple(dict.fromkeys(text for part in parts for text in part.numbers)),
     )
 
 
@@ -157,7 +161,9 @@ def _read_table(table: Table, options: SourceOptions) -> _Part:
         base = _refuse(base, long, column.cast(pl.String), SURPLUS)
     if BROKEN in frame.columns:
         base = _refuse(base, frame[BROKEN].is_not_null(), frame[BROKEN], UNREADABLE)
-    return _Part(_with_values(base, table, roles, options.decimal, notes), roles, times.notation, notes)
+    numbers: list[str] = []
+    values = _with_values(base, table, roles, options.decimal, numbers)
+    return _Part(values, roles, times.notation, [*notes, *numbers], numbers)
 
 
 def _with_values(base: pl.DataFrame, table: Table, roles: Roles, decimal: str, notes: list[str]) -> pl.DataFrame:

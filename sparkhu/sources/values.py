@@ -158,4 +158,8 @@ def share_of_numbers(column: pl.Series, decimal: str = "") -> float:
     filled = present(column).drop_nulls()
     notation = STATED[decimal] if decimal else _notation(filled) or "1,234.5"
     numbers = _finite(_floats(_with_points(filled, notation)), filled)
-    return numbers.y.count() / len(filled) if len(filled) else 0.0
+    readable = numbers.y.is_not_null()
+    if not decimal:
+        # Of two files one may have decimal commas and the other points.
+        readable |= filled.str.contains(DECIMAL_COMMA)
+    return int(readable.sum()) / len(filled) if len(filled) else 0.0

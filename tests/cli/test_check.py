@@ -86,6 +86,15 @@ def test_columns_that_differ_from_file_to_file_are_told_with_their_files(folder:
     ]
 
 
+def test_decimal_commas_are_told_and_files_that_differ_in_it(folder: Path) -> None:
+    (folder / "1.csv").write_text("id;day;sold\na;2026-01-01;1,5\na;2026-01-02;2,5\n")
+    (folder / "2.csv").write_text("id;day;sold\na;2026-01-03;3.5\na;2026-01-04;4.5\n")
+    told = [line for line in check("*.csv") if line.startswith("numbers")]
+    assert told[0] == "numbers      values have a decimal comma"
+    assert told[1].endswith("and 1 more is written in several ways, each file read by its own: 1,5 in 1; 1.5 in 1")
+    assert not any(line.startswith("numbers") for line in check("2.csv"))
+
+
 def test_nothing_is_written(folder: Path, sparkhu_home: Path) -> None:
     (folder / "sales.csv").write_text(daily(28))
     before = set(sparkhu_home.rglob("*"))

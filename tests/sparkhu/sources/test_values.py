@@ -80,6 +80,11 @@ def test_share_of_numbers_counts_commas_that_leave_their_meaning_open():
     assert share_of_numbers(pl.Series(["990", "1,010", "x"])) == pytest.approx(2 / 3)
 
 
+def test_share_of_numbers_counts_both_decimal_signs_which_files_of_one_source_may_have():
+    assert share_of_numbers(pl.Series(["1,5", "2.5", "3", "x"])) == pytest.approx(3 / 4)
+    assert share_of_numbers(pl.Series(["1,5", "2.5"]), ".") == pytest.approx(1 / 2)
+
+
 def test_share_of_numbers_leaves_missing_cells_out_of_account():
     assert share_of_numbers(pl.Series(["1", "x", "NA", "inf"])) == pytest.approx(1 / 3)
     assert share_of_numbers(pl.Series(["NA", None])) == 0
