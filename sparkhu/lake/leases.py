@@ -38,6 +38,9 @@ class Dated(Protocol):
     def write(self, path: str, data: bytes) -> None:
         """Write a file."""
 
+    def write_at_once(self, path: str, data: bytes) -> None:
+        """Write a file within a few seconds or not at all."""
+
     def remove(self, paths: list[str]) -> None:
         """Remove files."""
 
@@ -67,7 +70,7 @@ def turn(storage: Dated, path: str, tag: str | None, data: bytes) -> bool:
         storage.write(NEXT, data)
         if not _is_first(storage, ticket):
             return False
-        storage.write(path, data)
+        storage.write_at_once(path, data)
     finally:
         storage.remove([ticket])
     return True

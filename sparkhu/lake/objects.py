@@ -4,10 +4,9 @@ Endpoint, region and sign-in come from the standard `AWS_*` variables. An endpoi
 write is found out before anything is swapped; there publishers take turns instead (`sparkhu.lake.leases`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
@@ -32,6 +31,8 @@ CONNECTION = {
     "request_checksum_calculation": "when_required",  # many endpoints know no newer ones; files have checksums of ours
     "response_checksum_validation": "when_required",
 }
+AT_ONCE = {**CONNECTION, "connect_timeout": 2, "read_timeout": 6, "retries": {"total_max_attempts": 1}}
+"""Less than the half of a lease that is left to a publisher in its turn."""
 
 _heeded: dict[tuple[str, str], bool] = {}
 """Whether an endpoint and bucket heed conditions; asked once in a process."""
@@ -75,6 +76,10 @@ class Objects:
         """Write an object; it appears whole or not at all, and lasts when this returns."""
         self._call("write", path, "put_object", Key=self._root + path, Body=data)
 
+    def write_at_once(self, path: str, data: bytes) -> None:
+        """Write an object now or not at all: no second attempt comes late."""
+        self._call("write", path, "put_object", AT_ONCE, Key=self._root + path, Body=data)
+
     def swap(self, path: str, tag: str | None, data: bytes) -> bool:
         """Write `path` if it still has `tag` (null: if there is none). False: another was first, or it is unsure."""
         if self._heeds_conditions():
@@ -91,7 +96,7 @@ class Objects:
     def listed_at(self, prefix: str) -> tuple[list[Stored], datetime]:
         """List as `listed` does, with the endpoint's time at the end of it, rounded up to a second."""
         found: list[Stored] = []
-        more: dict[str, str] = {}
+        more: dict[str, Any] = {}
         while True:
             page = self._call("list", prefix, "list_objects_v2", Prefix=self._root + prefix, MaxKeys=PER_PAGE, **more)
             for entry in page.get("Contents", ()):
@@ -120,17 +125,23 @@ class Objects:
         """Give the URI of an object."""
         return f"s3://{self._bucket}/{self._root}{path}"
 
-    @cached_property
+    @property
     def _files(self) -> Any:
+        return self._connected(CONNECTION)
+
+    def _connected(self, config: Mapping[str, Any]) -> Any:
         import s3fs
 
-        files = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=CONNECTION)
+        # Made once for equal settings; in a forked process it is another.
+        files = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=config)
         files.retries = 1  # the layer below it tries again already
         return files
 
-    def _call(self, action: str, path: str, method: str, **arguments: Any) -> Any:
+    def _call(
+        self, action: str, path: str, method: str, config: Mapping[str, Any] = CONNECTION, **arguments: Any
+    ) -> Any:
         try:
-            return self._files.call_s3(method, Bucket=self._bucket, **arguments)
+            return self._connected(config).call_s3(method, Bucket=self._bucket, **arguments)
         except Exception as error:  # noqa: BLE001 - as many kinds of errors as there are layers below
             raise self._failure(action, path, error) from None
 
@@ -179,8 +190,8 @@ class Objects:
             )
         said = code or type(error).__name__
         return SparkhuError(
-            f"cannot {action} '{place}': {said}. The endpoint did not do it, asked several times. Check "
-            "AWS_ENDPOINT_URL, and that the endpoint runs and is not full; then run it again."
+            f"cannot {action} '{place}': {said}. Check AWS_ENDPOINT_URL, and that the endpoint runs and is not full; "
+            "then run it again."
         )
 
 

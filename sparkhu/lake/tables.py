@@ -16,7 +16,7 @@ from sparkhu.lake.storage import NoSuchFile, Storage, each
 ORDER = ("unique_id", "ds", "cutoff", "day", "available_at")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Version:
     """The whole lake as one commit left it. What is read from it stays the same, whatever is committed meanwhile.
 
@@ -30,9 +30,12 @@ class Version:
     """
 
     commit: Commit
-    storage: Storage = field(repr=False)
-    tag: str | None = field(repr=False)
+    storage: Storage
+    tag: str | None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Version({self.number} of {self.storage.uri!r})"
 
     @property
     def number(self) -> int:

@@ -168,3 +168,17 @@ def test_killed_at_any_write_to_s3(
     if what == "commit":
         assert len(seen) > 10
         assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_any_write_to_s3_without_conditions(
+    s3_endpoint: S3Endpoint,
+    unconditional_place: str,
+    victims: Callable[[], Victims],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparkhu.lake.leases.LEASE", timedelta(seconds=6))  # for those who wait, not for the victim
+    seen = strike_s3(s3_endpoint, unconditional_place, "commit", "middle", victims, tmp_path)
+    assert len(seen) > 14
+    assert seen == sorted(seen, reverse=True)

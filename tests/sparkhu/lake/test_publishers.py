@@ -3,8 +3,9 @@
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 
 import pytest
 
@@ -122,3 +123,9 @@ def test_a_reader_that_holds_a_version_reads_it_after_a_sweep(lake: Lake) -> Non
     lake.sweep(timedelta(0))
     assert held.table("observations").read(start=START).height == 3
     assert "clean" not in held.tables
+
+
+def test_what_was_opened_here_is_read_in_another_process(lake: Lake) -> None:
+    publisher.publish(lake, 3)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(publisher.whole, lake.version()).result() == 3.0
