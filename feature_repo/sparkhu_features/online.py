@@ -122,7 +122,9 @@ class WholeSqliteOnlineStore(SqliteOnlineStore):
 
 
 def counted(config: RepoConfig, views: Sequence[FeatureView]) -> dict[str, int]:
-    """Count the entities of each view that have online rows."""
+    """Count the entities of each view that have online rows; nothing is counted in a store of another kind."""
+    if not isinstance(config.online_store, WholeSqliteOnlineStoreConfig):
+        return {}
     versioning = config.registry.enable_online_feature_view_versioning
     with closing(_connect(str(state_path(config.online_store.path)))) as connection:
         return {

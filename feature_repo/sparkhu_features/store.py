@@ -27,24 +27,32 @@ ONLINE = {"type": "sparkhu_features.online.WholeSqliteOnlineStore", "path": "onl
 ROW, EVENT = "__row", "event_timestamp"
 
 
-def open_store(lake: str, *, state: Path | str | None = None) -> "FeatureStore":
+def open_store(lake: str, *, state: Path | str | None = None, repo: Path | str = "") -> "FeatureStore":
     """Open the feature store of a lake, as `feature_repo/feature_store.yaml` describes it.
 
     Args:
         lake: A folder or `s3://bucket/prefix`.
         state: Folder of the registry and the online rows; null: `features` below Sparkhu's home.
+        repo: A `feature_store.yaml` that says it all but the lake, such as the one of a cluster; empty: none.
+
+    Raises:
+        InputError: There is no such file.
 
     Example:
         >>> open_store("lake").get_online_features(["series_state:last_value"], [{"unique_id": "meter-1"}])
     """
     from feast import FeatureStore
 
+    if repo:
+        return FeatureStore(config=_read_config(Path(repo), lake))
     folder = {} if state is None else {"folder": Path(state).absolute()}
     registry, online = ({**part, **_placed(part["path"], **folder)} for part in (REGISTRY, ONLINE))
     return FeatureStore(config=_config(lake, registry, online))
 
 
-def store_features(lake: str, *, state: Path | str | None = None, until: datetime | None = None) -> dict[str, int]:
+def store_features(
+    lake: str, *, state: Path | str | None = None, repo: Path | str = "", until: datetime | None = None
+) -> dict[str, int]:
     """Apply the definitions and bring the newest snapshot of every series online: `feast apply` and `materialize`.
 
     All views come from one version of the lake, and appear at once; a run that is killed leaves the rows as they were.
@@ -53,10 +61,11 @@ def store_features(lake: str, *, state: Path | str | None = None, until: datetim
     Args:
         lake: A folder or `s3://bucket/prefix`, with the tables `snapshots` and `parts`.
         state: Folder of the registry and the online rows; null: `features` below Sparkhu's home.
+        repo: A `feature_store.yaml` that says it all but the lake; empty: none.
         until: Latest moment of a snapshot; null: now.
 
     Returns:
-        Per view, how many series have online rows.
+        Per view, how many series have online rows; empty where `repo` names an online store of another kind.
 
     Raises:
         InputError: There is no such lake or table, or the storage refuses the sign-in.
@@ -67,7 +76,7 @@ def store_features(lake: str, *, state: Path | str | None = None, until: datetim
         from sparkhu_features.definitions import DEFINITIONS
         from sparkhu_features.online import counted
 
-        store = open_store(lake, state=state)
+        store = open_store(lake, state=state, repo=repo)
         store.apply(list(DEFINITIONS))
         store.materialize(BEGINNING, until or datetime.now(UTC))
         views = [view for view in store.list_feature_views() if view.online]
@@ -127,6 +136,16 @@ def _config(
         batch_engine={"type": "sparkhu_features.engine.WholeComputeEngine"},
         entity_key_serialization_version=3,
     )
+
+
+def _read_config(file: Path, lake: str) -> "RepoConfig":
+    from feast.repo_config import load_repo_config
+
+    if not file.is_file():
+        raise InputError(f"there is no file '{file}'. Give a feature_store.yaml, or leave repo empty.")
+    config = load_repo_config(file.parent.absolute(), file)
+    config.offline_store.lake = lake
+    return config
 
 
 def _placed(path: str, *, folder: Path | None = None) -> dict[str, str]:
