@@ -165,15 +165,15 @@ def _in_memory(lake: str, version: int | None) -> "FeatureStore":
 
 
 def _references(store: "FeatureStore", features: Sequence[str]) -> list[str]:
-    """Write services out as the features that they hold."""
-    names: list[str] = []
+    """Write services out as the features that they hold, and check that each is known."""
+    views = {view.name: [f"{view.name}:{field.name}" for field in view.features] for view in store.list_feature_views()}
+    known = {name: [name] for names in views.values() for name in names}
+    for service in store.list_feature_services():
+        known[service.name] = [name for view in service.feature_view_projections for name in views[view.name]]
     for feature in features:
-        if ":" in feature:
-            names.append(feature)
-            continue
-        for view in store.get_feature_service(feature).feature_view_projections:
-            names += [f"{view.name}:{field.name}" for field in view.features]
-    return names
+        if feature not in known:
+            raise InputError(f"there is no feature or service '{feature}'. There are {', '.join(sorted(known))}.")
+    return [name for feature in features for name in known[feature]]
 
 
 @contextmanager
@@ -181,12 +181,10 @@ def _told(lake: str) -> Iterator[None]:
     """Tell what went wrong in Feast and below it in Sparkhu's words."""
     import duckdb
     import pyarrow as pa
-    from feast.errors import FeastError, FeastObjectNotFoundException
+    from feast.errors import FeastError
 
     try:
         yield
-    except FeastObjectNotFoundException as error:
-        raise InputError(f"{error}. feast feature-views list shows what there is.") from error
     except (duckdb.Error, pa.ArrowException, OSError, FeastError) as error:
         raise SparkhuError(
             f"the feature store could not read '{lake}': {str(error).splitlines()[0]}. Check the file that is named; "
