@@ -2,37 +2,42 @@
 
 For n residuals and a coverage of 1 − α the half-width is the ⌈(n + 1)(1 − α)⌉-th smallest, per series, model
 and horizon step, in scaled units. Source: J. Lei et al., "Distribution-Free Predictive Inference for Regression", JASA
-113 (2018), section 2.2. A series with fewer than 1/α residuals at a step borrows from a pool: its group's residuals at
-that step, else at all steps, else those of all groups. Pools are histograms with logarithmic bins, so that they add up
-exactly over shards in bounded memory; a pooled half-width is a bin's upper end, at most 1.4 % too wide. The last bin
-holds all residuals from 986,600 scaled units up and has no upper end: a rank that falls into it gives no interval.
+113 (2018), section 2.2. A series with fewer than 5/α residuals at a step borrows: residuals in units of each series'
+own error scale are pooled (`pools.py`), and the pool's quantile is multiplied by the borrower's scale. It borrows from
+its group at that step and those around it, else from its group at all steps, else from all groups; a pool lends from
+1/α residuals on, and nothing where the rank falls into its last, open bin.
+
+The error scale of a series is its mean absolute residual over all steps, on windows that share no target with those
+that calibrate: the windows that choose, and the last H training windows. A series that has none takes its group's mean.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from sparkhu import ledger
+from sparkhu.evaluation.pools import SMALLEST, Counts, Pool, mean_scale, upper_end
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.threads import on_one_thread
-from sparkhu.training.parts import CALIBRATE, Floats, Integers, ShardWindows, assemble, expand
+from sparkhu.training.parts import CALIBRATE, CHOOSE, TRAIN, Floats, Integers, ShardWindows, assemble, expand
 
 LEVELS = (80, 95)
-BINS = 2048
-SMALLEST, LARGEST = 1e-6, 1e6
+ENOUGH = 5
+"""Residuals beyond the half-width that a series must have for one of its own. They overlap: a few windows one after the
+other are hardly more than a horizon of time, and their quantile is too narrow for what comes later."""
 OWN, GROUP_STEP, GROUP, ALL = ("series", "group at the step", "group", "all groups")
 SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
     "group": pl.String(),
     "model": pl.String(),
     "step": pl.Int64(),
+    "scale": pl.Float64(),
     "residuals": pl.Int64(),
     **{f"radius_{level}": pl.Float64() for level in LEVELS},
 }
-Counts = npt.NDArray[np.int64]
+Pools = Mapping[tuple[str, str], Pool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +45,24 @@ class Calibration:
     """What the calibration windows of some series say.
 
     Attributes:
-        table: One row a series, model and step: `residuals`, and `radius_80`, `radius_95` in scaled units, null
-            where the series has too few residuals of its own. Every series of a group is in it.
-        pools: Histograms (H, BINS) of the residuals by (group, model).
+        table: One row a series, model and step: `scale`, the series' error scale, null where it has none;
+            `residuals`; `radius_80`, `radius_95` in scaled units, null where the series has too few residuals of its
+            own. Every series of a group is in it.
+        pools: The normalised residuals by (group, model).
     """
 
     table: pl.DataFrame
-    pools: Mapping[tuple[str, str], Counts]
+    pools: Pools
 
 
 def fewest(level: int) -> int:
     """Give the residuals that a coverage of `level` percent takes: 1/α, 5 for 80 and 20 for 95."""
     return -(-100 // (100 - level))
+
+
+def fewest_own(level: int) -> int:
+    """Give the residuals at a step with which a series borrows nothing: 5/α, 25 for 80 and 100 for 95."""
+    return ENOUGH * fewest(level)
 
 
 def rank(count: Counts, level: int) -> Counts:
@@ -81,15 +92,18 @@ def calibrate_shard(
     tables, pools = [pl.DataFrame(schema=SCHEMA)], {}
     rows = {group: part for group, _, _, part in shard.groups()}
     for (group,), series in shard.series.partition_by("group", as_dict=True, maintain_order=True).items():
-        part = rows.get(group, shard.table.clear()).filter(pl.col("part") == CALIBRATE)
+        every = rows.get(group, shard.table.clear())
+        part = every.filter(pl.col("part") == CALIBRATE)
         members = shard.series.with_row_index("code").filter(pl.col("group") == group)["code"].to_numpy().astype(int)
         for name, groups in models.items():
             if group not in groups:
                 continue
-            found = residuals(shard, part, groups[group])
+            found, scale = residuals(shard, part, groups[group]), error_scales(shard, every, groups[group])
             position = np.searchsorted(members, part["code"].to_numpy())
-            tables.append(_own(series["unique_id"], group, name, found, position))
-            pools[group, name] = _histogram(found)
+            own = _own(series["unique_id"], group, name, found, position)
+            scales = pl.Series("scale", np.repeat(scale[members], found.shape[1])).fill_nan(None)
+            tables.append(own.with_columns(scales))
+            pools[group, name] = Pool.of(found / scale[part["code"].to_numpy()][:, None], scale[members])
     return Calibration(pl.concat(tables).sort("unique_id", "model", "step"), pools)
 
 
@@ -103,6 +117,30 @@ def residuals(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> Flo
     return np.concatenate(parts)
 
 
+def error_scales(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> Floats:
+    """Give the mean absolute residual of each series of a shard, on windows that share no target with calibrating ones.
+
+    Args:
+        shard: The shard.
+        rows: Windows of one group, rows of the shard's table.
+        model: The group's model.
+
+    Returns:
+        An element a series of the shard, in scaled units: over the windows that choose and the last H training windows.
+        NaN where a series has none, or no error to speak of: no unit to measure errors in.
+    """
+    H, size = model.horizon, shard.series.height
+    first = pl.col("start").filter(pl.col("part") == CALIBRATE).min().over("code")
+    clear = rows.filter((pl.col("start") + H <= first).fill_null(value=True))
+    before = clear.filter(pl.col("part") == TRAIN).group_by("code", maintain_order=True).tail(H)
+    windows = pl.concat([before.select(clear.columns), clear.filter(pl.col("part") == CHOOSE)])
+    found, code = residuals(shard, windows, model), windows["code"].to_numpy()
+    total = np.bincount(code, np.nansum(found, axis=1), minlength=size)
+    points = np.bincount(code, (~np.isnan(found)).sum(axis=1), minlength=size)
+    scale = np.divide(total, points, out=np.zeros(size), where=points > 0)
+    return np.where(scale >= SMALLEST, scale, np.nan)
+
+
 def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers) -> pl.DataFrame:
     """Take each series' order statistics, step by step; `series` numbers the windows' series in order."""
     size, H = len(ids), found.shape[1]
@@ -113,7 +151,7 @@ def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers
         ordered = column[np.lexsort((column, series))]
         counts[:, step] = np.bincount(series, ~np.isnan(column), minlength=size)
         for level, radius in radii.items():
-            enough = counts[:, step] >= fewest(level)
+            enough = counts[:, step] >= fewest_own(level)
             at = first[enough] + rank(counts[enough, step], level) - 1
             radius[enough, step] = ordered[at]
     columns = {f"radius_{level}": pl.Series(radius.ravel()).fill_nan(None) for level, radius in radii.items()}
@@ -123,6 +161,7 @@ def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers
             "group": pl.repeat(group, size * H, eager=True),
             "model": pl.repeat(model, size * H, eager=True),
             "step": np.tile(np.arange(1, H + 1), size),
+            "scale": pl.repeat(None, size * H, dtype=pl.Float64, eager=True),
             "residuals": counts.ravel(),
             **columns,
         },
@@ -130,24 +169,16 @@ def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers
     )
 
 
-def _histogram(found: Floats) -> Counts:
-    H = found.shape[1]
-    step = np.broadcast_to(np.arange(H), found.shape)[~np.isnan(found)]
-    share = np.log(np.clip(found[~np.isnan(found)], SMALLEST, LARGEST) / SMALLEST) / np.log(LARGEST / SMALLEST)
-    bins = np.minimum((share * BINS).astype(np.int64), BINS - 1)
-    return np.bincount(step * BINS + bins, minlength=H * BINS).reshape(H, BINS)
-
-
-def merge_pools(calibrations: Iterable[Calibration]) -> dict[tuple[str, str], Counts]:
+def merge_pools(calibrations: Iterable[Calibration]) -> dict[tuple[str, str], Pool]:
     """Add the pools of shards."""
-    total: dict[tuple[str, str], Counts] = {}
+    total: dict[tuple[str, str], Pool] = {}
     for calibration in calibrations:
-        for key, counts in calibration.pools.items():
-            total[key] = total[key] + counts if key in total else counts
+        for key, pool in calibration.pools.items():
+            total[key] = total[key] + pool if key in total else pool
     return total
 
 
-def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
+def borrow(table: pl.DataFrame, pools: Pools) -> pl.DataFrame:
     """Fill the half-widths that a series cannot give itself from the pools.
 
     Args:
@@ -161,8 +192,9 @@ def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.D
     """
     lent = _pool_table(pools)
     joined = table.join(lent, on=("group", "model", "step"), how="left", maintain_order="left")
+    scale = pl.coalesce("scale", "usual_scale")
     for level in LEVELS:
-        own, pooled = pl.col(f"radius_{level}"), pl.col(f"pooled_{level}")
+        own, pooled = pl.col(f"radius_{level}"), pl.col(f"pooled_{level}") * scale
         source = pl.when(own.is_not_null()).then(pl.lit(OWN)).otherwise(pl.col(f"lender_{level}"))
         joined = joined.with_columns(
             source.alias(f"source_{level}"), pl.coalesce(own, pooled).alias(own.meta.output_name())
@@ -174,21 +206,20 @@ def borrow(table: pl.DataFrame, pools: Mapping[tuple[str, str], Counts]) -> pl.D
     )
 
 
-def _pool_table(pools: Mapping[tuple[str, str], Counts]) -> pl.DataFrame:
-    everything = {
-        model: sum(
-            (counts.sum(axis=0) for (_, name), counts in pools.items() if name == model), np.zeros(BINS, np.int64)
-        )
-        for _, model in pools
-    }
+def _pool_table(pools: Pools) -> pl.DataFrame:
+    """Say what each group and model lends at each step, in units of a borrower's scale, and its usual scale."""
     rows = []
-    for (group, model), counts in sorted(pools.items()):
-        for step, at_step in enumerate(counts, start=1):
-            lenders = ((GROUP_STEP, at_step), (GROUP, counts.sum(axis=0)), (ALL, everything[model]))
-            found = [_first_enough(lenders, level) for level in LEVELS]
-            rows.append((group, model, step, *[cell for pair in found for cell in pair]))
+    for (group, model), pool in sorted(pools.items()):
+        others = [other for (_, name), other in pools.items() if name == model]
+        everything = np.sum([other.scores.sum(axis=0) for other in others], axis=0)
+        usual = mean_scale(pool.scales) or mean_scale(np.sum([other.scales for other in others], axis=0))
+        whole = pool.scores.sum(axis=0)
+        for step, at_step in enumerate(pool.near(), start=1):
+            lenders = ((GROUP_STEP, at_step), (GROUP, whole), (ALL, everything))
+            found = [_first_enough(lenders, level) if usual else (None, None) for level in LEVELS]
+            rows.append((group, model, step, usual, *[cell for pair in found for cell in pair]))
     columns = [c for level in LEVELS for c in ((f"pooled_{level}", pl.Float64), (f"lender_{level}", pl.String))]
-    schema = {"group": pl.String, "model": pl.String, "step": pl.Int64, **dict(columns)}
+    schema = {"group": pl.String, "model": pl.String, "step": pl.Int64, "usual_scale": pl.Float64, **dict(columns)}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -196,10 +227,8 @@ def _first_enough(lenders: Iterable[tuple[str, Counts]], level: int) -> tuple[fl
     for name, counts in lenders:
         total = counts.sum()
         if total >= fewest(level):
-            bin_number = int(np.searchsorted(np.cumsum(counts), rank(total, level)))
-            if bin_number == BINS - 1:
-                return None, None
-            return SMALLEST * (LARGEST / SMALLEST) ** ((bin_number + 1) / BINS), name
+            width = upper_end(int(np.searchsorted(np.cumsum(counts), rank(total, level))))
+            return width, None if width is None else name
     return None, None
 
 
@@ -219,7 +248,7 @@ def calibration_entries(intervals: pl.DataFrame, *, model: str) -> pl.DataFrame:
     text = pl.format(
         "{} residuals of its own, an interval of 95 % needs {}: {}",
         pl.col("residuals"),
-        pl.lit(fewest(95)),
+        pl.lit(fewest_own(95)),
         pl.when(pl.col("lender").is_null()).then(pl.lit("no interval")).otherwise(
             pl.format("borrowed from {}", pl.col("lender"))
         ),

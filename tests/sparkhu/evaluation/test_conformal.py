@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import (
-    BINS,
-    LARGEST,
     SCHEMA,
-    SMALLEST,
     Calibration,
     borrow,
     calibrate_shard,
     calibration_entries,
     fewest,
+    fewest_own,
     merge_pools,
     rank,
 )
+from sparkhu.evaluation.pools import BINS, LARGEST, SMALLEST, Pool
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import candidates
-from sparkhu.training.parts import CALIBRATE, assemble
+from sparkhu.training.parts import CALIBRATE, CHOOSE, TRAIN, assemble
 from tests.sparkhu.made_shard import MadeShard, made_shard, profile_of, sequences_of, shard_of
 
 
@@ -51,33 +51,43 @@ def test_the_rank_is_the_finite_sample_one(level: int, count: int, wanted: int) 
     assert rank(np.array([count]), level).tolist() == [wanted]
 
 
-def test_a_coverage_takes_one_over_alpha_residuals() -> None:
+def scale_by_hand(made: MadeShard, code: int, last: int = 2) -> float:
+    """The mean absolute error of the last value over the choosing and the last training windows, H = 2."""
+    shard = assemble(*made)
+    rows = shard.table.filter(code=code)
+    starts = [*rows.filter(part=TRAIN)["start"].to_list()[-last:], *rows.filter(part=CHOOSE)["start"].to_list()]
+    return float(np.mean([abs(shard.truth[s + 4 + step] - shard.inputs[s + 3]) for s in starts for step in (0, 1)]))
+
+
+def test_a_coverage_takes_one_over_alpha_residuals_and_an_own_one_five_times_as_many() -> None:
     assert (fewest(80), fewest(95)) == (5, 20)
+    assert (fewest_own(80), fewest_own(95)) == (25, 100)
 
 
 def test_half_widths_are_order_statistics_of_each_series_and_step() -> None:
-    made = made_shard("a", "b", n=200, borders=(100, 160, 200))
+    made = made_shard("a", "b", n=700, borders=(100, 560, 700))
     table = intervals_of(made).filter(model="last_value")
     for code, name in enumerate("ab"):
         for step in (1, 2):
             own = last_value_residuals(made, code, step)
             row = table.filter(unique_id=name, step=step).row(0, named=True)
-            assert row["residuals"] == len(own) == 29
-            # n = 29: ⌈30 · 0.8⌉ = 24th, ⌈30 · 0.95⌉ = 29th smallest.
-            assert row["radius_80"] == own[23]
-            assert row["radius_95"] == own[28]
+            assert row["residuals"] == len(own) == 229
+            # n = 229: ⌈230 · 0.8⌉ = 184th, ⌈230 · 0.95⌉ = 219th smallest.
+            assert row["radius_80"] == own[183]
+            assert row["radius_95"] == own[218]
             assert row["source_80"] == row["source_95"] == "series"
 
 
 def test_unobserved_targets_give_no_residual() -> None:
-    values = np.random.default_rng(1).normal(size=200)
+    values = np.random.default_rng(1).normal(size=300)
     observed = values.copy()
-    observed[150:155] = np.nan
-    made = shard_of(sequences_of({"a": values}, {"a": observed}), profile_of(["a"], borders=(100, 160, 200)))
+    observed[200:205] = np.nan
+    made = shard_of(sequences_of({"a": values}, {"a": observed}), profile_of(["a"], borders=(100, 220, 300)))
     row = intervals_of(made).filter(model="last_value", step=1).row(0, named=True)
     own = last_value_residuals(made, 0, 1)
-    assert row["residuals"] == len(own) == 24
-    assert row["radius_80"] == own[19]
+    assert row["residuals"] == len(own) == 54
+    # ⌈55 · 0.8⌉ = 44th smallest.
+    assert row["radius_80"] == own[43]
 
 
 def test_a_series_with_few_residuals_borrows_from_its_group_at_the_step() -> None:
@@ -86,11 +96,13 @@ def test_a_series_with_few_residuals_borrows_from_its_group_at_the_step() -> Non
     table = intervals_of(made).filter(model="last_value")
     assert table["residuals"].unique().to_list() == [4]
     assert table["source_80"].unique().to_list() == ["group at the step"]
-    pooled = sorted(r for code in range(6) for r in last_value_residuals(made, code, 2))
-    row = table.filter(step=2).row(0, named=True)
+    scales = [scale_by_hand(made, code) for code in range(6)]
+    np.testing.assert_allclose(table.filter(step=1)["scale"], scales, rtol=1e-12)
+    pooled = sorted(r / scales[code] for code in range(6) for r in last_value_residuals(made, code, 2))
     # ⌈25 · 0.8⌉ = 20th, ⌈25 · 0.95⌉ = 24th; a bin's upper end is at most 1.4 % above.
-    assert pooled[19] <= row["radius_80"] <= pooled[19] * 1.0136
-    assert pooled[23] <= row["radius_95"] <= pooled[23] * 1.0136
+    for scale, row in zip(scales, table.filter(step=2).iter_rows(named=True), strict=True):
+        assert pooled[19] * scale <= row["radius_80"] <= pooled[19] * scale * 1.0136
+        assert pooled[23] * scale <= row["radius_95"] <= pooled[23] * scale * 1.0136
 
 
 def test_a_small_group_borrows_over_steps_and_then_over_groups() -> None:
@@ -114,30 +126,84 @@ def test_without_residuals_there_is_no_interval() -> None:
         assert table[column].null_count() == 4
 
 
-def test_series_without_windows_are_in_the_table() -> None:
-    rows = pl.concat(
-        [sequences_of({"a": np.random.default_rng(2).normal(size=200)}), sequences_of({"b": np.arange(5.0)})]
-    )
-    made = shard_of(rows, profile_of(["a", "b"], borders=(100, 160, 200)))
+def long_and_short() -> MadeShard:
+    """A series with enough residuals of its own, and one of five points."""
+    rows = [sequences_of({"a": np.random.default_rng(2).normal(size=700)}), sequences_of({"b": np.arange(5.0)})]
+    return shard_of(pl.concat(rows), profile_of(["a", "b"], borders=(100, 560, 700)))
+
+
+def test_a_series_has_half_widths_of_its_own_from_five_residuals_beyond_them_on() -> None:
+    # 52 hours of validation, H = 2: 25 calibrating windows, and 24 with 50.
+    for valid, residuals, source in ((52, 25, "series"), (50, 24, "group at the step")):
+        made = made_shard("a", n=200 + valid, borders=(100, 100 + valid, 200))
+        row = intervals_of(made).filter(model="last_value", step=1).row(0, named=True)
+        assert (row["residuals"], row["source_80"]) == (residuals, source)
+
+
+def test_series_without_windows_are_in_the_table_and_take_the_usual_scale() -> None:
+    made = long_and_short()
     table = intervals_of(made).filter(model="last_value")
     assert table.select("unique_id", "step", "residuals", "source_95").rows() == [
-        ("a", 1, 29, "series"),
-        ("a", 2, 29, "series"),
+        ("a", 1, 229, "series"),
+        ("a", 2, 229, "series"),
         ("b", 1, 0, "group at the step"),
         ("b", 2, 0, "group at the step"),
     ]
+    # The only other scale is that of `a`, so `b` gets the half-widths of `a`, but for two roundings to bins.
+    assert table["scale"].is_null().to_list() == [False, False, True, True]
+    for column in ("radius_80", "radius_95"):
+        np.testing.assert_allclose(table[column][2:], table[column][:2], rtol=0.02)
+
+
+def test_the_scale_is_of_windows_that_share_no_target_with_those_that_calibrate() -> None:
+    # L = 1, H = 3, validation [20, 27): windows 19 and 20 choose, 22 and 23 calibrate, with targets 23..26. Window 20
+    # has the target 23, and window 19 has 20..22. Training windows end at 16; the last three are 14, 15, 16.
+    values = np.random.default_rng(7).normal(size=30)
+    made = shard_of(sequences_of({"a": values}), profile_of(["a"], borders=(20, 27, 30), sizes=(1, 3)))
+    scaled = (values - values[:20].mean()) / values[:20].std()
+    wanted = np.mean([abs(scaled[s + step] - scaled[s]) for s in (14, 15, 16, 19) for step in (1, 2, 3)])
+    assert calibrated(made).table.filter(model="last_value")["scale"][0] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_series_without_error_to_speak_of_has_no_scale() -> None:
+    values = np.random.default_rng(4).normal(size=100)
+    quiet = np.where(np.arange(100) < 50, values, values[49])
+    made = shard_of(sequences_of({"a": values, "b": quiet}), profile_of(["a", "b"]))
+    table = calibrated(made).table.filter(model="last_value", step=1)
+    assert table["scale"].is_null().to_list() == [False, True]
+    assert calibrated(made).pools["1h/3", "last_value"].scores.sum() == 8
+
+
+def test_a_borrowed_interval_is_as_wide_as_the_series_is_hard_to_forecast() -> None:
+    # One season and noise of 1/16 to 4 of its size; 17 calibrating windows a series, all on borrowed intervals.
+    random = np.random.default_rng(11)
+    season = np.sin(2 * np.pi * np.arange(900) / 24)
+    noise = {f"s{i:02d}": 2.0 ** (i % 7 - 4) for i in range(21)}
+    rows = sequences_of({name: season + random.normal(0, size, 900) for name, size in noise.items()})
+    profile = profile_of(list(noise), borders=(500, 596, 900), sizes=(48, 48), season=24, group="1h/24")
+    made = shard_of(rows, profile)
+    intervals = intervals_of(made)
+    assert set(intervals["source_80"].to_list()) == {"group at the step"}
+    scores = score_shard(*made, models=naive(made), intervals=intervals).filter(model="seasonal_naive")
+    for level, near in ((80, 0.06), (95, 0.03)):
+        coverage = (scores[f"inside_{level}"] / scores[f"interval_points_{level}"]).to_numpy()
+        assert np.abs(coverage - level / 100).mean() < near
+        assert coverage.mean() == pytest.approx(level / 100, abs=0.03)
 
 
 def test_the_wider_coverage_is_never_narrower() -> None:
-    # Ten residuals of its own are enough for 80 % but not for 95 %; the pool is of quieter series.
-    loud = np.random.default_rng(3).normal(size=100)
-    loud[70:] *= 50
-    quiet = {name: np.random.default_rng(i).normal(size=100) for i, name in enumerate("bcdefg")}
-    made = shard_of(sequences_of({"a": loud, **quiet}), profile_of(list("abcdefg"), borders=(70, 92, 100)))
-    table = intervals_of(made).filter(unique_id="a")
-    assert (table["source_80"] == "series").all()
-    assert (table["source_95"] == "group at the step").all()
-    assert (table["radius_95"] >= table["radius_80"]).all()
+    # 80 % of its own residuals, 95 % of a pool of smaller ones.
+    scores = np.zeros((1, BINS), np.int64)
+    scores[0, 500] = 100
+    scales = np.bincount([1000], minlength=BINS)
+    row = {"unique_id": "a", "group": "g", "model": "m", "step": 1, "scale": 1.0, "residuals": 60, "radius_80": 5.0}
+    table = borrow(pl.DataFrame([row], schema=SCHEMA), {("g", "m"): Pool(scores, scales)})
+    assert table.select("source_80", "source_95", "radius_80", "radius_95").row(0) == (
+        "series",
+        "group at the step",
+        5.0,
+        5.0,
+    )
 
 
 @given(st.permutations("abcd"))
@@ -147,7 +213,8 @@ def test_the_order_of_the_shards_does_not_matter(order: list[str]) -> None:
     pools = merge_pools([parts[name] for name in order])
     whole = calibrated(made)
     for key, counts in whole.pools.items():
-        np.testing.assert_array_equal(pools[key], counts)
+        np.testing.assert_array_equal(pools[key].scores, counts.scores)
+        np.testing.assert_array_equal(pools[key].scales, counts.scales)
     assert (
         borrow(pl.concat([parts[name].table for name in "abcd"]), pools)
         .sort("unique_id", "model", "step")
@@ -155,26 +222,23 @@ def test_the_order_of_the_shards_does_not_matter(order: list[str]) -> None:
     )
 
 
-def test_residuals_beyond_the_bins_go_into_the_outermost() -> None:
-    values = np.zeros(100)
-    values[:70:2] = 1.0
-    values[76:] = 10.0 ** np.arange(24)
-    made = shard_of(sequences_of({"a": values}), profile_of(["a"]))
-    counts = calibrated(made).pools["1h/3", "last_value"]
-    assert counts.shape == (2, BINS)
-    assert counts.sum() == 8
-    assert counts[:, 0].sum() >= 1
-
-
-def lent(small: int, large: int, elsewhere: int = 0) -> dict[str, object]:
-    """What a series borrows from a pool of residuals in the first and in the last bin, and from another group's."""
+def lent(small: int, large: int, elsewhere: int = 0, scale: float | None = 1.0) -> dict[str, object]:
+    """What a series borrows from a pool of scores in the first and in the last bin, and from another group's."""
     counts = {"g": np.zeros((1, BINS), np.int64), "h": np.zeros((1, BINS), np.int64)}
     counts["g"][0, [0, -1]] = small, large
     counts["h"][0, 0] = elsewhere
-    row = {"unique_id": "a", "group": "g", "model": "m", "step": 1, "residuals": 0}
+    row = {"unique_id": "a", "group": "g", "model": "m", "step": 1, "scale": scale, "residuals": 0}
     table = pl.DataFrame([row], schema=SCHEMA)
-    pools = {(group, "m"): pool for group, pool in counts.items()}
+    scales = {"g": np.zeros(BINS, np.int64), "h": np.bincount([BINS // 2], minlength=BINS)}
+    pools = {(group, "m"): Pool(pool, scales[group]) for group, pool in counts.items()}
     return borrow(table, pools).select("radius_80", "radius_95", "source_80", "source_95").row(0, named=True)
+
+
+def test_a_series_of_a_group_without_scales_takes_the_mean_of_all_groups() -> None:
+    # The only scale lies in bin 1024 of 2048, whose middle is 10^(12 · (1024.5 / 2048) − 6) = 1.00677.
+    first = SMALLEST * (LARGEST / SMALLEST) ** (1 / BINS)
+    assert lent(30, 0)["radius_80"] == first
+    assert lent(30, 0, scale=None)["radius_80"] == pytest.approx(first * 1.00677, rel=1e-5)
 
 
 def test_a_rank_in_the_open_last_bin_gives_no_interval() -> None:
@@ -193,11 +257,6 @@ def test_a_rank_in_the_open_last_bin_gives_no_interval() -> None:
     assert lent(24, 6, elsewhere=1000) == nothing
 
 
-def test_the_last_bin_begins_at_986600() -> None:
-    begin = SMALLEST * (LARGEST / SMALLEST) ** ((BINS - 1) / BINS)
-    assert begin == pytest.approx(986_600, abs=50)
-
-
 def test_coverage_on_new_exchangeable_data_is_what_was_asked_for() -> None:
     # 40 series of white noise; last value of noise has errors of one law, so coverage must lie near 80 and 95 %.
     random = np.random.default_rng(9)
@@ -214,18 +273,15 @@ def test_coverage_on_new_exchangeable_data_is_what_was_asked_for() -> None:
 
 
 def test_the_ledger_says_who_borrowed_from_whom() -> None:
-    rows = pl.concat(
-        [sequences_of({"a": np.random.default_rng(2).normal(size=200)}), sequences_of({"b": np.arange(5.0)})]
-    )
-    table = intervals_of(shard_of(rows, profile_of(["a", "b"], borders=(100, 160, 200))))
+    table = intervals_of(long_and_short())
     entries = calibration_entries(table, model="last_value")
     assert entries.select("unique_id", "status", "reason").rows() == [
         ("a", "ok", None),
-        ("b", "ok", "0 residuals of its own, an interval of 95 % needs 20: borrowed from group at the step"),
+        ("b", "ok", "0 residuals of its own, an interval of 95 % needs 100: borrowed from group at the step"),
     ]
-    assert [json.loads(text) for text in entries["counts"]] == [{"residuals": 29}, {"residuals": 0}]
+    assert [json.loads(text) for text in entries["counts"]] == [{"residuals": 229}, {"residuals": 0}]
     nothing = calibration_entries(intervals_of(made_shard("a", borders=(70, 71, 100))), model="last_value")
-    assert nothing["reason"].to_list() == ["0 residuals of its own, an interval of 95 % needs 20: no interval"]
+    assert nothing["reason"].to_list() == ["0 residuals of its own, an interval of 95 % needs 100: no interval"]
 
 
 def test_an_empty_shard_calibrates_nothing() -> None:
