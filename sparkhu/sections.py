@@ -58,7 +58,7 @@ def explained(model: type[BaseModel], error: ValidationError, inside: tuple[str,
 
 
 MOST_NAMES = 10
-SEE_HELP = "see sparkhu run --help."
+SEE_HELP = "see sparkhu run --list-parameters."
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:

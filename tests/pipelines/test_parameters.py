@@ -36,6 +36,7 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
     ("given", "message"),
     [
         ({"horizn": 3}, "parameter 'horizn' is unknown; did you mean horizon?"),
+        ({"qqqq": 3}, "parameter 'qqqq' is unknown; see sparkhu run --list-parameters."),
         ({"handling": {"alpa": 1}}, "parameter 'handling.alpa' is unknown; did you mean alpha?"),
         ({"anomalies.width": 0}, "parameter 'anomalies.width' cannot be 0: input should be greater than 0."),
         ({"statistics": {"sample_start": "soon"}}, "statistics.sample_start and sample_end give no interval: "),
