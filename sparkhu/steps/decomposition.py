@@ -16,7 +16,14 @@ from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.steps.decomposed_series import LEAST_POINTS, Way, decomposed, interpolated
 from sparkhu.steps.decomposed_shard import PARTS, DecomposedShard
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.seasons import LEAST_ADDED, calendar_seasons, check_seasons, detect_season, fitting
+from sparkhu.steps.seasons import (
+    LEAST_ADDED,
+    calendar_seasons,
+    check_seasons,
+    detect_season,
+    fitting,
+    is_foretold,
+)
 from sparkhu.steps.segmented import Floats, Segments, floats
 
 Method = Literal["auto", "stl", "mstl", "none"]
@@ -176,6 +183,8 @@ def _way(values: Floats, profile: dict[str, Any], method: Method, stated: Sequen
     suggested = calendar_seasons(profile["period_label"], profile["season_length"], profile["zone"] or "UTC")
     known = tuple(stated) or suggested
     found = fitting(known, count, least_added=2 if stated else LEAST_ADDED)
+    if not stated:
+        found = tuple(s for s in found if s == known[0] or is_foretold(whole, s, [n for n in found if n < s]))
     if not found and not stated:
         detected = detect_season(whole)
         found = (detected,) if detected else ()

@@ -6,7 +6,8 @@
    next cycle of the calendar follows: the week for periods from a second to below a day (hour 24 and 168, five minutes
    288 and 2016), the year for whole days up to below a week (day 7 and 365).
 3. Of these a season stays that has at least two points, and of which at least two fit into the points decomposed; of
-   one that the calendar adds at least three, since two cycles leave next to nothing of a point that stands out.
+   one that the calendar adds at least three, and only where each of its cycles is foretold by the others: one that is
+   not there follows, with few cycles, whatever stands out.
 4. Where none stays, and none was stated, a season is detected: the lag at which the autocorrelation of the points
    around their straight line peaks highest, up to half of the points, if it is at least 0.3 there.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.periods import SECOND_US, WEEK_US, YEAR_US, Period
@@ -25,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_ADDED = 3
 """Cycles that must fit of a season that the calendar adds to that of the profile."""
+OUTSTANDING = 3.0
+"""Times the median size of what is left, beyond which a value is cut off before cycles are compared."""
 LEAST_CORRELATION = 0.3
 """A season that is detected correlates at least so much with the one before it."""
 
@@ -82,6 +86,37 @@ def fitting(seasons: Sequence[int], count: int, *, least_added: int = 2) -> tupl
     """
     least = [2, *[least_added] * (len(seasons) - 1)]
     return tuple(sorted(season for season, n in zip(seasons, least, strict=False) if 2 <= season <= count // n))
+
+
+def is_foretold(values: Floats, season: int, shorter: Sequence[int] = ()) -> bool:
+    """Say whether a season's cycles foretell one another: leave-one-out cross-validation against no season at all.
+
+    The level (a running median over the season) and the shorter seasons (the median of each phase) are taken out first;
+    what then stands out beyond three times the median size is cut off. Each whole cycle is compared with the mean of
+    the others. Of pure noise with c cycles that misses by 1/(c − 1) more than nothing at all does, in squares; so a
+    season must carry at least about a c-th part of what is left.
+
+    Args:
+        values: One value a point, none missing.
+        season: Points in the season; at least two cycles must fit.
+        shorter: Points in the seasons that are taken out before.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(size=700)
+        >>> week = np.tile([0, 0, 0, 0, 0, 5, 5], 100)
+        >>> is_foretold(noise, 7), is_foretold(noise + week, 7)
+        (False, True)
+    """
+    level = pl.Series(values).rolling_median(season + 1 - season % 2, center=True)
+    rest = values - level.fill_null(strategy="backward").fill_null(strategy="forward").to_numpy()
+    for points in shorter:
+        table = pl.DataFrame({"rest": rest, "phase": np.arange(len(rest)) % points})
+        rest = rest - table.select(pl.col("rest").median().over("phase"))["rest"].to_numpy()
+    cycles = len(rest) // season
+    limit = OUTSTANDING * float(np.median(np.abs(rest))) or np.inf
+    whole = np.clip(rest[len(rest) - cycles * season :], -limit, limit).reshape(cycles, season)
+    others = (whole.sum(axis=0) - whole) / (cycles - 1)
+    return float(((whole - others) ** 2).sum()) < float((whole**2).sum())
 
 
 def detect_season(values: Floats) -> int | None:

@@ -5,7 +5,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.periods import Period
-from sparkhu.steps.seasons import calendar_seasons, check_seasons, detect_season, fitting
+from sparkhu.steps.seasons import calendar_seasons, check_seasons, detect_season, fitting, is_foretold
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,32 @@ def test_unusable_seasons_are_refused() -> None:
         check_seasons((24, 24))
     check_seasons((2, 3))
     check_seasons(())
+
+
+def test_hand_worked_season_that_its_cycles_foretell() -> None:
+    # The median of any five points in a row is 0. In 0 0 6 0 0, three times, the mean of the two other cycles is the
+    # cycle itself: nothing is missed, while without the season 3 · 6² = 108 is.
+    assert is_foretold(np.tile([0.0, 0.0, 6.0, 0.0, 0.0], 3), 5)
+
+
+def test_hand_worked_season_that_its_cycles_do_not_foretell() -> None:
+    # The 6 stands in another place each time. Where a cycle has it, the others say 0: 36; the two others say (0 + 6)/2
+    # of each other: 9 and 9. Three such places miss by 3 · 54 = 162, more than the 3 · 36 = 108 without a season.
+    moving = [0.0, 0.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0, 0.0, 6.0, 0.0, 0.0, 0.0]
+    assert not is_foretold(np.array(moving), 5)
+
+
+@pytest.mark.parametrize("cycles", [3, 5, 8, 20])
+def test_noise_foretells_no_season(cycles: int) -> None:
+    noise = np.random.default_rng(cycles).normal(size=(40, 168 * cycles))
+    assert sum(is_foretold(row, 168, (24,)) for row in noise) <= 1
+
+
+@pytest.mark.parametrize("cycles", [4, 8])
+def test_a_week_that_is_there_is_foretold_beside_the_day_and_through_spikes(cycles: int) -> None:
+    hours = np.arange(168 * cycles)
+    weekend = np.where(hours // 24 % 7 >= 5, 3.0, 0.0)
+    values = 10 * np.sin(2 * np.pi * hours / 24) + weekend + np.random.default_rng(0).normal(size=len(hours))
+    values[50::331] += 200
+    assert is_foretold(values, 168, (24,))
+    assert not is_foretold(values - weekend, 168, (24,))
