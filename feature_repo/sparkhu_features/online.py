@@ -1,15 +1,18 @@
 """The online store: the newest features of every series in SQLite, changed all at once."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from feast import FeatureView, RepoConfig
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig, _quote_id, _table_id
+from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import to_naive_utc
@@ -41,10 +44,13 @@ class WholeSqliteOnlineStore(SqliteOnlineStore):
     """Feast's SQLite store; what is materialised appears whole, and never takes the place of newer rows.
 
     The file has a write-ahead log: readers go on while rows are written, and see the old ones until the new ones are
-    committed. A writer that is killed leaves the old ones. The file must lie on a disk of this machine.
+    committed; one answer holds the rows of one commit. A writer that is killed leaves the old ones. The file must lie
+    on a disk of this machine.
     """
 
-    _conn: sqlite3.Connection | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._reading = threading.local()
 
     @staticmethod
     def _get_db_path(config: RepoConfig) -> str:
@@ -53,9 +59,25 @@ class WholeSqliteOnlineStore(SqliteOnlineStore):
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
         if writer := self._writer():
             return writer
-        if self._conn is None:
-            self._conn = _connect(self._get_db_path(config))
-        return self._conn
+        if not hasattr(self._reading, "connection"):
+            self._reading.connection = _connect(self._get_db_path(config))
+        return self._reading.connection  # type: ignore[no-any-return]
+
+    def get_online_features(self, config: RepoConfig, *arguments: Any, **options: Any) -> OnlineResponse:
+        """Read the features of entities, all views as of one commit; see Feast's documentation."""
+        connection = self._get_conn(config)
+        connection.execute("BEGIN")
+        try:
+            return super().get_online_features(config, *arguments, **options)
+        finally:
+            connection.rollback()
+
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Any]) -> None:
+        """Remove the file and its log."""
+        self._get_conn(config).close()
+        del self._reading.connection
+        for ending in ("", "-wal", "-shm"):
+            Path(self._get_db_path(config) + ending).unlink(missing_ok=True)
 
     @contextmanager
     def whole(self, config: RepoConfig) -> Iterator[None]:

@@ -1,7 +1,9 @@
 """The registry of features: a file that is replaced whole, or memory for a look-up that leaves nothing behind."""
 
 import os
+import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig
 
 from sparkhu_features.state import state_path
+
+DRAFT = ".draft-"
+SWEPT_AFTER_SECONDS = 3600.0
 
 
 class WholeFileRegistryStore(FileRegistryStore):
@@ -23,15 +28,17 @@ class WholeFileRegistryStore(FileRegistryStore):
         registry_proto.version_id = str(uuid.uuid4())
         registry_proto.last_updated.FromDatetime(datetime.now(UTC).replace(tzinfo=None))
         target = Path(self._filepath)
-        draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+        draft = target.with_name(f"{DRAFT}{target.name}-{uuid.uuid4().hex}")
         try:
             with draft.open("xb") as file:
                 file.write(registry_proto.SerializeToString())
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(target)
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
+        _sweep(target.parent)
 
 
 class MemoryRegistryStore(RegistryStore):
@@ -57,3 +64,11 @@ class MemoryRegistryStore(RegistryStore):
     def teardown(self) -> None:
         """Forget the registry."""
         self._registry = None
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts that writers left which were killed."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > SWEPT_AFTER_SECONDS:
+                draft.unlink()

@@ -3,10 +3,10 @@
 Feast takes seconds to import, so it is imported where it is used.
 """
 
-import contextlib
 import io
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ PROJECT = "sparkhu"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 REGISTRY = {"registry_store_type": "sparkhu_features.registry.WholeFileRegistryStore", "path": "registry.db"}
 ONLINE = {"type": "sparkhu_features.online.WholeSqliteOnlineStore", "path": "online.db"}
+_bringing_online = threading.Lock()
+
 ROW, EVENT = "__row", "event_timestamp"
 
 
@@ -72,7 +74,7 @@ def store_features(
         SparkhuError: The storage fails, a file of the lake is missing or damaged, or another program holds the store.
     """
     open_lake(lake)
-    with _told(lake), _quiet():
+    with _told(lake), _bringing_online, redirect_stdout(io.StringIO()):  # Feast writes its progress there
         from sparkhu_features.definitions import DEFINITIONS
         from sparkhu_features.online import counted
 
@@ -110,7 +112,7 @@ def features_at(lake: str, rows: pl.DataFrame, features: Sequence[str], *, versi
                 f"rows need a column '{name}' of type {dtype}, got {rows.schema.get(name)}. Cast or add it."
             )
     open_lake(lake).version(version)
-    with _told(lake), _quiet():
+    with _told(lake):
         store = _in_memory(lake, version)
         asked = rows.with_row_index(ROW).rename({"at": EVENT})
         answer = store.get_historical_features(entity_df=asked.to_pandas(), features=_references(store, features))
@@ -190,10 +192,3 @@ def _told(lake: str) -> Iterator[None]:
             f"the feature store could not read '{lake}': {str(error).splitlines()[0]}. Check the file that is named; "
             "the online rows are as they were."
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Feast's progress off the terminal."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
