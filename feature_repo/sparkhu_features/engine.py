@@ -12,6 +12,9 @@ from feast.utils import _convert_arrow_to_proto
 from sparkhu_features.online import WholeSqliteOnlineStore
 from sparkhu_features.sources import one_version
 
+BATCH_ROWS = 10_000
+"""Rows that are turned into Feast's own form at a time, so that memory stays flat."""
+
 
 class WholeComputeEngineConfig(LocalComputeEngineConfig):
     """The part `batch_engine` of `feature_store.yaml`."""
@@ -56,7 +59,7 @@ class WholeComputeEngine(LocalComputeEngine):
             end_date=task.end_time,
         ).to_arrow()
         kinds = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
-        size = self.repo_config.materialization_config.online_write_batch_size or max(rows.num_rows, 1)
+        size = self.repo_config.materialization_config.online_write_batch_size or BATCH_ROWS
         for batch in rows.to_batches(max_chunksize=size):
             data = _convert_arrow_to_proto(batch, view, kinds)
             self.online_store.online_write_batch(self.repo_config, view, data, None)

@@ -1,0 +1,97 @@
+"""The task of a run that brings the feature store up to date."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sparkhu.errors import InputError
+from sparkhu.execution import recorded
+from sparkhu.lake import open_lake
+from sparkhu.lineage import read_trail
+from sparkhu.snapshots import SNAPSHOT_SCHEMA
+from sparkhu.stages.snapshotting import snapshot_tables
+from sparkhu_components.store_features import store_features as component
+from sparkhu_features.stage import update_features
+from sparkhu_features.store import features_at, open_store
+from tests.feature_repo.made_lake import generation, made_lake, moments_of
+from tests.sparkhu.made_shard import hours
+from tests.sparkhu.test_snapshots import clean_rows, made
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """The results of a run over two series; the last value, of hour 2, was known at 05:00."""
+    folder = tmp_path / "results"
+    clean = clean_rows({"a": [1, 3, 5], "b": [2, 4, None]}, late={2: 5})
+    with recorded("publish", inputs=[], outputs=[folder]) as (_, (draft,)):
+        clean.write_parquet(draft / "clean.parquet")
+        for name, table in made(clean).items():
+            table.write_parquet(draft / f"{name}.parquet")
+    return folder
+
+
+def test_the_tables_of_a_run_hold_one_row_a_series_of_one_moment(results: Path) -> None:
+    tables = snapshot_tables(results)
+    assert {name: table.height for name, table in tables.items()} == {"snapshots": 2, "parts": 2}
+    assert tables["snapshots"].schema == pl.Schema(SNAPSHOT_SCHEMA)
+    assert tables["snapshots"]["last_value"].to_list() == [5, 4]
+    assert tables["parts"]["ds"].to_list() == [hours(2), hours(2)]
+    assert {moment for table in tables.values() for moment in table["available_at"]} == {hours(5)}
+    assert snapshot_tables(results, moment=hours(6))["parts"]["available_at"].unique().to_list() == [hours(6)]
+
+
+@pytest.mark.parametrize("name", ["clean", "scalers", "seasons"])
+def test_results_that_lack_a_table_are_refused(results: Path, name: str) -> None:
+    (results / f"{name}.parquet").unlink()
+    with pytest.raises(InputError, match=f"has no {name}.parquet. Give the results folder"):
+        snapshot_tables(results)
+
+
+def test_a_run_over_a_source_puts_its_snapshots_into_a_lake_of_its_own(results: Path, tmp_path: Path) -> None:
+    told = update_features(results=results, lake="", out=tmp_path / "features")
+    assert told["series_state"] == 2
+    content = json.loads((tmp_path / "features" / "features.json").read_text())
+    assert content["lake"] == "lake"
+    assert content["version"] == 1
+    assert content["online"] == {"series_state": 2, "series_statistics": 2, "series_scaler": 2, "series_parts": 2}
+    lake = str(tmp_path / "features" / "lake")
+    asked = moments_of(("a", 5), ("a", 4.9), ("b", 6))
+    assert features_at(lake, asked, ["series_state:last_value"])["last_value"].to_list() == [5, None, 4]
+    row = open_store(lake).get_online_features(["series_statistics:mean"], [{"unique_id": "a"}]).to_dict()
+    assert row["mean"] == [3]
+    assert [record.step for record in read_trail([tmp_path / "features"]).history] == ["publish", "store_features"]
+
+
+def test_a_run_over_a_lake_brings_what_it_published_online(results: Path, tmp_path: Path) -> None:
+    lake = made_lake(str(tmp_path / "lake"), generation(1), generation(2))
+    published = tmp_path / "published"
+    with recorded("publish_interval", inputs=[results], outputs=[published]) as (_, (draft,)):
+        (draft / "published.json").write_text("{}")
+    told = update_features(results=results, lake=lake.uri, out=tmp_path / "features", published=published)
+    assert told["rows_in"] == 6
+    assert told["rows_out"] == 4 * 3
+    assert json.loads((tmp_path / "features" / "features.json").read_text())["version"] == 2
+    assert open_lake(lake.uri).version().number == 2, "the lake is read, not written"
+    steps = [record.step for record in read_trail([tmp_path / "features"]).history]
+    assert steps == ["publish", "publish_interval", "store_features"]
+
+
+def test_a_lake_without_snapshots_fails_the_task_and_leaves_nothing(results: Path, tmp_path: Path) -> None:
+    lake = made_lake(str(tmp_path / "lake"))
+    with pytest.raises(InputError, match="has no table 'snapshots'"):
+        update_features(results=results, lake=lake.uri, out=tmp_path / "features")
+    assert not (tmp_path / "features").exists()
+
+
+def test_the_component_runs_the_task(results: Path, tmp_path: Path) -> None:
+    from kfp.dsl import Dataset
+
+    artifacts = {
+        name: Dataset(name=name, uri=str(path))
+        for name, path in {"results": results, "published": results, "features": tmp_path / "out"}.items()
+    }
+    component.python_func(**artifacts)
+    assert artifacts["features"].metadata["series_parts"] == 2
+    assert (tmp_path / "out" / "features.json").is_file()
