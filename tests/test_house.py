@@ -18,7 +18,8 @@ PRODUCT = ("sparkhu", "cli", "components", "feature_repo", "pipelines", "docs")
 PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components", "feature_repo", "pipelines")]
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
-HEAVY = {"duckdb", "feast", "ibis", "kfp", "matplotlib", "mlflow", "pandas", "plotly", "pyarrow", "scipy", "sklearn", "statsmodels"}
+TABLE_LIBRARIES = {"duckdb", "feast", "ibis", "pandas", "pyarrow"}
+HEAVY = TABLE_LIBRARIES | {"kfp", "matplotlib", "mlflow", "plotly", "scipy", "sklearn", "statsmodels"}
 STEPS_MAY_IMPORT = {"errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"}
 
 
