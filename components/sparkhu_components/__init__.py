@@ -40,6 +40,7 @@ COMPONENTS = (
     "promote",
     "make_forecasts",
     "publish",
+    "publish_interval",
     "render_report",
     "load_champion",
     "forecast_new",
