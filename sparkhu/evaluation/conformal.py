@@ -7,8 +7,8 @@ own error scale are pooled (`pools.py`), and the pool's quantile is multiplied b
 its group at that step and those around it, else from its group at all steps, else from all groups; a pool lends from
 1/α residuals on, and nothing where the rank falls into its last, open bin.
 
-The error scale of a series is its mean absolute residual over all steps, on windows that share no target with those
-that calibrate: the windows that choose, and the last H training windows. A series that has none takes its group's mean.
+The error scale of a series is its mean absolute residual over all steps, on the last 2H windows that share no target
+with those that calibrate or are tested, and lie before them. A series that has none takes its group's mean.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from sparkhu import ledger
 from sparkhu.evaluation.pools import SMALLEST, Counts, Pool, mean_scale, upper_end
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.threads import on_one_thread
-from sparkhu.training.parts import CALIBRATE, CHOOSE, TRAIN, Floats, Integers, ShardWindows, assemble, expand
+from sparkhu.training.parts import CALIBRATE, CHOOSE, TEST, TRAIN, Floats, Integers, ShardWindows, assemble, expand
 
 LEVELS = (80, 95)
 ENOUGH = 5
@@ -126,14 +126,14 @@ def error_scales(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> 
         model: The group's model.
 
     Returns:
-        An element a series of the shard, in scaled units: over the windows that choose and the last H training windows.
-        NaN where a series has none, or no error to speak of: no unit to measure errors in.
+        An element a series of the shard, in scaled units: over the last 2H windows before those that calibrate or, for
+        want of these, are tested, whatever part they are of; without either, of those that train or choose. NaN where a
+        series has none, or no error to speak of: no unit to measure errors in.
     """
     H, size = model.horizon, shard.series.height
-    first = pl.col("start").filter(pl.col("part") == CALIBRATE).min().over("code")
-    clear = rows.filter((pl.col("start") + H <= first).fill_null(value=True))
-    before = clear.filter(pl.col("part") == TRAIN).group_by("code", maintain_order=True).tail(H)
-    windows = pl.concat([before.select(clear.columns), clear.filter(pl.col("part") == CHOOSE)])
+    first = pl.col("start").filter(pl.col("part").is_in([CALIBRATE, TEST])).min().over("code")
+    before = pl.coalesce(pl.col("start") + H <= first, pl.col("part").is_in([TRAIN, CHOOSE]))
+    windows = rows.filter(before).group_by("code", maintain_order=True).tail(2 * H).select(rows.columns)
     found, code = residuals(shard, windows, model), windows["code"].to_numpy()
     total = np.bincount(code, np.nansum(found, axis=1), minlength=size)
     points = np.bincount(code, (~np.isnan(found)).sum(axis=1), minlength=size)

@@ -21,7 +21,7 @@ from sparkhu.evaluation.conformal import (
 from sparkhu.evaluation.pools import BINS, LARGEST, SMALLEST, Pool
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import candidates
-from sparkhu.training.parts import CALIBRATE, CHOOSE, TRAIN, assemble
+from sparkhu.training.parts import CALIBRATE, assemble
 from tests.sparkhu.made_shard import MadeShard, made_shard, profile_of, sequences_of, shard_of
 
 
@@ -51,11 +51,12 @@ def test_the_rank_is_the_finite_sample_one(level: int, count: int, wanted: int) 
     assert rank(np.array([count]), level).tolist() == [wanted]
 
 
-def scale_by_hand(made: MadeShard, code: int, last: int = 2) -> float:
-    """The mean absolute error of the last value over the choosing and the last training windows, H = 2."""
+def scale_by_hand(made: MadeShard, code: int) -> float:
+    """The mean absolute error of the last value, H = 2, over the last four windows before those that calibrate."""
     shard = assemble(*made)
     rows = shard.table.filter(code=code)
-    starts = [*rows.filter(part=TRAIN)["start"].to_list()[-last:], *rows.filter(part=CHOOSE)["start"].to_list()]
+    first = rows.filter(part=CALIBRATE)["start"].min()
+    starts = [start for start in rows["start"] if start + 2 <= first][-4:]
     return float(np.mean([abs(shard.truth[s + 4 + step] - shard.inputs[s + 3]) for s in starts for step in (0, 1)]))
 
 
@@ -155,14 +156,29 @@ def test_series_without_windows_are_in_the_table_and_take_the_usual_scale() -> N
         np.testing.assert_allclose(table[column][2:], table[column][:2], rtol=0.02)
 
 
-def test_the_scale_is_of_windows_that_share_no_target_with_those_that_calibrate() -> None:
+def scale_over(made: MadeShard, starts: list[int]) -> float:
+    """The scale of one noisy series, L = 1 and H = 3, had it been measured on these windows."""
+    shard = assemble(*made)
+    return float(np.mean([abs(shard.truth[s + step] - shard.inputs[s]) for s in starts for step in (1, 2, 3)]))
+
+
+def test_the_scale_is_of_the_last_windows_that_share_no_target_with_those_that_calibrate() -> None:
     # L = 1, H = 3, validation [20, 27): windows 19 and 20 choose, 22 and 23 calibrate, with targets 23..26. Window 20
-    # has the target 23, and window 19 has 20..22. Training windows end at 16; the last three are 14, 15, 16.
+    # has the target 23, and window 19 has 20..22: it is the last of six.
     values = np.random.default_rng(7).normal(size=30)
     made = shard_of(sequences_of({"a": values}), profile_of(["a"], borders=(20, 27, 30), sizes=(1, 3)))
-    scaled = (values - values[:20].mean()) / values[:20].std()
-    wanted = np.mean([abs(scaled[s + step] - scaled[s]) for s in (14, 15, 16, 19) for step in (1, 2, 3)])
-    assert calibrated(made).table.filter(model="last_value")["scale"][0] == pytest.approx(wanted, rel=1e-12)
+    found = calibrated(made).table.filter(model="last_value")["scale"][0]
+    assert found == pytest.approx(scale_over(made, [14, 15, 16, 17, 18, 19]), rel=1e-12)
+
+
+def test_where_nothing_calibrates_no_target_of_the_test_part_is_in_the_scale() -> None:
+    # Validation [20, 23) holds one window, 19, which chooses. Test windows begin at 22, so 19 is the last without their
+    # targets. With no test part either, those that cross a border are left out: 17, 18, and all behind 19.
+    values = np.random.default_rng(7).normal(size=30)
+    for test_end, starts in ((30, [14, 15, 16, 17, 18, 19]), (23, [12, 13, 14, 15, 16, 19])):
+        made = shard_of(sequences_of({"a": values}), profile_of(["a"], borders=(20, 23, test_end), sizes=(1, 3)))
+        found = calibrated(made).table.filter(model="last_value")["scale"][0]
+        assert found == pytest.approx(scale_over(made, starts), rel=1e-12)
 
 
 def test_a_series_without_error_to_speak_of_has_no_scale() -> None:
@@ -258,11 +274,12 @@ def test_a_rank_in_the_open_last_bin_gives_no_interval() -> None:
 
 
 def test_coverage_on_new_exchangeable_data_is_what_was_asked_for() -> None:
-    # 40 series of white noise; last value of noise has errors of one law, so coverage must lie near 80 and 95 %.
+    # 40 series of white noise; last value of noise has errors of one law, so coverage must lie near 80 and 95 %. Each
+    # has 109 residuals of its own.
     random = np.random.default_rng(9)
     names = [f"s{i:02d}" for i in range(40)]
-    rows = sequences_of({name: random.normal(size=500) for name in names})
-    made = shard_of(rows, profile_of(names, borders=(100, 300, 500)))
+    rows = sequences_of({name: random.normal(size=540) for name in names})
+    made = shard_of(rows, profile_of(names, borders=(100, 320, 540)))
     table = intervals_of(made).filter(model="last_value", step=1)
     shard = assemble(*made)
     test = shard.table.filter(part="test")
