@@ -19,6 +19,7 @@ from sparkhu.sources import SourceOptions, read_source
 from tests.services import S3Endpoint
 
 ROW = "time,value\n2024-01-01,1\n"
+MANY_ROWS_GZIPPED = gzip.compress(ROW.encode() * 50, mtime=0)
 
 
 @pytest.fixture
@@ -152,8 +153,12 @@ def test_memory_and_archives_are_read_by_their_uris(tmp_path: Path) -> None:
         ("a.csv", b"", "has nothing in it"),
         ("a.csv", b"\n\n", "has nothing in it"),
         ("a.csv", b"time,value\n", "has a header and no rows"),
-        ("a.csv.gz", gzip.compress(ROW.encode() * 50, mtime=0)[:-12], "cannot be read: .* Check that it is complete"),
-        ("a.csv.gz", gzip.compress(ROW.encode() * 50, mtime=0)[:30] + b"xxxx", "cannot be read: .* Check that it is complete"),
+        ("a.csv.gz", MANY_ROWS_GZIPPED[:-12], "cannot be read: .* Check that it is complete"),
+        (
+            "a.csv.gz",
+            MANY_ROWS_GZIPPED[:30] + b"xxxx",
+            "cannot be read: .* Check that it is complete",
+        ),
         ("a.csv", random.Random(1).randbytes(5000), "is not UTF-8 text"),
         ("a.parquet", b"PAR1" + b"x" * 100, "is not a whole Parquet file"),
         ("a.parquet", b"hello\n", "'a.parquet' is no Parquet file: it does not begin with PAR1"),
