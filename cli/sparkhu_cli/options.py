@@ -29,7 +29,9 @@ INTERVAL_OPTIONS = (
 )
 
 LAKE_OPTIONS = (
-    click.option("--lake", metavar="URI", help="Lake that is read instead of a source: a folder or s3://bucket/prefix."),
+    click.option(
+        "--lake", metavar="URI", help="Lake that is read instead of a source: a folder or s3://bucket/prefix."
+    ),
     click.option(
         "--lookback",
         metavar="LENGTH",
