@@ -4,7 +4,9 @@ Endpoint, region and sign-in come from the standard `AWS_*` variables. An endpoi
 write is found out before anything is swapped; there publishers take turns instead (`sparkhu.lake.leases`).
 """
 
-from collections.abc import Iterable, Mapping
+import os
+import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,15 +26,18 @@ SIGN_IN = {
     *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "401", "403"),
     *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidSecurity", "AllAccessDisabled"),
 }
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 60,
     "retries": {"mode": "standard", "total_max_attempts": 4},
     "request_checksum_calculation": "when_required",  # many endpoints know no newer ones; files have checksums of ours
     "response_checksum_validation": "when_required",
 }
-AT_ONCE = {**CONNECTION, "connect_timeout": 2, "read_timeout": 6, "retries": {"total_max_attempts": 1}}
+AT_ONCE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 6, "retries": {"total_max_attempts": 1}}
 """Less than the half of a lease that is left to a publisher in its turn."""
+
+_connections: dict[tuple[Any, ...], Any] = {}
+_connecting = threading.Lock()
 
 _heeded: dict[tuple[str, str], bool] = {}
 """Whether an endpoint and bucket heed conditions; asked once in a process."""
@@ -78,7 +83,7 @@ class Objects:
 
     def write_at_once(self, path: str, data: bytes) -> None:
         """Write an object now or not at all: no second attempt comes late."""
-        self._call("write", path, "put_object", AT_ONCE, Key=self._root + path, Body=data)
+        self._call("write", path, "put_object", at_once=True, Key=self._root + path, Body=data)
 
     def swap(self, path: str, tag: str | None, data: bytes) -> bool:
         """Write `path` if it still has `tag` (null: if there is none). False: another was first, or it is unsure."""
@@ -127,21 +132,11 @@ class Objects:
 
     @property
     def _files(self) -> Any:
-        return self._connected(CONNECTION)
+        return _connection()
 
-    def _connected(self, config: Mapping[str, Any]) -> Any:
-        import s3fs
-
-        # Made once for equal settings; in a forked process it is another.
-        files = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=config)
-        files.retries = 1  # the layer below it tries again already
-        return files
-
-    def _call(
-        self, action: str, path: str, method: str, config: Mapping[str, Any] = CONNECTION, **arguments: Any
-    ) -> Any:
+    def _call(self, action: str, path: str, method: str, *, at_once: bool = False, **arguments: Any) -> Any:
         try:
-            return self._connected(config).call_s3(method, Bucket=self._bucket, **arguments)
+            return _connection(at_once=at_once).call_s3(method, Bucket=self._bucket, **arguments)
         except Exception as error:  # noqa: BLE001 - as many kinds of errors as there are layers below
             raise self._failure(action, path, error) from None
 
@@ -193,6 +188,25 @@ class Objects:
             f"cannot {action} '{place}': {said}. Check AWS_ENDPOINT_URL, and that the endpoint runs and is not full; "
             "then run it again."
         )
+
+
+def _connection(*, at_once: bool = False) -> Any:
+    """Connect to the endpoint that the `AWS_*` variables name, once a process.
+
+    Not kept by fsspec, which would make one for every thread and go on using a sign-in that has been changed.
+    """
+    import s3fs
+
+    variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    key = (os.getpid(), at_once, variables)
+    with _connecting:
+        if key not in _connections:
+            config = {**CONNECTION, **(AT_ONCE if at_once else {})}
+            files = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=config)
+            files.retries = 1  # the layer below it tries again already
+            files.connect()
+            _connections[key] = files
+        return _connections[key]
 
 
 async def _whole(files: Any, bucket: str, key: str) -> tuple[bytes, str]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import s3fs
 
 from sparkhu.lake import Lake, create_lake
 from tests.services import S3Endpoint, conditional_s3_endpoint, s3_endpoint
@@ -16,10 +15,9 @@ ENDPOINTS = {"s3": "conditional_s3_endpoint", "s3 without conditions": "s3_endpo
 
 
 def lead_to(endpoint: S3Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the standard variables of an endpoint, and forget connections to another."""
+    """Set the standard variables of an endpoint."""
     for name, value in endpoint.environment.items():
         monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture(params=["folder", *ENDPOINTS])
@@ -47,7 +45,6 @@ def s3_place(endpoint: S3Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """Lead to an endpoint and give a prefix of its own in the bucket `plant`."""
     lead_to(endpoint, monkeypatch)
     yield f"s3://plant/{uuid.uuid4().hex[:8]}/lake"
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture

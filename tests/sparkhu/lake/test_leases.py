@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import s3fs
 
 from sparkhu.errors import SparkhuError
 from sparkhu.lake import Append, Lake, create_lake, leases, open_lake
@@ -20,6 +19,7 @@ from tests.sparkhu.lake.made_rows import observed
 from tests.sparkhu.lake.proxy import Proxy
 
 SHORT = timedelta(seconds=6)
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture
@@ -37,7 +37,6 @@ def storage(lake: Lake) -> Objects:
 def proxy(s3_endpoint: S3Endpoint, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     proxy = Proxy(s3_endpoint.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-    s3fs.S3FileSystem.clear_instance_cache()
     yield proxy
     proxy.away = True
     proxy.close()
@@ -86,7 +85,9 @@ add(open_lake(sys.argv[1]), 13.0)
 """
 
 
-@pytest.mark.parametrize("point", ["_number", "_wait", "_tag", "_is_first"])
+@pytest.mark.parametrize(
+    "point", [*[pytest.param(name, marks=SLOW) for name in ("_number", "_wait", "_tag")], "_is_first"]
+)
 def test_a_publisher_that_dies_in_the_line_or_in_its_turn_delays_others_by_a_lease(
     lake: Lake, storage: Objects, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +136,7 @@ def test_a_turn_that_never_comes_is_an_error(lake: Lake, storage: Objects, monke
     assert lake.version().number == 0
 
 
-@pytest.mark.parametrize("when", ["before", "middle", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=SLOW), "middle", pytest.param("after", marks=SLOW)])
 def test_a_version_whose_write_broke_off_is_read_from_beside_it_and_mended(
     lake: Lake, proxy: Proxy, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import s3fs
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import Append, Lake, create_lake, is_lake, objects, open_lake
@@ -34,7 +33,6 @@ def proxy(conditional_s3_endpoint: S3Endpoint, lake: Lake, monkeypatch: pytest.M
 def reconnect(monkeypatch: pytest.MonkeyPatch, **variables: str | None) -> None:
     for name, value in variables.items():
         monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def add(lake: Lake, hours: int, y: float = 0.0) -> None:

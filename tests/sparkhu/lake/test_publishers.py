@@ -9,11 +9,18 @@ from multiprocessing import get_context
 
 import pytest
 
-from sparkhu.lake import Append, Lake, open_lake
+from sparkhu.errors import InputError
+from sparkhu.lake import Append, Lake, create_lake, open_lake
 from tests.sparkhu.lake import publisher
 from tests.sparkhu.lake.made_rows import START, observed
 
 READS = 10_000
+
+QUICK_ON_A_FOLDER = pytest.mark.parametrize(
+    "place",
+    ["folder", *[pytest.param(name, marks=pytest.mark.slow) for name in ("s3", "s3 without conditions")]],
+    indirect=True,
+)
 
 
 def start(what: str, lake: Lake, name: str, times: int) -> subprocess.Popen[str]:
@@ -27,6 +34,7 @@ def end(processes: list[subprocess.Popen[str]]) -> None:
         assert process.returncode == 0, said
 
 
+@QUICK_ON_A_FOLDER
 def test_threads_that_append_at_once_lose_no_row(lake: Lake) -> None:
     names = "abcd"
     with ThreadPoolExecutor(len(names)) as pool:
@@ -62,11 +70,29 @@ def test_two_threads_that_publish_one_interval_give_one_result(lake: Lake) -> No
     assert len(lake._storage.listed("tables/clean/data/")) == 1
 
 
+def test_a_lake_that_two_create_at_once_is_created_once(place: str) -> None:
+    ready = threading.Barrier(3)
+
+    def create(_: int) -> bool:
+        ready.wait()
+        try:
+            create_lake(place)
+        except InputError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(create, range(3))) == 1
+    lake = open_lake(place)
+    assert (lake.version().number, lake.sweep(timedelta(seconds=-5))) == (0, [])
+
+
 def test_two_processes_that_publish_one_interval_give_one_result(lake: Lake) -> None:
     end([start(run, lake, "7", 1) for run in ("one", "two")])
     assert (lake.version().number, publisher.whole(lake.version())) == (1, 7.0)
 
 
+@QUICK_ON_A_FOLDER
 def test_readers_see_whole_versions_while_others_publish_and_sweep(lake: Lake) -> None:
     publisher.publish(lake, 0)
     writers = [start("generations", lake, name, 12) for name in "12"]
@@ -80,6 +106,7 @@ def test_readers_see_whole_versions_while_others_publish_and_sweep(lake: Lake) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)
 def test_ten_thousand_reads_while_two_publish_and_one_sweeps_are_all_whole(lake: Lake) -> None:
     publisher.publish(lake, 0)
     done = threading.Event()
@@ -125,6 +152,7 @@ def test_a_reader_that_holds_a_version_reads_it_after_a_sweep(lake: Lake) -> Non
     assert "clean" not in held.tables
 
 
+@QUICK_ON_A_FOLDER
 def test_what_was_opened_here_is_read_in_another_process(lake: Lake) -> None:
     publisher.publish(lake, 3)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
