@@ -10,7 +10,7 @@ import pytest
 
 from sparkhu.catalogue import METADATA, no_metadata
 from sparkhu.catalogue.syncing import catalogued
-from sparkhu.errors import InputError, SparkhuError
+from sparkhu.errors import InputError
 from sparkhu.lineage import read_trail
 from sparkhu.shards import open_dataset
 from sparkhu.sources import SourceOptions
