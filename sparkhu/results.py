@@ -31,7 +31,11 @@ from sparkhu.lineage import StepRecord, Trail, code_fingerprint
 
 SCHEMA_VERSION = 1
 RUN, METRICS = "run.json", "metrics.json"
-TABLES = ("clean", "stats", "forecasts", "ledger", "quarantine", "profile", "choices", "scores", "duplicates")
+TABLES = (
+    *("clean", "stats", "forecasts", "ledger", "quarantine", "profile", "choices", "scores", "scalers", "duplicates"),
+    *("categories", "estimates", "seasons", "limits", "level_changes", "handling", "handling_scores", "cleaning"),
+    "metadata",
+)
 FILES = (RUN, METRICS, "report.html", "run.log", "history.json", *(f"{table}.parquet" for table in TABLES))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

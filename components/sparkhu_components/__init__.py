@@ -41,6 +41,7 @@ COMPONENTS = (
     "make_forecasts",
     "publish",
     "publish_interval",
+    "store_features",
     "render_report",
     "load_champion",
     "forecast_new",

@@ -20,6 +20,7 @@ def publish(
     profile: Input[Dataset],
     choices: Input[Dataset],
     scores: Input[Dataset],
+    scalers: Input[Dataset],
     seasons: Input[Dataset],
     limits: Input[Dataset],
     level_changes: Input[Dataset],
@@ -48,6 +49,7 @@ def publish(
         profile: One row a series: its group, input size, horizon, borders of the split.
         choices: The chosen way of filling each series.
         scores: Masked errors of the ways of filling.
+        scalers: One versioned scaler a series.
         seasons: How each series was decomposed, and the strength of its trend and season.
         limits: Limits beyond which a remainder is an anomaly.
         level_changes: Shifts and drifts of the level.
@@ -72,6 +74,7 @@ def publish(
         "profile": profile,
         "choices": choices,
         "scores": scores,
+        "scalers": scalers,
         "seasons": seasons,
         "limits": limits,
         "level_changes": level_changes,

@@ -22,6 +22,7 @@ from sparkhu_components.promote import promote
 from sparkhu_components.publish import publish
 from sparkhu_components.publish_interval import publish_interval
 from sparkhu_components.render_report import render_report
+from sparkhu_components.store_features import store_features
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
 from sparkhu_pipelines.preparation import Prepared, prepare
@@ -40,6 +41,7 @@ class Outputs(NamedTuple):
 def _publish(
     prepared: Prepared,
     guarded: dsl.PipelineTask,
+    scaled: dsl.PipelineTask,
     indexed: dsl.PipelineTask,
     scored: dsl.PipelineTask,
     forecasts: dsl.PipelineTask,
@@ -69,6 +71,7 @@ def _publish(
         forecasts=forecasts.outputs["forecasts"],
         evaluation=scored.outputs["evaluation"],
         scores=prepared.pooled.outputs["scores"],
+        scalers=scaled.outputs["scalers"],
     )
 
 
@@ -191,9 +194,11 @@ def forecast_pipeline(
     )
     champion = chosen.outputs["champion"]
     forecasts = make_forecasts(**seen, champion=champion, zone=zone)
-    results = _publish(prepared, guarded, indexed, scored, forecasts)
+    results = _publish(prepared, guarded, scaled, indexed, scored, forecasts)
     report = render_report(results=results.outputs["results"])
-    publish_interval(results=results.outputs["results"], lake=lake, start=start, end=end, zone=zone)
+    made = {"results": results.outputs["results"], "lake": lake}
+    published = publish_interval(**made, start=start, end=end, zone=zone)
+    store_features(**made, published=published.outputs["published"])
     return Outputs(
         results=results.outputs["results"],
         champion=champion,

@@ -19,7 +19,7 @@ UNDATED = "undated"
 MOST_BUCKETS = 4096
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-TIMES = {"forecasts": "cutoff", "snapshots": "available_at", "parts": "available_at"}
+TIMES = {"forecasts": "cutoff", "snapshots": "available_at", "parts": "available_at", "summaries": "day"}
 """The column that dates the rows of a table, where it is not `ds`."""
 
 MAY_BE_UNDATED = frozenset({"quarantine"})

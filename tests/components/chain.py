@@ -113,7 +113,7 @@ class Chain:
         kept = {name: made[name] for name in PUBLISHED}
         results = self.run(
             "publish", regular=made["resampled"], profile=plan, forecasts=forecasts, evaluation=evaluation,
-            cleaning=cleaning, **kept,
+            cleaning=cleaning, scalers=scalers, **kept,
         )["results"]  # fmt: skip
         report = self.run("render_report", results=results)["report"]
         return {"results": results, "report": report, "card": promoted["card"], "champion": promoted["champion"]}

@@ -1,0 +1,134 @@
+"""What a run leaves in the lake that it read."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.lake import Append, Lake, create_lake
+from sparkhu.lineage import StepRecord, Trail
+from sparkhu.stages.lake_publishing import parameters_of, publish_interval
+
+START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
+HOURS, HORIZON = 96, 3
+
+
+def hours(first: int, last: int, *, late: int = 0, name: str = "a") -> pl.DataFrame:
+    ds = [START + hour * HOUR for hour in range(first, last)]
+    known = [moment + late * HOUR for moment in ds]
+    values = [float(hour) for hour in range(first, last)]
+    columns = {"unique_id": [name] * len(ds), "ds": ds, "y": values, "available_at": known}
+    return pl.DataFrame(columns, schema=SCHEMA)
+
+
+def results(folder: Path, last: int, *, version: int = 1, width: float = 1.5, late: int = 0) -> Path:
+    """Write the results of a run that read the hours before `last`; its forecasts begin there."""
+    folder.mkdir(parents=True)
+    rows = hours(0, last, late=late)
+    parts = {"y_raw": pl.col("y"), "trend": pl.col("y"), "seasonal": pl.lit(0.0), "resid": pl.lit(0.0)}
+    flags = {"is_outlier": pl.lit(value=False), "is_anomaly": pl.lit(value=False)}
+    clean = rows.with_columns(**parts, **flags, fill_strategy=pl.lit(None, pl.String))
+    clean.write_parquet(folder / "clean.parquet")
+    cutoff = START + (last - 1) * HOUR
+    ahead = [cutoff + step * HOUR for step in range(1, HORIZON + 1)]
+    made = {"unique_id": ["a"] * HORIZON, "cutoff": [cutoff] * HORIZON, "ds": ahead, "y_hat": [1.0] * HORIZON}
+    pl.DataFrame(made, schema_overrides={"cutoff": TIME, "ds": TIME}).write_parquet(folder / "forecasts.parquet")
+    one = pl.DataFrame({"unique_id": ["a"]})
+    profile = {"decision": "regular", "period_label": "1h", "season_length": 24, "version": 1}
+    one.with_columns(**{name: pl.lit(value) for name, value in profile.items()}).write_parquet(
+        folder / "profile.parquet"
+    )
+    numbers = ("share_missing", "mean", "std", "min", "q1", "median", "q3", "max")
+    one.with_columns(n=last, **dict.fromkeys(numbers, pl.lit(1.0))).write_parquet(folder / "stats.parquet")
+    one.with_columns(trend_strength=0.5, seasonal_strength=0.5).write_parquet(folder / "seasons.parquet")
+    scaled = {"scaler": pl.lit("standard"), "center": pl.lit(1.0), "scale": pl.lit(2.0), "version": pl.lit("v1")}
+    one.with_columns(**scaled, available_at=pl.lit(START).cast(TIME)).write_parquet(folder / "scalers.parquet")
+    source: dict[str, Any] = {"uri": "lake", "version": version}
+    read = StepRecord("ingest", "2024-01-01", 1.0, sources=(source,), params={"lake": "lake", "end": str(last)})
+    cleaned = StepRecord("flag_outliers", "2024-01-02", 1.0, params={"width": width})
+    Trail((read, cleaned)).write(folder)
+    return folder
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = create_lake(str(tmp_path / "lake"))
+    made.commit({"observations": Append(hours(0, HOURS))}, run="ingest", based_on=made.version())
+    return made
+
+
+def publish(lake: Lake, folder: Path, start: str, end: str) -> dict[str, Any]:
+    out = folder.with_name(f"{folder.name}-published")
+    publish_interval(results=folder, lake=lake.uri, out=out, start=start, end=end)
+    content: dict[str, Any] = json.loads((out / "published.json").read_text())
+    return content
+
+
+def test_all_tables_of_the_interval_appear_in_one_version(lake: Lake, tmp_path: Path) -> None:
+    told = publish(lake, results(tmp_path / "run", 48), "2024-01-02", "2024-01-03")
+    version = lake.version()
+    assert (told["version"], told["read_version"], version.number) == (2, 1, 2)
+    assert {name: version.table(name).rows for name in version.tables} == {
+        "observations": 96, "clean": 24, "forecasts": 3, "profiles": 1, "targets": 0, "snapshots": 1, "parts": 1,
+    }  # fmt: skip
+    clean = version.table("clean").read()
+    assert (clean["ds"].min(), clean["ds"].max()) == (START + 24 * HOUR, START + 47 * HOUR)
+
+
+def test_a_snapshot_stands_at_the_end_of_its_interval(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    publish(lake, results(tmp_path / "two", 72), "2024-01-03", "2024-01-04")
+    snapshots = lake.version().table("snapshots").read()
+    assert snapshots["available_at"].to_list() == [START + 48 * HOUR, START + 72 * HOUR]
+    assert snapshots["last_value"].to_list() == [47.0, 71.0]
+    assert snapshots["n"].to_list() == [48, 72]
+
+
+def test_what_was_known_too_late_gives_no_snapshot_and_the_one_taken_in_time_stays(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "in-time", 48), "2024-01-02", "2024-01-03")
+    lake.commit({"observations": Append(hours(40, 41, late=99))}, run="late", based_on=lake.version())
+    publish(lake, results(tmp_path / "again", 48, version=3, late=30), "2024-01-02", "2024-01-03")
+    version = lake.version()
+    assert version.table("snapshots").read()["available_at"].to_list() == [START + 48 * HOUR]
+    assert version.table("clean").read()["available_at"].max() == START + (47 + 30) * HOUR
+    history = json.loads((tmp_path / "again-published" / "history.json").read_text())
+    assert "no snapshot as of 2024-01-03T00:00:00+00:00 is taken" in history[-1]["notes"][0]
+
+
+def test_the_truth_behind_a_forecast_is_published_when_all_of_it_is_there(lake: Lake, tmp_path: Path) -> None:
+    # The first run forecasts hours 48, 49 and 50 from 47 on; the second has seen them.
+    publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    publish(lake, results(tmp_path / "two", 72), "2024-01-03", "2024-01-04")
+    (truth,) = lake.version().table("targets").read().rows(named=True)
+    assert (truth["cutoff"], truth["ds"]) == (START + 47 * HOUR, START + 50 * HOUR)
+    assert truth["truth"] == [48.0, 49.0, 50.0]
+
+
+def test_the_same_run_again_changes_nothing_and_other_parameters_do(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    assert publish(lake, results(tmp_path / "same", 48), "2024-01-02", "2024-01-03")["version"] == 2
+    assert publish(lake, results(tmp_path / "other", 48, width=3.0), "2024-01-02", "2024-01-03")["version"] == 3
+
+
+def test_without_limits_all_rows_are_the_interval(lake: Lake, tmp_path: Path) -> None:
+    told = publish(lake, results(tmp_path / "run", 48), "", "")
+    assert told["start"] == "2024-01-01T00:00:00+00:00"
+    assert lake.version().table("clean").rows == 48
+    assert lake.version().table("snapshots").rows == 1
+
+
+def test_a_run_over_a_source_publishes_nothing(tmp_path: Path) -> None:
+    publish_interval(results=results(tmp_path / "run", 48), lake="", out=tmp_path / "published")
+    assert json.loads((tmp_path / "published" / "published.json").read_text())["version"] is None
+
+
+def test_the_fingerprint_is_of_what_is_done_and_not_of_which_rows() -> None:
+    def history(**params: Any) -> tuple[StepRecord, ...]:
+        return (StepRecord("ingest", "2024-01-01", 1.0, params=params),)
+
+    assert parameters_of(history(lake="a", start="x", zone="UTC")) == parameters_of(history(lake="b", zone="UTC"))
+    assert parameters_of(history(lake="a", zone="UTC")) != parameters_of(history(lake="a", zone="Asia/Seoul"))
