@@ -84,3 +84,31 @@ def test_what_cannot_be_read_or_removed_is_named(tmp_path: Path) -> None:
         storage.remove(["a"])
     with pytest.raises(InputError, match=f"cannot write '{tmp_path}/a/file/below': Not a directory. Give a folder"):
         storage.write("a/file/below", b"")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_write_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def synced(handle: int) -> None:
+        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{handle}')).relative_to(tmp_path)}")
+        sync(handle)
+
+    def renamed(draft: Path, target: Path) -> Path:
+        done.append(f"{draft.relative_to(tmp_path)} -> {target.relative_to(tmp_path)}")
+        return rename(draft, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    storage = Folder(str(tmp_path))
+    storage.write("a/b/file", b"0")
+    draft = done[-3].removeprefix("sync ")
+    assert draft.startswith(".drafts/")
+    # Folders that are new are made durable, each in the one above it; then the draft, its new name, and the folder.
+    assert done == ["sync .", "sync a", "sync .", f"sync {draft}", f"{draft} -> a/b/file", "sync a/b"]
+    done.clear()
+    assert storage.swap("current.json", None, b"0")
+    draft = done[0].removeprefix("sync ")
+    assert done == [f"sync {draft}", f"{draft} -> current.json", "sync ."]
