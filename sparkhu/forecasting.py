@@ -16,10 +16,10 @@ from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame
 from sparkhu.models.base import Floats, Models
 from sparkhu.models.candidates import LAST_VALUE, LINEAR, SEASONAL_NAIVE
+from sparkhu.steps.newest_inputs import newest_inputs
 from sparkhu.steps.normalisation import scale, unscale
 from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.windows import newest_inputs
 from sparkhu.threads import on_one_thread
 
 BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))

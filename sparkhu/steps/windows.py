@@ -15,6 +15,8 @@ The moment of a window is the last X's `ds`, or its `available_at` where that po
 refused as well when it became available no earlier than some observed point after the X: it may be made from it.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -31,9 +33,14 @@ SCHEMA: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "valid": pl.Boolean(),
     "reason": pl.String(),
+    "inputs_from": TIME,
+    "cutoff": TIME,
+    "targets_from": TIME,
+    "targets_until": TIME,
     "inputs_available_at": TIME,
     "targets_available_at": TIME,
 }
+Number = TypeVar("Number", np.float64, np.int64)
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 LATEST = np.iinfo(np.int64).max
@@ -54,8 +61,8 @@ def index_windows(sequences: pl.DataFrame, profile: pl.DataFrame, *, stride: int
     """Index every window of each series, whether it can be used, and from when its inputs and targets are known.
 
     Args:
-        sequences: Sorted rows `unique_id, ds, y, available_at`; `y_raw`, `is_gap`, `fill_strategy` and
-            `anomaly_strategy` are used where present.
+        sequences: Sorted rows `unique_id, ds, y, available_at`; `y_raw`, `observed_available_at`, `is_gap`,
+            `fill_strategy` and `anomaly_strategy` are used where present.
         profile: `input_size` (L), `horizon` (H) and `period_label` per series, null where a series has no period;
             `zone` and `month_day` of its calendar where they were found.
         stride: Rows from one window's start to the next.
@@ -63,8 +70,10 @@ def index_windows(sequences: pl.DataFrame, profile: pl.DataFrame, *, stride: int
 
     Returns:
         Frame `windows`: `unique_id`, `offset` (row of the first X within the series), `valid`, `reason` (null where
-        valid), `inputs_available_at` (the latest `available_at` of the X), `targets_available_at` (of the Y). The
-        ledger counts windows per reason; a series shorter than L + H, or without a period, is `skipped` in it.
+        valid), the instants `inputs_from` and `cutoff` of the first and last X, `targets_from` and `targets_until` of
+        the first and last Y, `inputs_available_at` (the latest `available_at` of the X), `targets_available_at` (of
+        the Y, as given and as observed). The ledger counts windows per reason; a series shorter than L + H, or without
+        a period, is `skipped` in it.
 
     Raises:
         InputError: The parameter or a column cannot be used.
@@ -87,6 +96,7 @@ class SequenceRows:
         broken: Per reason but the last, the rows that no window may hold.
         joint: Rows that do not follow the row before by one period; no window may hold them but as its first.
         known: `available_at` in microseconds.
+        settled: When both the value and what was observed were known: the later of the two.
     """
 
     def __init__(self, sequences: pl.DataFrame, profile: pl.DataFrame, zone: str = "UTC"):
@@ -99,14 +109,16 @@ class SequenceRows:
         ).join(plan, on="unique_id", how="left", maintain_order="left")
         self.ds = sequences["ds"].to_physical().to_numpy()
         self.known = sequences["available_at"].to_physical().to_numpy()
+        both = [name for name in ("available_at", "observed_available_at") if name in sequences.columns]
+        self.settled = sequences.select(pl.max_horizontal(both)).to_series().to_physical().to_numpy()
         self.missing = sequences["y"].is_null().to_numpy()
-        gap = _flag(sequences, "is_gap", pl.col("is_gap").fill_null(False))
+        gap = flagged(sequences, "is_gap", pl.col("is_gap").fill_null(False))
         strategies = ("fill_strategy", "anomaly_strategy")
-        named = [_flag(sequences, name, (pl.col(name) == "drop").fill_null(False)) for name in strategies]
+        named = [flagged(sequences, name, (pl.col(name) == "drop").fill_null(False)) for name in strategies]
         dropped = (named[0] | named[1]) & self.missing
         self.broken = (self.missing & ~gap & ~dropped, self.missing & gap & ~dropped, dropped)
-        filled = _flag(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null())
-        changed = _flag(sequences, "y_raw", pl.col("y").ne_missing(pl.col("y_raw")))
+        filled = flagged(sequences, "fill_strategy", pl.col("fill_strategy").is_not_null())
+        changed = flagged(sequences, "y_raw", pl.col("y").ne_missing(pl.col("y_raw")))
         self.made = (filled | changed) & ~self.missing
         self.joint = _joints(sequences["ds"], self.table)
         self.series = sequences["unique_id"]
@@ -133,7 +145,8 @@ class SequenceRows:
         return frame.select(after).to_series().to_numpy()
 
 
-def _flag(frame: pl.DataFrame, column: str, condition: pl.Expr) -> Booleans:
+def flagged(frame: pl.DataFrame, column: str, condition: pl.Expr) -> Booleans:
+    """Say which rows fulfil a condition on a column; none where the frame does not have it."""
     if column not in frame.columns:
         return np.zeros(frame.height, bool)
     return frame.select(condition).to_series().to_numpy().astype(bool)
@@ -163,7 +176,9 @@ def _windows_of(rows: SequenceRows, series: pl.DataFrame, size: int, horizon: in
     offset = nth * stride
     at = series["start"].to_numpy()[code] + offset
     inputs = sliding_max(rows.known, size)[at]
-    targets = sliding_max(rows.known, horizon)[at + size]
+    targets = sliding_max(rows.settled, horizon)[at + size]
+    instants = {"inputs_from": at, "cutoff": at + size - 1}
+    instants |= {"targets_from": at + size, "targets_until": at + size + horizon - 1}
     reason = np.full(len(at), -1)
     for index, broken in reversed([*enumerate(_refusals(rows, at, size, horizon))]):
         reason[broken] = index
@@ -174,11 +189,16 @@ def _windows_of(rows: SequenceRows, series: pl.DataFrame, size: int, horizon: in
             "offset": offset,
             "valid": reason < 0,
             "reason": names.zip_with(pl.Series(reason >= 0), pl.Series([None], dtype=pl.String)),
-            "inputs_available_at": pl.Series(inputs, dtype=pl.Int64).cast(TIME),
-            "targets_available_at": pl.Series(targets, dtype=pl.Int64).cast(TIME),
+            **{name: _times(rows.ds[row]) for name, row in instants.items()},
+            "inputs_available_at": _times(inputs),
+            "targets_available_at": _times(targets),
         },
         schema=SCHEMA,
     )
+
+
+def _times(microseconds: Integers) -> pl.Series:
+    return pl.Series(microseconds, dtype=pl.Int64).cast(TIME)
 
 
 def _refusals(rows: SequenceRows, at: Integers, size: int, horizon: int) -> tuple[Booleans, ...]:
@@ -240,7 +260,7 @@ def _entries(table: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def window_view(values: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+def window_view(values: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
     """Give a read-only view (n − size + 1, size) of all windows of an array (n), without a copy.
 
     Example:
@@ -248,49 +268,5 @@ def window_view(values: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.fl
         [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
     """
     if len(values) < size:
-        return np.empty((0, size))
+        return np.empty((0, size), values.dtype)
     return np.lib.stride_tricks.sliding_window_view(values, size)
-
-
-def newest_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:
-    """Find each series' newest input for serving: the L rows that end at its last observed point.
-
-    Rows behind it that were only filled say nothing new and are left out, so the cutoff is the same however they were.
-
-    Args:
-        sequences: As in `index_windows`.
-        profile: As in `index_windows`.
-        zone: As in `index_windows`.
-
-    Returns:
-        One row a series with such a point (with a value, in `y_raw` too where the frame has it, else with a value that
-        was not filled): `unique_id`, `cutoff` (the instant of that point), `end` (its row in
-        `sequences`), `points` (how many rows up to it have a value and follow each other without a hole), `valid`
-        (`points` are L at least), `reason` (null where valid), `inputs_available_at` (of the last L of these points).
-    """
-    rows = SequenceRows(sequences, profile, zone)
-    unseen = _flag(sequences, "y_raw", pl.col("y_raw").is_null()) if "y_raw" in sequences.columns else rows.made
-    places = sequences.select("unique_id", cutoff="ds", end=pl.int_range(pl.len(), dtype=pl.Int64))
-    last = places.filter(~(rows.missing | unseen)).group_by("unique_id", maintain_order=True).last()
-    found = rows.table.join(last, on="unique_id", maintain_order="left")
-    end, size = found["end"].to_numpy(), found["input_size"].fill_null(1).to_numpy()
-    points = end - rows.unbroken_from()[end] + 1
-    latest = _span_max(rows.known, end + 1 - np.minimum(points, size), end + 1)
-    reason = (
-        pl.when(pl.col("input_size").is_null())
-        .then(pl.lit("no period was found"))
-        .when(pl.col("length") < pl.col("input_size"))
-        .then(pl.format("{} points, the input needs {}", pl.col("length"), pl.col("input_size")))
-        .when(pl.col("points") < pl.col("input_size"))
-        .then(pl.format("{} points since the last hole, the input needs {}", pl.col("points"), pl.col("input_size")))
-    )
-    placed = found.with_columns(
-        points=pl.Series(points, dtype=pl.Int64), inputs_available_at=pl.Series(latest, dtype=pl.Int64).cast(TIME)
-    ).with_columns(reason=reason)
-    names = ("unique_id", "cutoff", "end", "points", "valid", "reason", "inputs_available_at")
-    return placed.with_columns(valid=pl.col("reason").is_null()).select(names)
-
-
-def _span_max(values: Integers, low: Integers, high: Integers) -> Integers:
-    borders = np.column_stack([low, high]).ravel()
-    return np.maximum.reduceat(np.append(values, EARLIEST), borders)[::2] if len(borders) else borders

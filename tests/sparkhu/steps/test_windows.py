@@ -15,7 +15,6 @@ from sparkhu.steps.windows import (
     SCHEMA,
     check_stride,
     index_windows,
-    newest_inputs,
     sliding_max,
     window_view,
 )
@@ -37,6 +36,9 @@ def test_worked_by_hand() -> None:
     ]
     assert windows["inputs_available_at"].to_list() == at(1, 2, 3, 4)
     assert windows["targets_available_at"].to_list() == at(2, 3, 4, 5)
+    assert windows["inputs_from"].to_list() == at(0, 1, 2, 3)
+    assert windows["cutoff"].to_list() == at(1, 2, 3, 4)
+    assert windows["targets_from"].to_list() == windows["targets_until"].to_list() == at(2, 3, 4, 5)
     assert dict(windows.schema) == SCHEMA
 
 
@@ -49,6 +51,9 @@ def test_a_second_series_worked_by_hand() -> None:
     assert windows.select("offset", "reason").rows() == [(0, "null"), (1, None), (2, None)]
     assert windows["inputs_available_at"].to_list() == at(2, 3, 9)
     assert windows["targets_available_at"].to_list() == at(9, 9, 6)
+    # Their instants: X from s to s + 2, Y at s + 3 and s + 4.
+    instants = windows.select("inputs_from", "cutoff", "targets_from", "targets_until")
+    assert instants.rows() == [tuple(at(s, s + 2, s + 3, s + 4)) for s in range(3)]
 
 
 def test_inputs_and_targets_are_available_with_their_latest_point() -> None:
@@ -57,6 +62,14 @@ def test_inputs_and_targets_are_available_with_their_latest_point() -> None:
     windows = index_windows(frame, plan("a", size=3, horizon=2)).frames["windows"]
     assert windows["inputs_available_at"].to_list() == at(7, 20)
     assert windows["targets_available_at"].to_list() == at(20, 5)
+
+
+def test_targets_are_known_once_their_observed_values_are_too() -> None:
+    # Row 2 was replaced by a value known at once, what was observed there came at hour 5; nothing was at row 3.
+    frame = sequence([0, 1, 2, 3]).with_columns(observed_available_at=pl.Series([*at(0, 1, 5), None]).cast(TIME))
+    windows = index_windows(frame, plan("a", size=1)).frames["windows"]
+    assert windows["inputs_available_at"].to_list() == at(0, 1, 2)
+    assert windows["targets_available_at"].to_list() == at(1, 5, 3)
 
 
 def test_a_stride_leaves_offsets_out() -> None:
@@ -126,8 +139,6 @@ def test_a_day_of_25_hours_is_one_day() -> None:
     frame = sequence([0, 1, 2, 3]).with_columns(ds=pl.Series(days, dtype=TIME), available_at=pl.lit(START))
     found = index_windows(frame, plan("a", size=1, label="1d"), zone="Europe/Berlin").frames["windows"]
     assert found["reason"].to_list() == [None, None, "unfilled gap"]
-    newest = newest_inputs(frame[:3], plan("a", size=3, label="1d"), zone="Europe/Berlin")
-    assert newest["valid"].to_list() == [True]
 
 
 def test_business_days_are_those_of_the_zone() -> None:
@@ -136,8 +147,7 @@ def test_business_days_are_those_of_the_zone() -> None:
     frame = sequence([0, 1, 2, 3]).with_columns(ds=pl.Series(days, dtype=TIME), available_at=pl.lit(START))
     for zone, valid in (("America/Los_Angeles", [True] * 3), ("UTC", [True, False, True])):
         windows = index_windows(frame, plan("a", size=1, label="1bd"), zone=zone).frames["windows"]
-        newest = newest_inputs(frame, plan("a", size=4, label="1bd"), zone=zone)
-        assert (windows["valid"].to_list(), newest["valid"].to_list()) == (valid, [all(valid)])
+        assert windows["valid"].to_list() == valid
 
 
 @pytest.mark.parametrize(("known", "reason"), [(1.0, None), (1.001, "input not yet known")])
@@ -236,7 +246,6 @@ def test_an_empty_shard_gives_typed_empty_tables() -> None:
     result = index_windows(sequence([]), plan())
     assert dict(result.frames["windows"].schema) == SCHEMA
     assert result.ledger.is_empty()
-    assert newest_inputs(sequence([]), plan()).is_empty()
 
 
 points = st.lists(st.sampled_from(["seen", "null", "gap", "drop", "last", "linear", "hole"]), min_size=1, max_size=14)
@@ -294,66 +303,6 @@ def test_expanding_copies_nothing() -> None:
     assert np.shares_memory(view, values)
     assert window_view(values, 5).tolist() == [[0, 1, 2, 3, 4]]
     assert window_view(values, 6).shape == (0, 6)
-
-
-def test_the_newest_input_ends_at_the_last_known_point() -> None:
-    # Row 5 is the last known; rows 3..5 follow each other, row 2 is null.
-    frame = sequence([0, 1, None, 3, 4, 5, None], known={4: 30, 1: 99})
-    found = newest_inputs(frame, plan("a", size=3))
-    assert found.rows(named=True) == [
-        {
-            "unique_id": "a",
-            "cutoff": at(5)[0],
-            "end": 5,
-            "points": 3,
-            "valid": True,
-            "reason": None,
-            "inputs_available_at": at(30)[0],
-        }
-    ]
-
-
-@pytest.mark.parametrize("fills", [{}, {4: "mean", 5: "mean"}, {4: "last", 5: "last"}])
-@pytest.mark.parametrize("with_raw", [True, False])
-def test_filled_rows_behind_the_last_observed_one_are_no_news(fills: dict[int, str], with_raw: bool) -> None:
-    # Row 2 was filled between observed rows, rows 4 and 5 behind the last one, row 3.
-    frame = sequence([0, 1, 1, 3, *([9.0, 9.0] if fills else [None, None])], fills={2: "last", **fills}, gaps=(2, 4, 5))
-    if with_raw:
-        frame = frame.with_columns(y_raw=pl.when(pl.col("fill_strategy").is_null()).then("y"))
-    found = newest_inputs(frame, plan("a", size=3))
-    assert found.select("cutoff", "end", "points", "valid").rows() == [(at(3)[0], 3, 4, True)]
-
-
-def test_an_outlier_that_was_filled_was_observed_all_the_same() -> None:
-    frame = sequence([0, 1, 1], fills={2: "last"}).with_columns(y_raw=pl.Series([0.0, 1.0, 99.0]))
-    assert newest_inputs(frame, plan("a"))["cutoff"].to_list() == at(2)
-    without = frame.with_columns(y=pl.Series([0.0, 1.0, None]))
-    assert newest_inputs(without, plan("a"))["cutoff"].to_list() == at(1)
-
-
-def test_a_series_of_filled_rows_alone_has_no_newest_input() -> None:
-    assert newest_inputs(sequence([1, 1, 1], fills=dict.fromkeys(range(3), "mean")), plan("a")).is_empty()
-
-
-def test_a_newest_input_that_is_short_or_has_a_hole_says_so() -> None:
-    frame = pl.concat(
-        [
-            sequence([0, 1, None, 3, 4], name="a"),
-            sequence([0, 1], name="b", known={0: 40}),
-            sequence([0, 1, 2, 3, 4], name="c", hours=[0, 1, 2, 3, 6]),
-            sequence([0, 1, 2], name="d"),
-            sequence([None, None], name="e"),
-        ]
-    )
-    profile = pl.concat([plan("a", "b", "c", "e", size=3), plan("d", size=None, horizon=None, label=None)])
-    found = newest_inputs(frame, profile)
-    assert found.select("unique_id", "end", "points", "valid", "reason").rows() == [
-        ("a", 4, 2, False, "2 points since the last hole, the input needs 3"),
-        ("b", 6, 2, False, "2 points, the input needs 3"),
-        ("c", 11, 1, False, "1 points since the last hole, the input needs 3"),
-        ("d", 14, 3, False, "no period was found"),
-    ]
-    assert found["inputs_available_at"].to_list() == at(4, 40, 6, 2)
 
 
 def test_a_negative_or_zero_stride_is_refused() -> None:
