@@ -22,7 +22,7 @@ from sparkhu.lake.drafting import Draft
 from sparkhu.lake.layout import Layout, Partition
 from sparkhu.lake.records import CURRENT, NEXT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
 from sparkhu.lake.storage import NoSuchFile, Storage, open_storage
-from sparkhu.lake.sweeping import orphans
+from sparkhu.lake.sweeping import ancestors, orphans
 from sparkhu.lake.tables import Version
 
 ATTEMPTS = 30
@@ -65,6 +65,11 @@ class Lake:
         if not 0 <= number < newest.number:
             raise InputError(f"'{self.uri}' has versions 0 to {newest.number}, got {number}")
         return Version(self._commit(self._path(number, newest.commit)), self._storage, "")
+
+    def history(self) -> list[Version]:
+        """List all versions, the newest first; each can be read as the newest can."""
+        newest = self.version()
+        return [newest, *(Version(commit, self._storage, "") for commit in ancestors(self._storage, newest.commit))]
 
     def commit(self, changes: Mapping[str, Change], *, run: str, note: str = "", based_on: Version) -> Version:
         """Change tables, all at once for every reader.

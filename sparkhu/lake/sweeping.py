@@ -27,7 +27,7 @@ def orphans(storage: Storage, newest: Callable[[], Version], older_than: timedel
 
 def _referred(storage: Storage, newest: Version) -> set[str]:
     """Collect the paths of all files that the newest version or one before it refers to."""
-    versions = [newest, *(Version(commit, storage, "") for commit in _ancestors(storage, newest.commit))]
+    versions = [newest, *(Version(commit, storage, "") for commit in ancestors(storage, newest.commit))]
     known = {version.commit.path for version in versions}
     # Many versions share a manifest: each is read once.
     entries = {entry.manifest: (version, name) for version in versions for name, entry in version.tables.items()}
@@ -36,7 +36,7 @@ def _referred(storage: Storage, newest: Version) -> set[str]:
     return known | entries.keys()
 
 
-def _ancestors(storage: Storage, commit: Commit) -> list[Commit]:
+def ancestors(storage: Storage, commit: Commit) -> list[Commit]:
     """Read all versions before `commit`."""
     there = [file.path for file in storage.listed(VERSIONS)]
     readable = dict(zip(there, each(lambda path: _commit(storage, path), there), strict=True))

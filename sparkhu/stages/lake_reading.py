@@ -76,7 +76,7 @@ def read_interval(
         slices = raw_shards(rows, rows_per_shard)
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
-        notes.sources = (_source(lake, version, table, span),)
+        notes.sources = (_source(version, table, span),)
         counts = rows.group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
         notes.rows_in, notes.rows_out, notes.series_in = table.rows, rows.height, counts.height
@@ -117,11 +117,11 @@ def _wanted(version: Version, start: datetime, zone: str) -> str:
     return wanted_lookback(table.read(before[-1].start, before[-1].end), zone=zone) if before else ""
 
 
-def _source(lake: str, version: Version, table: Table, span: Span) -> dict[str, Any]:
+def _source(version: Version, table: Table, span: Span) -> dict[str, Any]:
     """Describe what was read, so that the very same rows can be read again."""
     files = table.files(span.start, span.end)
     return {
-        "uri": redacted(lake),
+        "uri": version.storage.place("").rstrip("/"),
         "table": table.name,
         "version": version.number,
         "sha256": version.tables[table.name].sha256,
