@@ -1,7 +1,10 @@
 """Runs over a lake: an interval and what it looks back on, published; late rows; catching up."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,10 +36,7 @@ def write(path: Path, hours: range, *, revised: float = 0.0) -> str:
 
 
 def sparkhu(folder: Path, *arguments: str) -> str:
-    code = (
-        f"import os; os.environ['SPARKHU_HOME'] = {str(folder / 'home')!r}; from sparkhu_cli.main import main; main()"
-    )
-    call = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    call = subprocess.run(command(folder, *arguments), capture_output=True, text=True, check=False)
     assert call.returncode == 0, call.stdout + call.stderr
     return call.stdout
 
@@ -50,9 +50,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def backfill(folder: Path, first: str, last: str) -> str:
+def command(folder: Path, *arguments: str) -> list[str]:
+    """Give the command as a process of its own, with a state folder of its own."""
+    code = (
+        f"import os; os.environ['SPARKHU_HOME'] = {str(folder / 'home')!r}; from sparkhu_cli.main import main; main()"
+    )
+    return [sys.executable, "-c", code, *arguments]
+
+
+def asked(folder: Path, first: str, last: str) -> list[str]:
     given = ["--lake", str(folder / "lake"), "--from", first, "--to", last, "--lookback", "20d", "--horizon", "12"]
-    return sparkhu(folder, "backfill", *given, "--parallel", "2", "--out", str(folder / "out"))
+    return ["backfill", *given, "--parallel", "2", "--out", str(folder / "out")]
+
+
+def backfill(folder: Path, first: str, last: str) -> str:
+    return sparkhu(folder, *asked(folder, first, last))
 
 
 def lake_of(folder: Path) -> Lake:
@@ -108,3 +120,18 @@ def test_late_and_revised_rows_put_an_interval_out_of_date_and_it_is_computed_an
     assert (changed["available_at"] > datetime(2026, 1, 1, tzinfo=UTC)).all()
     assert lake_of(folder).dirty("clean") == []
     assert_frame_equal(lake_of(folder).version(published).table("clean").read(), before)
+
+
+def test_a_backfill_that_is_killed_goes_on_where_it_was(folder: Path) -> None:
+    before = len(lake_of(folder).version().table("clean").intervals)
+    call = command(folder, *asked(folder, "2024-02-08", "2024-02-10"))
+    killed = subprocess.Popen(call, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while len(lake_of(folder).version().table("clean").intervals) == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert "2 intervals: 0 done" not in backfill(folder, "2024-02-08", "2024-02-10")
+    rows = clean(folder).filter(pl.col("ds") >= START + 38 * 24 * HOUR)
+    assert rows.group_by("unique_id").len().sort("unique_id").rows() == [("boiler", 48), ("pump", 48)]
+    assert rows.select("unique_id", "ds").is_unique().all()
