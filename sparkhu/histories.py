@@ -17,11 +17,14 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.segmented import Bools, Floats, Ints, floats
+from sparkhu.steps.windows import sliding_max
 
 Codes = npt.NDArray[np.uint32]
 KEYS = ("unique_id", "ds", "available_at")
+FOREVER = np.int64(np.iinfo(np.int64).max)
+"""Stands for a moment that never comes."""
 SORTED_AT_ONCE = 2**16
-"""Rows that are sorted in one go: few enough to stay in a core's cache."""
+"""Rows that are sorted or gone through at once: few enough to stay in a core's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,23 @@ class History:
             high = np.where(right, high, middle)
             low = np.where(right, middle + 1, low)
         return low
+
+    def settled(self, length: int) -> Ints:
+        """Give, per point, from when on it and those behind it were known: `length` points in as many rows.
+
+        Returns:
+            An array shorter by `length − 1`; `FOREVER` where one of these points has several versions. Empty where
+            there are fewer points, or so many versions that hardly one stretch of this length is without.
+        """
+        points, rows = len(self.versions) - 1, len(self.ds)
+        if points < length or (rows - points) * length > points:
+            return np.empty(0, np.int64)
+        settled, step = np.empty(points - length + 1, np.int64), max(SORTED_AT_ONCE, length)
+        for low in range(0, len(settled), step):
+            versions = self.versions[low : low + step + length]
+            known = np.where(np.diff(versions) == 1, self.available_at[versions[:-1]], FOREVER)
+            settled[low : low + step] = sliding_max(known, length)
+        return settled
 
     def newest(self, points: Ints, at: Ints) -> Ints:
         """Give the row of the newest version of each point that was known at its moment; one version must have been."""

@@ -15,8 +15,9 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.histories import History, bisect, check_keys
-from sparkhu.steps.segmented import NEVER, NOWHERE, Floats, Ints
+from sparkhu.histories import FOREVER, History, bisect, check_keys
+from sparkhu.steps.segmented import NEVER, NOWHERE, Bools, Floats, Ints
+from sparkhu.steps.windows import window_view
 
 BLOCK_POINTS = 2**20
 """Points that are looked up in one go: a block takes some 90 MB."""
@@ -43,12 +44,12 @@ class Sequences:
     known: Ints
 
 
-class _Moments(NamedTuple):
-    """Moments as arrays: `first` point of the series, the point `behind` the last one known, and `at`."""
+class Found(NamedTuple):
+    """Sequences as arrays; as in `Sequences`."""
 
-    first: Ints
-    behind: Ints
-    at: Ints
+    ds: Ints
+    values: dict[str, Floats]
+    known: Ints
 
 
 def look_up(rows: pl.DataFrame, moments: pl.DataFrame, *, length: int, columns: Sequence[str] = ("y",)) -> Sequences:
@@ -104,10 +105,9 @@ def blocks(history: History, moments: pl.DataFrame, *, length: int, points: int 
     Raises:
         InputError: As in `look_up`, before the first block.
     """
-    check_length(length)
     check_moments(moments)
-    step = max(points // length, 1)
-    return (_look_up(history, moments[low : low + step], length) for low in range(0, moments.height, step))
+    reader, step = Reader.of(history, length), max(points // length, 1)
+    return (_look_up(reader, moments[low : low + step]) for low in range(0, moments.height, step))
 
 
 def check_moments(moments: pl.DataFrame) -> None:
@@ -129,20 +129,108 @@ def check_length(length: int) -> None:
         raise InputError(f"length must be at least 1 point, got {length}")
 
 
-def _look_up(history: History, moments: pl.DataFrame, length: int) -> Sequences:
-    at = moments["at"].to_physical().to_numpy()
-    first, behind = history.places(moments["unique_id"])
-    if "until" in moments.columns:
-        behind = history.up_to(first, behind, moments["until"].to_physical().to_numpy())
-    asked = _Moments(first, bisect(history.reach, first, behind, at), at)
-    points, known = _choose(history, asked, length)
-    ds, values = np.full(points.shape, NEVER), {name: np.full(points.shape, np.nan) for name in history.values}
-    there = points != NOWHERE
-    rows = history.newest(points[there], np.repeat(at, known))
-    ds[there] = history.ds[rows]
-    for name, column in history.values.items():
-        values[name][there] = column[rows]
-    return Sequences(moments["unique_id"], moments["at"], ds, values, known)
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads sequences of one length out of a history.
+
+    Most series come in order and are never revised: what was known of them is a stretch of rows, and is copied as such.
+
+    Attributes:
+        history: The history.
+        length: L, how many points a sequence has.
+        settled: As `History.settled` gives it.
+    """
+
+    history: History
+    length: int
+    settled: Ints
+
+    @classmethod
+    def of(cls, history: History, length: int) -> "Reader":
+        """Get ready to read sequences of `length` points.
+
+        Raises:
+            InputError: `length` is not positive.
+        """
+        check_length(length)
+        return cls(history, length, history.settled(length))
+
+    def read(
+        self, places: tuple[Ints, Ints], at: Ints, until: Ints | None = None, columns: Sequence[str] | None = None
+    ) -> Found:
+        """Read what was known at each moment.
+
+        Args:
+            places: The first point of each moment's series and the one behind its last, as `History.places` gives them.
+            at: The moments, in microseconds.
+            until: Per moment, the last `ds` that counts; null: any.
+            columns: The value columns to read; null: all.
+        """
+        first, behind = places
+        if until is not None:
+            behind = self.history.up_to(first, behind, until)
+        behind = bisect(self.history.reach, first, behind, at)
+        names = list(self.history.values) if columns is None else columns
+        whole = self._whole(first, behind, at)
+        if whole.all():
+            return self._stretches(behind, names)
+        if not whole.any():
+            return self._chosen(first, behind, at, names)
+        rest = ~whole
+        parts = (
+            (whole, self._stretches(behind[whole], names)),
+            (rest, self._chosen(first[rest], behind[rest], at[rest], names)),
+        )
+        return _joined(parts)
+
+    def _whole(self, first: Ints, behind: Ints, at: Ints) -> Bools:
+        """Say at which moments the last L points are L rows of a series that were all known."""
+        low = behind - self.length
+        whole: Bools = (low >= first) & (low < len(self.settled))
+        whole[whole] = self.settled[low[whole]] <= np.minimum(at[whole], FOREVER - 1)
+        return whole
+
+    def _stretches(self, behind: Ints, names: Sequence[str]) -> Found:
+        rows = self.history.versions[behind - self.length]
+        values = {name: window_view(self.history.values[name], self.length)[rows] for name in names}
+        return Found(window_view(self.history.ds, self.length)[rows], values, np.full(len(rows), self.length))
+
+    def _chosen(self, first: Ints, behind: Ints, at: Ints, names: Sequence[str]) -> Found:
+        points, known = _choose(self.history, _Moments(first, behind, at), self.length)
+        ds, values = np.full(points.shape, NEVER), {name: np.full(points.shape, np.nan) for name in names}
+        there = points != NOWHERE
+        rows = self.history.newest(points[there], np.repeat(at, known))
+        ds[there] = self.history.ds[rows]
+        for name, column in values.items():
+            column[there] = self.history.values[name][rows]
+        return Found(ds, values, known)
+
+
+class _Moments(NamedTuple):
+    """Moments as arrays: `first` point of the series, the point `behind` the last one known, and `at`."""
+
+    first: Ints
+    behind: Ints
+    at: Ints
+
+
+def _joined(parts: Sequence[tuple[Bools, Found]]) -> Found:
+    """Put what was found at some of the moments and at the others in their order."""
+    (_, one), _ = parts
+    count, length = len(parts[0][0]), one.ds.shape[1]
+    ds, known = np.empty((count, length), np.int64), np.empty(count, np.int64)
+    values = {name: np.empty((count, length)) for name in one.values}
+    for there, found in parts:
+        ds[there], known[there] = found.ds, found.known
+        for name, column in found.values.items():
+            values[name][there] = column
+    return Found(ds, values, known)
+
+
+def _look_up(reader: Reader, moments: pl.DataFrame) -> Sequences:
+    until = moments["until"].to_physical().to_numpy() if "until" in moments.columns else None
+    found = reader.read(reader.history.places(moments["unique_id"]), moments["at"].to_physical().to_numpy(), until)
+    return Sequences(moments["unique_id"], moments["at"], *found)
 
 
 def _choose(history: History, moments: _Moments, length: int) -> tuple[Ints, Ints]:

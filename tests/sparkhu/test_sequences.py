@@ -340,6 +340,21 @@ def test_small_stretches_give_the_same(rows: list[Row], moments: list[Moment], l
         check_look_up(point_in_time, rows, moments, length)
 
 
+few = st.lists(st.tuples(ids, st.integers(0, 19), st.integers(1, 6)), max_size=3)
+
+
+@given(few, few, st.lists(st.tuples(ids, st.integers(-1, 26)), max_size=12), lengths, st.sampled_from([1, 2**16]))
+def test_stretches_that_came_in_order_and_others_are_answered_side_by_side(
+    late: list[tuple[str, int, int]], revised: list[tuple[str, int, int]], moments: list[Moment], length: int, step: int
+) -> None:
+    delays = {(name, ds): delay for name, ds, delay in late}
+    rows: list[Row] = [(name, ds, float(ds), ds + delays.get((name, ds), 0)) for name in "abc" for ds in range(20)]
+    rows += [(name, ds, -1.0, ds + 6 + delay) for name, ds, delay in revised]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histories, "SORTED_AT_ONCE", step)
+        check_look_up(point_in_time, rows, moments, length)
+
+
 def big_rows(rng: np.random.Generator, series: int, points: int) -> pl.DataFrame:
     ds = np.tile(np.arange(points), series)
     known = ds + np.where(rng.random(len(ds)) < 0.1, rng.integers(0, 2 * points, len(ds)), 0)
