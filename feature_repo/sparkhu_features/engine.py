@@ -10,7 +10,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.utils import _convert_arrow_to_proto
 
 from sparkhu_features.online import WholeSqliteOnlineStore
-from sparkhu_features.sources import one_version
+from sparkhu_features.sources import copies_of_objects, one_version
 
 BATCH_ROWS = 10_000
 """Rows that are turned into Feast's own form at a time, so that memory stays flat."""
@@ -40,7 +40,7 @@ class WholeComputeEngine(LocalComputeEngine):
         """Write the newest row of each entity to the online store, for all views or for none."""
         todo = tasks if isinstance(tasks, list) else [tasks]
         ours = isinstance(self.online_store, WholeSqliteOnlineStore)
-        with one_version(), self.online_store.whole(self.repo_config) if ours else nullcontext():
+        with copies_of_objects(), one_version(), self.online_store.whole(self.repo_config) if ours else nullcontext():
             return [self._materialize_one(registry, task, **kwargs) for task in todo]
 
     def _materialize_one(

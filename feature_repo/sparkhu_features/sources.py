@@ -1,11 +1,15 @@
 """A data source of Feast that is a table of a lake: whole versions of it, file by file."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from weakref import finalize
 
 import polars as pl
 import pyarrow as pa
@@ -14,9 +18,12 @@ from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.type_map import pa_to_feast_value_type
 
-from sparkhu.errors import InputError
-from sparkhu.lake import Table, Version, open_lake
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.lake import DataFile, Table, Version, open_lake
+from sparkhu.lake.records import checksum
+from sparkhu.lake.storage import each
 
+_copies: ContextVar[ExitStack | None] = ContextVar("copies", default=None)
 _pinned: ContextVar[dict[tuple[str, int | None], Version] | None] = ContextVar("pinned", default=None)
 
 
@@ -161,6 +168,8 @@ def one_version() -> Iterator[None]:
 def arrow_dataset(table: Table, start: datetime | None = None, end: datetime | None = None) -> Any:
     """Give the files of a table to Arrow: these and no others, nothing is listed or matched.
 
+    Those of a lake on S3 are copied to this machine first, compared with their checksums, and go with the dataset.
+
     Args:
         table: The table.
         start: Time from which rows count, by the table's time; files that end before are left out.
@@ -168,17 +177,61 @@ def arrow_dataset(table: Table, start: datetime | None = None, end: datetime | N
 
     Returns:
         A dataset with all columns of the table; in a file that lacks one it is null.
+
+    Raises:
+        SparkhuError: S3 fails, or an object is missing or damaged.
     """
-    from fsspec.core import url_to_fs
     from pyarrow import fs
     from pyarrow.dataset import FileSystemDataset, ParquetFileFormat
 
-    uris = table.uris(start, end)
-    place = fs.LocalFileSystem()
-    if uris and "://" in uris[0]:
-        place = fs.PyFileSystem(fs.FSSpecHandler(url_to_fs(uris[0], use_listings_cache=False)[0]))
-        uris = [uri.partition("://")[2] for uri in uris]
-    return FileSystemDataset.from_paths(uris, schema=arrow_schema(table), format=ParquetFileFormat(), filesystem=place)
+    files = table.files(start, end)
+    paths = [table.storage.place(file.path) for file in files]
+    copies = None
+    if any("://" in path for path in paths):
+        # Arrow would call Python for every read, and can wait for itself for ever when one of them fails.
+        copies = TemporaryDirectory(prefix="sparkhu-features-")
+        paths = _copied(table, files, copies)
+    place, schema = fs.LocalFileSystem(), arrow_schema(table)
+    dataset = FileSystemDataset.from_paths(paths, schema=schema, format=ParquetFileFormat(), filesystem=place)
+    if copies is not None:
+        if scope := _copies.get():
+            scope.callback(copies.cleanup)
+        else:
+            finalize(dataset, copies.cleanup)
+    return dataset
+
+
+@contextmanager
+def copies_of_objects() -> Iterator[None]:
+    """Remove copies of objects at the end; else they go when nobody holds what was read from them any longer."""
+    with ExitStack() as scope:
+        token = _copies.set(scope)
+        try:
+            yield
+        finally:
+            _copies.reset(token)
+
+
+def _copied(table: Table, files: Sequence[DataFile], copies: "TemporaryDirectory[str]") -> list[str]:
+    """Copy files of the lake into a folder, several at a time."""
+    try:
+        return list(each(partial(_stage, table, Path(copies.name)), files))
+    except BaseException:
+        copies.cleanup()
+        raise
+
+
+def _stage(table: Table, folder: Path, file: DataFile) -> str:
+    """Copy a file of the lake here, whole as it was written."""
+    data = table.storage.read(file.path)
+    if checksum(data) != file.sha256:
+        raise SparkhuError(
+            f"the file '{table.storage.place(file.path)}' of the table '{table.name}', version {table.version}, is "
+            "damaged: its checksum is not the one that was written. Restore it from a backup, or read another version."
+        )
+    path = folder / file.path.replace("/", "-")
+    path.write_bytes(data)
+    return str(path)
 
 
 def arrow_schema(table: Table) -> pa.Schema:

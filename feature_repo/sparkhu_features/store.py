@@ -113,10 +113,13 @@ def features_at(lake: str, rows: pl.DataFrame, features: Sequence[str], *, versi
             )
     open_lake(lake).version(version)
     with _told(lake):
+        from sparkhu_features.sources import copies_of_objects
+
         store = _in_memory(lake, version)
         asked = rows.with_row_index(ROW).rename({"at": EVENT})
-        answer = store.get_historical_features(entity_df=asked.to_pandas(), features=_references(store, features))
-        table = pl.from_arrow(answer.to_arrow())
+        with copies_of_objects():
+            answer = store.get_historical_features(entity_df=asked.to_pandas(), features=_references(store, features))
+            table = pl.from_arrow(answer.to_arrow())
     if not isinstance(table, pl.DataFrame):
         raise SparkhuError("Feast gave no table")
     order = table.sort(ROW).drop(ROW).rename({EVENT: "at"})

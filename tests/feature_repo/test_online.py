@@ -54,11 +54,11 @@ def test_snapshots_behind_the_moment_given_are_left_out_and_an_older_one_takes_n
     tmp_path: Path,
 ) -> None:
     lake = made_lake(str(tmp_path / "lake"), generation(1), generation(2))
-    store_features(lake.uri, until=hours(1.5))
-    assert online(lake.uri, "s0")["last_value"] == [1]
-    store_features(lake.uri)
-    assert online(lake.uri, "s0")["last_value"] == [2]
     store_features(lake.uri, until=hours(1))
+    assert online(lake.uri, "s0")["last_value"] == [1]
+    store_features(lake.uri, until=hours(2))
+    assert online(lake.uri, "s0")["last_value"] == [2]
+    store_features(lake.uri, until=hours(1.5))
     assert online(lake.uri, "s0")["last_value"] == [2]
 
 

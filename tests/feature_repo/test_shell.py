@@ -91,6 +91,19 @@ def test_a_lake_that_is_not_named_is_asked_for_in_the_shell() -> None:
     assert "no lake is named. Set SPARKHU_LAKE" in said.stderr
 
 
+def test_a_store_of_another_kind_is_written_as_feast_writes_it(tmp_path: Path) -> None:
+    lake = made_lake(str(tmp_path / "lake"), generation(1), generation(2))
+    settings = yaml.safe_load((REPO / "feature_store.cluster.yaml").read_text("utf-8"))
+    settings["registry"]["path"] = f"sqlite:///{tmp_path}/registry-of-sql.db"
+    settings["online_store"] = {"type": "sqlite", "path": str(tmp_path / "feasts-own.db")}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(settings))
+    assert store_features(lake.uri, repo=tmp_path / "other.yaml") == {}
+    store = open_store(lake.uri, repo=tmp_path / "other.yaml")
+    answer = store.get_online_features(["series_state:last_value"], [{"unique_id": "s1"}]).to_dict()
+    assert answer["last_value"] == [2]
+    assert (tmp_path / "feasts-own.db").is_file()
+
+
 def test_a_file_of_settings_that_is_missing_is_named(tmp_path: Path) -> None:
     lake = made_lake(str(tmp_path / "lake"), generation(1))
     from sparkhu.errors import InputError
