@@ -93,7 +93,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_wr
     sync, rename = os.fsync, Path.rename
 
     def synced(handle: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{handle}')).relative_to(tmp_path)}")
+        done.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().relative_to(tmp_path)}")
         sync(handle)
 
     def renamed(draft: Path, target: Path) -> Path:

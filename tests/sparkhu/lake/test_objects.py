@@ -110,6 +110,22 @@ def test_an_endpoint_that_goes_away_at_the_swap_leaves_it_open_whether_it_was_ma
     assert rows(lake) == [0.0, 5.0, 6.0, 1.0]
 
 
+def test_a_lost_answer_is_found_out_although_others_have_committed_since(lake: Lake, proxy: Proxy) -> None:
+    opened = open_lake(lake.uri)
+    add(opened, 1, 5.0)
+
+    def overtake() -> None:
+        """Commit twice before the client hears that its connection has broken off."""
+        proxy.arm(0, "before", lambda: None)
+        for y in (7.0, 8.0):
+            add(lake, 1, y)
+
+    proxy.arm(4, "after", overtake)  # the swap: it has been made
+    add(opened, 1, 6.0)
+    assert rows(lake) == [0.0, 5.0, 6.0, 7.0, 8.0, 1.0]
+    assert lake.version().number == 5
+
+
 @pytest.mark.parametrize("when", ["before", "middle", "after"])
 def test_a_lost_answer_neither_loses_nor_doubles_a_commit(lake: Lake, proxy: Proxy, when: When) -> None:
     opened = open_lake(lake.uri)
