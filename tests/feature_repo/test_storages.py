@@ -12,7 +12,6 @@ import s3fs
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import Table, create_lake
-from sparkhu_features.sources import arrow_dataset
 from sparkhu_features.store import features_at, open_store, store_features
 from tests.feature_repo.made_lake import add, generation, made_lake, moments_of, replace_generation
 from tests.services import S3Endpoint, conditional_s3_endpoint
@@ -61,6 +60,8 @@ def test_a_wrong_sign_in_and_a_missing_bucket_are_told_and_the_online_rows_stay(
 
 
 def test_an_endpoint_that_goes_away_is_told(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sparkhu_features.sources import arrow_dataset
+
     made_lake(place, generation(1))
 
     def gone(table: Table, *limits: datetime | None) -> object:
@@ -115,6 +116,8 @@ def test_readers_see_whole_versions_while_snapshots_are_published_anew(tmp_path:
 def test_a_version_published_between_the_tables_of_a_look_up_is_not_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from sparkhu_features.sources import arrow_dataset
+
     lake = create_lake(str(tmp_path / "lake"))
     replace_generation(lake, 1)
 
