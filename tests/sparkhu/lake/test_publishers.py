@@ -14,7 +14,7 @@ from sparkhu.lake import Append, Lake, create_lake, open_lake
 from tests.sparkhu.lake import publisher
 from tests.sparkhu.lake.made_rows import START, observed
 
-READS = 10_000
+READS = {"folder": 10_000, "s3": 1_000}  # a read from S3 is five requests
 
 QUICK_ON_A_FOLDER = pytest.mark.parametrize(
     "place",
@@ -106,8 +106,8 @@ def test_readers_see_whole_versions_while_others_publish_and_sweep(lake: Lake) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)
-def test_ten_thousand_reads_while_two_publish_and_one_sweeps_are_all_whole(lake: Lake) -> None:
+@pytest.mark.parametrize(("place", "reads"), list(READS.items()), indirect=["place"])
+def test_thousands_of_reads_while_two_publish_and_one_sweeps_are_all_whole(lake: Lake, reads: int) -> None:
     publisher.publish(lake, 0)
     done = threading.Event()
 
@@ -131,13 +131,13 @@ def test_ten_thousand_reads_while_two_publish_and_one_sweeps_are_all_whole(lake:
         writers = [pool.submit(keep_publishing, first) for first in (1000, 100_000)]
         sweeper = pool.submit(keep_sweeping)
         try:
-            found = list(pool.map(read, range(READS)))
+            found = list(pool.map(read, range(reads)))
         finally:
             done.set()
         committed = sum(writer.result() for writer in writers)
         sweeper.result()
-    assert len(found) == READS
-    assert len({number for number, _ in found}) > 50
+    assert len(found) == reads
+    assert len({number for number, _ in found}) > 20
     assert len({*found}) == len({number for number, _ in found}), "one version was read in two ways"
     assert lake.version().number == committed + 1
 
