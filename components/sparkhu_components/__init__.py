@@ -34,6 +34,7 @@ COMPONENTS = (
     "choose_cleaning",
     "fit_scalers",
     "index_windows",
+    "store_sequences",
     "train_linear",
     "train_seasonal_naive",
     "evaluate",

@@ -8,8 +8,7 @@ from sparkhu_components.images import STEPS
 
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def evaluate(
-    sequences: Input[Dataset],
-    inputs: Input[Dataset],
+    table: Input[Dataset],
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
@@ -21,8 +20,7 @@ def evaluate(
     """Score the models on the test windows, against observed values only, and calibrate intervals.
 
     Args:
-        sequences: Evenly spaced observations of all series.
-        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
+        table: What forecasters are given and what they are judged by; windows are looked up in it.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
@@ -34,7 +32,7 @@ def evaluate(
     from sparkhu.stages.evaluating import evaluate_models
 
     done, errors = evaluate_models(
-        sequences=[sequences.path, inputs.path],
+        table=table.path,
         plan=plan.path,
         windows=windows.path,
         scalers=scalers.path,

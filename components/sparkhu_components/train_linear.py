@@ -8,8 +8,7 @@ from sparkhu_components.images import STEPS
 
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def train_linear(
-    sequences: Input[Dataset],
-    inputs: Input[Dataset],
+    table: Input[Dataset],
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
@@ -18,8 +17,7 @@ def train_linear(
     """Fit a linear model per group of series, its ridge strength chosen on validation windows.
 
     Args:
-        sequences: Evenly spaced observations of all series.
-        inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
+        table: What forecasters are given and what they are judged by; windows are looked up in it.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
@@ -29,7 +27,7 @@ def train_linear(
 
     model.metadata.update(
         train(
-            sequences=[sequences.path, inputs.path],
+            table=table.path,
             plan=plan.path,
             windows=windows.path,
             scalers=scalers.path,

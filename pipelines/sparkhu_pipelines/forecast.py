@@ -23,6 +23,7 @@ from sparkhu_components.publish import publish
 from sparkhu_components.publish_interval import publish_interval
 from sparkhu_components.render_report import render_report
 from sparkhu_components.store_features import store_features
+from sparkhu_components.store_sequences import store_sequences
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
 from sparkhu_pipelines.preparation import Prepared, prepare
@@ -176,7 +177,8 @@ def forecast_pipeline(
     scaled = fit_scalers(**seen, profile=profile, scaler=scaler)
     indexed = index_windows(**seen, profile=profile, **sizes)
     plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
-    data = {**seen, "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
+    stored = store_sequences(**seen)
+    data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     linear = train_linear(**data)
     naive = train_seasonal_naive(plan=plan)
     models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}

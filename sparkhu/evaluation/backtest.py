@@ -4,6 +4,7 @@ Errors are kept as sums per series and model, so the tables of shards are simply
 series, groups or all are made from them at the end (`summary.py`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from sparkhu.evaluation.metrics import absolute_percentage
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.steps.normalisation import fit_scalers
 from sparkhu.threads import on_one_thread
-from sparkhu.training.parts import PARTS, TEST, Floats, Integers, ShardWindows, assemble, expand
+from sparkhu.training.parts import PARTS, TEST, Floats, Integers
+from sparkhu.training.windows import ShardWindows, chunks
 
 SUMS = ("absolute", "squared", "absolute_own", "actual_own", "percentage", "scaled", *[f"inside_{p}" for p in LEVELS])
 COUNTS = ("windows", "points", "scaled_points", *[f"interval_points_{p}" for p in LEVELS])
@@ -30,22 +32,12 @@ SCHEMA: dict[str, pl.DataType] = {
 
 @on_one_thread
 def score_shard(
-    sequences: pl.DataFrame,
-    windows: pl.DataFrame,
-    scalers: pl.DataFrame,
-    profile: pl.DataFrame,
-    *,
-    models: Models,
-    intervals: pl.DataFrame | None = None,
-    part: str = TEST,
+    shard: ShardWindows, *, models: Models, intervals: pl.DataFrame | None = None, part: str = TEST
 ) -> pl.DataFrame:
     """Score models on the windows of one part.
 
     Args:
-        sequences: Sorted rows of the shard.
-        windows: As `index_windows` gives them.
-        scalers: As `fit_scalers` gives them.
-        profile: As `plan_groups` gives it.
+        shard: The windows of a shard.
         models: By name and group; as they stood after the training interval (`for_evaluation`).
         intervals: As `borrow` gives them, for the coverage; None leaves it out.
         part: Which of `sparkhu.training.parts.PARTS`.
@@ -60,15 +52,14 @@ def score_shard(
     """
     if part not in PARTS:
         raise InputError(f"part must be one of {', '.join(PARTS)}, got '{part}'")
-    shard = assemble(sequences, windows, scalers, profile)
-    units = Units(shard, sequences, profile)
+    units = Units(shard)
     tables = [pl.DataFrame(schema=SCHEMA)]
     for group, _, H, rows in shard.groups():
         chosen = rows.filter(pl.col("part") == part)
-        for name, groups in models.items():
-            if group in groups and chosen.height:
-                radii = {level: interval_radii(intervals, shard, name, level, H) for level in LEVELS}
-                tables.append(_score(shard, units, chosen, groups[group], radii))
+        able = {name: groups[group] for name, groups in models.items() if group in groups}
+        if able and chosen.height:
+            radii = {name: {each: interval_radii(intervals, shard, name, each, H) for each in LEVELS} for name in able}
+            tables += _score(shard, units, chosen, able, radii)
     return pl.concat(tables).sort("unique_id", "model")
 
 
@@ -80,24 +71,25 @@ class Units:
         seasonal: Mean absolute seasonal change of the training interval, the scale of MASE; NaN where there is none.
     """
 
-    def __init__(self, shard: ShardWindows, sequences: pl.DataFrame, profile: pl.DataFrame):
-        standard = fit_scalers(sequences, profile, scaler="standard").frames["scalers"].select("unique_id", "scale")
-        changes = _seasonal_changes(shard, sequences, profile)
+    def __init__(self, shard: ShardWindows):
+        # Polars adds values of rows that it knows to be sorted in another order: every source must be treated alike.
+        rows = shard.source.rows().set_sorted("unique_id")
+        standard = fit_scalers(rows, shard.series, scaler="standard").frames["scalers"].select("unique_id", "scale")
+        changes = _seasonal_changes(rows, shard.series)
         table = shard.series.join(standard, on="unique_id", how="left", maintain_order="left")
         table = table.join(changes, on="unique_id", how="left", maintain_order="left")
         self.deviation = table["scale"].to_numpy()
         self.seasonal = table["change"].fill_null(float("nan")).to_numpy()
 
 
-def _seasonal_changes(shard: ShardWindows, sequences: pl.DataFrame, profile: pl.DataFrame) -> pl.DataFrame:
-    plan = profile.select("unique_id", "train_end", season=pl.col("season_length").fill_null(1).clip(1))
-    rows = sequences.select("unique_id", "ds", observed=pl.Series(shard.observed)).join(
-        plan, on="unique_id", maintain_order="left"
-    )
+def _seasonal_changes(sequences: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    plan = series.select("unique_id", "train_end", season=pl.col("season_length").fill_null(1).clip(1))
+    observed = "y_raw" if "y_raw" in sequences.columns else "y"
+    rows = sequences.select("unique_id", "ds", observed=observed).join(plan, on="unique_id", maintain_order="left")
     parts = [pl.DataFrame(schema={"unique_id": pl.String, "change": pl.Float64})]
     for (season,), part in rows.partition_by("season", as_dict=True).items():
         change = pl.col("observed") - pl.col("observed").shift(int(season)).over("unique_id")
-        trained = part.with_columns(change=change.abs().fill_nan(None)).filter(pl.col("ds") < pl.col("train_end"))
+        trained = part.with_columns(change=change.abs()).filter(pl.col("ds") < pl.col("train_end"))
         parts.append(trained.group_by("unique_id").agg(pl.col("change").mean()))
     return pl.concat(parts).with_columns(change=pl.when(pl.col("change") > 0).then(pl.col("change")))
 
@@ -118,27 +110,34 @@ def _score(
     shard: ShardWindows,
     units: Units,
     rows: pl.DataFrame,
-    model: Forecaster,
-    radii: dict[int, Floats],
-) -> pl.DataFrame:
-    L, H = model.input_size, model.horizon
-    totals = {column: np.zeros(shard.series.height) for column in (*COUNTS, *SUMS)}
-    for codes, starts in shard.chunks(rows, L + H):
-        scaled = model.predict(expand(shard.inputs, starts, L))
-        errors = _errors(shard, units, codes, starts + L, scaled)
-        errors |= _inside(shard, codes, starts + L, scaled, radii)
-        for column, values in errors.items():
-            totals[column] += np.bincount(codes, values, minlength=len(totals[column]))
+    models: Mapping[str, Forecaster],
+    radii: Mapping[str, dict[int, Floats]],
+) -> list[pl.DataFrame]:
+    """Score the models of one group; each window is read once for all of them."""
+    first = next(iter(models.values()))
+    L, H = first.input_size, first.horizon
+    totals = {name: {column: np.zeros(shard.series.height) for column in (*COUNTS, *SUMS)} for name in models}
+    for windows in chunks(rows, L + H):
+        codes, inputs = windows["code"].to_numpy(), shard.source.inputs(windows, L)
+        observed, truth = (shard.source.targets(windows, H, what) for what in ("observed", "truth"))
+        for name, model in models.items():
+            scaled = model.predict(inputs)
+            errors = _errors(units, codes, observed, shard.unscaled(scaled, codes))
+            errors |= _inside(np.abs(truth - scaled), codes, radii[name])
+            for column, values in errors.items():
+                totals[name][column] += np.bincount(codes, values, minlength=shard.series.height)
+    return [_table(shard, models[name].name, sums) for name, sums in totals.items()]
+
+
+def _table(shard: ShardWindows, model: str, sums: Mapping[str, Floats]) -> pl.DataFrame:
     table = shard.series.select("unique_id", "group").with_columns(
-        pl.lit(model.name).alias("model"), *[pl.Series(column, values) for column, values in totals.items()]
+        pl.lit(model).alias("model"), *[pl.Series(column, values) for column, values in sums.items()]
     )
     return table.filter(pl.col("points") > 0).cast(dict(SCHEMA)).select(SCHEMA.keys())  # type: ignore[arg-type]
 
 
-def _errors(shard: ShardWindows, units: Units, codes: Integers, targets: Integers, scaled: Floats) -> dict[str, Any]:
+def _errors(units: Units, codes: Integers, actual: Floats, forecast: Floats) -> dict[str, Any]:
     """Sum each window's errors over its observed points: arrays (windows,)."""
-    actual = expand(shard.observed, targets, scaled.shape[1])
-    forecast = shard.unscaled(scaled, codes)
     own = np.abs(actual - forecast)
     points = (~np.isnan(actual)).sum(axis=1)
     deviation, seasonal = units.deviation[codes], units.seasonal[codes]
@@ -156,10 +155,7 @@ def _errors(shard: ShardWindows, units: Units, codes: Integers, targets: Integer
     }
 
 
-def _inside(
-    shard: ShardWindows, codes: Integers, targets: Integers, scaled: Floats, radii: dict[int, Floats]
-) -> dict[str, Any]:
-    residuals = np.abs(expand(shard.truth, targets, scaled.shape[1]) - scaled)
+def _inside(residuals: Floats, codes: Integers, radii: Mapping[int, Floats]) -> dict[str, Any]:
     counted = {}
     for level, radius in radii.items():
         allowed = radius[codes]

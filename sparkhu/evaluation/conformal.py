@@ -21,7 +21,8 @@ from sparkhu import ledger
 from sparkhu.evaluation.pools import SMALLEST, Counts, Pool, mean_scale, upper_end
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.threads import on_one_thread
-from sparkhu.training.parts import CALIBRATE, CHOOSE, TEST, TRAIN, Floats, Integers, ShardWindows, assemble, expand
+from sparkhu.training.parts import CALIBRATE, CHOOSE, TEST, TRAIN, Floats, Integers
+from sparkhu.training.windows import ShardWindows, chunks
 
 LEVELS = (80, 95)
 ENOUGH = 5
@@ -71,74 +72,72 @@ def rank(count: Counts, level: int) -> Counts:
 
 
 @on_one_thread
-def calibrate_shard(
-    sequences: pl.DataFrame,
-    windows: pl.DataFrame,
-    scalers: pl.DataFrame,
-    profile: pl.DataFrame,
-    *,
-    models: Models,
-) -> Calibration:
+def calibrate_shard(shard: ShardWindows, *, models: Models) -> Calibration:
     """Measure the residuals of every model on a shard's calibration windows, against observed values.
 
     Args:
-        sequences: Sorted rows of the shard.
-        windows: As `index_windows` gives them.
-        scalers: As `fit_scalers` gives them.
-        profile: As `plan_groups` gives it.
+        shard: The windows of a shard.
         models: By name and group; as they stood after the training interval (`for_evaluation`).
     """
-    shard = assemble(sequences, windows, scalers, profile)
     tables, pools = [pl.DataFrame(schema=SCHEMA)], {}
     rows = {group: part for group, _, _, part in shard.groups()}
     for (group,), series in shard.series.partition_by("group", as_dict=True, maintain_order=True).items():
         every = rows.get(group, shard.table.clear())
         part = every.filter(pl.col("part") == CALIBRATE)
         members = shard.series.with_row_index("code").filter(pl.col("group") == group)["code"].to_numpy().astype(int)
-        for name, groups in models.items():
-            if group not in groups:
-                continue
-            found, scale = residuals(shard, part, groups[group]), error_scales(shard, every, groups[group])
-            position = np.searchsorted(members, part["code"].to_numpy())
-            own = _own(series["unique_id"], group, name, found, position)
-            scales = pl.Series("scale", np.repeat(scale[members], found.shape[1])).fill_nan(None)
-            tables.append(own.with_columns(scales))
-            pools[group, name] = Pool.of(found / scale[part["code"].to_numpy()][:, None], scale[members])
+        able = {name: groups[group] for name, groups in models.items() if group in groups}
+        scales = error_scales(shard, every, able)
+        for name, found in residuals(shard, part, able).items():
+            scale, code = scales[name], part["code"].to_numpy()
+            own = _own(series["unique_id"], group, name, found, np.searchsorted(members, code))
+            column = pl.Series("scale", np.repeat(scale[members], found.shape[1])).fill_nan(None)
+            tables.append(own.with_columns(column))
+            pools[group, name] = Pool.of(found / scale[code][:, None], scale[members])
     return Calibration(pl.concat(tables).sort("unique_id", "model", "step"), pools)
 
 
-def residuals(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> Floats:
-    """Give absolute errors (windows, H) in scaled units; NaN where nothing was observed."""
-    L, H = model.input_size, model.horizon
-    parts = [np.empty((0, H))]
-    for _, starts in shard.chunks(rows, L + H):
-        forecast = model.predict(expand(shard.inputs, starts, L))
-        parts.append(np.abs(expand(shard.truth, starts + L, H) - forecast))
-    return np.concatenate(parts)
+def residuals(shard: ShardWindows, rows: pl.DataFrame, models: Mapping[str, Forecaster]) -> dict[str, Floats]:
+    """Give, by model, absolute errors (windows, H) in scaled units; NaN where nothing was observed.
+
+    Args:
+        shard: The shard.
+        rows: Windows of one group, rows of the shard's table.
+        models: The group's models; each window is read once for all of them.
+    """
+    parts = {name: [np.empty((0, model.horizon))] for name, model in models.items()}
+    L, H = next(((model.input_size, model.horizon) for model in models.values()), (1, 1))
+    for windows in chunks(rows if models else rows.clear(), L + H):
+        inputs, truth = shard.source.inputs(windows, L), shard.source.targets(windows, H, "truth")
+        for name, model in models.items():
+            parts[name].append(np.abs(truth - model.predict(inputs)))
+    return {name: np.concatenate(part) for name, part in parts.items()}
 
 
-def error_scales(shard: ShardWindows, rows: pl.DataFrame, model: Forecaster) -> Floats:
+def error_scales(shard: ShardWindows, rows: pl.DataFrame, models: Mapping[str, Forecaster]) -> dict[str, Floats]:
     """Give the mean absolute residual of each series of a shard, on windows that share no target with calibrating ones.
 
     Args:
         shard: The shard.
         rows: Windows of one group, rows of the shard's table.
-        model: The group's model.
+        models: The group's models.
 
     Returns:
-        An element a series of the shard, in scaled units: over the last 2H windows before those that calibrate or, for
-        want of these, are tested, whatever part they are of; without either, of those that train or choose. NaN where a
-        series has none, or no error to speak of: no unit to measure errors in.
+        By model, an element a series of the shard, in scaled units: over the last 2H windows before those that
+        calibrate or, for want of these, are tested, whatever part they are of; without either, of those that train or
+        choose. NaN where a series has none, or no error to speak of: no unit to measure errors in.
     """
-    H, size = model.horizon, shard.series.height
-    first = pl.col("start").filter(pl.col("part").is_in([CALIBRATE, TEST])).min().over("code")
-    before = pl.coalesce(pl.col("start") + H <= first, pl.col("part").is_in([TRAIN, CHOOSE]))
+    size, H = shard.series.height, max((model.horizon for model in models.values()), default=1)
+    first = pl.col("offset").filter(pl.col("part").is_in([CALIBRATE, TEST])).min().over("code")
+    before = pl.coalesce(pl.col("offset") + H <= first, pl.col("part").is_in([TRAIN, CHOOSE]))
     windows = rows.filter(before).group_by("code", maintain_order=True).tail(2 * H).select(rows.columns)
-    found, code = residuals(shard, windows, model), windows["code"].to_numpy()
-    total = np.bincount(code, np.nansum(found, axis=1), minlength=size)
-    points = np.bincount(code, (~np.isnan(found)).sum(axis=1), minlength=size)
-    scale = np.divide(total, points, out=np.zeros(size), where=points > 0)
-    return np.where(scale >= SMALLEST, scale, np.nan)
+    code = windows["code"].to_numpy()
+    scales = {}
+    for name, found in residuals(shard, windows, models).items():
+        total = np.bincount(code, np.nansum(found, axis=1), minlength=size)
+        points = np.bincount(code, (~np.isnan(found)).sum(axis=1), minlength=size)
+        scale = np.divide(total, points, out=np.zeros(size), where=points > 0)
+        scales[name] = np.where(scale >= SMALLEST, scale, np.nan)
+    return scales
 
 
 def _own(ids: pl.Series, group: str, model: str, found: Floats, series: Integers) -> pl.DataFrame:

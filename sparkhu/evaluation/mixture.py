@@ -24,6 +24,7 @@ from sparkhu.steps.cleaning import NONE, VARIANTS
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.parts import CHOOSE
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 
 
 def mixture_grams(
@@ -43,7 +44,7 @@ def mixture_grams(
     """
     planned = pl.col("unique_id").is_in(plan.drop_nulls("group")["unique_id"].implode())
     made = make_variant(_changed(sequences, chosen).filter(planned), plan, chosen, stride, zone)
-    return gram_shard(made.rows, made.windows, made.scalers, plan)
+    return gram_shard(assemble(made.rows, made.windows, made.scalers, plan))
 
 
 def _changed(sequences: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
@@ -105,5 +106,6 @@ def measure_mixture(
     scalers = make_variant(rows, plan, chosen, stride, zone).scalers
     as_served = chosen.with_columns(pl.col("kept").replace_strict(SERVED))
     served = make_variant(rows, plan, as_served, stride, zone).rows
-    scores = score_shard(served, windows, scalers, plan, models={"mixture": mixture}, part=CHOOSE)
+    shard = assemble(served, windows, scalers, plan)
+    scores = score_shard(shard, models={"mixture": mixture}, part=CHOOSE)
     return beside(chosen.drop("error_kept", strict=False), series_errors(scores, made[NONE].scalers, "error_kept"))

@@ -21,6 +21,7 @@ from sparkhu.steps.windows import index_windows
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.parts import CHOOSE
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 
 ALIKE = "alike"
 SERVED = {NONE: NONE, OUTLIERS: OUTLIERS, ANOMALIES: NONE, BOTH: OUTLIERS}
@@ -75,7 +76,7 @@ def variant_grams(
     found: Grams = {}
     for key, which in {ALIKE: ~cleaned, **dict.fromkeys(VARIANTS, cleaned)}.items():
         made = make_variant(sequences.filter(planned & which), plan, NONE if key == ALIKE else key, stride, zone)
-        found[key] = gram_shard(made.rows, made.windows, made.scalers, plan)
+        found[key] = gram_shard(assemble(made.rows, made.windows, made.scalers, plan))
     return found
 
 
@@ -166,7 +167,7 @@ def measure_variants(
     for variant in VARIANTS:
         by_group = {"measured": models.by_variant.get(variant, {})}
         served, scalers = made[SERVED[variant]].rows, made[variant].scalers
-        scores = score_shard(served, windows, scalers, plan, models=by_group, part=CHOOSE)
+        scores = score_shard(assemble(served, windows, scalers, plan), models=by_group, part=CHOOSE)
         counted = ["windows"] if variant == NONE else []
         found = beside(found, series_errors(scores, found, ERRORS[variant], *counted))
     stood_in = pl.col("group").is_in(sorted(models.stood_in)).fill_null(value=False)

@@ -1,7 +1,7 @@
 """Score the models, calibrate their intervals, and say which one should forecast."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import polars as pl
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, calibration_entries, merge_pools
 from sparkhu.evaluation.summary import METRICS, choose_champion, metrics_document
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import LINEAR, NAMES, SEASONAL_NAIVE, candidates, for_evaluation
 from sparkhu.shards import Dataset, write_manifest, write_shard
+from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.stages.training import load_models
 from sparkhu.training.parts import CHOOSE, TEST
+from sparkhu.training.windows import ShardWindows
 
 COMPETITORS = (LINEAR, SEASONAL_NAIVE)
 DOCUMENT, CHOICE = "metrics.json", "choice.json"
@@ -24,7 +26,7 @@ DOCUMENT, CHOICE = "metrics.json", "choice.json"
 
 def evaluate_models(
     *,
-    sequences: Sequence[Path | str],
+    table: Path | str,
     plan: Path | str,
     windows: Path | str,
     scalers: Path | str,
@@ -34,7 +36,7 @@ def evaluate_models(
     """Choose the champion on validation, calibrate intervals on the windows that chose nothing, score on the test part.
 
     Args:
-        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
+        table: What `store_sequences` wrote: where the windows are looked up.
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
@@ -44,44 +46,48 @@ def evaluate_models(
 
     Returns:
         What happened, for the artifact's metadata, and the errors over all series, such as `linear_mse`.
+
+    Raises:
+        SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
-    sources = open_inputs({"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan})
-    folders = [*sequences, windows, scalers, plan, *models.values()]
+    stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
+    folders = [*stored.folders, *models.values()]
     with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
-        rivals = for_evaluation(candidates(sources["profile"][0].scan().collect(), load_models(models[LINEAR])))
-        names = [shard.name for shard in sources["sequences"][0].shards]
-        passed = list(map_shards(partial(_calibrate, rivals), sources, step="evaluate"))
-        choosing = pl.concat([scores for scores, _ in passed])
+        rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR])))
+        passed = list(map_buckets(partial(_calibrate, rivals), stored, step="evaluate"))
+        choosing = _in_order(scores for _, scores, _ in passed)
         champion = choose_champion(choosing.filter(pl.col("model").is_in(COMPETITORS)), models=COMPETITORS)
         notes.say(champion.note)
-        intervals = _write_intervals(draft, names, [calibration for _, calibration in passed])
-        test = pl.concat(map_shards(partial(_score, rivals, intervals), sources, step="evaluate"))
+        intervals = _write_intervals(draft, {name: calibration for name, _, calibration in passed})
+        test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
         document = metrics_document(test, champion=champion.name, models=NAMES)
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
         choice = {"champion": champion.name, "reason": champion.note, "scores": champion.scores}
         (draft / CHOICE).write_text(json.dumps(choice, indent=1))
-        notes.entries = calibration_entries(intervals.scan().collect(), model=champion.name)
-        notes.rows_in, notes.series_in = sources["sequences"][0].rows, sources["sequences"][0].series
+        notes.entries = calibration_entries(intervals.scan().sort("unique_id", "step").collect(), model=champion.name)
+        notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.rows_out = intervals.rows
         notes.counts["test windows"] = document[LINEAR]["windows"]
     errors = {f"{name}_{metric}": document[name][metric] for name in NAMES for metric in METRICS}
     return metadata(out), {name: error for name, error in errors.items() if error is not None}
 
 
-def _calibrate(models: Models, shard: ShardFrames) -> tuple[pl.DataFrame, Calibration]:
-    return score_shard(**shard.frames, models=models, part=CHOOSE), calibrate_shard(**shard.frames, models=models)
+def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Put the scores of buckets together in the order of the series, which is that of every sum over them."""
+    return pl.concat(scores).sort("unique_id", "model")
 
 
-def _score(models: Models, intervals: Dataset, shard: ShardFrames) -> pl.DataFrame:
-    return score_shard(**shard.frames, models=models, intervals=pl.read_parquet(intervals.file(shard.name)), part=TEST)
+def _calibrate(models: Models, name: str, windows: ShardWindows) -> tuple[str, pl.DataFrame, Calibration]:
+    return name, score_shard(windows, models=models, part=CHOOSE), calibrate_shard(windows, models=models)
 
 
-def _write_intervals(draft: Path, names: Sequence[str], calibrations: Sequence[Calibration]) -> Dataset:
-    """Fill what series lack from the pools of all shards, and write the half-widths beside each series' shard."""
-    pools = merge_pools(calibrations)
-    shards = [
-        write_shard(draft, name, borrow(calibration.table, pools))
-        for name, calibration in zip(names, calibrations, strict=True)
-    ]
+def _score(models: Models, intervals: Dataset, name: str, windows: ShardWindows) -> pl.DataFrame:
+    return score_shard(windows, models=models, intervals=pl.read_parquet(intervals.file(name)), part=TEST)
+
+
+def _write_intervals(draft: Path, calibrations: Mapping[str, Calibration]) -> Dataset:
+    """Fill what series lack from the pools of all buckets, and write the half-widths bucket by bucket."""
+    pools = merge_pools(calibrations.values())
+    shards = [write_shard(draft, name, borrow(calibration.table, pools)) for name, calibration in calibrations.items()]
     write_manifest(draft, "series", shards)
     return Dataset(draft, "series", tuple(shards))

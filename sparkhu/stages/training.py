@@ -1,7 +1,7 @@
-"""Train models over shards."""
+"""Train models on windows that are looked up in a stored table."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +9,26 @@ import polars as pl
 
 from sparkhu import ledger
 from sparkhu.errors import SparkhuError
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Forecaster
 from sparkhu.models.loading import load_model
 from sparkhu.models.naive import SeasonalNaive
 from sparkhu.shards import open_dataset
+from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import ShardWindows
 
 GROUPS = "groups.json"
 
 
 def train_linear(
-    *, sequences: Sequence[Path | str], plan: Path | str, windows: Path | str, scalers: Path | str, out: Path | str
+    *, table: Path | str, plan: Path | str, windows: Path | str, scalers: Path | str, out: Path | str
 ) -> dict[str, Any]:
-    """Fit the linear model of each group: one pass over the shards, their Gram matrices added in order.
+    """Fit the linear model of each group: one pass over the stored buckets, their Gram matrices added in order.
 
     Args:
-        sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
+        table: What `store_sequences` wrote: where the windows are looked up.
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
@@ -34,15 +36,18 @@ def train_linear(
 
     Returns:
         What happened, for the artifact's metadata.
+
+    Raises:
+        SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
-    sources = open_inputs({"sequences": sequences, "windows": windows, "scalers": scalers, "profile": plan})
-    with recorded("train_linear", inputs=[*sequences, windows, scalers, plan], outputs=[out]) as (notes, (draft,)):
-        grams = merge(map_shards(_gram_of, sources, step="train_linear"))
+    stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
+    with recorded("train_linear", inputs=stored.folders, outputs=[out]) as (notes, (draft,)):
+        grams = merge(map_buckets(_gram_of, stored, step="train_linear"))
         models, messages = fit_groups(grams)
         for message in messages:
             notes.say(message)
         save_models(draft, models)
-        planned = sources["profile"][0].scan().select("unique_id", "group").collect()
+        planned = stored.plan.scan().select("unique_id", "group").collect()
         served = planned["group"].is_in(list(models))
         notes.entries = ledger.entries(
             planned["unique_id"],
@@ -51,7 +56,7 @@ def train_linear(
                 pl.when(~served.fill_null(False)).then(pl.lit("its group has no training window"))
             ).to_series(),
         )
-        notes.rows_in, notes.series_in = sources["sequences"][0].rows, planned.height
+        notes.rows_in, notes.series_in = stored.rows, planned.height
         notes.counts["training windows"] = sum(gram.train.windows for gram in grams.values())
     return metadata(out)
 
@@ -96,5 +101,5 @@ def load_models(folder: Path | str) -> dict[str, Forecaster]:
     return {group: load_model(Path(folder) / place) for group, place in json.loads(listed.read_text()).items()}
 
 
-def _gram_of(shard: ShardFrames) -> dict[str, GroupGram]:
-    return gram_shard(**shard.frames)
+def _gram_of(_: str, windows: ShardWindows) -> dict[str, GroupGram]:
+    return gram_shard(windows)

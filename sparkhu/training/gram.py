@@ -14,7 +14,8 @@ import polars as pl
 
 from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
-from sparkhu.training.parts import CHOOSE, TRAIN, Floats, Integers, ShardWindows, assemble, expand
+from sparkhu.training.parts import CHOOSE, TRAIN, Floats
+from sparkhu.training.windows import ShardWindows, chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +72,13 @@ class GroupGram:
 
 
 @on_one_thread
-def gram_shard(
-    sequences: pl.DataFrame, windows: pl.DataFrame, scalers: pl.DataFrame, profile: pl.DataFrame
-) -> dict[str, GroupGram]:
-    """Sum the Gram matrices of a shard's windows, by group.
-
-    Args:
-        sequences: Sorted rows of the shard.
-        windows: As `index_windows` gives them.
-        scalers: As `fit_scalers` gives them.
-        profile: With `group, input_size, horizon, season_length` and the borders of the split.
-    """
-    shard = assemble(sequences, windows, scalers, profile)
+def gram_shard(shard: ShardWindows) -> dict[str, GroupGram]:
+    """Sum the Gram matrices of a shard's windows, by group."""
     grams = {}
     for group, L, H, rows in shard.groups():
-        choosing = rows.filter(pl.col("part") == CHOOSE)
         grams[group] = GroupGram(
             train=_sum(shard, rows.filter(pl.col("part") == TRAIN), L, H),
-            choose=_sum(shard, choosing, L, H, targets=shard.truth),
+            choose=_sum(shard, rows.filter(pl.col("part") == CHOOSE), L, H, observed=True),
             rest=_sum(shard, rows.filter(pl.col("part") != TRAIN), L, H),
         )
     return grams
@@ -103,22 +93,18 @@ def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
     return dict(sorted(total.items()))
 
 
-def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, targets: Floats | None = None) -> Gram:
+def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, *, observed: bool = False) -> Gram:
     total, count = Gram.empty(L, H).matrix, 0
-    for _, starts in shard.chunks(rows, L + 1 + H):
-        z = _vectors(shard.inputs, starts, L, H) if targets is None else _scored(shard.inputs, targets, starts, L, H)
+    for windows in chunks(rows, L + 1 + H):
+        y = shard.source.targets(windows, H, "truth" if observed else "given")
+        z = _vectors(shard.source.inputs(windows, L), y)
+        if observed:
+            z = z[~np.isnan(z).any(axis=1)]
         total += z.T @ z
         count += len(z)
     return Gram(total, count, L)
 
 
-def _vectors(values: Floats, starts: Integers, L: int, H: int) -> Floats:
-    points = expand(values, starts, L + H)
-    points -= points[:, L - 1 : L].copy()
-    return np.insert(points, L, 1.0, axis=1)
-
-
-def _scored(values: Floats, targets: Floats, starts: Integers, L: int, H: int) -> Floats:
-    z = _vectors(values, starts, L, H)
-    z[:, L + 1 :] = expand(targets, starts + L, H) - values[starts + L - 1][:, None]
-    return z[~np.isnan(z).any(axis=1)]
+def _vectors(x: Floats, y: Floats) -> Floats:
+    last = x[:, -1:]
+    return np.hstack([x - last, np.ones((len(x), 1)), y - last])

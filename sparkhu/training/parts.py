@@ -1,4 +1,4 @@
-"""Which part of the time-ordered split each window belongs to, and a shard's windows ready for arithmetic.
+"""Which part of the time-ordered split each window belongs to.
 
 | part | its windows |
 | --- | --- |
@@ -18,135 +18,38 @@ third calibrates in any case. So the two share no target where the validation pa
 shorter they share some, and neither is left with the one window that clean halves of two horizons would leave it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sparkhu.frame import check_frame, segments
-from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
-from sparkhu.steps.windows import window_view
-
 TRAIN, CHOOSE, CALIBRATE, TEST, OTHER = PARTS = ("train", "choose", "calibrate", "test", "other")
-CHUNK_BYTES = 16 * 2**20
+INDEX = (
+    *("offset", "inputs_from", "cutoff", "targets_from", "targets_until"),
+    *("inputs_available_at", "targets_available_at"),
+)
+"""The columns that say where a window lies and when it was known, as `index_windows` gives them."""
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class ShardWindows:
-    """The usable windows of a shard and the values that they stand for.
-
-    Attributes:
-        series: One row a series that has a scaler and a group: `unique_id, group, input_size, horizon,
-            season_length`.
-        table: One row a valid window, by series and time: `code` (row in `series`), `start` (row of the first
-            X), `part`.
-        inputs: y in scaled units, one element a row of the shard; NaN where null.
-        truth: The observed values in scaled units; NaN where nothing was observed.
-        observed: The observed values in the series' own units; NaN where nothing was observed.
-        scaler: The scalers, an element per row of `series`.
-    """
-
-    series: pl.DataFrame
-    table: pl.DataFrame
-    inputs: Floats
-    truth: Floats
-    observed: Floats
-    scaler: ScalerColumns
-
-    def groups(self) -> list[tuple[str, int, int, pl.DataFrame]]:
-        """List `(group, L, H, its rows of table)`, in the order of the names."""
-        rows = self.table.join(
-            self.series.select("group", code=pl.int_range(pl.len(), dtype=pl.Int64)), on="code", maintain_order="left"
-        )
-        sizes = self.series.group_by("group").agg(pl.col("input_size", "horizon").first()).sort("group")
-        parts = rows.partition_by("group", as_dict=True, include_key=False)
-        return [(g, L, H, parts[(g,)]) for g, L, H in sizes.iter_rows() if (g,) in parts]
-
-    def chunks(self, rows: pl.DataFrame, size: int) -> Iterator[tuple[Integers, Integers]]:
-        """Yield `(codes, starts)` of windows of `size` points, so few at a time that their values stay small."""
-        step = max(CHUNK_BYTES // (8 * size), 1)
-        codes, starts = rows["code"].to_numpy(), rows["start"].to_numpy()
-        for low in range(0, len(starts), step):
-            yield codes[low : low + step], starts[low : low + step]
-
-    def unscaled(self, values: Floats, codes: Integers) -> Floats:
-        """Bring scaled values (windows, H) of the series `codes` back to their own units."""
-        return to_original(values, self.scaler.take(codes))
-
-
-def expand(values: Floats, starts: Integers, size: int) -> Floats:
-    """Copy the windows (n, size) that begin at `starts` out of an array."""
-    return window_view(values, size)[starts]
-
-
-def assemble(
-    sequences: pl.DataFrame, windows: pl.DataFrame, scalers: pl.DataFrame, profile: pl.DataFrame
-) -> ShardWindows:
-    """Put a shard's windows, values and scalers together.
-
-    Args:
-        sequences: Sorted rows; `y_raw` where steps changed values.
-        windows: As `index_windows` gives them.
-        scalers: As `fit_scalers` gives them.
-        profile: With `group, input_size, horizon, season_length, train_end, valid_end, test_end`.
-    """
-    check_frame(sequences, "unique_id", "ds", "y")
-    check_frame(profile, "unique_id", "group", "input_size", "horizon", "season_length")
-    starts, _ = segments(sequences)
-    every = pl.DataFrame({"unique_id": sequences["unique_id"].gather(starts), "start": starts})
-    series = every.join(profile, on="unique_id", maintain_order="left").drop_nulls("group")
-    series = series.join(scalers.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
-    table = assign_parts(windows.filter("valid"), series, sequences["ds"])
-    scaled_rows = sequences.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64)).join(
-        series.select("unique_id"), on="unique_id", how="semi", maintain_order="left"
-    )
-    per_row, row = ScalerColumns.of(scaled_rows["unique_id"], scalers), scaled_rows["row"].to_numpy()
-    inputs, observed = (
-        np.full(len(sequences), np.nan),
-        _values(sequences, "y_raw" if "y_raw" in sequences.columns else "y"),
-    )
-    truth = inputs.copy()
-    inputs[row] = to_scaled(_values(sequences, "y")[row], per_row)
-    truth[row] = to_scaled(observed[row], per_row)
-    scaler = ScalerColumns.of(series["unique_id"], scalers)
-    names = ("unique_id", "group", "input_size", "horizon", "season_length")
-    return ShardWindows(series.select(names), table, inputs, truth, observed, scaler)
-
-
-def _values(frame: pl.DataFrame, name: str) -> Floats:
-    return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-
-
-def assign_parts(windows: pl.DataFrame, series: pl.DataFrame, ds: pl.Series) -> pl.DataFrame:
+def assign_parts(windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     """Say of each window which part it belongs to.
 
     Args:
-        windows: Valid windows, `unique_id, offset, inputs_available_at, targets_available_at`, by series and time.
-        series: One row a series: `unique_id`, `start` (its first row), `input_size, horizon, train_end, valid_end,
-            test_end`.
-        ds: The instants of all rows of the shard.
+        windows: Valid windows, `unique_id` and the columns of `INDEX`, by series and time.
+        series: One row a series: `unique_id, train_end, valid_end, test_end`.
 
     Returns:
-        One row a window of the series given: `code` (row in `series`), `start` (row of its first X), `part`.
+        One row a window of the series given: `code` (row in `series`), the columns of `INDEX`, `part`.
     """
-    coded = series.select(
-        "unique_id", "input_size", "horizon", "train_end", "valid_end", "test_end", first="start",
-        code=pl.int_range(pl.len(), dtype=pl.Int64),
-    )  # fmt: skip
-    rows = windows.select(
-        "unique_id", "offset", known=pl.max_horizontal("inputs_available_at", "targets_available_at")
-    ).join(coded, on="unique_id", maintain_order="left")
-    rows = rows.with_columns(start=pl.col("first") + pl.col("offset"))
-    first_y, end_y = rows["start"] + rows["input_size"], rows["start"] + rows["input_size"] + rows["horizon"]
-    rows = rows.with_columns(y_from=ds.gather(first_y), y_last=ds.gather(end_y - 1))
-    inside = (pl.col("y_from") >= pl.col("train_end")) & (pl.col("y_last") < pl.col("valid_end"))
-    in_test = (pl.col("y_from") >= pl.col("valid_end")) & (pl.col("y_last") < pl.col("test_end"))
+    borders = ("train_end", "valid_end", "test_end")
+    coded = series.select("unique_id", *borders, code=pl.int_range(pl.len(), dtype=pl.Int64))
+    known = pl.max_horizontal("inputs_available_at", "targets_available_at")
+    rows = windows.select("unique_id", *INDEX, known=known).join(coded, on="unique_id", maintain_order="left")
+    inside = (pl.col("targets_from") >= pl.col("train_end")) & (pl.col("targets_until") < pl.col("valid_end"))
+    in_test = (pl.col("targets_from") >= pl.col("valid_end")) & (pl.col("targets_until") < pl.col("test_end"))
     part = (
-        pl.when(pl.max_horizontal("y_last", "known") < pl.col("train_end"))
+        pl.when(pl.max_horizontal("targets_until", "known") < pl.col("train_end"))
         .then(pl.lit(TRAIN))
         .when(inside & (pl.col("known") < pl.col("valid_end")))
         .then(pl.lit("validation"))
@@ -154,7 +57,7 @@ def assign_parts(windows: pl.DataFrame, series: pl.DataFrame, ds: pl.Series) -> 
         .then(pl.lit(TEST))
         .otherwise(pl.lit(OTHER))
     )
-    return _halved(rows.with_columns(part=part)).select("code", "start", "part")
+    return _halved(rows.with_columns(part=part)).select("code", *INDEX, "part")
 
 
 def _halved(rows: pl.DataFrame) -> pl.DataFrame:
@@ -163,15 +66,15 @@ def _halved(rows: pl.DataFrame) -> pl.DataFrame:
     counted = rows.with_columns(nth=validation.cum_sum().over("code"), third=(validation.sum().over("code") + 2) // 3)
     early = validation & (pl.col("nth") <= pl.col("third"))
     late = pl.col("nth") > validation.sum().over("code") - pl.col("third")
-    counted = counted.with_columns(early_until=pl.col("y_last").filter(early).max().over("code"))
+    counted = counted.with_columns(early_until=pl.col("targets_until").filter(early).max().over("code"))
     middle = pl.col("train_end") + (pl.col("valid_end") - pl.col("train_end")) / 2
-    known = pl.max_horizontal("y_last", "known")
+    known = pl.max_horizontal("targets_until", "known")
     return counted.with_columns(
         part=pl.when(~validation)
         .then("part")
         .when((known < middle) | (early & (known <= pl.col("early_until"))))
         .then(pl.lit(CHOOSE))
-        .when((pl.col("y_from") >= middle) | late)
+        .when((pl.col("targets_from") >= middle) | late)
         .then(pl.lit(CALIBRATE))
         .otherwise(pl.lit(OTHER))
     )

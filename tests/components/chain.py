@@ -99,7 +99,8 @@ class Chain:
         seen = {"sequences": sequences, "inputs": guarded["inputs"]}
         indexed = self.run("index_windows", **seen, profile=profile, **sizes)
         plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
-        data = {**seen, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
+        table = self.run("store_sequences", **seen)["table"]
+        data = {"table": table, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
         models = {
             "linear": self.run("train_linear", **data)["model"],
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],

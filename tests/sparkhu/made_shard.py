@@ -1,5 +1,6 @@
 """A shard made for tests of training, evaluation and forecasting: hourly series with plan, windows and scalers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from sparkhu.frame import TIME
 from sparkhu.steps.joining import SEQUENCE_SCHEMA
 from sparkhu.steps.normalisation import Scaler, fit_scalers
 from sparkhu.steps.windows import index_windows
+from sparkhu.training.windows import FrameSource, assemble
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 Floats = npt.NDArray[np.float64]
@@ -73,6 +75,24 @@ def shard_of(sequences: pl.DataFrame, profile: pl.DataFrame, scaler: Scaler = "s
     return MadeShard(sequences, windows, scalers, profile)
 
 
+class LaidOut(NamedTuple):
+    """A shard's windows and the values that they lie over, an element a row; `table` has `start`, the row of its X."""
+
+    series: pl.DataFrame
+    table: pl.DataFrame
+    inputs: Floats
+    truth: Floats
+    observed: Floats
+
+
+def laid_out(*made: pl.DataFrame) -> LaidOut:
+    shard = assemble(*made)
+    source = shard.source
+    assert isinstance(source, FrameSource)
+    table = shard.table.with_columns(start=source.starts(shard.table))
+    return LaidOut(shard.series, table, source.given, source.truth, source.observed)
+
+
 def made_shard(
     *names: str,
     n: int = 100,
@@ -120,3 +140,21 @@ def cleaned_of(
         handled_available_at=pl.when(touched).then(known).otherwise("available_at"),
         anomaly_strategy=pl.when(touched).then(pl.lit("clip")),
     ).select(pl.col(name).cast(dtype) for name, dtype in SEQUENCE_SCHEMA.items())
+
+
+def polluted(names: Iterable[str], seed: int = 0, n: int = 100) -> pl.DataFrame:
+    """Series with gaps, outliers that were replaced, spikes that were clipped, and rows that came late."""
+    random = np.random.default_rng(seed)
+    raw: dict[str, Floats] = {}
+    cleaned: dict[str, Floats] = {}
+    handled: dict[str, Floats] = {}
+    for name in names:
+        values = 20 + 5 * np.sin(2 * np.pi * np.arange(n) / 3) + random.normal(0, 1, n)
+        raw[name] = np.where(random.random(n) < 0.03, values + 40, values)
+        raw[name][random.random(n) < 0.05] = np.nan
+        cleaned[name] = np.where(np.isnan(raw[name]) | (raw[name] > 45), values, raw[name])
+        handled[name] = np.minimum(cleaned[name], 26)
+    rows = cleaned_of(raw, cleaned, handled)
+    late = pl.Series(np.where(random.random(rows.height) < 0.1, random.integers(0, 30, rows.height), 0))
+    delays = {"available_at": late, "handled_available_at": late, "observed_available_at": late // 2}
+    return rows.with_columns(pl.col(name) + delay * pl.duration(hours=1) for name, delay in delays.items())

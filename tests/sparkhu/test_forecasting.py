@@ -15,6 +15,7 @@ from sparkhu.models.linear import Linear
 from sparkhu.steps.normalisation import SCALERS, Scaler
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import MadeShard, hours, made_shard, profile_of, sequences_of, shard_of
 
 NO_INTERVALS = pl.DataFrame(
@@ -29,11 +30,11 @@ NO_INTERVALS = pl.DataFrame(
 
 
 def models_of(made: MadeShard) -> Models:
-    return candidates(made.profile, fit_groups(gram_shard(*made))[0])
+    return candidates(made.profile, fit_groups(gram_shard(assemble(*made)))[0])
 
 
 def intervals_of(made: MadeShard, models: Models) -> pl.DataFrame:
-    calibration = calibrate_shard(*made, models=models)
+    calibration = calibrate_shard(assemble(*made), models=models)
     return borrow(calibration.table, merge_pools([calibration]))
 
 

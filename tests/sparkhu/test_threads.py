@@ -5,6 +5,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sparkhu.threads import on_one_thread
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import made_shard
 
 
@@ -22,8 +23,8 @@ def test_a_function_runs_on_one_thread_and_the_process_gets_its_own_back() -> No
 @pytest.mark.parametrize("threads", [1, 2])
 def test_weights_are_the_same_to_the_bit_on_any_number_of_threads(threads: int) -> None:
     made = made_shard("a", "b", "c", n=2000, borders=(1400, 1600, 2000), sizes=(200, 60))
-    wanted = fit_groups(gram_shard(*made))[0]["1h/3"]
+    wanted = fit_groups(gram_shard(assemble(*made)))[0]["1h/3"]
     with threadpool_limits(limits=threads, user_api="blas"):
-        found = fit_groups(gram_shard(*made))[0]["1h/3"]
+        found = fit_groups(gram_shard(assemble(*made)))[0]["1h/3"]
     np.testing.assert_array_equal(found.weights, wanted.weights)
     np.testing.assert_array_equal(found.evaluation_weights, wanted.evaluation_weights)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,15 +15,22 @@ from sparkhu.results import check_metrics
 from sparkhu.steps.normalisation import SCALERS, Scaler
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, MadeShard, made_shard, profile_of, sequences_of, shard_of
 
 
 def models_of(made: MadeShard) -> Models:
-    return for_evaluation(candidates(made.profile, fit_groups(gram_shard(*made))[0]))
+    return for_evaluation(candidates(made.profile, fit_groups(gram_shard(assemble(*made)))[0]))
 
 
 def naive_models(made: MadeShard) -> Models:
     return {name: groups for name, groups in candidates(made.profile, {}).items() if groups}
+
+
+def last_value(made: MadeShard) -> dict[str, Any]:
+    """The errors of the last value on the test windows of the only series."""
+    scores = with_metrics(score_shard(assemble(*made), models=naive_models(made)))
+    return scores.filter(model="last_value").row(0, named=True)
 
 
 def by_hand(values: Floats, observed: Floats, rows: range) -> tuple[Floats, Floats]:
@@ -38,7 +47,11 @@ def test_errors_are_those_of_all_test_windows_by_hand(scaler: Scaler) -> None:
     observed[[85, 91]] = np.nan
     made = shard_of(sequences_of({"a": values}, {"a": observed}), profile_of(["a"]), scaler)
     actual, forecast = by_hand(values, observed, range(80, 100))
-    row = with_metrics(score_shard(*made, models=naive_models(made))).filter(model="last_value").row(0, named=True)
+    row = (
+        with_metrics(score_shard(assemble(*made), models=naive_models(made)))
+        .filter(model="last_value")
+        .row(0, named=True)
+    )
     deviation = values[:70].std()
     assert row["windows"] == 19
     assert row["points"] == 38 - 4
@@ -58,8 +71,8 @@ def test_values_that_a_step_made_are_never_scored() -> None:
     )
     models = naive_models(made)
     for before, after in zip(
-        score_shard(*made, models=models).iter_rows(),
-        score_shard(changed, *made[1:], models=models).iter_rows(),
+        score_shard(assemble(*made), models=models).iter_rows(),
+        score_shard(assemble(changed, *made[1:]), models=models).iter_rows(),
         strict=True,
     ):
         assert before == after
@@ -68,20 +81,20 @@ def test_values_that_a_step_made_are_never_scored() -> None:
 def test_only_the_part_asked_for_is_scored() -> None:
     made = made_shard("a", "b", n=100, borders=(70, 80, 95))
     windows = {
-        part: score_shard(*made, models=naive_models(made), part=part)["windows"].to_list()
+        part: score_shard(assemble(*made), models=naive_models(made), part=part)["windows"].to_list()
         for part in ("train", "choose", "calibrate", "test")
     }
     # Validation 70..79, middle 75: targets (70, 71)..(73, 74) choose, (75, 76)..(78, 79) calibrate.
     assert windows == {"train": [65] * 4, "choose": [4] * 4, "calibrate": [4] * 4, "test": [14] * 4}
     with pytest.raises(InputError, match=r"^part must be one of train, choose, calibrate, test, other, got 'future'$"):
-        score_shard(*made, models={}, part="future")
+        score_shard(assemble(*made), models={}, part="future")
 
 
 def test_a_window_without_an_observed_target_is_not_counted() -> None:
     observed = np.arange(100.0)
     observed[[90, 91]] = np.nan
     made = shard_of(sequences_of({"a": np.arange(100.0)}, {"a": observed}), profile_of(["a"]))
-    scores = score_shard(*made, models=naive_models(made))
+    scores = score_shard(assemble(*made), models=naive_models(made))
     assert scores["windows"].to_list() == [18, 18]
     assert scores["points"].to_list() == [34, 34]
 
@@ -89,8 +102,8 @@ def test_a_window_without_an_observed_target_is_not_counted() -> None:
 def test_a_shard_is_the_sum_of_its_series() -> None:
     made = made_shard("a", "b", "c")
     models = models_of(made)
-    apart = [score_shard(*(frame.filter(unique_id=name) for frame in made), models=models) for name in "abc"]
-    whole = score_shard(*made, models=models)
+    apart = [score_shard(assemble(*(frame.filter(unique_id=name) for frame in made)), models=models) for name in "abc"]
+    whole = score_shard(assemble(*made), models=models)
     parts = pl.concat(apart)
     assert whole.select("unique_id", "group", "model", "windows", "points").equals(
         parts.select("unique_id", "group", "model", "windows", "points")
@@ -100,14 +113,18 @@ def test_a_shard_is_the_sum_of_its_series() -> None:
 
 def test_a_series_that_does_not_change_by_the_season_has_no_mase() -> None:
     made = shard_of(sequences_of({"a": np.tile([1.0, 2, 3], 40)}), profile_of(["a"]))
-    row = with_metrics(score_shard(*made, models=naive_models(made))).filter(model="last_value").row(0, named=True)
+    row = (
+        with_metrics(score_shard(assemble(*made), models=naive_models(made)))
+        .filter(model="last_value")
+        .row(0, named=True)
+    )
     assert row["mase"] is None
     assert row["mae"] > 0
 
 
 def test_an_empty_shard_gives_a_typed_empty_table() -> None:
     made = made_shard("a")
-    found = score_shard(*(frame.clear() for frame in made), models=naive_models(made))
+    found = score_shard(assemble(*(frame.clear() for frame in made)), models=naive_models(made))
     assert dict(found.schema) == SCHEMA
     assert found.is_empty()
 
@@ -115,9 +132,9 @@ def test_an_empty_shard_gives_a_typed_empty_table() -> None:
 def test_coverage_is_the_share_of_test_points_inside_the_intervals() -> None:
     made = made_shard("a", n=400, borders=(200, 300, 400))
     models = models_of(made)
-    calibration = calibrate_shard(*made, models=models)
+    calibration = calibrate_shard(assemble(*made), models=models)
     intervals = borrow(calibration.table, merge_pools([calibration]))
-    row = with_metrics(score_shard(*made, models=models, intervals=intervals)).filter(model="last_value")
+    row = with_metrics(score_shard(assemble(*made), models=models, intervals=intervals)).filter(model="last_value")
     values = made.sequences["y"].to_numpy()
     actual, forecast = by_hand(values, values, range(300, 400))
     radius = intervals.filter(model="last_value").sort("step")["radius_80"].to_numpy() * values[:200].std()
@@ -148,7 +165,7 @@ def test_over_all_is_the_mean_over_series_and_a_group_is_pooled() -> None:
 
 def test_the_document_follows_the_schema() -> None:
     made = made_shard("a", "b")
-    document = metrics_document(score_shard(*made, models=models_of(made)), champion="linear", models=NAMES)
+    document = metrics_document(score_shard(assemble(*made), models=models_of(made)), champion="linear", models=NAMES)
     metrics = check_metrics(document)
     assert metrics.champion == "linear"
     assert [entry.unique_id for entry in metrics.series] == ["a", "b"]

@@ -21,8 +21,9 @@ from sparkhu.evaluation.conformal import (
 from sparkhu.evaluation.pools import BINS, LARGEST, SMALLEST, Pool
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import candidates
-from sparkhu.training.parts import CALIBRATE, assemble
-from tests.sparkhu.made_shard import MadeShard, made_shard, profile_of, sequences_of, shard_of
+from sparkhu.training.parts import CALIBRATE
+from sparkhu.training.windows import assemble
+from tests.sparkhu.made_shard import MadeShard, laid_out, made_shard, profile_of, sequences_of, shard_of
 
 
 def naive(made: MadeShard) -> Models:
@@ -30,7 +31,7 @@ def naive(made: MadeShard) -> Models:
 
 
 def calibrated(made: MadeShard) -> Calibration:
-    return calibrate_shard(*made, models=naive(made))
+    return calibrate_shard(assemble(*made), models=naive(made))
 
 
 def intervals_of(made: MadeShard) -> pl.DataFrame:
@@ -39,7 +40,7 @@ def intervals_of(made: MadeShard) -> pl.DataFrame:
 
 
 def last_value_residuals(made: MadeShard, code: int, step: int) -> list[float]:
-    shard = assemble(*made)
+    shard = laid_out(*made)
     starts = shard.table.filter(part=CALIBRATE, code=code)["start"].to_numpy()
     found = np.abs(shard.truth[starts + 3 + step] - shard.inputs[starts + 3])
     return sorted(found[~np.isnan(found)].tolist())
@@ -53,7 +54,7 @@ def test_the_rank_is_the_finite_sample_one(level: int, count: int, wanted: int) 
 
 def scale_by_hand(made: MadeShard, code: int) -> float:
     """The mean absolute error of the last value, H = 2, over the last four windows before those that calibrate."""
-    shard = assemble(*made)
+    shard = laid_out(*made)
     rows = shard.table.filter(code=code)
     first = rows.filter(part=CALIBRATE)["start"].min()
     starts = [start for start in rows["start"] if start + 2 <= first][-4:]
@@ -158,7 +159,7 @@ def test_series_without_windows_are_in_the_table_and_take_the_usual_scale() -> N
 
 def scale_over(made: MadeShard, starts: list[int]) -> float:
     """The scale of one noisy series, L = 1 and H = 3, had it been measured on these windows."""
-    shard = assemble(*made)
+    shard = laid_out(*made)
     return float(np.mean([abs(shard.truth[s + step] - shard.inputs[s]) for s in starts for step in (1, 2, 3)]))
 
 
@@ -200,7 +201,7 @@ def test_a_borrowed_interval_is_as_wide_as_the_series_is_hard_to_forecast() -> N
     made = shard_of(rows, profile)
     intervals = intervals_of(made)
     assert set(intervals["source_80"].to_list()) == {"group at the step"}
-    scores = score_shard(*made, models=naive(made), intervals=intervals).filter(model="seasonal_naive")
+    scores = score_shard(assemble(*made), models=naive(made), intervals=intervals).filter(model="seasonal_naive")
     for level, near in ((80, 0.06), (95, 0.03)):
         coverage = (scores[f"inside_{level}"] / scores[f"interval_points_{level}"]).to_numpy()
         assert np.abs(coverage - level / 100).mean() < near
@@ -281,7 +282,7 @@ def test_coverage_on_new_exchangeable_data_is_what_was_asked_for() -> None:
     rows = sequences_of({name: random.normal(size=540) for name in names})
     made = shard_of(rows, profile_of(names, borders=(100, 320, 540)))
     table = intervals_of(made).filter(model="last_value", step=1)
-    shard = assemble(*made)
+    shard = laid_out(*made)
     test = shard.table.filter(part="test")
     errors = np.abs(shard.truth[test["start"].to_numpy() + 4] - shard.inputs[test["start"].to_numpy() + 3])
     for level in (80, 95):
@@ -303,7 +304,7 @@ def test_the_ledger_says_who_borrowed_from_whom() -> None:
 
 def test_an_empty_shard_calibrates_nothing() -> None:
     made = made_shard("a")
-    calibration = calibrate_shard(*(frame.clear() for frame in made), models=naive(made))
+    calibration = calibrate_shard(assemble(*(frame.clear() for frame in made)), models=naive(made))
     assert calibration.table.is_empty()
     assert borrow(calibration.table, {}).is_empty()
     assert calibration_entries(borrow(calibration.table, {}), model="linear").is_empty()

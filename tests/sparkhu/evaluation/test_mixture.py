@@ -16,6 +16,7 @@ from sparkhu.steps.cleaning import NONE, choose_variants, clean_inputs, find_can
 from sparkhu.steps.confirming import conclude, fall_back
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, cleaned_of, hours, profile_of, shard_of
 
 HOURS, TRAIN, CHOSEN, VALID = 400, 280, 310, 340
@@ -110,7 +111,7 @@ def test_the_error_is_that_of_one_model_on_all_series_as_chosen() -> None:
     rows, chosen = guarded.shards[0]
     mixed = rows.with_columns(clean_inputs(rows, guarded.plan, chosen).get_columns())
     shard = shard_of(mixed, guarded.plan)
-    model = fit_groups(gram_shard(*shard))[0][GROUP].for_evaluation()
+    model = fit_groups(gram_shard(assemble(*shard)))[0][GROUP].for_evaluation()
     served = {"a": seasonal(1), "b": BURSTS["y_raw"].to_numpy(), "e": spiked(seasonal(9), LATE)}
     for name, values in served.items():
         scaler = shard.scalers.row(by_predicate=pl.col("unique_id") == name, named=True)

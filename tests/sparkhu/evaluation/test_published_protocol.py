@@ -14,6 +14,7 @@ from sparkhu.steps.windows import index_windows
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.groups import plan_groups
 from sparkhu.training.ridge import fit_groups
+from sparkhu.training.windows import assemble
 
 
 def test_the_errors_on_etth1_are_those_that_are_published(evaluation_data: Path) -> None:
@@ -29,8 +30,9 @@ def test_the_errors_on_etth1_are_those_that_are_published(evaluation_data: Path)
     windows = index_windows(rows, profile).frames["windows"]
     assert windows["valid"].all()
     scalers = fit_scalers(rows, profile).frames["scalers"]
-    linear, _ = fit_groups(gram_shard(rows, windows, scalers, profile))
-    scores = score_shard(rows, windows, scalers, profile, models=for_evaluation(candidates(profile, linear)))
+    shard = assemble(rows, windows, scalers, profile)
+    linear, _ = fit_groups(gram_shard(shard))
+    scores = score_shard(shard, models=for_evaluation(candidates(profile, linear)))
     document = metrics_document(scores, champion="linear", models=NAMES)
     assert document["linear"]["windows"] == 7 * 2785
     assert document["linear"]["mse"] <= 0.372

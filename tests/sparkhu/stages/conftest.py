@@ -25,12 +25,11 @@ class Trained:
     """Folders of a training and its evaluation."""
 
     folder: Path
-    sequences: list[Path]
     data: dict[str, Path]
     models: dict[str, Path]
 
     def evaluate(self, name: str = "evaluation") -> Path:
-        evaluate_models(sequences=self.sequences, **self.data, models=self.models, out=self.folder / name)
+        evaluate_models(**self.data, models=self.models, out=self.folder / name)
         return self.folder / name
 
 
@@ -44,10 +43,11 @@ def trained(folder: Path, sequences: Path, profile: Path) -> Trained:
     seen = {"sequences": sequences, "inputs": inputs}
     indexed = chain.run("index_windows", **seen, profile=profile, **sizes)
     scalers = chain.run("fit_scalers", **seen, profile=profile)["scalers"]
-    data = {"plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
-    linear = chain.run("train_linear", **seen, **data)["model"]
+    table = chain.run("store_sequences", **seen)["table"]
+    data = {"table": table, "plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
+    linear = chain.run("train_linear", **data)["model"]
     naive = chain.run("train_seasonal_naive", plan=indexed["plan"])["model"]
-    return Trained(folder, [sequences, inputs], data, {"linear": linear, "seasonal_naive": naive})
+    return Trained(folder, data, {"linear": linear, "seasonal_naive": naive})
 
 
 @pytest.fixture(scope="session")

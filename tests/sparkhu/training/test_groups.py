@@ -9,7 +9,8 @@ from sparkhu.errors import InputError
 from sparkhu.frame import TIME
 from sparkhu.periods import Period
 from sparkhu.training.groups import check_sizes, plan_groups
-from sparkhu.training.parts import CALIBRATE, CHOOSE, assemble
+from sparkhu.training.parts import CALIBRATE, CHOOSE
+from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import made_shard, shard_of
 
 START = datetime(1900, 1, 1, tzinfo=UTC)

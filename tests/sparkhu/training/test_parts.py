@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sparkhu.frame import TIME
 from sparkhu.steps.filling import fill_last, fill_linear, fill_next
 from sparkhu.training.gram import gram_shard
-from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN, assemble, expand
-from tests.sparkhu.made_shard import hours, made_shard, profile_of, sequences_of, shard_of
+from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN
+from sparkhu.training.windows import assemble, chunks, expand
+from tests.sparkhu.made_shard import hours, laid_out, made_shard, profile_of, sequences_of, shard_of
 
 
 def parts(**shard: object) -> list[str]:
@@ -101,13 +102,13 @@ def test_training_sees_nothing_at_or_behind_its_end(seed: int, fill: Callable[[p
     sums = []
     for version in (values, np.where(np.isnan(values), np.nan, changed)):
         rows = fill(sequences_of({"a": version})).with_columns(is_gap=pl.col("y_raw").is_null())
-        sums.append(gram_shard(*shard_of(rows, profile_of(["a"])))["1h/3"].train)
+        sums.append(gram_shard(assemble(*shard_of(rows, profile_of(["a"]))))["1h/3"].train)
     assert sums[0].windows == sums[1].windows > 0
     np.testing.assert_array_equal(sums[0].matrix, sums[1].matrix)
 
 
 def test_each_series_is_halved_by_itself() -> None:
-    both = assemble(*made_shard("a", "b", n=20, borders=(8, 12, 20), sizes=(1, 3))).table
+    both = laid_out(*made_shard("a", "b", n=20, borders=(8, 12, 20), sizes=(1, 3))).table
     assert both.filter(code=0)["part"].to_list() == both.filter(code=1)["part"].to_list()
     assert both.filter(code=1)["start"].to_list() == list(range(20, 37))
 
@@ -115,7 +116,7 @@ def test_each_series_is_halved_by_itself() -> None:
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(5, 20), st.integers(0, 10), st.integers(0, 10))
 def test_no_part_sees_anothers_targets(L: int, H: int, train: int, valid: int, test: int) -> None:
     borders = (train, train + valid, train + valid + test)
-    table = assemble(*made_shard("a", n=40, borders=borders, sizes=(L, H))).table
+    table = laid_out(*made_shard("a", n=40, borders=borders, sizes=(L, H))).table
     targets = {part: set() for part in (TRAIN, CHOOSE, CALIBRATE, TEST, OTHER)}
     for start, part in table.select("start", "part").iter_rows():
         targets[part] |= set(range(start + L, start + L + H))
@@ -130,18 +131,19 @@ def test_no_part_sees_anothers_targets(L: int, H: int, train: int, valid: int, t
 def test_inputs_are_scaled_and_truth_is_what_was_observed() -> None:
     # Training values 2 and 6: mean 4, deviation 2. Row 2 was filled with 8: an input, no truth. Row 3 was cut to 6.
     rows = sequences_of({"a": np.array([2.0, 6, 8, 6])}, {"a": np.array([2.0, 6, np.nan, 10])})
-    shard = assemble(*shard_of(rows, profile_of(["a"], borders=(2, 3, 4), sizes=(1, 1))))
+    made = shard_of(rows, profile_of(["a"], borders=(2, 3, 4), sizes=(1, 1)))
+    shard = laid_out(*made)
     assert shard.inputs.tolist() == [-1, 1, 2, 1]
     np.testing.assert_array_equal(shard.truth, [-1, 1, np.nan, 3])
     np.testing.assert_array_equal(shard.observed, [2, 6, np.nan, 10])
-    assert shard.unscaled(np.array([[0.5]]), np.array([0])).tolist() == [[5.0]]
+    assert assemble(*made).unscaled(np.array([[0.5]]), np.array([0])).tolist() == [[5.0]]
 
 
 def test_refused_windows_and_series_without_scaler_or_group_are_left_out() -> None:
     made = made_shard("a", "b", "c", n=12, borders=(6, 9, 12))
     profile = made.profile.with_columns(group=pl.when(pl.col("unique_id") != "b").then("group"))
     windows = made.windows.with_columns(valid=pl.col("offset") != 1)
-    shard = assemble(made.sequences, windows, made.scalers.filter(pl.col("unique_id") != "a"), profile)
+    shard = laid_out(made.sequences, windows, made.scalers.filter(pl.col("unique_id") != "a"), profile)
     assert shard.series["unique_id"].to_list() == ["c"]
     assert shard.table["start"].to_list() == [24, 26, 27, 28, 29, 30]
     assert np.isnan(shard.inputs[:24]).all()
@@ -149,7 +151,7 @@ def test_refused_windows_and_series_without_scaler_or_group_are_left_out() -> No
 
 def test_without_y_raw_the_values_are_the_truth() -> None:
     made = made_shard("a", n=20)
-    shard = assemble(made.sequences.drop("y_raw"), *made[1:])
+    shard = laid_out(made.sequences.drop("y_raw"), *made[1:])
     np.testing.assert_array_equal(shard.truth, shard.inputs)
 
 
@@ -160,10 +162,7 @@ def test_windows_are_expanded_where_they_begin() -> None:
 @pytest.mark.parametrize("size", [6, 10**9])
 def test_chunks_cover_all_windows_in_order(size: int) -> None:
     shard = assemble(*made_shard("a", "b", n=30))
-    starts = np.concatenate([part for _, part in shard.chunks(shard.table, size)])
-    codes = np.concatenate([part for part, _ in shard.chunks(shard.table, size)])
-    assert starts.tolist() == shard.table["start"].to_list()
-    assert codes.tolist() == shard.table["code"].to_list()
+    assert pl.concat(chunks(shard.table, size)).equals(shard.table)
 
 
 def test_an_empty_shard_has_no_windows() -> None:

@@ -6,9 +6,10 @@ from sklearn.linear_model import Ridge
 
 from sparkhu.errors import SparkhuError
 from sparkhu.training.gram import Gram, GroupGram, gram_shard, merge
-from sparkhu.training.parts import CHOOSE, TRAIN, assemble
+from sparkhu.training.parts import CHOOSE, TRAIN
 from sparkhu.training.ridge import STRENGTHS, Spectrum, fit_group, fit_groups, mean_squared_error, solve_ridge
-from tests.sparkhu.made_shard import Floats, MadeShard, made_shard, profile_of, sequences_of, shard_of
+from sparkhu.training.windows import assemble
+from tests.sparkhu.made_shard import Floats, MadeShard, laid_out, made_shard, profile_of, sequences_of, shard_of
 
 L, H = 4, 2
 
@@ -25,7 +26,7 @@ def random_windows(seed: int, count: int = 60) -> tuple[Floats, Floats, Gram]:
 
 
 def windows_by_hand(made: MadeShard, part: str | None) -> tuple[Floats, Floats]:
-    shard = assemble(*made)
+    shard = laid_out(*made)
     table = shard.table if part is None else shard.table.filter(part=part)
     points = np.array([shard.inputs[start : start + L + H] for start in table["start"]])
     last = points[:, L - 1 : L]
@@ -43,7 +44,7 @@ def test_weights_are_scikit_learns_ridge(alpha: float) -> None:
 
 def test_a_shards_model_is_the_ridge_on_its_windows() -> None:
     made = made_shard("a", "b", n=200, borders=(140, 160, 200))
-    model = fit_group("g", gram_shard(*made)["1h/3"]).model
+    model = fit_group("g", gram_shard(assemble(*made))["1h/3"]).model
     assert model is not None
     for part, weights, intercept in (
         (TRAIN, model.evaluation_weights, model.evaluation_intercept),
@@ -68,7 +69,7 @@ def test_the_strength_is_the_best_of_the_grid_on_the_choosing_windows() -> None:
     x_new, y_new = windows_by_hand(made, CHOOSE)
     unit = x.var(axis=0).mean() * len(x)
     errors = [np.mean((Ridge(alpha=s * unit).fit(x, y).predict(x_new) - y_new) ** 2) for s in STRENGTHS]
-    fit = fit_group("1h/3", gram_shard(*made)["1h/3"])
+    fit = fit_group("1h/3", gram_shard(assemble(*made))["1h/3"])
     assert fit.model is not None
     assert fit.model.strength == STRENGTHS[int(np.argmin(errors))]
     count = len(x_new)
@@ -89,8 +90,8 @@ def test_only_windows_with_observed_targets_choose_against_what_was_observed() -
     observed = y.copy()
     observed[21], observed[24] = np.nan, 100.0
     rows = sequences_of({"a": y}, {"a": observed})
-    shard = assemble(*shard_of(rows, made.profile))
-    gram = gram_shard(*shard_of(rows, made.profile))["1h/3"].choose
+    shard = laid_out(*shard_of(rows, made.profile))
+    gram = gram_shard(assemble(*shard_of(rows, made.profile)))["1h/3"].choose
     # Targets (20, 21), (21, 22) miss row 21; (22, 23), (23, 24), (24, 25) are left, the last two with the 100.
     wanted = []
     for start in (18, 19, 20):
@@ -102,7 +103,7 @@ def test_only_windows_with_observed_targets_choose_against_what_was_observed() -
 
 def test_without_choosing_windows_cross_validation_chooses() -> None:
     made = made_shard("a", n=60, borders=(55, 56, 60))
-    gram = gram_shard(*made)["1h/3"]
+    gram = gram_shard(assemble(*made))["1h/3"]
     assert gram.choose.windows == 0
     fit = fit_group("g", gram)
     assert fit.note.startswith("g: ridge strength ")
@@ -120,31 +121,31 @@ def test_cross_validation_is_its_published_formula() -> None:
 
 def test_a_group_without_training_windows_has_no_model() -> None:
     made = made_shard("a", n=30, borders=(5, 15, 30))
-    models, notes = fit_groups(gram_shard(*made))
+    models, notes = fit_groups(gram_shard(assemble(*made)))
     assert models == {}
     assert notes == ["1h/3: no training window, so no linear model"]
 
 
 def test_constant_series_have_a_model_that_repeats_them() -> None:
     made = shard_of(sequences_of({"a": np.full(60, 7.0)}), profile_of(["a"], borders=(40, 50, 60)))
-    models, _ = fit_groups(gram_shard(*made))
+    models, _ = fit_groups(gram_shard(assemble(*made)))
     np.testing.assert_array_equal(models["1h/3"].predict(np.zeros((1, L))), np.zeros((1, H)))
 
 
 def test_all_windows_are_in_the_final_fit() -> None:
     made = made_shard("a", "b", n=50, borders=(30, 40, 45))
-    gram = gram_shard(*made)["1h/3"]
+    gram = gram_shard(assemble(*made))["1h/3"]
     assert (gram.train + gram.rest).windows == 2 * (50 - L - H + 1)
     assert gram.train.windows == 2 * (30 - L - H + 1)
 
 
 def series_gram(name: str) -> dict[str, GroupGram]:
     made = made_shard("a", "b", "c", n=60)
-    return gram_shard(*(frame.filter(unique_id=name) for frame in made))
+    return gram_shard(assemble(*(frame.filter(unique_id=name) for frame in made)))
 
 
 def test_shards_add_up_to_the_whole() -> None:
-    whole = gram_shard(*made_shard("a", "b", "c", n=60))["1h/3"]
+    whole = gram_shard(assemble(*made_shard("a", "b", "c", n=60)))["1h/3"]
     merged = merge([series_gram(name) for name in "abc"])["1h/3"]
     for part in ("train", "choose", "rest"):
         one, other = getattr(whole, part), getattr(merged, part)
@@ -179,5 +180,5 @@ def test_nothing_after_the_training_interval_moves_the_evaluation_weights(seed: 
     future = known.sequences["y"].to_numpy().copy()
     future[30:] = np.random.default_rng(seed).normal(0, 1e3, 10)
     changed = shard_of(sequences_of({"a": future}), known.profile)
-    one, other = (gram_shard(*made)["1h/3"].train.matrix for made in (known, changed))
+    one, other = (gram_shard(assemble(*made))["1h/3"].train.matrix for made in (known, changed))
     np.testing.assert_array_equal(one, other)
