@@ -34,7 +34,7 @@ RUN, METRICS = "run.json", "metrics.json"
 TABLES = (
     *("clean", "stats", "forecasts", "ledger", "quarantine", "profile", "choices", "scores", "scalers", "duplicates"),
     *("categories", "estimates", "seasons", "limits", "level_changes", "handling", "handling_scores", "cleaning"),
-    "metadata",
+    *("metadata", "history"),
 )
 FILES = (RUN, METRICS, "report.html", "run.log", "history.json", *(f"{table}.parquet" for table in TABLES))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -16,6 +16,7 @@ def detect_regularity(
     period: str = "",
     season_length: int = 0,
     past: str = "",
+    lake: str = "",
 ) -> None:
     """Find every series' period, or that it has none.
 
@@ -27,7 +28,9 @@ def detect_regularity(
         split: Training, validation and test part: shares of each series, or numbers of its rows.
         period: Period of every series, such as 15min, 1h, 1mo or 1bd; empty: found from the data.
         season_length: Points in a season; 0: from the calendar.
-        past: Results of an earlier run, whose estimates count too: a folder, URI or estimates.parquet; empty: none.
+        past: Results of an earlier run, whose estimates count too: a folder, URI or estimates.parquet; empty: those
+            that earlier intervals of the lake were published with.
+        lake: Lake that was read: a folder or s3://bucket/prefix; empty: the run read a source.
     """
     from sparkhu.stages.detecting import detect_periods
 
@@ -37,6 +40,7 @@ def detect_regularity(
             profile=profile.path,
             estimates=estimates.path,
             past=past,
+            lake=lake,
             zone=zone,
             split=split,
             period=period,

@@ -11,6 +11,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def ingest(
     raw: Output[Dataset],
+    history: Output[Dataset],
     source: str = "",
     lake: str = "",
     time: str = "",
@@ -30,6 +31,7 @@ def ingest(
 
     Args:
         raw: Rows as they were read.
+        history: What all days of a lake before the end have in common, one row a series; empty where a source is read.
         source: File, folder, glob or URI of the observations, or SQLAlchemy URL of a database. Write a password as
             ${NAME}: it is taken from the environment. Empty: a lake is read.
         lake: Lake whose observations are read instead of a source: a folder or s3://bucket/prefix.
@@ -50,16 +52,24 @@ def ingest(
     Returns:
         The interval that later steps keep to: as given for a source; of a lake what is read, so no start.
     """
-    from functools import partial
-
     from sparkhu.sections import Reading
     from sparkhu.sources import SourceOptions
     from sparkhu.stages.ingesting import ingest_source
     from sparkhu.stages.lake_reading import read_interval
 
     if lake:
-        read = partial(read_interval, lake, out=raw.path, start=start, end=end, zone=zone, lookback=lookback)
-        raw.metadata.update(read(max_failed_share=max_failed_share))
+        raw.metadata.update(
+            read_interval(
+                lake,
+                out=raw.path,
+                history=history.path,
+                start=start,
+                end=end,
+                zone=zone,
+                lookback=lookback,
+                max_failed_share=max_failed_share,
+            )
+        )
         return "", end
     options = SourceOptions(
         time=time,
@@ -73,5 +83,7 @@ def ingest(
         end=end,
         **Reading.of(reading).plain(),
     )
-    raw.metadata.update(ingest_source(source, options, out=raw.path, max_failed_share=max_failed_share))
+    raw.metadata.update(
+        ingest_source(source, options, out=raw.path, history=history.path, max_failed_share=max_failed_share)
+    )
     return start, end

@@ -15,6 +15,7 @@ def publish(
     irregular: Input[Dataset],
     irregular_flags: Input[Dataset],
     stats: Input[Dataset],
+    history: Input[Dataset],
     categories: Input[Dataset],
     estimates: Input[Dataset],
     profile: Input[Dataset],
@@ -44,6 +45,7 @@ def publish(
         irregular: Irregular series as observed.
         irregular_flags: Layer of their outlier flags.
         stats: Descriptive statistics.
+        history: What all days of the lake before the end have in common.
         categories: Shares of the categories of each series.
         estimates: Latest estimates of each series' period, which the next run can take into account.
         profile: One row a series: its group, input size, horizon, borders of the split.
@@ -69,6 +71,7 @@ def publish(
 
     tables = {
         "stats": stats,
+        "history": history,
         "categories": categories,
         "estimates": estimates,
         "profile": profile,

@@ -56,6 +56,7 @@ def _publish(
         irregular=prepared.split.outputs["irregular"],
         irregular_flags=prepared.irregular_flags.outputs["flags"],
         stats=prepared.described.outputs["stats"],
+        history=came.raw.outputs["history"],
         categories=prepared.described.outputs["categories"],
         estimates=prepared.regularity.outputs["estimates"],
         profile=indexed.outputs["plan"],

@@ -104,7 +104,9 @@ def prepare(given: dict[str, Any]) -> Prepared:
     described = describe(
         observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length", "period")
     )
-    found = detect_regularity(observations=rows, **_some(given, "zone", "split", "period", "season_length", "past"))
+    found = detect_regularity(
+        observations=rows, **_some(given, "zone", "split", "period", "season_length", "past", "lake")
+    )
     profile = found.outputs["profile"]
     ways = split_by_regularity(observations=rows, profile=profile)
     flags = {way: _flags(given, ways.outputs[way], described, way) for way in ("regular", "irregular")}

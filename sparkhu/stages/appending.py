@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sparkhu.arrivals import Arrivals, arrivals
+from sparkhu.arrivals import Arrivals, arrivals, newest
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import Partition
 from sparkhu.sources import RawSource, SourceOptions, read_source, redacted
 from sparkhu.steps.validation import QUARANTINE, validate
+from sparkhu.summaries import summarise_days
 
-OBSERVATIONS, REFUSED, CLEAN = "observations", "quarantine", "clean"
+OBSERVATIONS, REFUSED, SUMMARIES, CLEAN = "observations", "quarantine", "summaries", "clean"
 ROWS_PER_PARTITION = 20_000
 """Rows that a day must hold, on average, to be worth a file; else months are taken, else years."""
 ROWS_PER_FILE = 2_000_000
@@ -61,8 +62,8 @@ def append_source(
 ) -> Appended:
     """Read a source and append what is new in it to a lake, which is made where there is none.
 
-    Rows, refused rows and nothing else appear in one commit: whoever reads sees all of them or none. A source that was
-    appended before adds nothing.
+    Rows, refused rows and the summaries of the days that they touch appear in one commit: whoever reads sees all of
+    them or none. A source that was appended before adds nothing.
 
     Args:
         source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
@@ -85,7 +86,11 @@ def append_source(
     place = _opened(lake, rows["ds"], options.zone, partition=partition, buckets=buckets, notes=notes)
     batch = _Batch(place, rows, _refused(checked["quarantine"], redacted(source)), _dated(raw))
     done = place.commit(
-        {OBSERVATIONS: Append(batch.new_rows), REFUSED: Append(batch.new_refusals)},
+        {
+            OBSERVATIONS: Append(batch.new_rows),
+            SUMMARIES: Append(batch.new_summaries),
+            REFUSED: Append(batch.new_refusals),
+        },
         run=f"ingest-{uuid.uuid4().hex[:12]}",
         note=redacted(source),
         based_on=place.version(),
@@ -111,14 +116,25 @@ class _Batch:
     refused: pl.DataFrame
     dated: bool
     arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
     found: Arrivals = field(init=False)
 
     def new_rows(self, version: Version) -> pl.DataFrame | None:
-        known = pl.DataFrame(schema=SCHEMA)
         if OBSERVATIONS in version.tables:
-            known = self._known(version.table(OBSERVATIONS))
-        self.found = arrivals(self.rows, known, arrived_at=self.arrived_at, dated=self.dated)
+            self.known = self._known(version.table(OBSERVATIONS))
+        self.found = arrivals(self.rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
         return self.found.rows if self.found.rows.height else None
+
+    def new_summaries(self, version: Version) -> pl.DataFrame | None:
+        """Summarise the days that the new rows touch, as they are with them; `new_rows` goes before."""
+        new, zone = self.found.rows.select(SCHEMA.keys()), version.layout.zone
+        day = pl.col("ds").dt.convert_time_zone(zone).dt.date()
+        touched = new.select("unique_id", day=day).unique()
+        there = (
+            self.known.select(SCHEMA.keys()).with_columns(day=day).join(touched, on=("unique_id", "day"), how="semi")
+        )
+        rows = newest(pl.concat([there.drop("day"), new]))
+        return summarise_days(rows, zone=zone) if rows.height else None
 
     def new_refusals(self, version: Version) -> pl.DataFrame | None:
         rows = self.refused
@@ -129,18 +145,22 @@ class _Batch:
         return rows.with_columns(ds=pl.lit(self.arrived_at).cast(TIME)) if rows.height else None
 
     def _known(self, table: Table) -> pl.DataFrame:
-        """Read what the table holds on the days of the batch, and of no other day where these are few."""
+        """Read what the table holds around the days of the batch, and of few others where these are few."""
         parts = [table.read(start, end) for start, end in self._ranges()]
         return pl.concat(parts) if parts else pl.DataFrame(schema=table.columns)
 
     def _ranges(self) -> Sequence[tuple[datetime, datetime]]:
-        """Fold the UTC days of the batch into ranges; where there are many, into one."""
+        """Fold the UTC days of the batch, with one on either side, into ranges; where there are many, into one.
+
+        The days of any zone lie inside: whole ones are summarised.
+        """
         days = self.rows["ds"].dt.truncate("1d").unique().sort()
         if days.is_empty():
             return []
-        run = (days.diff() != timedelta(days=1)).fill_null(value=True).cum_sum()
+        run = (days.diff() > timedelta(days=3)).fill_null(value=True).cum_sum()
         ranges = pl.DataFrame({"day": days, "run": run}).group_by("run", maintain_order=True)
-        found = ranges.agg(first=pl.col("day").min(), end=pl.col("day").max().dt.offset_by("1d")).drop("run").rows()
+        first, end = pl.col("day").min().dt.offset_by("-1d"), pl.col("day").max().dt.offset_by("2d")
+        found = ranges.agg(first=first, end=end).drop("run").rows()
         return found if len(found) <= MOST_RANGES else [(found[0][0], found[-1][1])]
 
 

@@ -12,8 +12,10 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.lake import open_lake
 from sparkhu.shards import Dataset, Shard, write_manifest, write_shard
 from sparkhu.sources.secrets import redacted, with_environment, without_secrets
+from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.steps.estimate_history import ESTIMATES, PAST_COLUMNS, changes
 from sparkhu.steps.regularity import check_regularity, detect_regularity
 
@@ -27,6 +29,7 @@ def detect_periods(
     profile: Path | str,
     estimates: Path | str,
     past: str = "",
+    lake: str = "",
     zone: str = "UTC",
     split: str = "0.7/0.1/0.2",
     period: str = "",
@@ -40,6 +43,8 @@ def detect_periods(
         estimates: Folder of the five latest estimates of each series, to be written; those of series that have no rows
             in this run are carried on in the last shard.
         past: Folder or URI of the results of an earlier run, or of its `estimates.parquet`; empty on a first run.
+        lake: Lake that was read; without `past`, the estimates of the intervals published there count. Those of
+            intervals that end later than the rows read are left out, as any estimate made later is.
         zone: See `sparkhu.steps.regularity.detect_regularity`, likewise the further parameters.
         split: Training, validation and test part.
         period: Period of every series; empty: found from the data.
@@ -53,9 +58,9 @@ def detect_periods(
     """
     how: dict[str, Any] = {"zone": zone, "split": split, "period": period, "season_length": season_length}
     check_regularity(**how)
-    earlier = read_estimates(past) if past else None
+    earlier = read_estimates(past) if past else published_estimates(lake) if lake else None
     sources = open_inputs({"observations": observations})
-    params = {**how, "past": redacted(past)}
+    params = {**how, "past": redacted(past), "lake": redacted(lake)}
     with recorded("detect_regularity", inputs=[observations], outputs=[profile, estimates], params=params) as (
         notes,
         at,
@@ -114,6 +119,19 @@ def read_estimates(uri: str) -> pl.DataFrame:
         raise InputError(
             f"past: '{redacted(place)}' holds no estimates of periods: {error}. Give the {ESTIMATES_FILE} of a run."
         ) from error
+
+
+def published_estimates(lake: str) -> pl.DataFrame | None:
+    """Read the estimates that runs over a lake published with their intervals; null where there are none yet."""
+    version = open_lake(lake).version()
+    if PROFILES not in version.tables:
+        return None
+    rows = (
+        version.table(PROFILES).read(columns=PAST_COLUMNS).cast(pl.Schema(ESTIMATES)).sort("unique_id", "estimated_at")
+    )
+    # Intervals may have been published in any order; their estimates count in the order of time.
+    once = rows.unique(("unique_id", "estimated_at"), keep="last", maintain_order=True)
+    return once.with_columns(version=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("unique_id"))
 
 
 def _carry_on(earlier: pl.DataFrame, observations: Dataset, folder: Path, last: Shard) -> Shard:

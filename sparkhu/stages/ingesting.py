@@ -5,11 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from sparkhu import ledger
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.shards import write_manifest, write_shard
 from sparkhu.sources import Roles, SourceOptions, read_source, redacted
 from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
+from sparkhu.summaries import HISTORY_SCHEMA
 
 
 def ingest_source(
@@ -17,6 +20,7 @@ def ingest_source(
     options: SourceOptions,
     *,
     out: Path | str,
+    history: Path | str,
     max_failed_share: float = MAX_FAILED_SHARE,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def ingest_source(
         source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
         options: What is known of the source; the rest is found from it and said.
         out: Folder of the new dataset.
+        history: Folder of a dataset about days that are not read; of a source there are none, and it is empty.
         max_failed_share: Largest share of failed series that the run goes on with.
         rows_per_shard: Rows of a shard, about; a series is never split.
 
@@ -37,7 +42,7 @@ def ingest_source(
     """
     params: dict[str, Any] = {"source": redacted(source), **asdict(options), "max_failed_share": max_failed_share}
     params["query"] = redacted(options.query)
-    with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
+    with recorded("ingest", inputs=[], outputs=[out, history], params=params) as (notes, (draft, before)):
         raw = read_source(source, options)
         for message in raw.notes:
             notes.say(message)
@@ -45,6 +50,7 @@ def ingest_source(
         slices = raw_shards(raw.frame, rows_per_shard)
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
+        write_manifest(before, "series", [write_shard(before, "00000", pl.DataFrame(schema=HISTORY_SCHEMA))])
         notes.sources = tuple(asdict(file) for file in raw.files)
         counts = raw.frame.drop_nulls("unique_id").group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})

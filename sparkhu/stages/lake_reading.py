@@ -1,8 +1,9 @@
 """Read an interval of a lake's observations, with what the steps look back on, into shards."""
 
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -15,11 +16,13 @@ from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
 from sparkhu.shards import write_manifest, write_shard
 from sparkhu.sources import redacted
 from sparkhu.sources.reading import RAW_SCHEMA
-from sparkhu.stages.appending import OBSERVATIONS
+from sparkhu.stages.appending import OBSERVATIONS, SUMMARIES
 from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
 from sparkhu.steps.validation import Interval, requested_interval
+from sparkhu.summaries import SUMMARY_SCHEMA, merge_days
 
 PROFILES = "profiles"
+SHARD = "00000"
 
 
 class Span(NamedTuple):
@@ -34,6 +37,7 @@ def read_interval(
     lake: str,
     *,
     out: Path | str,
+    history: Path | str,
     start: str = "",
     end: str = "",
     zone: str = "UTC",
@@ -46,6 +50,8 @@ def read_interval(
     Args:
         lake: Folder or `s3://bucket/prefix` of the lake.
         out: Folder of the new dataset.
+        history: Folder of a dataset of one row a series: what all days before the end have in common, those among them
+            that are not read, from their stored summaries (`sparkhu.summaries.merge_days`).
         start: ISO time of the first instant that the run publishes; empty: of the first row.
         end: ISO time of the end, which does not belong to it; empty: behind the last row.
         zone: Zone of both where they name none, and of the look-back's days.
@@ -65,7 +71,7 @@ def read_interval(
     interval = requested_interval(start, end, zone)
     params: dict[str, Any] = {"lake": redacted(lake), "start": start, "end": end, "zone": zone, "lookback": lookback}
     params["max_failed_share"] = max_failed_share
-    with recorded("ingest", inputs=[], outputs=[out], params=params) as (notes, (draft,)):
+    with recorded("ingest", inputs=[], outputs=[out, history], params=params) as (notes, (draft, before)):
         version = open_lake(lake).version()
         table = _observations(version, lake)
         span = _span(version, interval, lookback, zone)
@@ -76,11 +82,25 @@ def read_interval(
         slices = raw_shards(rows, rows_per_shard)
         shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
         write_manifest(draft, "rows", shards)
+        known = merge_days(_summaries(version, span.end)).join(
+            rows.select("unique_id").unique(), on="unique_id", how="semi"
+        )
+        write_manifest(before, "series", [write_shard(before, SHARD, known)])
         notes.sources = (_source(version, table, span),)
         counts = rows.group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
         notes.rows_in, notes.rows_out, notes.series_in = table.rows, rows.height, counts.height
     return metadata(out)
+
+
+def _summaries(version: Version, end: datetime | None) -> pl.DataFrame:
+    """Read the summaries of the whole days before the end."""
+    if SUMMARIES not in version.tables:
+        return pl.DataFrame(schema=SUMMARY_SCHEMA)
+    if end is None:
+        return version.table(SUMMARIES).read()
+    day = end.astimezone(ZoneInfo(version.layout.zone)).date()
+    return version.table(SUMMARIES).read(None, datetime.combine(day, time(), ZoneInfo(version.layout.zone)))
 
 
 def raw_rows(rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ HANDLINGS = ("clip", "ema", "ema_flagged", "seasonal_mean")
 PUBLISHED = (
     *("parts", "anomalies", "handled", "irregular", "irregular_flags"),
     *("stats", "categories", "estimates", "choices", "scores", "seasons", "limits", "level_changes", "handling"),
-    *("handling_scores", "metadata", "duplicates", "quarantine"),
+    *("handling_scores", "metadata", "duplicates", "quarantine", "history"),
 )
 
 
@@ -36,7 +36,7 @@ class Chain:
         return paths
 
     def prepare(self, raw: Path) -> dict[str, Path]:
-        """Run everything up to the joined sequences."""
+        """Run everything up to the joined sequences; what is known of other days lies beside the raw rows."""
         metadata = self.run("sync_metadata")["metadata"]
         valid = self.run("validate", raw=raw, metadata=metadata)
         unique = self.run("drop_duplicates", observations=valid["observations"])
@@ -59,7 +59,7 @@ class Chain:
         return {
             **joined, **regular, **handled, **described, "irregular": irregular, "irregular_flags": irregular_flags,
             "quarantine": valid["quarantine"], "duplicates": unique["duplicates"], "estimates": found["estimates"],
-            "metadata": metadata, "source_profile": found["profile"],
+            "metadata": metadata, "history": raw.with_name("history"), "source_profile": found["profile"],
         }  # fmt: skip
 
     def fill(self, rows: Path, flags: Path, profile: Path) -> dict[str, Path]:

@@ -31,7 +31,9 @@ def results(folder: Path, *, rows_per_shard: int, workers: int, shuffled: bool =
         patch.setenv("SPARKHU_WORKERS", str(workers))
         patch.setenv("SPARKHU_HOME", str(folder / "home"))
         chain, raw = Chain(folder), folder / "raw"
-        ingest_source(str(source), SourceOptions(), out=raw, rows_per_shard=rows_per_shard)
+        ingest_source(
+            str(source), SourceOptions(), out=raw, history=raw.with_name("history"), rows_per_shard=rows_per_shard
+        )
         return chain.forecast(chain.prepare(raw), horizon=6, input_size=24)
 
 

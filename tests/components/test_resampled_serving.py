@@ -48,7 +48,7 @@ Run = tuple[Chain, dict[str, Path]]
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp(request.param)
     write(folder / "observations.csv")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw")
+    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
     chain = Chain(folder, resampling={"to": "1h", "how": request.param})
     return chain, chain.forecast(chain.prepare(folder / "raw"), horizon=6, input_size=24)
 
@@ -59,7 +59,12 @@ def served(run: Run, task: str, rows: Callable[[pl.DataFrame], pl.DataFrame]) ->
     observed = open_dataset(chain.folder / "drop_duplicates-unique").scan().collect()
     path = chain.folder / f"{task}.csv"
     rows(observed).select("unique_id", "ds", "y").write_csv(path)
-    ingest_source(str(path), SourceOptions(id="unique_id", time="ds", value="y"), out=chain.folder / f"{task}-raw")
+    ingest_source(
+        str(path),
+        SourceOptions(id="unique_id", time="ds", value="y"),
+        out=chain.folder / f"{task}-raw",
+        history=chain.folder / f"{task}-history",
+    )
     valid = chain.run(
         "validate", f"{task}-v", raw=chain.folder / f"{task}-raw", metadata=chain.folder / "sync_metadata-metadata"
     )

@@ -58,7 +58,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         values = 10 + 3 * np.sin(np.arange(HOURS) * 2 * np.pi / 24) + noise.normal(0, 0.3, HOURS)
         lines += [f"{name},{(START + timedelta(hours=hour)).isoformat()},{values[hour]}" for hour in range(HOURS)]
     (folder / "observations.csv").write_text("\n".join(lines) + "\n")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw")
+    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
     return Chain(folder).prepare(folder / "raw")
 
 

@@ -73,6 +73,21 @@ def test_refused_rows_are_kept_with_their_reason_once(tmp_path: Path) -> None:
     assert refused["source"].unique().to_list() == [str(tmp_path / "a.csv")]
 
 
+def test_days_are_summarised_as_they_are_with_what_came_later(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    append(tmp_path / "a.csv", "a,2024-01-01T00:00Z,1", "a,2024-01-01T01:00Z,3", "a,2024-01-02T00:00Z,9", lake=lake)
+    append(tmp_path / "a.csv", "a,2024-01-01T01:00Z,5", "a,2024-01-01T02:00Z,6", "b,2024-01-01T02:00Z,7", lake=lake)
+    table = open_lake(str(lake)).version().table("summaries").read()
+    newest = table.unique(("unique_id", "day"), keep="last", maintain_order=True).sort("unique_id", "day")
+    # 1, 5 (which was 3) and 6: the mean is 4, m2 9 + 1 + 4 = 14. The second of January was not touched again.
+    assert newest.select("unique_id", "n", "mean", "m2").rows() == [
+        ("a", 3, 4.0, 14.0),
+        ("a", 1, 9.0, 0.0),
+        ("b", 1, 7.0, 0.0),
+    ]
+    assert table.height == 4
+
+
 def test_further_columns_travel_along_and_come_later_too(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     append(tmp_path / "a.csv", "a,2024-01-01T00:00Z,1", lake=lake)

@@ -8,10 +8,11 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.execution import recorded
-from sparkhu.frame import SCHEMA
+from sparkhu.frame import SCHEMA, TIME
+from sparkhu.lake import Replace, create_lake
 from sparkhu.lineage import read_trail
 from sparkhu.shards import open_dataset, write_manifest, write_shard
-from sparkhu.stages.detecting import detect_periods, read_estimates
+from sparkhu.stages.detecting import detect_periods, published_estimates, read_estimates
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,6 +41,30 @@ def detect(folder: Path, *shards: pl.DataFrame, past: Path | str = "") -> tuple[
     estimates = open_dataset(folder / "kept").scan().collect()
     estimates.write_parquet(folder / "estimates.parquet")
     return estimates, list(read_trail([folder / "profile"]).history[-1].notes)
+
+
+def test_estimates_published_in_a_lake_count_in_the_order_of_time(tmp_path: Path) -> None:
+    lake = create_lake(str(tmp_path / "lake"))
+    # Days 0 to 3 found no period; they were published in another order, and day 9 lies behind the rows.
+    for version, day in enumerate((2, 0, 9, 1, 3), start=1):
+        start = START + day * 24 * HOUR
+        made = {"estimate": "irregular", "estimate_label": None, "decision": "irregular", "period_label": None}
+        row = pl.DataFrame({"unique_id": ["a"], "version": [version], **{name: [text] for name, text in made.items()}})
+        row = row.with_columns(pl.lit(start).cast(TIME).alias("ds"), pl.lit(start).cast(TIME).alias("estimated_at"))
+        row = row.with_columns(pl.col("estimate_label", "period_label").cast(pl.String))
+        change = Replace(row, start, start + HOUR, 0, "p")
+        lake.commit({"profiles": change}, run=f"day-{day}", based_on=lake.version())
+    rows = observations(tmp_path / "rows", grid("a", HALVES, 5))
+    detect_periods(observations=rows, profile=tmp_path / "profile", estimates=tmp_path / "kept", lake=lake.uri)
+    found = open_dataset(tmp_path / "kept").scan().collect()
+    assert [(when - START) // (24 * HOUR) for when in found["estimated_at"]] == [0, 1, 2, 3, 5]
+    # Four estimates without a period outvote the one of half an hour.
+    assert found.select("estimate", "decision").row(-1) == ("regular", "irregular")
+
+
+def test_a_lake_without_profiles_has_no_estimates(tmp_path: Path) -> None:
+    lake = create_lake(str(tmp_path / "lake"))
+    assert published_estimates(lake.uri) is None
 
 
 def test_a_second_run_counts_the_estimates_of_the_first_and_says_what_changed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sparkhu.shards import open_dataset
 from sparkhu.sources.reading import RAW_SCHEMA
 from sparkhu.stages.lake_reading import read_interval
 from sparkhu.steps.validation import validate
+from sparkhu.summaries import summarise_days
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -36,7 +37,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def read(lake: Lake, **given: str) -> pl.DataFrame:
     out = Path(lake.uri).parent / "raw"
-    read_interval(lake.uri, out=out, **given)  # type: ignore[arg-type]
+    read_interval(lake.uri, out=out, history=out.with_name("history"), **given)  # type: ignore[arg-type]
     return open_dataset(out).scan().collect()
 
 
@@ -76,6 +77,19 @@ def test_the_newest_row_of_an_instant_is_read(lake: Lake) -> None:
     assert found["available_at"][5] == START + 65 * DAY
 
 
+def test_days_that_are_not_read_count_by_their_summaries(lake: Lake, tmp_path: Path) -> None:
+    observed = lake.version().table("observations").read()
+    lake.commit({"summaries": Append(summarise_days(observed))}, run="ingest", based_on=lake.version())
+    read(lake, start="2024-03-01", end="2024-03-03", lookback="1d")
+    history = open_dataset(tmp_path / "history").scan().collect().sort("unique_id")
+    # The days before 3 March are 62 of a, and from the 50th on 12 of b; read were three.
+    assert history["history_n"].to_list() == [62, 12]
+    assert history["history_start"].to_list() == [START, START + 50 * DAY]
+    read(lake, start="2024-03-01", end="2024-03-02T12:00", lookback="1d")
+    # Half a day has no summary of its own.
+    assert open_dataset(tmp_path / "history").scan().collect()["history_n"].sum() == 61 + 11
+
+
 def test_rows_look_as_those_of_a_source_and_further_columns_travel_along(lake: Lake) -> None:
     found = read(lake, end="2024-01-08")
     assert found.columns == [*RAW_SCHEMA, "volume"]
@@ -97,7 +111,7 @@ def test_nothing_to_read_is_said_with_what_there_is(lake: Lake, tmp_path: Path) 
     with pytest.raises(InputError, match=r"there are some from 2024-01-01T00:00:00\+00:00 to 2024-04-09"):
         read(lake, start="2025-01-01", end="2025-01-02", lookback="1d")
     with pytest.raises(InputError, match="is no lake"):
-        read_interval(str(tmp_path / "none"), out=tmp_path / "raw")
+        read_interval(str(tmp_path / "none"), out=tmp_path / "raw", history=tmp_path / "history")
     empty = create_lake(str(tmp_path / "empty"))
     with pytest.raises(InputError, match="no observations yet"):
         read(empty)

@@ -106,7 +106,13 @@ def raw(tmp_path: Path) -> Path:
     for name, values in {"a": (1, 2, 3), "b": (1, 2, 3), "c": (7, 8, 9), "d": (1, 2, 3)}.items():
         lines += [f"{name},{START + timedelta(hours=hour)},{value}" for hour, value in enumerate(values)]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-    ingest_source(str(tmp_path / "rows.csv"), SourceOptions(), out=tmp_path / "raw", rows_per_shard=6)
+    ingest_source(
+        str(tmp_path / "rows.csv"),
+        SourceOptions(),
+        out=tmp_path / "raw",
+        history=tmp_path / "history",
+        rows_per_shard=6,
+    )
     return tmp_path / "raw"
 
 
@@ -150,7 +156,7 @@ def test_every_shard_is_held_against_the_metadata_of_its_series(tmp_path: Path, 
 def test_a_failed_series_loses_no_refused_row_nor_those_without_a_name(tmp_path: Path) -> None:
     lines = "series,time,value\na,2026-01-01,x\na,2026-01-02,x\nb,2026-01-01,1\n,2026-01-01,2\n"
     (tmp_path / "rows.csv").write_text(lines)
-    ingest_source(str(tmp_path / "rows.csv"), SourceOptions(), out=tmp_path / "raw")
+    ingest_source(str(tmp_path / "rows.csv"), SourceOptions(), out=tmp_path / "raw", history=tmp_path / "history")
     _, refused = validated(tmp_path, tmp_path / "raw", "")
     reasons = open_dataset(refused).scan().select("unique_id", "reason").collect()
     assert sorted(reasons.rows(), key=str) == [
