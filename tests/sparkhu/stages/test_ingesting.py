@@ -46,9 +46,9 @@ def test_the_component_reads_a_table_by_its_section(tmp_path: Path) -> None:
         connection.execute("INSERT INTO sales VALUES ('2024-01-01', '1,5', '2,5')")
         connection.commit()
     raw = next(iter(ingest.python_func.__annotations__.values()))
-    artifact = raw.__args__[0](name="raw", uri=str(tmp_path / "raw"))
+    artifacts = {name: raw.__args__[0](name=name, uri=str(tmp_path / name)) for name in ("raw", "history")}
     ingest.python_func(
-        raw=artifact,
+        **artifacts,
         source=f"sqlite:///{tmp_path / 'a.db'}",
         value="sold",
         extra="price",
