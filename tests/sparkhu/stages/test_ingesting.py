@@ -55,9 +55,9 @@ def test_the_component_reads_a_table_by_its_section(tmp_path: Path) -> None:
         reading={"table": "sales", "decimal": ","},
     )
     assert rows(tmp_path / "raw").select("y", "price").rows() == [(1.5, 2.5)]
-    assert artifact.metadata["rows_out"] == 1
+    assert artifacts["raw"].metadata["rows_out"] == 1
     with pytest.raises(InputError, match=r"parameter 'reading.tabel' is unknown; did you mean table"):
-        ingest.python_func(raw=artifact, source="a.csv", reading={"tabel": "sales"})
+        ingest.python_func(**artifacts, source="a.csv", reading={"tabel": "sales"})
 
 
 def test_no_file_of_an_ingest_shows_a_password(postgres_url: str, tmp_path: Path) -> None:  # noqa: F811
