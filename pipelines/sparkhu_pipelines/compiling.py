@@ -1,5 +1,6 @@
 """Compile the pipelines to YAML that Kubeflow Pipelines runs."""
 
+import ast
 from importlib import import_module
 from pathlib import Path
 
@@ -20,4 +21,15 @@ def compile_pipelines(out: Path) -> list[Path]:
         pipeline = getattr(import_module(f"sparkhu_pipelines.{name}"), function)
         files.append(out / f"{name}.yaml")
         compiler.Compiler().compile(pipeline, package_path=str(files[-1]))
+        lines = files[-1].read_text().splitlines(keepends=True)
+        files[-1].write_text("".join(_with_sorted_settings(line) for line in lines))
     return files
+
+
+def _with_sorted_settings(line: str) -> str:
+    """Sort the settings in a comment on a default: the compiler writes them in another order every time."""
+    head, mark, tail = line.partition("[Default: {")
+    if not line.startswith("#") or not mark:
+        return line
+    settings = ast.literal_eval("{" + tail[: tail.rindex("]")])
+    return f"{head}[Default: {dict(sorted(settings.items()))}]\n"
