@@ -41,8 +41,9 @@ def summarise_days(rows: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:
         zone: Where days begin.
 
     Returns:
-        One row a series and day that has an observed value (`SUMMARY_SCHEMA`), sorted: `n` values, their `mean`, `min`
-        and `max`, `m2` (the sum of squares about the mean), the `first` instant, and when the last of them was known.
+        One row a series and day (`SUMMARY_SCHEMA`), sorted: `n` values, their `mean`, `min` and `max` (null without a
+        value), `m2` (the sum of squares about the mean), the `first` instant, and when the last of its rows was known:
+        a value that is withdrawn makes a newer summary, too.
 
     Raises:
         InputError: A column is missing or has another type, or the zone is unknown.
@@ -53,7 +54,7 @@ def summarise_days(rows: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:
     check_zone(zone)
     check_frame(rows, "unique_id", "ds", "y", "available_at")
     y, mean = pl.col("y"), pl.col("y").mean()
-    days = rows.filter(y.is_not_null()).with_columns(day=pl.col("ds").dt.convert_time_zone(zone).dt.date())
+    days = rows.with_columns(day=pl.col("ds").dt.convert_time_zone(zone).dt.date())
     table = days.group_by("unique_id", "day").agg(
         n=y.count(),
         mean=mean,
@@ -73,7 +74,7 @@ def merge_days(summaries: pl.DataFrame) -> pl.DataFrame:
         summaries: Rows as `summarise_days` gives them; of several of one series and day the last stands.
 
     Returns:
-        One row a series (`HISTORY_SCHEMA`), sorted; the standard deviation of a single value is null.
+        One row a series that has a value (`HISTORY_SCHEMA`), sorted; the standard deviation of a single one is null.
 
     Raises:
         InputError: A column is missing.
@@ -82,7 +83,8 @@ def merge_days(summaries: pl.DataFrame) -> pl.DataFrame:
         A day of 1 and 3 and a day of 5: n 3, mean 3, and m2 = 2 + 0 + 2·(2 − 3)² + 1·(5 − 3)² = 8, as of 1, 3, 5.
     """
     check_frame(summaries, *SUMMARY_SCHEMA)
-    days = summaries.unique(("unique_id", "day"), keep="last", maintain_order=True).sort("unique_id", "day")
+    last = summaries.unique(("unique_id", "day"), keep="last", maintain_order=True)
+    days = last.filter(pl.col("n") > 0).sort("unique_id", "day")
     n = pl.col("n")
     whole = (n * pl.col("mean")).sum() / n.sum()
     table = days.group_by("unique_id", maintain_order=True).agg(

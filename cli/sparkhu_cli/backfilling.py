@@ -1,5 +1,6 @@
 """Run the pipeline for many intervals of a lake, some at once: each a call of `sparkhu run` of its own."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def run_backfill(
                 jobs.remove(job)
                 if job.process.returncode:
                     terminal.marked(FAILED, job.name)
-                    raise SparkhuError(f"interval {job.name} failed: {_last_line(job.said)}")
+                    raise SparkhuError(f"interval {job.name} failed: {_why(job.said)}")
                 done += 1
                 rest = (time.monotonic() - began) / done * (total - done)
                 left = f", about {seconds_text(rest)} left" if total > done else ""
@@ -77,13 +78,23 @@ def run_backfill(
 
 
 def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -> _Job:
+    """Start a run; a password in the address of metadata reaches it by its environment and no file."""
     import yaml
 
+    from sparkhu.sources.secrets import sealed
+
+    metadata, secrets = sealed(parameters["metadata"])
     file, said = scratch / f"{name}.yaml", scratch / f"{name}.txt"
-    file.write_text(yaml.safe_dump(dict(parameters)))
+    file.write_text(yaml.safe_dump({**parameters, "metadata": metadata}))
     call = [sys.executable, "-c", COMMAND, "run", "--params", str(file), "--out", str(out)]
     with said.open("wb") as sink:
-        process = subprocess.Popen(call, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            call,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **secrets},
+        )
     return _Job(name, process, said, time.monotonic())
 
 
@@ -103,6 +114,8 @@ def _ended() -> Iterator[list[_Job]]:
                 job.process.kill()
 
 
-def _last_line(said: Path) -> str:
+def _why(said: Path) -> str:
+    """Find what a run says that it failed of."""
     lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ") if lines else "it said nothing"
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return (errors or lines or ["it said nothing"])[-1]

@@ -38,9 +38,12 @@ def update_features(
     params = {"lake": redacted(lake), "repo": repo}
     with recorded("store_features", inputs=inputs, outputs=[out], params=params) as (notes, (draft,)):
         place = open_lake(lake) if lake else _own_lake(results, draft / "lake")
-        version = place.version()
-        online = store_features(place.uri, repo=repo)
-        notes.rows_in = version.table(SNAPSHOTS).rows
+        version, online = place.version(), dict[str, int]()
+        if SNAPSHOTS in version.tables:
+            online = store_features(place.uri, repo=repo)
+            notes.rows_in = version.table(SNAPSHOTS).rows
+        else:
+            notes.say("no snapshot has been taken yet, so nothing is brought online")
         notes.rows_out = sum(online.values())
         notes.counts = dict(online)
         content = {"schema_version": SCHEMA_VERSION, "lake": redacted(lake) or "lake", "version": version.number}

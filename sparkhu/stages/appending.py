@@ -198,7 +198,12 @@ def _opened(uri: str, ds: pl.Series, zone: str, *, partition: Partition | None, 
     layout = sensible_layout(ds, zone=zone)
     chosen = Layout(partition or layout.partition, buckets or layout.buckets, zone)
     notes.append(f"a new lake at '{uri}': files of a {chosen.partition} of {zone}, buckets of series: {chosen.buckets}")
-    return create_lake(uri, partition=chosen.partition, buckets=chosen.buckets, zone=zone)
+    try:
+        return create_lake(uri, partition=chosen.partition, buckets=chosen.buckets, zone=zone)
+    except InputError:
+        if is_lake(uri):  # another ingest has just made it
+            return open_lake(uri)
+        raise
 
 
 def sensible_layout(ds: pl.Series, *, zone: str) -> Layout:

@@ -11,6 +11,7 @@ from sparkhu import ledger
 from sparkhu.arrivals import newest
 from sparkhu.errors import InputError
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
+from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version, open_lake
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
 from sparkhu.shards import write_manifest, write_shard
@@ -94,13 +95,14 @@ def read_interval(
 
 
 def _summaries(version: Version, end: datetime | None) -> pl.DataFrame:
-    """Read the summaries of the whole days before the end."""
+    """Read the summaries of the whole days before the end, as they were known by then."""
     if SUMMARIES not in version.tables:
         return pl.DataFrame(schema=SUMMARY_SCHEMA)
     if end is None:
         return version.table(SUMMARIES).read()
     day = end.astimezone(ZoneInfo(version.layout.zone)).date()
-    return version.table(SUMMARIES).read(None, datetime.combine(day, time(), ZoneInfo(version.layout.zone)))
+    rows = version.table(SUMMARIES).read(None, datetime.combine(day, time(), ZoneInfo(version.layout.zone)))
+    return rows.filter(pl.col("available_at") <= pl.lit(end).cast(TIME))
 
 
 def raw_rows(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.execution import recorded
-from sparkhu.lake import open_lake
+from sparkhu.lake import create_lake, open_lake
 from sparkhu.lineage import read_trail
 from sparkhu.snapshots import SNAPSHOT_SCHEMA
 from sparkhu.stages.snapshotting import snapshot_tables
@@ -78,10 +78,17 @@ def test_a_run_over_a_lake_brings_what_it_published_online(results: Path, tmp_pa
     assert steps == ["publish", "publish_interval", "store_features"]
 
 
-def test_a_lake_without_snapshots_fails_the_task_and_leaves_nothing(results: Path, tmp_path: Path) -> None:
-    lake = made_lake(str(tmp_path / "lake"))
-    with pytest.raises(InputError, match="has no table 'snapshots'"):
-        update_features(results=results, lake=lake.uri, out=tmp_path / "features")
+def test_a_lake_without_snapshots_brings_nothing_online_and_says_so(results: Path, tmp_path: Path) -> None:
+    lake = create_lake(str(tmp_path / "lake"))
+    update_features(results=results, lake=lake.uri, out=tmp_path / "features")
+    assert json.loads((tmp_path / "features" / "features.json").read_text())["online"] == {}
+    (note,) = read_trail([tmp_path / "features"]).history[-1].notes
+    assert note == "no snapshot has been taken yet, so nothing is brought online"
+
+
+def test_a_lake_that_is_not_there_fails_the_task_and_leaves_nothing(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no lake"):
+        update_features(results=results, lake=str(tmp_path / "none"), out=tmp_path / "features")
     assert not (tmp_path / "features").exists()
 
 

@@ -29,7 +29,7 @@ def test_hand_worked_days() -> None:
         (date(2024, 1, 1), 2, 2.0, 2.0, 1.0, 3.0),
         (date(2024, 1, 2), 1, 5.0, 0.0, 5.0, 5.0),
     ]
-    assert found["available_at"].to_list() == [START + 14 * HOUR, START + 26 * HOUR]
+    assert found["available_at"].to_list() == [START + 14 * HOUR, START + 38 * HOUR]
 
 
 def test_hand_worked_sum_of_days() -> None:
@@ -50,6 +50,12 @@ def test_days_are_those_of_the_zone() -> None:
 def test_of_several_summaries_of_a_day_the_last_stands() -> None:
     table = pl.concat([summarise_days(rows(1, 3)), summarise_days(rows(1, 7))])
     assert merge_days(table)["history_max"].to_list() == [7.0]
+
+
+def test_a_day_whose_values_were_withdrawn_has_a_summary_without_any() -> None:
+    table = pl.concat([summarise_days(rows(1, 3, 5)), summarise_days(rows(None, None, late=50))])
+    assert table["n"].to_list() == [2, 1, 0]
+    assert merge_days(table).select("history_n", "history_mean").rows() == [(1, 5.0)]
 
 
 @given(

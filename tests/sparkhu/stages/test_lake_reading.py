@@ -90,6 +90,17 @@ def test_days_that_are_not_read_count_by_their_summaries(lake: Lake, tmp_path: P
     assert open_dataset(tmp_path / "history").scan().collect()["history_n"].sum() == 61 + 11
 
 
+def test_a_revision_after_the_end_is_in_no_summary_of_before(lake: Lake, tmp_path: Path) -> None:
+    observed = lake.version().table("observations").read()
+    lake.commit({"summaries": Append(summarise_days(observed))}, run="ingest", based_on=lake.version())
+    late = rows(3, y=5000.0, late=90)
+    lake.commit({"summaries": Append(summarise_days(late))}, run="late", based_on=lake.version())
+    read(lake, start="2024-03-01", end="2024-03-03", lookback="1d")
+    assert open_dataset(tmp_path / "history").scan().collect()["history_max"].max() == 1.0
+    read(lake, start="2024-04-08", end="2024-04-09", lookback="1d")
+    assert open_dataset(tmp_path / "history").scan().collect()["history_max"].max() == 5000.0
+
+
 def test_rows_look_as_those_of_a_source_and_further_columns_travel_along(lake: Lake) -> None:
     found = read(lake, end="2024-01-08")
     assert found.columns == [*RAW_SCHEMA, "volume"]

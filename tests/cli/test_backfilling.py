@@ -1,0 +1,52 @@
+"""Runs of a backfill: what they are given, and what is said of one that fails."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sparkhu.errors import SparkhuError
+from sparkhu.frame import SCHEMA
+from sparkhu.lake import Append, create_lake
+from sparkhu_cli import backfilling
+from sparkhu_cli.terminal import Terminal
+
+FAILS = "import sys; print('Error: the meter is gone'); print('Log: /tmp/x'); sys.exit(1)"
+TELLS = """
+import os, pathlib, sys
+out = pathlib.Path(sys.argv[5])
+out.mkdir(parents=True)
+(out / "params").write_text(pathlib.Path(sys.argv[3]).read_text())
+(out / "secrets").write_text(str([v for k, v in os.environ.items() if k.startswith("SPARKHU_SECRET")]))
+"""
+
+
+def backfill(folder: Path, metadata: str = "") -> str:
+    lake = create_lake(str(folder / "lake"))
+    ds = [datetime(2024, 1, 1, tzinfo=UTC)]
+    rows = pl.DataFrame({"unique_id": ["a"], "ds": ds, "y": [1.0], "available_at": ds}, schema=SCHEMA)
+    lake.commit({"observations": Append(rows)}, run="ingest", based_on=lake.version())
+    said = io.StringIO()
+    given = {"lake": lake.uri, "zone": "UTC", "metadata": metadata}
+    limits = {"first": "2024-01-01", "last": "2024-01-03", "every": "1d"}
+    backfilling.run_backfill(given, **limits, parallel=2, out=folder / "out", terminal=Terminal(said))
+    return said.getvalue()
+
+
+def test_a_run_that_fails_is_named_with_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfilling, "COMMAND", FAILS)
+    with pytest.raises(SparkhuError, match=r"interval 2024010[12]T000000Z failed: the meter is gone$"):
+        backfill(tmp_path)
+
+
+def test_passwords_reach_a_run_by_its_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfilling, "COMMAND", TELLS)
+    said = backfill(tmp_path, "postgresql://ann:pea@host/plant")
+    assert "2 intervals: 0 done, 2 to do" in said
+    for day in (1, 2):
+        out = tmp_path / "out" / f"2024010{day}T000000Z"
+        assert "pea" not in (out / "params").read_text()
+        assert f"start: '2024-01-0{day}T00:00:00+00:00'" in (out / "params").read_text()
+        assert (out / "secrets").read_text() == "['pea']"
