@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -122,8 +122,12 @@ class _Batch:
     def new_rows(self, version: Version) -> pl.DataFrame | None:
         if OBSERVATIONS in version.tables:
             self.known = self._known(version.table(OBSERVATIONS))
-        self.found = arrivals(self.rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
-        return self.found.rows if self.found.rows.height else None
+        found = arrivals(self.rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
+        late = _published(version) if not self.dated else pl.lit(value=False)
+        since = pl.max_horizontal("available_at", pl.lit(self.arrived_at).cast(TIME))
+        rows = found.rows.with_columns(available_at=pl.when(late).then(since).otherwise("available_at"))
+        self.found = replace(found, rows=rows)
+        return rows if rows.height else None
 
     def new_summaries(self, version: Version) -> pl.DataFrame | None:
         """Summarise the days that the new rows touch, as they are with them; `new_rows` goes before."""
@@ -162,6 +166,20 @@ class _Batch:
         first, end = pl.col("day").min().dt.offset_by("-1d"), pl.col("day").max().dt.offset_by("2d")
         found = ranges.agg(first=first, end=end).drop("run").rows()
         return found if len(found) <= MOST_RANGES else [(found[0][0], found[-1][1])]
+
+
+def _published(version: Version) -> pl.Expr:
+    """Say of rows whether they lie in an interval that was published without them: they were not known by then."""
+    spans: list[list[datetime]] = []
+    for each in version.manifest(CLEAN).intervals:
+        if spans and spans[-1][1] == each.start:
+            spans[-1][1] = each.end
+        else:
+            spans.append([each.start, each.end])
+    inside = [
+        pl.col("ds").is_between(pl.lit(start).cast(TIME), pl.lit(end).cast(TIME), closed="left") for start, end in spans
+    ]
+    return pl.any_horizontal(pl.lit(value=False), *inside)
 
 
 def _dated(raw: RawSource) -> bool:

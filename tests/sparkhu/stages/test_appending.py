@@ -112,6 +112,15 @@ def test_rows_that_touch_a_published_interval_make_it_dirty(tmp_path: Path) -> N
     assert append(tmp_path / "a.csv", "a,2024-01-04T00:00Z,2", lake=place).dirty == ()
     late = append(tmp_path / "a.csv", "b,2024-01-02T10:00Z,2", lake=place)
     assert [(each.start.day, each.run) for each in late.dirty] == [(2, "day-2")]
+    # The row of the published day came after its publication; one that dates itself, and one of a day to come, did not.
+    dated = append(
+        tmp_path / "b.csv", "b,2024-01-02T11:00Z,2,2024-01-02T11:30Z", lake=place, header=f"{HEADER},available_at"
+    )
+    assert dated.added == 1
+    append(tmp_path / "a.csv", "b,2024-01-05T10:00Z,2", lake=place)
+    known = lake.version().table("observations").read(ids=["b"]).sort("ds")["available_at"]
+    assert known[0] > datetime(2026, 1, 1, tzinfo=UTC)
+    assert [each.isoformat() for each in known[1:]] == ["2024-01-02T11:30:00+00:00", "2024-01-05T10:00:00+00:00"]
 
 
 def test_days_far_apart_are_compared_each_with_their_own(tmp_path: Path) -> None:
