@@ -1,6 +1,8 @@
 """Run the pipeline for many intervals of a lake, some at once: each a call of `sparkhu run` of its own."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
 POLL_SECONDS = 0.2
 COMMAND = "from sparkhu_cli.main import main; main()"
 GRACE_SECONDS = 20
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,14 @@ def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -
             stdout=sink,
             stderr=subprocess.STDOUT,
             env={**os.environ, **secrets},
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the command has no other thread
         )
     return _Job(name, process, said, time.monotonic())
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process, in order, when the command that started it dies, however it dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """Runs of a backfill: what they are given, and what is said of one that fails."""
 
 import io
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from sparkhu.lake import Append, create_lake
 from sparkhu_cli import backfilling
 from sparkhu_cli.terminal import Terminal
 
+ROOT = Path(__file__).resolve().parents[2]
 FAILS = "import sys; print('Error: the meter is gone'); print('Log: /tmp/x'); sys.exit(1)"
 TELLS = """
 import os, pathlib, sys
@@ -33,6 +37,30 @@ def backfill(folder: Path, metadata: str = "") -> str:
     limits = {"first": "2024-01-01", "last": "2024-01-03", "every": "1d"}
     backfilling.run_backfill(given, **limits, parallel=2, out=folder / "out", terminal=Terminal(said))
     return said.getvalue()
+
+
+def test_runs_end_when_the_backfill_is_killed(tmp_path: Path) -> None:
+    told = "pathlib.Path(sys.argv[3]).with_suffix('.pid').write_text(str(os.getpid()))"
+    sleeps = f"import os, pathlib, sys, time; {told}; time.sleep(60)"
+    code = f"""
+from pathlib import Path
+from sparkhu_cli import backfilling
+from tests.cli.test_backfilling import backfill
+backfilling.COMMAND = {sleeps!r}
+backfilling.tempfile.tempdir = {str(tmp_path)!r}
+backfill(Path({str(tmp_path)!r}))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(found := list(tmp_path.glob("*/*.pid"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = [int(file.read_text()) for file in found]
+    assert len(children) == 2
+    parent.kill()
+    parent.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
 def test_a_run_that_fails_is_named_with_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
