@@ -23,7 +23,7 @@ class Arrivals:
     """What of a batch is new.
 
     Attributes:
-        rows: The rows to add, in the order of the batch.
+        rows: The rows to add, in the order of the batch; columns that only the table has come behind its own.
         unchanged: Rows of the batch that the table holds already.
         revised: Rows to add that change a value which is there.
         repeated: Rows of the batch that a later row of the same batch, of the same instant and arrival, stands for.
@@ -62,8 +62,9 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
 
     A batch with arrival times of its own (`dated`) brings versions: one that the table holds already is not new. A
     batch without says what is known now: a row that repeats the newest value of its instant is not new, and one that
-    changes it was known from `arrived_at` on, not from `ds` on. Values are compared in the columns that both have; null
-    equals null.
+    changes it was known from `arrived_at` on, not from `ds` on. Values are compared in all columns that the batch has;
+    one that is new to the table has been null so far, and null equals null. What the batch does not tell of a value that
+    it changes stays as it was.
 
     Args:
         batch: Rows with `unique_id`, `ds`, `y`, `available_at` and any further columns; later rows stand for earlier
@@ -84,7 +85,10 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
     check_frame(batch, *SCHEMA)
     check_frame(known, *SCHEMA)
     last = batch.unique(TIMES, keep="last", maintain_order=True)
-    values = [name for name in batch.columns if name not in UNCOMPARED and name in known.columns]
+    values = [name for name in batch.columns if name not in UNCOMPARED]
+    new = {name: pl.lit(None, dtype) for name, dtype in batch.schema.items() if name not in known.columns}
+    kept = [name for name in known.columns if name not in (*batch.columns, *UNCOMPARED)]
+    known = known.with_columns(**new)
     now = newest(known)
     fresh = last.join(
         known.select(_alike(last, TIMES, values)) if dated else now.select(_alike(last, KEY, values)),
@@ -93,14 +97,14 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
         nulls_equal=True,
         maintain_order="left",
     )
-    there = now.select(*KEY, before="available_at")
+    there = now.select(*KEY, *kept, before="available_at")
     found = fresh.join(there, on=KEY, how="left", maintain_order="left")
     changed = pl.col("before").is_not_null()
     if not dated:
         since = pl.max_horizontal(pl.lit(arrived_at).cast(TIME), "before", "available_at")
         found = found.with_columns(available_at=pl.when(changed).then(since).otherwise("available_at"))
     return Arrivals(
-        rows=found.select(batch.columns),
+        rows=found.select(*batch.columns, *kept),
         unchanged=last.height - fresh.height,
         revised=int(found.select(changed.sum()).item()),
         repeated=batch.height - last.height,

@@ -84,14 +84,25 @@ def test_a_marked_gap_is_a_value_and_so_is_its_filling() -> None:
     assert came(rows(("a", 0, 1.0, 0)), known) == ([("a", 0, 1.0, 100)], [(0, 1, 0)])
 
 
-def test_further_columns_count_where_both_have_them() -> None:
+def test_further_columns_are_compared_and_their_source_is_not() -> None:
     known = rows(("a", 0, 1.0, 0)).with_columns(volume=pl.lit(3), source=pl.lit("x.csv"))
     same = rows(("a", 0, 1.0, 0)).with_columns(source=pl.lit("y.csv"))
     assert came(same, known) == ([], [(1, 0, 0)])
-    assert came(same.with_columns(price=pl.lit(1.0)), known) == ([], [(1, 0, 0)])
     more = same.with_columns(volume=pl.lit(4))
     assert came(more, known) == ([("a", 0, 1.0, 100)], [(0, 1, 0)])
     assert came(same.with_columns(volume=pl.lit(3.0)), known) == ([], [(1, 0, 0)])
+
+
+def test_a_column_that_is_new_to_the_table_makes_a_value_new() -> None:
+    known = rows(("a", 0, 1.0, 0), ("a", 1, 2.0, 0))
+    batch = rows(("a", 0, 1.0, 0), ("a", 1, 2.0, 0)).with_columns(price=pl.Series([5.0, None]))
+    assert came(batch, known) == ([("a", 0, 1.0, 100)], [(1, 1, 0)])
+
+
+def test_what_a_batch_does_not_tell_stays_as_it_was() -> None:
+    known = rows(("a", 0, 1.0, 0)).with_columns(volume=pl.lit(3))
+    found = arrivals(rows(("a", 0, 9.0, 0), ("a", 1, 2.0, 0)), known, arrived_at=NOW, dated=False).rows
+    assert found.select("y", "volume").rows() == [(9.0, 3), (2.0, None)]
 
 
 @given(
