@@ -63,8 +63,8 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
     A batch with arrival times of its own (`dated`) brings versions: one that the table holds already is not new. A
     batch without says what is known now: a row that repeats the newest value of its instant is not new, and one that
     changes it was known from `arrived_at` on, not from `ds` on. Values are compared in all columns that the batch has;
-    one that is new to the table has been null so far, and null equals null. What the batch does not tell of a value that
-    it changes stays as it was.
+    one that is new to the table has been null so far, and null equals null. What the batch does not tell of a value
+    that it changes stays as it was.
 
     Args:
         batch: Rows with `unique_id`, `ds`, `y`, `available_at` and any further columns; later rows stand for earlier
