@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -77,26 +78,21 @@ class _Handler(BaseHTTPRequestHandler):
         when = self.server.when if is_struck else None
         if when == "before":
             return self._strike()
-        upstream = self._asked()
-        if when == "middle":
-            upstream.send(body[: len(body) // 2])
-            upstream.close()
-            return self._strike()
-        upstream.send(body)
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
-        return self._strike() if when == "after" else self._answer(answer, content)
+        with closing(HTTPConnection(self.server.upstream, timeout=30)) as upstream:
+            self._ask(upstream)
+            upstream.send(body[: len(body) // 2] if when == "middle" else body)
+            if when != "middle":
+                with closing(upstream.getresponse()) as answer:
+                    content = answer.read()
+        return self._strike() if when else self._answer(answer, content)
 
-    def _asked(self) -> HTTPConnection:
+    def _ask(self, upstream: HTTPConnection) -> None:
         """Pass the head of a request on; the signature holds for the host that the client asked."""
-        upstream = HTTPConnection(self.server.upstream, timeout=30)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() not in ("expect", "connection"):
                 upstream.putheader(name, value)
         upstream.endheaders()
-        return upstream
 
     def _answer(self, answer: HTTPResponse, content: bytes) -> None:
         self.send_response_only(answer.status, answer.reason)
