@@ -17,7 +17,8 @@ from sparkhu.lake.storage import NoSuchFile, Stored
 
 PROBE = "conditions.txt"
 PROBE_TEXT = b"Here Sparkhu asks whether this endpoint heeds the conditions of a write.\n"
-READ_ATTEMPTS = 4
+READ_ATTEMPTS = 7
+"""Over 6 s in all: as long as an endpoint may take to overwrite an object that it serves bit by bit."""
 PER_PAGE = 1000
 REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 """What an endpoint answers when a condition does not hold, or another write is under way."""

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from multiprocessing import get_context
 
@@ -23,15 +25,21 @@ QUICK_ON_A_FOLDER = pytest.mark.parametrize(
 )
 
 
-def start(what: str, lake: Lake, name: str, times: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.sparkhu.lake.publisher", what, lake.uri, name, str(times)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def end(processes: list[subprocess.Popen[str]]) -> None:
-    for process in processes:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+@contextmanager
+def started(what: str, lake: Lake, names: str, times: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a process a name; at the end of the block all are waited for, and after a failure in it killed."""
+    command = [sys.executable, "-m", "tests.sparkhu.lake.publisher", what, lake.uri]
+    with ExitStack() as stack:
+        processes = []
+        for name in names:
+            process = subprocess.Popen([*command, name, str(times)], stderr=subprocess.PIPE, text=True)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            processes.append(process)
+        yield processes
+        for process in processes:
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0, said
 
 
 @QUICK_ON_A_FOLDER
@@ -45,7 +53,8 @@ def test_threads_that_append_at_once_lose_no_row(lake: Lake) -> None:
 
 
 def test_processes_that_append_at_once_lose_no_row(lake: Lake) -> None:
-    end([start("series", lake, name, 8) for name in "ab"])
+    with started("series", lake, "ab", 8):
+        pass
     rows = lake.version().table("observations").read()
     assert rows.group_by("unique_id").len().sort("unique_id").rows() == [("a", 8), ("b", 8)]
     assert rows.n_unique(["unique_id", "ds"]) == 16
@@ -88,19 +97,19 @@ def test_a_lake_that_two_create_at_once_is_created_once(place: str) -> None:
 
 
 def test_two_processes_that_publish_one_interval_give_one_result(lake: Lake) -> None:
-    end([start(run, lake, "7", 1) for run in ("one", "two")])
+    with started("one", lake, "7", 1), started("two", lake, "7", 1):
+        pass
     assert (lake.version().number, publisher.whole(lake.version())) == (1, 7.0)
 
 
 @QUICK_ON_A_FOLDER
 def test_readers_see_whole_versions_while_others_publish_and_sweep(lake: Lake) -> None:
     publisher.publish(lake, 0)
-    writers = [start("generations", lake, name, 12) for name in "12"]
     seen = []
-    while any(process.poll() is None for process in writers):
-        seen.append(publisher.whole(open_lake(lake.uri).version()))
-        lake.sweep(timedelta(minutes=5))
-    end(writers)
+    with started("generations", lake, "12", 12) as writers:
+        while any(process.poll() is None for process in writers):
+            seen.append(publisher.whole(open_lake(lake.uri).version()))
+            lake.sweep(timedelta(minutes=5))
     assert len(set(seen)) > 3
     assert lake.version().number == 1 + 24
 
