@@ -12,15 +12,17 @@ whatever is committed meanwhile, and a publisher that is killed leaves only file
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake.changes import Change
 from sparkhu.lake.drafting import Draft
 from sparkhu.lake.layout import Layout, Partition
 from sparkhu.lake.records import CURRENT, NEXT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
+from sparkhu.lake.staleness import Outdated, outdated
 from sparkhu.lake.storage import NoSuchFile, Storage, open_storage
 from sparkhu.lake.sweeping import ancestors, orphans
 from sparkhu.lake.tables import Version
@@ -71,7 +73,16 @@ class Lake:
         newest = self.version()
         return [newest, *(Version(commit, self._storage, "") for commit in ancestors(self._storage, newest.commit))]
 
-    def commit(self, changes: Mapping[str, Change], *, run: str, note: str = "", based_on: Version) -> Version:
+    def commit(
+        self,
+        changes: Mapping[str, Change],
+        *,
+        run: str,
+        note: str = "",
+        sources: Sequence[Mapping[str, Any]] = (),
+        code: str = "",
+        based_on: Version,
+    ) -> Version:
         """Change tables, all at once for every reader.
 
         Where another publisher was first, the changes are made anew against its version.
@@ -80,6 +91,8 @@ class Lake:
             changes: What to do to which table.
             run: The run that commits.
             note: What is to be remembered of it.
+            sources: What the run read, with checksums.
+            code: Version and fingerprint of the library that ran.
             based_on: The version that the caller has read.
 
         Returns:
@@ -102,7 +115,7 @@ class Lake:
             if not changed:
                 return Version(base.commit, self._storage, base.tag, notes)
             self._check_unswept(draft, began)
-            commit = _next(base.commit, changed, run, note)
+            commit = _next(base.commit, changed, run=run, note=note, sources=tuple(sources), code=code)
             version = self._publish(base, commit, changed)
             if version is not None:
                 return Version(version.commit, self._storage, version.tag, (*self._storage.notes, *draft.notes))
@@ -127,15 +140,13 @@ class Lake:
 
     def dirty(self, table: str) -> list[Interval]:
         """List the published intervals of a table whose observations have changed since they were read."""
+        return [each.interval for each in self.outdated(table)]
+
+    def outdated(self, table: str) -> list[Outdated]:
+        """List the intervals that are dirty, each with the earliest instant that has changed in what was read."""
         newest = self.version()
         observations = newest.manifest(OBSERVATIONS).files
-        found = []
-        for interval in newest.manifest(table).intervals:
-            first, last = self.layout.days(interval.start, interval.end)
-            later = (file for file in observations if file.version > interval.read_version)
-            if any(start <= last and end >= first for file in later for start, end in file.days):
-                found.append(interval)
-        return found
+        return outdated(newest.manifest(table).intervals, observations, self.layout.zone)
 
     def _publish(self, base: Version, commit: Commit, changed: Mapping[str, TableEntry]) -> Version | None:
         """Write the version and swap it in; null: another was first, and what was written for this is removed."""
@@ -279,11 +290,19 @@ def _spare(storage: Storage, failure: SparkhuError) -> Commit:
         raise failure from None
 
 
-def _next(base: Commit, changed: Mapping[str, TableEntry], run: str, note: str) -> Commit:
+def _next(base: Commit, changed: Mapping[str, TableEntry], **told: Any) -> Commit:
+    """Give the commit behind `base`; `told` is what the run says of itself."""
     number = base.version + 1
     path = f"{VERSIONS}{number:08d}-{uuid.uuid4().hex}.json"
-    tables = {**base.tables, **changed}
-    return Commit(number, datetime.now(UTC), run, note, base.path, path, base.layout, tables)
+    return Commit(
+        version=number,
+        committed_at=datetime.now(UTC),
+        parent=base.path,
+        path=path,
+        layout=base.layout,
+        tables={**base.tables, **changed},
+        **told,
+    )
 
 
 def _exists(uri: str) -> InputError:
