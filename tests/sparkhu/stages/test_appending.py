@@ -26,8 +26,9 @@ def write(path: Path, *lines: str, header: str = HEADER) -> str:
     return str(path)
 
 
-def append(path: Path, *lines: str, lake: Path, header: str = HEADER, **options: str) -> Appended:
-    return append_source(write(path, *lines, header=header), SourceOptions(**options), lake=str(lake))
+def append(path: Path, *lines: str, lake: Path, header: str = HEADER, value: str = "", extra: str = "") -> Appended:
+    options = SourceOptions(value=value, extra=extra)
+    return append_source(write(path, *lines, header=header), options, lake=str(lake))
 
 
 def values(lake: Path) -> list[tuple[str, str, float | None]]:
@@ -215,15 +216,15 @@ def test_of_a_folder_only_the_files_that_are_new_bring_something(tmp_path: Path)
     lake, folder = tmp_path / "lake", tmp_path / "source"
     folder.mkdir()
     for day in (1, 2):
-        write(folder / f"2024-01-0{day}.csv", f"a,2024-01-0{day}T00:00Z,{day}", "a,never,1")
+        write(folder / f"2024-01-0{day}.csv", f"a,2024-01-0{day}T00:00Z,{day}", f"a,2024-01-0{day}T01:00Z,x")
     assert append_source(str(folder), SourceOptions(), lake=str(lake)).added == 2
     append(tmp_path / "revised.csv", REVISED, lake=lake)
     # It comes before the others, so that the rows of the source have other numbers now.
-    write(folder / "2023-12-31.csv", "a,2023-12-31T00:00Z,7", "a,2024-01-02T00:00Z,8", "a,never,2")
+    write(folder / "2023-12-31.csv", "a,2023-12-31T00:00Z,7", "a,2024-01-03T00:00Z,8", "a,2023-12-31T01:00Z,x")
     done = append_source(str(folder / "*.csv"), SourceOptions(), lake=str(lake))
-    assert (done.added, done.revised, done.unchanged) == (2, 1, 2)
+    assert (done.added, done.revised, done.unchanged) == (2, 0, 2)
     assert "2 of 3 files were appended before" in done.notes
-    assert newest_values(lake) == [7.0, 9999.0, 8.0]
+    assert newest_values(lake) == [7.0, 9999.0, 2.0, 8.0]
     assert open_lake(str(lake)).version().table("quarantine").rows == 3
     told = open_lake(str(lake)).version().table("sources").read()
     assert [(Path(uri).name, rows, ds.day) for uri, rows, ds in told.select("unique_id", "rows", "ds").rows()] == [
