@@ -175,5 +175,5 @@ def test_an_endpoint_that_refuses_a_write_before_its_body_came_is_told(unconditi
     # rclone cannot lay an object below another one; asked for leave to send it, it waits for what nobody sends.
     storage = objects.Objects(unconditional_place)
     storage.write("above", b"an object")
-    with pytest.raises(SparkhuError, match="cannot write '.*/above/below': InternalError"):
+    with pytest.raises(SparkhuError, match=r"cannot write '.*/above/below': InternalError"):
         storage.write("above/below", b"another" * 300)
