@@ -176,9 +176,10 @@ def forecast_pipeline(
     guarded = choose_cleaning(sequences=sequences, profile=profile, settings=guard, **sizes)
     seen = {"sequences": sequences, "inputs": guarded.outputs["inputs"]}
     scaled = fit_scalers(**seen, profile=profile, scaler=scaler)
-    indexed = index_windows(**seen, profile=profile, **sizes)
+    versions = prepared.read.raw.outputs["versions"]
+    indexed = index_windows(**seen, versions=versions, profile=profile, **sizes)
     plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
-    stored = store_sequences(**seen)
+    stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     linear = train_linear(**data)
     naive = train_seasonal_naive(plan=plan)

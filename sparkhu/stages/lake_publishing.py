@@ -1,8 +1,8 @@
 """Publish the results of a run over a lake in one commit: clean rows, forecasts, profiles, snapshots of its interval.
 
 Snapshots tell what was known at the end of the interval, so they stand at that instant: theirs is the interval
-`(start, end]`. Where something that went into them became known only later, as when late rows are computed anew, none
-are taken: those that were taken in time stay. Targets are not of one interval: `sparkhu.stages.lake_targets`.
+`(start, end]`. What became known only later, as when late rows are computed anew, is not in them. Targets are not of
+one interval: `sparkhu.stages.lake_targets`.
 """
 
 import hashlib
@@ -67,9 +67,9 @@ def publish_interval(
             place, history = open_lake(lake), read_trail([folder]).history
             limits = _limits(folder, *requested_interval(start, end, zone), known=not end)
             publication = _Publication(place, history, limits)
-            tables, at_end, missing = _tables(folder, limits), *_snapshots(folder, limits[1])
+            tables, at_end = _tables(folder, limits), snapshot_tables(folder, moment=limits[1])
             done = publication.commit(tables, at_end)
-            for message in (*done.notes, *missing, publication.said(done, {**tables, **at_end})):
+            for message in (*done.notes, publication.said(done, {**tables, **at_end})):
                 notes.say(message)
             notes.rows_in = notes.rows_out = tables[CLEAN].height
             content |= publication.told(done)
@@ -161,16 +161,6 @@ def _tables(folder: Path, limits: tuple[datetime, datetime]) -> dict[str, pl.Dat
         FORECASTS: _within(pl.scan_parquet(folder / "forecasts.parquet"), FORECASTS, limits),
         PROFILES: profile.with_columns(ds=pl.lit(limits[1] - INSTANT).cast(TIME)),
     }
-
-
-def _snapshots(folder: Path, moment: datetime) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
-    """Take the snapshots as of the end of the interval, or say why there are none."""
-    clean, scalers = (pl.read_parquet(folder / f"{name}.parquet") for name in ("clean", "scalers"))
-    known = known_since(clean, scalers)
-    if known > moment:
-        reason = f"some of its values became known only at {known.isoformat()}"
-        return {}, (f"no snapshot as of {moment.isoformat()} is taken: {reason}",)
-    return snapshot_tables(folder, moment=moment), ()
 
 
 def _within(rows: pl.LazyFrame, table: str, limits: tuple[datetime, datetime]) -> pl.DataFrame:

@@ -57,9 +57,9 @@ def results(
     pl.DataFrame(made, schema_overrides={"cutoff": TIME, "ds": TIME}).write_parquet(folder / "forecasts.parquet")
     one = pl.DataFrame({"unique_id": ["a"]})
     profile = {"decision": "regular", "period_label": "1h", "season_length": 24, "version": 1}
-    one.with_columns(**{name: pl.lit(value) for name, value in profile.items()}).write_parquet(
-        folder / "profile.parquet"
-    )
+    described = {name: pl.lit(value) for name, value in profile.items()}
+    border = pl.lit(START + (first + 0.7 * (last - first)) * HOUR).cast(TIME)
+    one.with_columns(**described, train_end=border).write_parquet(folder / "profile.parquet")
     numbers = ("share_missing", "mean", "std", "min", "q1", "median", "q3", "max")
     one.with_columns(n=last, **dict.fromkeys(numbers, pl.lit(1.0))).write_parquet(folder / "stats.parquet")
     one.with_columns(trend_strength=0.5, seasonal_strength=0.5).write_parquet(folder / "seasons.parquet")
@@ -107,16 +107,24 @@ def test_a_snapshot_stands_at_the_end_of_its_interval(lake: Lake, tmp_path: Path
     assert snapshots["n"].to_list() == [48, 72]
 
 
-def test_what_was_known_too_late_gives_no_snapshot_and_the_one_taken_in_time_stays(lake: Lake, tmp_path: Path) -> None:
+def test_a_snapshot_of_an_interval_that_is_computed_anew_holds_what_was_known_then(lake: Lake, tmp_path: Path) -> None:
     publish(lake, results(tmp_path / "in-time", 48), "2024-01-02", "2024-01-03")
     lake.commit({"observations": Append(hours(40, 41, late=99))}, run="late", based_on=lake.version())
     assert lake.version().number == 3
     publish(lake, results(tmp_path / "again", 48, version=3, late=30), "2024-01-02", "2024-01-03")
     version = lake.version()
-    assert version.table("snapshots").read()["available_at"].to_list() == [START + 48 * HOUR]
     assert version.table("clean").read()["available_at"].max() == START + (47 + 30) * HOUR
-    history = json.loads((tmp_path / "again-published" / "history.json").read_text())
-    assert "no snapshot as of 2024-01-03T00:00:00+00:00 is taken" in history[-1]["notes"][0]
+    # All rows came 30 hours late now: at hour 48 those up to hour 18 were known, and not the whole training part.
+    (found,) = version.table("snapshots").read().to_dicts()
+    assert (found["available_at"], found["last_value"]) == (START + 48 * HOUR, 18.0)
+    assert (found["n"], found["decision"], found["center"]) == (None, None, None)
+    (parts,) = version.table("parts").read().to_dicts()
+    assert (parts["ds"], parts["y"], parts["trend"]) == (START + 18 * HOUR, 18.0, None)
+
+
+def test_where_nothing_was_known_in_time_the_tables_of_snapshots_are_empty(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "run", 48, late=50), "2024-01-02", "2024-01-03")
+    assert [lake.version().table(name).rows for name in ("clean", "snapshots", "parts")] == [24, 0, 0]
 
 
 def test_the_truth_behind_a_forecast_is_published_when_all_of_it_is_there(lake: Lake, tmp_path: Path) -> None:

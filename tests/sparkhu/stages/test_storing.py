@@ -25,6 +25,7 @@ from sparkhu.steps.cleaning import clean_inputs
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.stored import INPUTS, SCHEMAS, TRUTHS, stored_rows
 from sparkhu.training.windows import ShardWindows, assemble
+from sparkhu.versions import versions_of
 from tests.sparkhu.made_shard import polluted, profile_of, shard_of
 
 NAMES = [f"s{number}" for number in range(6)]
@@ -69,6 +70,7 @@ def stored(folder: Path, *shards: Sequence[str], failed: Sequence[str] = ()) -> 
     folder.mkdir(exist_ok=True)
     tables: dict[str, tuple[Kind, pl.DataFrame]] = {
         "sequences": ("rows", ROWS),
+        "versions": ("series", versions_of(ROWS.clear())),
         "inputs": ("columns", ROWS.select("unique_id").hstack(LAYER)),
         "plan": ("series", PLAN),
         "windows": ("series", MADE.windows),
@@ -79,7 +81,8 @@ def stored(folder: Path, *shards: Sequence[str], failed: Sequence[str] = ()) -> 
         frames = [table.filter(pl.col("unique_id").is_in(list(names))) for names in shards]
         frames = [frame.drop("unique_id") for frame in frames] if kind == "columns" else frames
         paths[name] = dataset(folder / name, kind, frames, failed)
-    store_sequences(sequences=[paths.pop("sequences"), paths.pop("inputs")], table=folder / "table")
+    rows = [paths.pop("sequences"), paths.pop("inputs")]
+    store_sequences(sequences=rows, versions=paths.pop("versions"), table=folder / "table")
     return Made(folder, {"table": folder / "table", **paths})
 
 
@@ -90,7 +93,7 @@ def made(tmp_path: Path) -> Made:
 
 def test_what_was_given_and_what_was_observed_lie_in_two_tables_of_one_lake(made: Made) -> None:
     version = open_stored(made.data["table"])
-    wanted = stored_rows(ROWS.with_columns(LAYER.get_columns()))
+    wanted = stored_rows(ROWS.with_columns(LAYER.get_columns()), versions_of(ROWS.clear()))
     assert set(version.tables) == {INPUTS, TRUTHS} == set(SCHEMAS)
     for name, schema in SCHEMAS.items():
         assert dict(version.table(name).columns) == schema
