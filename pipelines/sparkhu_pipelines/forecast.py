@@ -30,13 +30,14 @@ from sparkhu_pipelines.preparation import Prepared, prepare
 
 
 class Outputs(NamedTuple):
-    """What the pipeline gives: the results folder, the champion, its scores and card, and the report."""
+    """What the pipeline gives: the results folder, the champion, its scores and card, the report, what was published."""
 
     results: Dataset
     champion: Model
     scores: Metrics
     card: Markdown
     report: HTML
+    published: Dataset
 
 
 def _publish(
@@ -167,7 +168,7 @@ def forecast_pipeline(
         max_failed_share: Largest share of failed series that the run goes on with.
 
     Returns:
-        The results folder, the champion, its scores and card, and the report.
+        The results folder, the champion, its scores and card, the report, and what was published to the lake.
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
     prepared = prepare(given)
@@ -209,4 +210,5 @@ def forecast_pipeline(
         scores=scored.outputs["scores"],
         card=chosen.outputs["card"],
         report=report.outputs["report"],
+        published=published.outputs["published"],
     )
