@@ -30,7 +30,7 @@ from sparkhu_pipelines.preparation import Prepared, prepare
 
 
 class Outputs(NamedTuple):
-    """What the pipeline gives: the results folder, the champion, its scores and card, the report, what was published."""
+    """What the pipeline gives: results, the champion, its scores and card, the report, what was published to a lake."""
 
     results: Dataset
     champion: Model
