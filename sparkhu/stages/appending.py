@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -12,6 +12,7 @@ from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import Partition
+from sparkhu.lineage import code_fingerprint
 from sparkhu.sources import RawSource, SourceOptions, read_source, redacted
 from sparkhu.stages.appended_files import SOURCES, Known, SourceFiles
 from sparkhu.steps.validation import QUARANTINE, validate
@@ -100,6 +101,8 @@ def append_source(
         },
         run=batch.run,
         note=redacted(source),
+        sources=[asdict(file) for file in raw.files],
+        code=code_fingerprint(),
         based_on=place.version(),
     )
     return Appended(

@@ -14,8 +14,10 @@ import pytest
 from sparkhu.arrivals import newest
 from sparkhu.errors import InputError
 from sparkhu.lake import Replace, open_lake
+from sparkhu.lineage import code_fingerprint, file_checksum
 from sparkhu.sources import SourceOptions, read_source
 from sparkhu.stages.appending import Appended, append_source, sensible_layout
+from sparkhu.tracing import trace
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 HEADER = "id,time,y"
@@ -45,6 +47,20 @@ def test_new_rows_are_added_and_known_ones_are_not(tmp_path: Path) -> None:
     more = append(source, "a,2024-01-01T01:00Z,2", "a,2024-01-01T02:00Z,3", lake=lake)
     assert (more.added, more.unchanged, more.version) == (1, 1, 2)
     assert values(lake) == [("a", "00:00", 1.0), ("a", "01:00", 2.0), ("a", "02:00", 3.0)]
+
+
+def test_a_commit_tells_the_files_that_were_read_and_the_code(tmp_path: Path) -> None:
+    lake, source = tmp_path / "lake", tmp_path / "a.csv"
+    append(source, "a,2024-01-01T00:00Z,1", lake=lake)
+    version = open_lake(str(lake)).version()
+    (told,) = version.commit.sources
+    assert (told["uri"], told["rows"], told["sha256"]) == (str(source), 1, file_checksum(source))
+    assert version.commit.code == code_fingerprint()
+    found = trace(version.run, lake=str(lake))
+    assert [(part.what, part.where, part.sha256) for part in found.made_from] == [
+        ("source", str(source), file_checksum(source))
+    ]
+    assert found.facts["code"] == code_fingerprint()
 
 
 def test_a_changed_value_is_a_second_version_known_from_now_on(tmp_path: Path) -> None:
