@@ -53,10 +53,9 @@ def test_an_ingest_is_shown_with_its_source(lake: Lake) -> None:
     assert "e" * 12 in text
 
 
-@pytest.mark.parametrize("name", ["cleen", "cleen@champion"])
-def test_a_misspelt_name_is_answered_with_the_tables_and_runs(lake: Lake, name: str) -> None:
-    done = lineage(name, "--lake", lake.uri)
+def test_a_misspelt_name_is_answered_with_the_tables_and_runs(lake: Lake) -> None:
+    done = lineage("cleen", "--lake", lake.uri)
     assert done.exit_code == 2
     said = str(done.exception or "") + done.output
-    for part in ("its tables are clean, observations", "its newest runs run-1, ingest-1", "NAME@ALIAS"):
+    for part in ("Its tables are clean, observations, its newest runs run-1, ingest-1", "NAME@ALIAS"):
         assert part in said
