@@ -98,6 +98,33 @@ def test_a_run_over_a_lake_brings_what_it_published_online(results: Path, tmp_pa
     assert steps == ["publish", "publish_interval", "store_features"]
 
 
+def test_online_rows_of_a_lake_are_written_over_by_no_trial_and_no_other_lake(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    lake, other = (made_lake(str(tmp_path / name), generation(number)) for number, name in enumerate(("lake", "other")))
+
+    def online(source: str, number: int) -> tuple[list[float | None], tuple[str, ...]]:
+        out = tmp_path / f"features-{number}"
+        update_features(results=results, lake=source, out=out)
+        rows = [{"unique_id": name} for name in ("a", "s0")]
+        found = open_store(lake.uri).get_online_features(["series_state:last_value"], rows).to_dict()
+        return found["last_value"], read_trail([out]).history[-1].notes
+
+    trial, _ = online("", 1)
+    assert trial == [5, None]
+    own, notes = online(lake.uri, 2)
+    assert (own[0], notes) == (None, ()), "rows of trials give way to those of a lake"
+    assert own[1] is not None
+    said = (
+        f"the online rows below Sparkhu's home stay those of the lake '{lake.uri}'. For others set SPARKHU_HOME apart, "
+        f"or give them up: remove '{tmp_path}/home/features/lake.txt'."
+    )
+    assert online("", 3) == (own, (said,))
+    assert online(other.uri, 4) == (own, (said,))
+    assert online(lake.uri, 5) == (own, ())
+
+
 def test_a_lake_without_snapshots_brings_nothing_online_and_says_so(results: Path, tmp_path: Path) -> None:
     lake = create_lake(str(tmp_path / "lake"))
     update_features(results=results, lake=lake.uri, out=tmp_path / "features")
