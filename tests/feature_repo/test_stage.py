@@ -8,6 +8,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.execution import recorded
+from sparkhu.frame import TIME
 from sparkhu.lake import Append, create_lake, open_lake
 from sparkhu.lineage import read_trail
 from sparkhu.snapshots import SNAPSHOT_SCHEMA
@@ -47,7 +48,8 @@ def test_where_a_lake_was_read_statistics_are_those_of_its_history(results: Path
     pl.DataFrame(schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
     assert snapshot_tables(results)["snapshots"]["n"].to_list() == [3, 2], "of a source nothing else is known"
     told = {"unique_id": "a", "n": 70, "last_ds": hours(1), "last_value": 3.0, "last_values": [1.0, 3.0]}
-    pl.DataFrame([told], schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
+    history = pl.DataFrame([told], schema=HISTORY_SCHEMA).with_columns(known_until=pl.lit(hours(1)).cast(TIME))
+    history.write_parquet(results / "history.parquet")
     (row,) = snapshot_tables(results, moment=hours(4))["snapshots"].to_dicts()
     assert (row["unique_id"], row["n"], row["last_ds"], row["available_at"]) == ("a", 70, hours(1), hours(4))
 
