@@ -16,6 +16,7 @@ from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.summaries import HISTORY_SCHEMA
 from sparkhu_components.store_features import store_features as component
 from sparkhu_features.stage import update_features
+from sparkhu_features.state import OWNER
 from sparkhu_features.store import features_at, open_store
 from tests.feature_repo.made_lake import generation, made_lake, moments_of
 from tests.sparkhu.made_shard import hours
@@ -118,9 +119,10 @@ def test_online_rows_of_a_lake_are_written_over_by_no_trial_and_no_other_lake(
     own, notes = online(lake.uri, 2)
     assert (own[0], notes) == (None, ()), "rows of trials give way to those of a lake"
     assert own[1] is not None
+    state = tmp_path / "home" / "features"
     said = (
         f"the online rows below Sparkhu's home stay those of the lake '{lake.uri}'. For others set SPARKHU_HOME apart, "
-        f"or give them up: remove '{tmp_path}/home/features/lake.txt'."
+        f"or give them up: remove '{state / OWNER}'."
     )
     assert online("", 3) == (own, (said,))
     assert online(other.uri, 4) == (own, (said,))
