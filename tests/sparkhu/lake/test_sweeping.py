@@ -142,7 +142,8 @@ def test_a_commit_that_lands_amid_a_sweep_of_its_own_files_loses_none(lake: Lake
     assert bool(swept) == (step == "remove")
 
 
-def test_a_commit_whose_files_were_swept_away_writes_them_anew(lake: Lake) -> None:
+def test_a_commit_whose_files_were_swept_away_writes_them_anew(place: str) -> None:
+    lake = create_lake(place)
     append(lake, 0)
 
     def sweeps(_: Version) -> pl.DataFrame:

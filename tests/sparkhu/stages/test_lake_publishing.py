@@ -280,6 +280,7 @@ def test_a_lake_that_recorded_its_newest_version_as_the_one_read_takes_other_par
     assert lake.version().table("clean").intervals[0].read_version == 2
     told = publish(lake, results(tmp_path / "new", 48, version=3), "2024-01-02", "2024-01-03")
     assert (told["version"], told["read_version"]) == (4, 1)
+    assert told["run"].startswith("run-")
     assert [each.run for each in lake.version().table("clean").intervals] == [told["run"]]
 
 
