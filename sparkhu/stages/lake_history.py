@@ -12,7 +12,7 @@ from sparkhu.arrivals import newest
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version
 from sparkhu.lake.layout import as_instants
-from sparkhu.stages.appending import SUMMARIES
+from sparkhu.stages.late_rows import SUMMARIES
 from sparkhu.summaries import SUMMARY_SCHEMA, summarise_days, tell_history
 
 DAY = ("unique_id", "day")
