@@ -106,13 +106,19 @@ def test_a_source_that_dates_its_rows_is_believed(tmp_path: Path, lake: Path) ->
 
 
 def test_days_are_those_of_the_lake_s_zone(tmp_path: Path) -> None:
-    # Noon of the 20th in UTC is the 21st in Auckland; the newest row, of 10:00 UTC, still of the 20th there.
+    # Noon of the 20th in UTC is the 21st in Auckland: its summary is no sign of rows behind those of the 20th in UTC.
     lake, options = tmp_path / "lake", SourceOptions(zone="Pacific/Auckland")
-    append_source(write(tmp_path / "a.csv", "a,2024-01-20T10:00Z,1"), options, lake=str(lake))
+    append_source(write(tmp_path / "a.csv", "a,2024-01-20T12:00Z,1"), options, lake=str(lake))
     publish(lake, 10)
-    lines = ("a,2024-01-20T09:00Z,1", "a,2024-01-20T12:00Z,1")
+    lines = ("a,2024-01-20T11:00Z,1", "a,2024-01-20T13:00Z,1")
     append_source(write(tmp_path / "a.csv", *lines), options, lake=str(lake))
-    assert rows_of(lake) == [("20 09", True), ("20 10", False), ("20 12", False)]
+    assert rows_of(lake) == [("20 11", True), ("20 12", False), ("20 13", False)]
+
+
+def test_a_row_far_from_any_other_is_late_where_a_later_one_is_there(tmp_path: Path, lake: Path) -> None:
+    append(tmp_path / "b.csv", "a,2024-01-30T00:00Z,2", lake=lake)
+    append(tmp_path / "c.csv", "a,2024-01-25T00:00Z,2", lake=lake)
+    assert rows_of(lake)[-2:] == [("25 00", True), ("30 00", False)]
 
 
 def test_a_feed_in_order_reads_no_older_summaries(tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
