@@ -68,7 +68,8 @@ def read_interval(
         What happened, for the artifact's metadata. The record holds the version that was read and its checksum.
 
     Raises:
-        InputError: There is no lake, or it has no observations in the interval; or a parameter cannot be used.
+        InputError: There is no lake; it has no observations before the interval's end, or none from its start on; or a
+            parameter cannot be used.
         SparkhuError: A file of the lake is missing or damaged, or its storage fails.
     """
     check_lookback(lookback)
@@ -79,6 +80,9 @@ def read_interval(
     with recorded("ingest", inputs=[], outputs=places, params=params) as (notes, at):
         version = open_lake(lake).version()
         table = _observations(version, lake)
+        last = max((file.last for file in table.manifest.files if file.last), default=None)
+        if last and interval.start and interval.start > last:
+            raise InputError(_nothing(table, interval, lake))
         span = _span(version, interval, lookback, zone)
         read = _read(version, table, span)
         if read.rows.is_empty():
@@ -88,7 +92,7 @@ def read_interval(
         _write(at[0], "rows", slices)
         _write(at[1], "series", _alongside(read.history, slices))
         _write(at[2], "series", _alongside(read.versions, slices))
-        notes.sources = (_source(version, table, span),)
+        notes.sources = (_source(version, table, span, read.rows.height),)
         counts = read.rows.group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
         notes.rows_in, notes.rows_out, notes.series_in = table.rows, read.rows.height, counts.height
@@ -160,8 +164,8 @@ def _wanted(version: Version, start: datetime, zone: str) -> str:
     return wanted_lookback(table.read(before[-1].start, before[-1].end), zone=zone) if before else ""
 
 
-def _source(version: Version, table: Table, span: Span) -> dict[str, Any]:
-    """Describe what was read, so that the very same rows can be read again."""
+def _source(version: Version, table: Table, span: Span, rows: int) -> dict[str, Any]:
+    """Describe what was read, so that the very same rows can be read again: `rows` of the files that hold them."""
     files = table.files(span.start, span.end)
     return {
         "uri": version.storage.place("").rstrip("/"),
@@ -171,7 +175,7 @@ def _source(version: Version, table: Table, span: Span) -> dict[str, Any]:
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
         "size": sum(file.bytes for file in files),
-        "rows": sum(file.rows for file in files),
+        "rows": rows,
         "files": len(files),
     }
 
@@ -181,4 +185,4 @@ def _nothing(table: Table, interval: Interval, lake: str) -> str:
     lasts = [file.last for file in table.manifest.files if file.last]
     there = f"; there are some from {min(firsts).isoformat()} to {max(lasts).isoformat()}" if firsts else ""
     given = " to ".join(each.isoformat() if each else "…" for each in interval)
-    return f"the lake '{redacted(lake)}' has no observations in {given} or before it{there}. Give another interval."
+    return f"the lake '{redacted(lake)}' has no observations in {given}{there}. Give another interval."

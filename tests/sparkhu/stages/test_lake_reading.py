@@ -52,6 +52,7 @@ def days(found: pl.DataFrame, name: str = "a") -> list[int]:
 
 def test_rows_of_the_interval_and_of_the_look_back_are_read(lake: Lake) -> None:
     found = read(lake, start="2024-03-01", end="2024-03-03", lookback="7d")
+    assert days(read(lake, start="2024-04-09", end="2024-04-10", lookback="2d")) == [97, 98, 99]
     # 1 March is day 60.
     assert days(found) == list(range(53, 62))
     assert days(found, "b") == list(range(53, 62))
@@ -219,11 +220,15 @@ def test_the_record_says_which_version_was_read(lake: Lake) -> None:
     assert (source["version"], source["sha256"], source["table"]) == (1, entry.sha256, "observations")
     assert (source["start"], source["end"]) == ("2024-02-23T00:00:00+00:00", "2024-03-03T00:00:00+00:00")
     assert "looking back 7d as asked: 18 rows" in record.notes[0]
+    assert source["rows"] == 18
 
 
 def test_nothing_to_read_is_said_with_what_there_is(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there are some from 2024-01-01T00:00:00\+00:00 to 2024-04-09"):
         read(lake, start="2025-01-01", end="2025-01-02", lookback="1d")
+    # 9 April is the last day. A day behind it has a look-back, and nothing to publish: a mistyped year, or too early.
+    with pytest.raises(InputError, match=r"no observations in 2024-04-10T.* to 2024-04-11T.*; there are some from"):
+        read(lake, start="2024-04-10", end="2024-04-11", lookback="2d")
     with pytest.raises(InputError, match="is no lake"):
         read_interval(
             str(tmp_path / "none"), out=tmp_path / "raw", history=tmp_path / "history", versions=tmp_path / "versions"
