@@ -73,7 +73,8 @@ def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table:
     """Say of each interval whether it is new, out of date, done or empty.
 
     An interval is done where published intervals cover it and what these were made from, as far as it lies before the
-    interval's end, is what is observed now. It is empty where it ends before the first observation begins.
+    interval's end, is what is observed now. It is empty where it ends before the first observation, or begins behind
+    the last.
 
     Args:
         lake: The lake.
@@ -82,13 +83,13 @@ def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table:
     """
     version = lake.version()
     published = version.manifest(table).intervals
-    observed = [file.first for file in version.manifest(OBSERVATIONS).files if file.first]
+    observed = [(file.first, file.last) for file in version.manifest(OBSERVATIONS).files if file.first and file.last]
     changed = lake.outdated(table) if published else []
-    first = min(observed, default=None)
+    first, last = (min(each[0] for each in observed), max(each[1] for each in observed)) if observed else (None, None)
     there, stale = _Ordered(published), _Ordered([each.interval for each in changed])
 
     def due(start: datetime, end: datetime) -> Due:
-        if first is None or end <= first:
+        if first is None or last is None or end <= first or start > last:
             return "empty"
         if not _covered(start, end, published[there.meeting(start, end)]):
             return "new"

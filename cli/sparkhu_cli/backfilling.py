@@ -87,7 +87,8 @@ def _announced(found: Sequence["Slot"], terminal: Terminal) -> deque["Slot"]:
         f"{len(found):,} intervals: {count['done']:,} done, {len(due):,} to do, {count['out of date']:,} out of date"
     )
     if count["empty"]:
-        terminal.line(f"{count['empty']:,} intervals hold no observations, and none lie before them; they are left out")
+        where = "before the first observation or behind the last"
+        terminal.line(f"{count['empty']:,} intervals lie {where}; they are left out")
     return due
 
 

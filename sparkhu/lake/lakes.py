@@ -261,7 +261,9 @@ def open_lake(uri: str) -> Lake:
     try:
         return Lake(storage, newest_version(storage).layout)
     except NoSuchFile:
-        raise NoLake(f"'{uri}' is no lake ({CURRENT} is missing). Create one, or give its root.") from None
+        raise NoLake(
+            f"'{uri}' is no lake ({CURRENT} is missing). Give its root, or fill a new one: sparkhu ingest."
+        ) from None
 
 
 def is_lake(uri: str) -> bool:

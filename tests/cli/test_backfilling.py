@@ -29,8 +29,8 @@ out.mkdir(parents=True)
 
 def backfill(folder: Path, metadata: str = "", *, first: str = "2024-01-01") -> str:
     lake = create_lake(str(folder / "lake"))
-    ds = [datetime(2024, 1, 1, tzinfo=UTC)]
-    rows = pl.DataFrame({"unique_id": ["a"], "ds": ds, "y": [1.0], "available_at": ds}, schema=SCHEMA)
+    ds = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    rows = pl.DataFrame({"unique_id": ["a", "a"], "ds": ds, "y": 1.0, "available_at": ds}, schema=SCHEMA)
     lake.commit({"observations": Append(rows)}, run="ingest", based_on=lake.version())
     said = io.StringIO()
     given = {"lake": lake.uri, "zone": "UTC", "metadata": metadata}
@@ -84,7 +84,7 @@ def test_days_before_the_first_row_are_left_out(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(backfilling, "COMMAND", TELLS)
     said = backfill(tmp_path, first="2023-12-20")
     assert "14 intervals: 0 done, 2 to do, 0 out of date" in said
-    assert "12 intervals hold no observations, and none lie before them; they are left out" in said
+    assert "12 intervals lie before the first observation or behind the last; they are left out" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"20240101T000000Z", "20240102T000000Z"}
 
 

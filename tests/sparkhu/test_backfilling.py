@@ -113,10 +113,12 @@ def test_of_one_long_interval_the_days_before_what_changed_are_done(lake: Lake) 
     assert due(lake) == ["done", "done", "out of date", "out of date", "out of date"]
 
 
-def test_days_before_the_first_row_are_empty_and_a_hole_is_not(lake: Lake, tmp_path: Path) -> None:
+def test_days_before_the_first_row_and_behind_the_last_are_empty_and_a_hole_is_not(lake: Lake, tmp_path: Path) -> None:
     # The first row is of 1 January, 06:00: what ends by then holds nothing and has nothing to look back on.
     found = due_slots(lake, slots("2023-12-31", "2024-01-01T12:00", "6h"))
     assert [slot.due for slot in found] == ["empty"] * 5 + ["new"]
     assert due_slots(create_lake(str(tmp_path / "none")), slots("2024-01-01", "2024-01-02", "1d"))[0].due == "empty"
     lake.commit({"observations": Append(rows(20))}, run="ingest", based_on=lake.version())
-    assert {slot.due for slot in due_slots(lake, slots("2024-01-06", "2024-01-22", "1d"))} == {"new"}
+    # The last row is of 20 January, 06:00.
+    found = due_slots(lake, slots("2024-01-06", "2024-01-24", "1d"))
+    assert [slot.due for slot in found] == ["new"] * 15 + ["empty"] * 3
