@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from sparkhu.arrivals import Arrivals, arrivals, caught_up, newest
+from sparkhu.backfilling import CLEAN
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
@@ -16,7 +17,7 @@ from sparkhu.lake.layout import Partition
 from sparkhu.lineage import code_fingerprint
 from sparkhu.sources import RawSource, SourceFile, SourceOptions, read_source, redacted
 from sparkhu.stages.appended_files import SOURCES, Known, SourceFiles
-from sparkhu.stages.late_rows import CLEAN, SUMMARIES, late_rows
+from sparkhu.stages.late_rows import SUMMARIES, late_rows
 from sparkhu.steps.validation import QUARANTINE, validate
 from sparkhu.summaries import summarise_days
 

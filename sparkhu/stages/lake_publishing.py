@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from sparkhu.backfilling import CLEAN
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Append, Change, Interval, Lake, Replace, Version, open_lake
@@ -25,7 +26,6 @@ from sparkhu.sources import redacted
 from sparkhu.stages.appending import OBSERVATIONS
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.stages.lake_targets import FORECASTS, TARGETS, NewTargets
-from sparkhu.stages.late_rows import CLEAN
 from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.steps.validation import requested_interval
 

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import polars as pl
 
+from sparkhu.backfilling import CLEAN
 from sparkhu.lake import Version
 from sparkhu.lake.storage import each
 from sparkhu.snapshots import TARGETS_SCHEMA, take_targets
-from sparkhu.stages.late_rows import CLEAN
 
 FORECASTS, TARGETS = "forecasts", "targets"
 KEY = ["unique_id", "cutoff"]

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from sparkhu.backfilling import CLEAN
 from sparkhu.frame import TIME
 from sparkhu.lake import Version
 
-SUMMARIES, CLEAN = "summaries", "clean"
+SUMMARIES = "summaries"
 LONGEST_DAYS = timedelta(days=2)
 """Reaches back to the midnight before, in any zone."""
 
