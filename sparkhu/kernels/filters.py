@@ -12,7 +12,7 @@ BLOCK = 1024
 
 
 @compiled
-def add_filtered(values: Floats, begin: int, stride: int, taps: Floats, out: Floats) -> None:
+def _add_filtered(values: Floats, begin: int, stride: int, taps: Floats, out: Floats) -> None:
     """Add `taps[t] * values[begin + t * stride + i]`, over all t, to `out[i]`.
 
     Eight taps a time, so that a point that was read is used where it is, and `out` is read and written rarely.
@@ -40,7 +40,7 @@ def filtered(values: Floats, stride: int, taps: Floats, out: Floats) -> None:
     """Put the sums of `taps[t] * values[t * stride + i]`, over all t, into `out[i]`."""
     out[:] = 0.0
     for first in range(0, len(out), BLOCK):
-        add_filtered(values, first, stride, taps, out[first : first + BLOCK])
+        _add_filtered(values, first, stride, taps, out[first : first + BLOCK])
 
 
 @compiled
@@ -68,7 +68,8 @@ def moving_sums(values: Floats, length: int, out: Floats, spare: Floats) -> Floa
                 for i in range(len(near)):
                     out[i] += near[i]
             else:
-                out[: len(near)] = near
+                for i in range(len(near)):
+                    out[i] = near[i]
             taken += power
         if taken == length:
             return out[: size - length + 1]

@@ -4,12 +4,14 @@ W. S. Cleveland (1979), in the form that STL uses (R. B. Cleveland et al., 1990,
 weights over the nearest `window` points, a line or a constant, fitted at every point, or at every `jump`-th one with
 straight lines between.
 
-Values lie row by row, `stride` apart: row `r` of column `c` is `values[first + r * stride + c]`. One long series is one
-column with stride 1; the series of all Mondays, of all Tuesdays and so on are seven columns of a series as it lies.
+Columns: the points of one place in a cycle, all Mondays say, are a series of their own. They are smoothed as they lie:
+with `stride` places in the cycle, row `r` of column `c` is `values[r * stride + c]`. A whole series is one column.
 
 Where a window reaches equally far to both sides its weights are the same numbers at every point, so the sums that fits
 there need are filters with fixed taps (`sparkhu.kernels.filters`); only at the ends is each point on its own. Sums of
 weights alone (`Fits`) change with the weights, not with the values, and are taken once for many rounds.
+
+No constant is passed to a compiled function below: the compiler would compile it once more for that constant alone.
 """
 
 from typing import NamedTuple
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkhu.kernels.compiling import compiled
-from sparkhu.kernels.filters import BLOCK, add_filtered, filtered
+from sparkhu.kernels.filters import BLOCK, filtered
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -30,24 +32,40 @@ NEAR = 0.999
 
 
 class Smoother(NamedTuple):
-    """What is fitted: points in the window (odd), degree 0 or 1, points from one fit to the next."""
+    """What is fitted.
+
+    Attributes:
+        window: Points that a fit looks at, odd.
+        degree: 1, a line; 0, a constant.
+        jump: Points from one fit to the next.
+        stride: Columns: 1 for a series as a whole, more for the places of a cycle. Each place of a cycle gets a fit
+            before its first point and one behind its last as well.
+    """
 
     window: int
     degree: int
     jump: int
+    stride: int
 
 
 class Columns(NamedTuple):
-    """Where points lie (see above): `count` columns of `rows` points each."""
+    """Neighbouring columns of one length.
+
+    Attributes:
+        first: The first of them.
+        count: How many there are.
+        rows: Points in each.
+        places: Fits that are made one by one: the row of each, and below it the first row of its window.
+    """
 
     first: int
     count: int
-    stride: int
     rows: int
+    places: Ints
 
 
 class Fits(NamedTuple):
-    """What the fits at points have of the weights alone, one number a point that is fitted.
+    """What the fits at points have of the weights alone, one number a fit.
 
     Attributes:
         share: 1 over the sum of weights; 0 where there is none.
@@ -60,9 +78,41 @@ class Fits(NamedTuple):
     gain: Floats
 
 
-class Room(NamedTuple):
-    """Room to work in: the weights of a window (see `weigh`), and two sums a point of a block or column."""
+class Loess(NamedTuple):
+    """The smoothing of series of one length.
 
+    Attributes:
+        smoother: What is fitted.
+        longer: Columns that have a point more, if there are any.
+        shorter: The others.
+        filtered: Whether fits in an even window are left to a filter.
+        before: Fits before the first point.
+        fits: What the fits have of the weights.
+    """
+
+    smoother: Smoother
+    longer: Columns
+    shorter: Columns
+    filtered: bool
+    before: int
+    fits: Fits
+
+
+class Room(NamedTuple):
+    """Tables and room to work in.
+
+    Attributes:
+        distance: −n, …, −1, 0, 1, …, n, with n not below the width of any window.
+        cube: The third power of its size.
+        plain: For the weights of a window.
+        moment: For these times distance.
+        square: For these times its square.
+        level: For a sum a column, or a point of a block.
+        slope: For another one.
+    """
+
+    distance: Floats
+    cube: Floats
     plain: Floats
     moment: Floats
     square: Floats
@@ -71,73 +121,128 @@ class Room(NamedTuple):
 
 
 @compiled
-def left_end(row: int, rows: int, window: int) -> int:
+def room(widest: int, columns: int) -> Room:
+    """Make room for windows up to a width and so many columns."""
+    distance, cube = np.empty(2 * widest + 1), np.empty(2 * widest + 1)
+    for place in range(2 * widest + 1):
+        size = float(place - widest)
+        distance[place], cube[place] = size, abs(size * size * size)
+    block = max(BLOCK, columns)
+    return Room(
+        distance, cube, np.empty(widest), np.empty(widest), np.empty(widest), np.empty(block), np.empty(block)
+    )
+
+
+@compiled
+def _left_end(row: int, rows: int, window: int) -> int:
     """Say where the window of a row begins: around it, and at the ends as far as there are points."""
     return min(max(row - (window - 1) // 2, 0), max(rows - window, 0))
 
 
 @compiled
-def fits_in(rows: int, smoother: Smoother) -> bool:
-    """Say whether a fit at every row whose window is even is left to a filter."""
-    return smoother.jump == 1 and rows >= smoother.window
+def _places(rows: int, smoother: Smoother, filtered: bool) -> Ints:
+    """List the fits that are made one by one (see `Columns`), those beyond the ends last.
 
-
-@compiled
-def places(rows: int, smoother: Smoother, extended: bool, filtered: bool) -> Ints:
-    """List the fits one by one: the row of each, and below it the first row of its window.
-
-    Every `jump`-th row and the last one, whose window, where it is no such row, stays that of the fit before it; then,
-    if `extended`, one before the first and one behind the last. Rows with an even window are left out if `filtered`.
+    Every `jump`-th row and the last one, whose window, where it is no such row, stays that of the fit before it.
     """
-    jump, half = max(min(smoother.jump, rows - 1), 1), (smoother.window - 1) // 2
+    window, half = smoother.window, (smoother.window - 1) // 2
+    jump = max(min(smoother.jump, rows - 1), 1)
     found, count = np.empty((2, rows + 3), np.int64), 0
     for row in range(0, rows, jump):
         if not (filtered and half <= row < rows - half):
-            found[0, count], found[1, count] = row, left_end(row, rows, smoother.window)
+            found[0, count], found[1, count] = row, _left_end(row, rows, window)
             count += 1
     behind = (rows - 1) // jump * jump
     if behind < rows - 1:
-        found[0, count], found[1, count] = rows - 1, left_end(behind, rows, smoother.window)
+        found[0, count], found[1, count] = rows - 1, _left_end(behind, rows, window)
         count += 1
-    if extended:
-        found[0, count], found[1, count] = -1, left_end(-1, rows, smoother.window)
-        found[0, count + 1], found[1, count + 1] = rows, left_end(rows, rows, smoother.window)
+    if smoother.stride > 1:
+        found[0, count], found[1, count] = -1, 0
+        found[0, count + 1], found[1, count + 1] = rows, max(rows - window, 0)
         count += 2
     return found[:, :count]
 
 
 @compiled
-def weigh(row: int, left: int, rows: int, window: int, room: Room) -> tuple[Floats, Floats, Floats]:
-    """Give the weights of a window for a fit at a row: as they are, times distance, and times its square.
+def loess(count: int, smoother: Smoother) -> Loess:
+    """Lay out the smoothing of `count` points, as many as there are columns at least."""
+    stride = smoother.stride
+    rows, more = count // stride, count % stride
+    filtered = smoother.jump == 1 and rows >= smoother.window
+    longer = Columns(0, more, rows + 1, _places(rows + 1, smoother, filtered))
+    shorter = Columns(more, stride - more, rows, _places(rows, smoother, filtered))
+    before = stride if stride > 1 else 0
+    size = count + 2 * before
+    fits = Fits(np.empty(size), np.empty(size), np.empty(size))
+    return Loess(smoother, longer, shorter, filtered, before, fits)
+
+
+@compiled
+def _weigh(row: int, left: int, rows: int, window: int, space: Room) -> tuple[Floats, Floats]:
+    """Give the weights of a window for a fit at a row, and the distances.
 
     Args:
         row: Where the fit is.
         left: First row of the window.
         rows: All rows.
         window: Points in the window; where it has more than there are rows, weights reach that much farther out.
-        room: Where they are put.
+        space: Room to work in.
     """
     width = min(window, rows)
     farthest = max(row - left, left + width - 1 - row)
     far = float(farthest + (window - rows) // 2 if window > rows else farthest)
-    flat, near, scale, shift = FLAT * far, NEAR * far, 1.0 / far, float(left - row)
-    plain, moment, square = room.plain[:width], room.moment[:width], room.square[:width]
+    begin = len(space.distance) // 2 + left - row
+    distance, cube, weights = space.distance[begin : begin + width], space.cube[begin:], space.plain[:width]
+    scale = 1.0 / (far * far * far)
     for place in range(width):
-        distance = place + shift
-        size = abs(distance)
-        share = size * scale
-        rest = 1.0 - share * share * share
-        weight = rest * rest * rest
-        weight = 1.0 if size <= flat else weight
-        weight = weight if size <= near else 0.0
-        plain[place] = weight
-        moment[place] = weight * distance
-        square[place] = weight * distance * distance
-    return plain, moment, square
+        rest = 1.0 - cube[place] * scale
+        weights[place] = rest * rest * rest
+    for place in range(max(int(row - FLAT * far), left), min(int(row + FLAT * far) + 1, left + width)):
+        if abs(place - row) <= FLAT * far:
+            weights[place - left] = 1.0
+    for place in range(width):
+        if abs(distance[place]) <= NEAR * far:
+            break
+        weights[place] = 0.0
+    for place in range(width - 1, -1, -1):
+        if abs(distance[place]) <= NEAR * far:
+            break
+        weights[place] = 0.0
+    return weights, distance
 
 
 @compiled
-def prepare(fits: Fits, at: int, count: int, rows: int, degree: int) -> None:
+def _moments(weights: Floats, distance: Floats, space: Room) -> tuple[Floats, Floats]:
+    """Give weights times distance and times its square."""
+    moment, square = space.moment[: len(weights)], space.square[: len(weights)]
+    for place in range(len(weights)):
+        moment[place] = weights[place] * distance[place]
+        square[place] = moment[place] * distance[place]
+    return moment, square
+
+
+@compiled
+def _weigh_even(window: int, space: Room) -> tuple[Floats, Floats, Floats]:
+    """Give the weights of a window that reaches equally far to both sides, and their moments."""
+    weights, distance = _weigh(window // 2, window - window, window, window, space)
+    moment, square = _moments(weights, distance, space)
+    return weights, moment, square
+
+
+@compiled
+def _dot(values: Floats, weights: Floats, distance: Floats) -> tuple[float, float, float]:
+    """Sum values times weights, these times distance, and times its square."""
+    level = slope = curve = 0.0
+    for place in range(len(weights)):
+        part = weights[place] * values[place]
+        level += part
+        slope += part * distance[place]
+        curve += part * distance[place] * distance[place]
+    return level, slope, curve
+
+
+@compiled
+def _finish(fits: Fits, at: int, count: int, rows: int, degree: int) -> None:
     """Turn sums of weight, of weight times distance and times its square, kept in `fits`, into what they are for."""
     share, center, gain = fits.share[at : at + count], fits.center[at : at + count], fits.gain[at : at + count]
     least = (FLAT * (rows - 1)) ** 2 if degree > 0 and rows > 1 else np.inf
@@ -150,134 +255,137 @@ def prepare(fits: Fits, at: int, count: int, rows: int, degree: int) -> None:
 
 
 @compiled
-def _fit(level: Floats, slope: Floats, fits: Fits, otherwise: Floats, at: int, out: Floats) -> None:
+def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) -> None:
+    stride, window, fits, count = way.smoother.stride, way.smoother.window, way.fits, columns.count
+    for number in range(columns.places.shape[1]):
+        row, left = columns.places[0, number], columns.places[1, number]
+        taps, distance = _weigh(row, left, columns.rows, window, space)
+        begin, at = columns.first + left * stride, columns.first + row * stride + way.before
+        if stride == 1:
+            fits.share[at], fits.center[at], fits.gain[at] = _dot(weights[begin:], taps, distance)
+        else:
+            moment, square = _moments(taps, distance, space)
+            filtered(weights[begin:], stride, taps, fits.share[at : at + count])
+            filtered(weights[begin:], stride, moment, fits.center[at : at + count])
+            filtered(weights[begin:], stride, square, fits.gain[at : at + count])
+        _finish(fits, at, count, columns.rows, way.smoother.degree)
+
+
+@compiled
+def _prepare_evens(weights: Floats, way: Loess, space: Room) -> None:
+    fits, stride, half = way.fits, way.smoother.stride, (way.smoother.window - 1) // 2
+    plain, moment, square = _weigh_even(way.smoother.window, space)
+    first, end = half * stride + way.before, len(weights) - half * stride + way.before
+    filtered(weights, stride, plain, fits.share[first:end])
+    filtered(weights, stride, moment, fits.center[first:end])
+    filtered(weights, stride, square, fits.gain[first:end])
+    if stride == 1:
+        _finish(fits, first, end - first, len(weights), way.smoother.degree)
+        return
+    for row in range(half, way.longer.rows - half):
+        for columns in (way.longer, way.shorter):
+            if row < columns.rows - half:
+                at = row * stride + columns.first + way.before
+                _finish(fits, at, columns.count, columns.rows, way.smoother.degree)
+
+
+@compiled
+def prepare(weights: Floats, way: Loess, weighted: bool, space: Room) -> None:
+    """Take the sums of the weights that fits need.
+
+    Args:
+        weights: One a point.
+        way: What is smoothed how; its `fits` are set.
+        weighted: Whether weights are not all 1.
+        space: Room to work in.
+    """
+    if way.filtered and weighted:
+        _prepare_evens(weights, way, space)
+    for columns in (way.longer, way.shorter):
+        if columns.count:
+            _prepare_places(weights, way, columns, space)
+
+
+@compiled
+def _fit(level: Floats, slope: Floats, fits: Fits, at: int, otherwise: Floats, out: Floats) -> None:
     """Turn sums of weighted values, and of these times distance, into fits; `otherwise` where nothing has weight."""
-    count = len(out)
+    count = len(level)
     share, center, gain = fits.share[at : at + count], fits.center[at : at + count], fits.gain[at : at + count]
+    into = out[at : at + count]
     for i in range(count):
         mean = level[i] * share[i]
         value = mean - gain[i] * (slope[i] * share[i] - center[i] * mean)
-        out[i] = value if share[i] > 0.0 else otherwise[i]
+        into[i] = value if share[i] > 0.0 else otherwise[i]
 
 
 @compiled
-def _sum_window(values: Floats, begin: int, stride: int, taps: Floats, sums: Floats) -> None:
-    """Sum a window times taps, every column into one number of `sums`."""
-    if stride == 1:
-        near, total = values[begin : begin + len(taps)], 0.0
-        for place in range(len(taps)):
-            total += taps[place] * near[place]
-        sums[0] = total
-    else:
-        sums[:] = 0.0
-        add_filtered(values, begin, stride, taps, sums)
+def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Columns, space: Room, out: Floats) -> None:
+    """Fit what is fitted one by one; a fit beyond the ends is the nearest one where no point has a weight."""
+    stride, count, rows = way.smoother.stride, columns.count, columns.rows
+    level, slope = space.level[:count], space.slope[:count]
+    for number in range(columns.places.shape[1]):
+        row, left = columns.places[0, number], columns.places[1, number]
+        taps, distance = _weigh(row, left, rows, way.smoother.window, space)
+        begin, own = columns.first + left * stride, columns.first + min(max(row, 0), rows - 1) * stride
+        if stride == 1:
+            level[0], slope[0], _ = _dot(by_weight[begin:], taps, distance)
+        else:
+            moment, _ = _moments(taps, distance, space)
+            filtered(by_weight[begin:], stride, taps, level)
+            filtered(by_weight[begin:], stride, moment, slope)
+        otherwise = values[own:] if 0 <= row < rows else out[own + way.before :]
+        _fit(level, slope, way.fits, columns.first + row * stride + way.before, otherwise, out)
 
 
 @compiled
-def prepare_places(
-    weights: Floats, columns: Columns, smoother: Smoother, listed: Ints, fits: Fits, shift: int, room: Room
-) -> None:
-    """Sum the weights for listed fits; `shift` is how much later than the values their fits stand."""
-    first, count, stride, rows = columns
-    for number in range(listed.shape[1]):
-        row, left = listed[0, number], listed[1, number]
-        plain, moment, square = weigh(row, left, rows, smoother.window, room)
-        begin, at = first + left * stride, first + row * stride + shift
-        _sum_window(weights, begin, stride, plain, fits.share[at : at + count])
-        _sum_window(weights, begin, stride, moment, fits.center[at : at + count])
-        _sum_window(weights, begin, stride, square, fits.gain[at : at + count])
-        prepare(fits, at, count, rows, smoother.degree)
-
-
-@compiled
-def smooth_places(
-    weighted: Floats, values: Floats, columns: Columns, smoother: Smoother, listed: Ints, fits: Fits, shift: int,
-    room: Room, out: Floats,
-) -> None:
-    """Fit at listed places.
-
-    Args:
-        weighted: The values times their weights.
-        values: The values: where no point of a window has a weight, a point keeps its own.
-        columns: Where they lie.
-        smoother: What is fitted.
-        listed: See `places`.
-        fits: Prepared for the weights.
-        shift: How much later than the values their fits stand.
-        room: Room to work in.
-        out: Where fits go. Those beyond the ends are the nearest ones where no point of a window has a weight.
-    """
-    first, count, stride, rows = columns
-    level, slope = room.level[:count], room.slope[:count]
-    for number in range(listed.shape[1]):
-        row, left = listed[0, number], listed[1, number]
-        plain, moment, _ = weigh(row, left, rows, smoother.window, room)
-        begin, at = first + left * stride, first + row * stride
-        _sum_window(weighted, begin, stride, plain, level)
-        _sum_window(weighted, begin, stride, moment, slope)
-        otherwise = values[at : at + count] if 0 <= row < rows else out[at + shift + (stride if row < 0 else -stride) :]
-        _fit(level, slope, fits, otherwise, at + shift, out[at + shift : at + shift + count])
-
-
-@compiled
-def weigh_even(window: int, room: Room) -> tuple[Floats, Floats, Floats]:
-    return weigh(0, -(window // 2), window, window, room)
-
-
-@compiled
-def prepare_even(
-    weights: Floats, stride: int, smoother: Smoother, fits: Fits, shift: int, room: Room
-) -> None:
-    """Sum the weights for all fits whose window is even; `prepare` has to follow."""
-    begin = (smoother.window - 1) // 2 * stride
-    end = len(weights) - begin + shift
-    plain, moment, square = weigh_even(smoother.window, room)
-    filtered(weights, stride, plain, fits.share[begin + shift : end])
-    filtered(weights, stride, moment, fits.center[begin + shift : end])
-    filtered(weights, stride, square, fits.gain[begin + shift : end])
-
-
-@compiled
-def smooth_even(
-    weighted: Floats, values: Floats, stride: int, smoother: Smoother, fits: Fits, shift: int, room: Room, out: Floats
-) -> None:
-    """Fit at all points whose window is even; see `smooth_places`."""
-    begin = (smoother.window - 1) // 2 * stride
-    end = len(values) - begin
-    plain, moment, _ = weigh_even(smoother.window, room)
-    for first in range(begin, end, BLOCK):
-        last = min(first + BLOCK, end)
-        level, slope = room.level[: last - first], room.slope[: last - first]
-        level[:] = 0.0
-        slope[:] = 0.0
-        add_filtered(weighted, first - begin, stride, plain, level)
-        add_filtered(weighted, first - begin, stride, moment, slope)
-        _fit(level, slope, fits, values[first:last], first + shift, out[first + shift : last + shift])
-
-
-@compiled
-def average_even(values: Floats, stride: int, smoother: Smoother, shift: int, room: Room, out: Floats) -> None:
-    """Fit at all points whose window is even where all weigh the same: the line's value there is a weighted mean."""
-    begin = (smoother.window - 1) // 2 * stride
-    taps, _, _ = weigh_even(smoother.window, room)
-    taps /= taps.sum()
-    filtered(values, stride, taps, out[begin + shift : len(values) - begin + shift])
-
-
-@compiled
-def draw_lines(columns: Columns, smoother: Smoother, shift: int, out: Floats) -> None:
-    """Draw straight lines between the fits of each column, where not every row is fitted."""
-    first, count, stride, rows = columns
-    jump = max(min(smoother.jump, rows - 1), 1)
-    if jump == 1:
+def _smooth_evens(values: Floats, by_weight: Floats, way: Loess, weighted: bool, space: Room, out: Floats) -> None:
+    """Fit what a filter fits: where all points weigh the same, the line's value in an even window is a plain mean."""
+    stride, reach = way.smoother.stride, (way.smoother.window - 1) // 2 * way.smoother.stride
+    plain, moment, _ = _weigh_even(way.smoother.window, space)
+    if not weighted:
+        plain /= plain.sum()
+        filtered(values, stride, plain, out[reach + way.before : len(values) - reach + way.before])
         return
+    for first in range(reach, len(values) - reach, BLOCK):
+        count = min(BLOCK, len(values) - reach - first)
+        level, slope = space.level[:count], space.slope[:count]
+        filtered(by_weight[first - reach :], stride, plain, level)
+        filtered(by_weight[first - reach :], stride, moment, slope)
+        _fit(level, slope, way.fits, first + way.before, values[first:], out)
+
+
+@compiled
+def _draw_lines(way: Loess, columns: Columns, out: Floats) -> None:
+    """Draw straight lines between the fits of each column, where not every row is fitted."""
+    stride, count, rows = way.smoother.stride, columns.count, columns.rows
+    jump = max(min(way.smoother.jump, rows - 1), 1)
     for row in range(0, rows - 1, jump):
         following = min(row + jump, rows - 1)
-        start = first + row * stride + shift
-        near, far = out[start : start + count], out[start + (following - row) * stride :]
+        start = columns.first + row * stride + way.before
+        end = start + (following - row) * stride
         for between in range(row + 1, following):
             share = (between - row) / (following - row)
-            at = start + (between - row) * stride
-            into = out[at : at + count]
+            near, far, into = out[start : start + count], out[end:], out[start + (between - row) * stride :]
             for i in range(count):
                 into[i] = near[i] + (far[i] - near[i]) * share
+
+
+@compiled
+def smooth(values: Floats, by_weight: Floats, way: Loess, weighted: bool, space: Room, out: Floats) -> None:
+    """Smooth a series, or every place of a cycle.
+
+    Args:
+        values: The series. Where no point near one has a weight, that one keeps its value.
+        by_weight: The values times their weights.
+        way: What is smoothed how, prepared for the weights.
+        weighted: Whether weights are not all 1.
+        space: Room to work in.
+        out: For the result: as long as the values, or a cycle longer at both ends.
+    """
+    if way.filtered:
+        _smooth_evens(values, by_weight, way, weighted, space, out)
+    for columns in (way.longer, way.shorter):
+        if columns.count:
+            _smooth_places(values, by_weight, way, columns, space, out)
+            if way.smoother.jump > 1:
+                _draw_lines(way, columns, out)
