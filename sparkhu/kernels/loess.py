@@ -29,6 +29,8 @@ FLAT = 0.001
 """Nearer than this part of the width a point weighs 1; a line is fitted where points spread by this part of the row."""
 NEAR = 0.999
 """Farther than this part of the width a point weighs nothing."""
+KEPT = 1 << 16
+"""Weights of windows that are kept for the next round; where there are more, computing them is as fast as reading."""
 
 
 class Smoother(NamedTuple):
@@ -56,12 +58,14 @@ class Columns(NamedTuple):
         count: How many there are.
         rows: Points in each.
         places: Fits that are made one by one: the row of each, and below it the first row of its window.
+        kept: The weights of their windows, one after another; empty where they are too many.
     """
 
     first: int
     count: int
     rows: int
     places: Ints
+    kept: Floats
 
 
 class Fits(NamedTuple):
@@ -128,9 +132,7 @@ def room(widest: int, columns: int) -> Room:
         size = float(place - widest)
         distance[place], cube[place] = size, abs(size * size * size)
     block = max(BLOCK, columns)
-    return Room(
-        distance, cube, np.empty(widest), np.empty(widest), np.empty(widest), np.empty(block), np.empty(block)
-    )
+    return Room(distance, cube, np.empty(widest), np.empty(widest), np.empty(widest), np.empty(block), np.empty(block))
 
 
 @compiled
@@ -161,20 +163,6 @@ def _places(rows: int, smoother: Smoother, filtered: bool) -> Ints:
         found[0, count + 1], found[1, count + 1] = rows, max(rows - window, 0)
         count += 2
     return found[:, :count]
-
-
-@compiled
-def loess(count: int, smoother: Smoother) -> Loess:
-    """Lay out the smoothing of `count` points, as many as there are columns at least."""
-    stride = smoother.stride
-    rows, more = count // stride, count % stride
-    filtered = smoother.jump == 1 and rows >= smoother.window
-    longer = Columns(0, more, rows + 1, _places(rows + 1, smoother, filtered))
-    shorter = Columns(more, stride - more, rows, _places(rows, smoother, filtered))
-    before = stride if stride > 1 else 0
-    size = count + 2 * before
-    fits = Fits(np.empty(size), np.empty(size), np.empty(size))
-    return Loess(smoother, longer, shorter, filtered, before, fits)
 
 
 @compiled
@@ -209,6 +197,42 @@ def _weigh(row: int, left: int, rows: int, window: int, space: Room) -> tuple[Fl
             break
         weights[place] = 0.0
     return weights, distance
+
+
+@compiled
+def _columns(first: int, count: int, rows: int, smoother: Smoother, filtered: bool, space: Room) -> Columns:
+    places, width = _places(rows, smoother, filtered), min(rows, smoother.window)
+    fits = places.shape[1] if count and places.shape[1] * width <= KEPT else 0
+    kept = np.empty(fits * width)
+    for number in range(fits):
+        weights, _ = _weigh(places[0, number], places[1, number], rows, smoother.window, space)
+        for place in range(width):
+            kept[number * width + place] = weights[place]
+    return Columns(first, count, rows, places, kept)
+
+
+@compiled
+def loess(count: int, smoother: Smoother, space: Room) -> Loess:
+    """Lay out the smoothing of `count` points, as many as there are columns at least."""
+    stride = smoother.stride
+    rows, more = count // stride, count % stride
+    filtered = smoother.jump == 1 and rows >= smoother.window
+    longer = _columns(more - more, more, rows + 1, smoother, filtered, space)
+    shorter = _columns(more, stride - more, rows, smoother, filtered, space)
+    before = stride if stride > 1 else 0
+    size = count + 2 * before
+    fits = Fits(np.empty(size), np.empty(size), np.empty(size))
+    return Loess(smoother, longer, shorter, filtered, before, fits)
+
+
+@compiled
+def _window(number: int, columns: Columns, window: int, space: Room) -> tuple[Floats, Floats]:
+    """Give the weights of the window of a listed fit, and the distances."""
+    row, left, width = columns.places[0, number], columns.places[1, number], min(window, columns.rows)
+    if not len(columns.kept):
+        return _weigh(row, left, columns.rows, window, space)
+    begin = len(space.distance) // 2 + left - row
+    return columns.kept[number * width : (number + 1) * width], space.distance[begin : begin + width]
 
 
 @compiled
@@ -259,7 +283,7 @@ def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) 
     stride, window, fits, count = way.smoother.stride, way.smoother.window, way.fits, columns.count
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
-        taps, distance = _weigh(row, left, columns.rows, window, space)
+        taps, distance = _window(number, columns, window, space)
         begin, at = columns.first + left * stride, columns.first + row * stride + way.before
         if stride == 1:
             fits.share[at], fits.center[at], fits.gain[at] = _dot(weights[begin:], taps, distance)
@@ -325,7 +349,7 @@ def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Colum
     level, slope = space.level[:count], space.slope[:count]
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
-        taps, distance = _weigh(row, left, rows, way.smoother.window, space)
+        taps, distance = _window(number, columns, way.smoother.window, space)
         begin, own = columns.first + left * stride, columns.first + min(max(row, 0), rows - 1) * stride
         if stride == 1:
             level[0], slope[0], _ = _dot(by_weight[begin:], taps, distance)

@@ -98,8 +98,8 @@ def decompose(
     count, period = len(values), smoothers.seasonal.stride
     widest = smoothers.seasonal.window, smoothers.trend.window, smoothers.low_pass.window
     work, space = _work(count, period), room(min(max(widest), count) + 1, period)
-    cycles, slow = loess(count, smoothers.seasonal), loess(count, smoothers.trend)
-    low, never = loess(count, smoothers.low_pass), outer < 0
+    cycles, slow = loess(count, smoothers.seasonal, space), loess(count, smoothers.trend, space)
+    low, never = loess(count, smoothers.low_pass, space), outer < 0
     trend[:], season[:], weights[:] = 0.0, 0.0, 1.0
     prepare(weights, low, never, space)
     for setting in range(outer + 1):
@@ -122,3 +122,102 @@ def decompose(
             smooth(work.rest, by_weight, slow, weighted, space, trend)
         if setting < outer:
             set_weights(values, trend, season, weights, work.spare)
+
+
+def smoothers(
+    period: int,
+    *,
+    seasonal: int = 7,
+    trend: int | None = None,
+    low_pass: int | None = None,
+    seasonal_degree: int = 1,
+    trend_degree: int = 1,
+    low_pass_degree: int = 1,
+    seasonal_jump: int = 1,
+    trend_jump: int = 1,
+    low_pass_jump: int = 1,
+) -> Smoothers:
+    """Say what STL smooths how.
+
+    Args:
+        period: Points in a season, 2 or more.
+        seasonal: Seasons that the smoothing of a place in the season looks at, odd, 3 or more.
+        trend: Points that the smoothing of the trend looks at, odd, more than a period; by default the first such
+            number from 1.5·period / (1 − 1.5/seasonal) on.
+        low_pass: Points that the smoothing of the season's own level looks at, odd, more than a period; by default the
+            first such number.
+        seasonal_degree: 1 fits lines, 0 constants.
+        trend_degree: See `seasonal_degree`.
+        low_pass_degree: See `seasonal_degree`.
+        seasonal_jump: Seasons from one fit to the next, with straight lines between.
+        trend_jump: Points from one fit to the next.
+        low_pass_jump: See `trend_jump`.
+
+    Raises:
+        ValueError: A number cannot be used.
+    """
+    if period < 2:
+        raise ValueError(f"period must be 2 or more, got {period}")
+    if trend is None and seasonal >= 3:
+        trend = int(np.ceil(1.5 * period / (1 - 1.5 / seasonal))) | 1
+    low_pass = (period + 1) | 1 if low_pass is None else low_pass
+    for name, window, least in (
+        ("seasonal", seasonal, 3),
+        ("trend", trend, period + 1),
+        ("low_pass", low_pass, period + 1),
+    ):
+        if window is not None and (window < max(least, 3) or window % 2 == 0):
+            raise ValueError(f"{name} must be odd and {max(least, 3)} or more, got {window}")
+    found = Smoothers(
+        Smoother(seasonal, seasonal_degree, seasonal_jump, period),
+        Smoother(int(trend or 0), trend_degree, trend_jump, 1),
+        Smoother(low_pass, low_pass_degree, low_pass_jump, 1),
+    )
+    for name, smoother in zip(Smoothers._fields, found, strict=True):
+        if smoother.degree not in {0, 1}:
+            raise ValueError(f"{name}_degree must be 0 or 1, got {smoother.degree}")
+        if smoother.jump < 1:
+            raise ValueError(f"{name}_jump must be 1 or more, got {smoother.jump}")
+    return found
+
+
+class Decomposition(NamedTuple):
+    """A series as trend, season and, beside them, the weights of its points that were set last."""
+
+    trend: Floats
+    season: Floats
+    weights: Floats
+
+
+def stl(
+    values: Floats, chosen: Smoothers, *, robust: bool = False, inner: int | None = None, outer: int | None = None
+) -> Decomposition:
+    """Decompose a series by STL.
+
+    Args:
+        values: The series, shape (points,), without NaN; one period at least.
+        chosen: See `smoothers`.
+        robust: Whether points with a large remainder get less weight.
+        inner: Rounds of season and trend between two settings of the weights; by default 2 if robust, else 5.
+        outer: How often weights are set; by default 15 if robust, else never.
+
+    Returns:
+        Trend, season and weights, each of shape (points,); the remainder is what the first two leave.
+
+    Raises:
+        ValueError: The series is shorter than a period, or holds NaN or infinity.
+
+    Example:
+        >>> stl(values, smoothers(24), robust=True).trend
+    """
+    series = np.ascontiguousarray(values, dtype=np.float64)
+    if series.ndim != 1 or len(series) < chosen.seasonal.stride or not np.isfinite(series).all():
+        raise ValueError(
+            f"STL needs a single series of finite values, {chosen.seasonal.stride} of a period or more, "
+            f"got an array of shape {series.shape}, {int(np.isfinite(series).sum())} of it finite"
+        )
+    inner = (2 if robust else 5) if inner is None else inner
+    outer = (15 if robust else 0) if outer is None else outer
+    trend, season, weights = np.empty(len(series)), np.empty(len(series)), np.empty(len(series))
+    decompose(series, chosen, inner, outer, trend, season, weights)
+    return Decomposition(trend, season, weights)

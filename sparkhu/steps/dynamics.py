@@ -98,13 +98,14 @@ def strengths(values: Floats, season_length: int) -> Strengths:
         values: Observed values.
         season_length: Points in a season; below 2, or with fewer than two seasons of values, there is no answer.
     """
-    from statsmodels.tsa.seasonal import STL
+    from sparkhu.kernels.stl import smoothers, stl
 
     if season_length < 2 or len(values) < 2 * season_length or _is_constant(values):
         return Strengths(None, None)
-    parts = STL(_scaled(values), period=season_length).fit()
-    varies = float(np.var(parts.observed))
-    return Strengths(strength(parts.trend, parts.resid, varies), strength(parts.seasonal, parts.resid, varies))
+    scaled = _scaled(values)
+    parts = stl(scaled, smoothers(season_length))
+    varies, remainder = float(np.var(scaled)), scaled - parts.trend - parts.season
+    return Strengths(strength(parts.trend, remainder, varies), strength(parts.season, remainder, varies))
 
 
 def strength(part: Floats, remainder: Floats, varies: float) -> float:
