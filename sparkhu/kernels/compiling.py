@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import config
@@ -31,9 +31,9 @@ def compiled(function: F) -> F:
 
     It holds no lock of Python's while it runs, checks no index, and divides by zero as NumPy does.
     """
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, no_cfunc_wrapper=True)(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, no_cfunc_wrapper=True)(function)
     dispatcher._cache = _Kept(function)  # noqa: SLF001 - numba's own `cache=True` knows neither our folder nor our files
-    return dispatcher
+    return cast(F, dispatcher)
 
 
 def folder() -> Path:
@@ -81,7 +81,7 @@ class _Locator(UserProvidedCacheLocator):  # type: ignore[misc]
 
 
 class _Places(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_Locator,)
+    _locator_classes = [_Locator]  # noqa: RUF012 - a list, as numba has it
 
 
 class _Kept(FunctionCache):  # type: ignore[misc]
@@ -92,7 +92,7 @@ class _Kept(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: object, target_context: object) -> object:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # noqa: BLE001 - whatever a damaged file brings about, compiling helps
+        except Exception:  # whatever a damaged file brings about, compiling helps
             logger.debug("a compiled loop cannot be read and is compiled anew: %s", self.cache_path, exc_info=True)
             return None
 

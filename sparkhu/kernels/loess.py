@@ -55,14 +55,14 @@ class Columns(NamedTuple):
 
     Attributes:
         first: The first of them.
-        count: How many there are.
+        number: How many there are.
         rows: Points in each.
         places: Fits that are made one by one: the row of each, and below it the first row of its window.
         kept: The weights of their windows, one after another; empty where they are too many.
     """
 
     first: int
-    count: int
+    number: int
     rows: int
     places: Ints
     kept: Floats
@@ -280,7 +280,7 @@ def _finish(fits: Fits, at: int, count: int, rows: int, degree: int) -> None:
 
 @compiled
 def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) -> None:
-    stride, window, fits, count = way.smoother.stride, way.smoother.window, way.fits, columns.count
+    stride, window, fits, count = way.smoother.stride, way.smoother.window, way.fits, columns.number
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
         taps, distance = _window(number, columns, window, space)
@@ -310,7 +310,7 @@ def _prepare_evens(weights: Floats, way: Loess, space: Room) -> None:
         for columns in (way.longer, way.shorter):
             if row < columns.rows - half:
                 at = row * stride + columns.first + way.before
-                _finish(fits, at, columns.count, columns.rows, way.smoother.degree)
+                _finish(fits, at, columns.number, columns.rows, way.smoother.degree)
 
 
 @compiled
@@ -326,7 +326,7 @@ def prepare(weights: Floats, way: Loess, weighted: bool, space: Room) -> None:
     if way.filtered and weighted:
         _prepare_evens(weights, way, space)
     for columns in (way.longer, way.shorter):
-        if columns.count:
+        if columns.number:
             _prepare_places(weights, way, columns, space)
 
 
@@ -345,7 +345,7 @@ def _fit(level: Floats, slope: Floats, fits: Fits, at: int, otherwise: Floats, o
 @compiled
 def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Columns, space: Room, out: Floats) -> None:
     """Fit what is fitted one by one; a fit beyond the ends is the nearest one where no point has a weight."""
-    stride, count, rows = way.smoother.stride, columns.count, columns.rows
+    stride, count, rows = way.smoother.stride, columns.number, columns.rows
     level, slope = space.level[:count], space.slope[:count]
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
@@ -381,7 +381,7 @@ def _smooth_evens(values: Floats, by_weight: Floats, way: Loess, weighted: bool,
 @compiled
 def _draw_lines(way: Loess, columns: Columns, out: Floats) -> None:
     """Draw straight lines between the fits of each column, where not every row is fitted."""
-    stride, count, rows = way.smoother.stride, columns.count, columns.rows
+    stride, count, rows = way.smoother.stride, columns.number, columns.rows
     jump = max(min(way.smoother.jump, rows - 1), 1)
     for row in range(0, rows - 1, jump):
         following = min(row + jump, rows - 1)
@@ -409,7 +409,7 @@ def smooth(values: Floats, by_weight: Floats, way: Loess, weighted: bool, space:
     if way.filtered:
         _smooth_evens(values, by_weight, way, weighted, space, out)
     for columns in (way.longer, way.shorter):
-        if columns.count:
+        if columns.number:
             _smooth_places(values, by_weight, way, columns, space, out)
             if way.smoother.jump > 1:
                 _draw_lines(way, columns, out)

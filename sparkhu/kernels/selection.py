@@ -38,7 +38,7 @@ def nth(values: Floats, place: int) -> float:
             low = left
         else:
             break
-    return values[place]
+    return float(values[place])
 
 
 @compiled
@@ -50,4 +50,4 @@ def doubled_median(values: Floats) -> float:
     lower = values[0]
     for place in range(1, len(values) // 2):
         lower = max(lower, values[place])
-    return lower + upper
+    return float(lower + upper)

@@ -9,9 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sparkhu.kernels.compiling import compiled
-from sparkhu.kernels.filters import BLOCK, moving_sums
+from sparkhu.kernels.filters import moving_sums
 from sparkhu.kernels.loess import FLAT, NEAR, Floats, Smoother, loess, prepare, room, smooth
 from sparkhu.kernels.selection import doubled_median
+
+NOISE = 1e-12
+"""Where the median remainder is a smaller part of the largest value, it is rounding, from which STL's own weights would
+be a matter of chance: of two cycles, say, whose season leaves nothing over."""
 
 
 class Smoothers(NamedTuple):
@@ -64,14 +68,20 @@ def _by_weight(values: Floats, weights: Floats, weighted: bool, out: Floats) -> 
 
 
 @compiled
-def set_weights(values: Floats, trend: Floats, season: Floats, weights: Floats, spare: Floats) -> None:
-    """Weigh points by their remainder: biweights, which are 0 from six times the median on."""
+def _set_weights(values: Floats, trend: Floats, season: Floats, weights: Floats, spare: Floats) -> None:
+    """Weigh points by their remainder: biweights, which are 0 from six times the median on.
+
+    A remainder that is nothing but rounding (`NOISE`) makes no outlier.
+    """
+    largest = 0.0
     for i in range(len(values)):
+        largest = max(largest, abs(values[i]))
         weights[i] = spare[i] = abs(values[i] - (trend[i] + season[i]))
     far = 3.0 * doubled_median(spare[: len(values)])
     if far == 0.0:
         weights[:] = 1.0
         return
+    far = max(far, NOISE * largest)
     flat, near = FLAT * far, NEAR * far
     for i in range(len(values)):
         share = weights[i] / far
@@ -121,7 +131,7 @@ def decompose(
             by_weight = _by_weight(work.rest, weights, weighted, work.weighted)
             smooth(work.rest, by_weight, slow, weighted, space, trend)
         if setting < outer:
-            set_weights(values, trend, season, weights, work.spare)
+            _set_weights(values, trend, season, weights, work.spare)
 
 
 def smoothers(
