@@ -29,7 +29,7 @@ FLAT = 0.001
 """Nearer than this part of the width a point weighs 1; a line is fitted where points spread by this part of the row."""
 NEAR = 0.999
 """Farther than this part of the width a point weighs nothing."""
-KEPT = 1 << 16
+KEPT = 1 << 18
 """Weights of windows that are kept for the next round; where there are more, computing them is as fast as reading."""
 
 
@@ -254,15 +254,27 @@ def _weigh_even(window: int, space: Room) -> tuple[Floats, Floats, Floats]:
 
 
 @compiled
-def _dot(values: Floats, weights: Floats, distance: Floats) -> tuple[float, float, float]:
-    """Sum values times weights, these times distance, and times its square."""
-    level = slope = curve = 0.0
+def _two_sums(values: Floats, weights: Floats, distance: Floats) -> tuple[float, float]:
+    """Sum values times weights, and these times distance."""
+    level = slope = 0.0
     for place in range(len(weights)):
         part = weights[place] * values[place]
         level += part
         slope += part * distance[place]
-        curve += part * distance[place] * distance[place]
-    return level, slope, curve
+    return level, slope
+
+
+@compiled
+def _three_sums(values: Floats, weights: Floats, distance: Floats) -> tuple[float, float, float]:
+    """Sum values times weights, these times distance, and times its square."""
+    total = moment = square = 0.0
+    for place in range(len(weights)):
+        part = weights[place] * values[place]
+        first = part * distance[place]
+        total += part
+        moment += first
+        square += first * distance[place]
+    return total, moment, square
 
 
 @compiled
@@ -286,7 +298,7 @@ def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) 
         taps, distance = _window(number, columns, window, space)
         begin, at = columns.first + left * stride, columns.first + row * stride + way.before
         if stride == 1:
-            fits.share[at], fits.center[at], fits.gain[at] = _dot(weights[begin:], taps, distance)
+            fits.share[at], fits.center[at], fits.gain[at] = _three_sums(weights[begin:], taps, distance)
         else:
             moment, square = _moments(taps, distance, space)
             filtered(weights[begin:], stride, taps, fits.share[at : at + count])
@@ -352,7 +364,7 @@ def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Colum
         taps, distance = _window(number, columns, way.smoother.window, space)
         begin, own = columns.first + left * stride, columns.first + min(max(row, 0), rows - 1) * stride
         if stride == 1:
-            level[0], slope[0], _ = _dot(by_weight[begin:], taps, distance)
+            level[0], slope[0] = _two_sums(by_weight[begin:], taps, distance)
         else:
             moment, _ = _moments(taps, distance, space)
             filtered(by_weight[begin:], stride, taps, level)
