@@ -2,8 +2,8 @@
 
 STL: R. B. Cleveland et al., *STL: A Seasonal-Trend Decomposition Procedure Based on Loess*, Journal of Official
 Statistics 6 (1990). MSTL: K. Bandara, R. J. Hyndman and C. Bergmeir, *MSTL* (2021), which runs STL for one season after
-the other, shortest first, twice. Trend alone: W. S. Cleveland's LOWESS (1979). Results are those of statsmodels; STL is
-compiled (`sparkhu.kernels.stl`).
+the other, shortest first, twice. Trend alone: W. S. Cleveland's LOWESS (1979). Results are those of statsmodels; the
+loops are compiled (`sparkhu.kernels`).
 """
 
 from collections.abc import Sequence
@@ -103,13 +103,12 @@ def trend_only(values: Floats, *, robust: bool) -> Parts:
         values: The series, without a missing value; three points at least.
         robust: Whether points with a large remainder get less weight, over three iterations.
     """
-    from statsmodels.nonparametric.smoothers_lowess import lowess
+    from sparkhu.kernels.lowess import lowess
 
     scaled, exponent = _scaled(values)
     count = len(values)
     share = min(1.0, max(TREND_SHARE, TREND_POINTS / count))
-    rows = np.arange(count, dtype=np.float64)
-    smooth = lowess(scaled, rows, frac=share, it=3 if robust else 0, delta=count // 100, return_sorted=False)
+    smooth = lowess(scaled, share=share, rounds=3 if robust else 0, step=count // 100)
     trend = np.ldexp(smooth, exponent)
     return Parts(trend, np.zeros((0, count)), values - trend)
 
