@@ -31,6 +31,8 @@ def compiled(function: F) -> F:
 
     It holds no lock of Python's while it runs, checks no index, and divides by zero as NumPy does.
     """
+    if config.DISABLE_JIT:
+        return function
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, no_cfunc_wrapper=True)(function)
     dispatcher._cache = _Kept(function)  # noqa: SLF001 - numba's own `cache=True` knows neither our folder nor our files
     return cast(F, dispatcher)

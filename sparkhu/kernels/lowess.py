@@ -62,7 +62,9 @@ def _set_weights(values: Floats, smooth: Floats, weights: Floats, spare: Floats)
         weights[i] = spare[i] = abs(values[i] - smooth[i])
     far = 3.0 * doubled_median(spare)
     for i in range(len(values)):
-        share = min(weights[i] / far, 1.0) if far > 0.0 else float(weights[i] > 0.0)
+        share = 1.0
+        if weights[i] < far or weights[i] == 0.0:
+            share = weights[i] / far if far > 0.0 else 0.0
         rest = 1.0 - share * share
         weights[i] = rest * rest
 

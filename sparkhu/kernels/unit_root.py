@@ -18,9 +18,9 @@ PERFECT = 1e-20
 
 @compiled
 def _reflect(table: Table) -> None:
-    """Make a table of columns, one a row of the array, triangular: `table[column, row]` for `row` up to `column`."""
+    """Make all columns but the last triangular, and turn the last along: `table[column, row]`, for `row` up to `column`."""
     columns, rows = table.shape
-    for pivot in range(min(columns, rows)):
+    for pivot in range(min(columns - 1, rows)):
         axis, total = table[pivot, pivot:], 0.0
         for i in range(len(axis)):
             total += axis[i] * axis[i]
