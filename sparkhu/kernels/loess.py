@@ -17,55 +17,10 @@ No constant is passed to a compiled function below: the compiler would compile i
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sparkhu.kernels.compiling import compiled
 from sparkhu.kernels.filters import BLOCK, filtered
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-FLAT = 0.001
-"""Nearer than this part of the width a point weighs 1; a line is fitted where points spread by this part of the row."""
-NEAR = 0.999
-"""Farther than this part of the width a point weighs nothing."""
-KEPT = 1 << 18
-"""Weights of windows that are kept for the next round; where there are more, computing them is as fast as reading."""
-
-
-class Smoother(NamedTuple):
-    """What is fitted.
-
-    Attributes:
-        window: Points that a fit looks at, odd.
-        degree: 1, a line; 0, a constant.
-        jump: Points from one fit to the next.
-        stride: Columns: 1 for a series as a whole, more for the places of a cycle. Each place of a cycle gets a fit
-            before its first point and one behind its last as well.
-    """
-
-    window: int
-    degree: int
-    jump: int
-    stride: int
-
-
-class Columns(NamedTuple):
-    """Neighbouring columns of one length.
-
-    Attributes:
-        first: The first of them.
-        number: How many there are.
-        rows: Points in each.
-        places: Fits that are made one by one: the row of each, and below it the first row of its window.
-        kept: The weights of their windows, one after another; empty where they are too many.
-    """
-
-    first: int
-    number: int
-    rows: int
-    places: Ints
-    kept: Floats
+from sparkhu.kernels.windows import FLAT, Columns, Floats, Room, Smoother, columns_of, moments, weigh_even, window_of
 
 
 class Fits(NamedTuple):
@@ -102,155 +57,18 @@ class Loess(NamedTuple):
     fits: Fits
 
 
-class Room(NamedTuple):
-    """Tables and room to work in.
-
-    Attributes:
-        distance: −n, …, −1, 0, 1, …, n, with n not below the width of any window.
-        cube: The third power of its size.
-        plain: For the weights of a window.
-        moment: For these times distance.
-        square: For these times its square.
-        level: For a sum a column, or a point of a block.
-        slope: For another one.
-    """
-
-    distance: Floats
-    cube: Floats
-    plain: Floats
-    moment: Floats
-    square: Floats
-    level: Floats
-    slope: Floats
-
-
-@compiled
-def room(widest: int, columns: int) -> Room:
-    """Make room for windows up to a width and so many columns."""
-    distance, cube = np.empty(2 * widest + 1), np.empty(2 * widest + 1)
-    for place in range(2 * widest + 1):
-        size = float(place - widest)
-        distance[place], cube[place] = size, abs(size * size * size)
-    block = max(BLOCK, columns)
-    return Room(distance, cube, np.empty(widest), np.empty(widest), np.empty(widest), np.empty(block), np.empty(block))
-
-
-@compiled
-def _left_end(row: int, rows: int, window: int) -> int:
-    """Say where the window of a row begins: around it, and at the ends as far as there are points."""
-    return min(max(row - (window - 1) // 2, 0), max(rows - window, 0))
-
-
-@compiled
-def _places(rows: int, smoother: Smoother, filtered: bool) -> Ints:
-    """List the fits that are made one by one (see `Columns`), those beyond the ends last.
-
-    Every `jump`-th row and the last one, whose window, where it is no such row, stays that of the fit before it.
-    """
-    window, half = smoother.window, (smoother.window - 1) // 2
-    jump = max(min(smoother.jump, rows - 1), 1)
-    found, count = np.empty((2, rows + 3), np.int64), 0
-    for row in range(0, rows, jump):
-        if not (filtered and half <= row < rows - half):
-            found[0, count], found[1, count] = row, _left_end(row, rows, window)
-            count += 1
-    behind = (rows - 1) // jump * jump
-    if behind < rows - 1:
-        found[0, count], found[1, count] = rows - 1, _left_end(behind, rows, window)
-        count += 1
-    if smoother.stride > 1:
-        found[0, count], found[1, count] = -1, 0
-        found[0, count + 1], found[1, count + 1] = rows, max(rows - window, 0)
-        count += 2
-    return found[:, :count]
-
-
-@compiled
-def _weigh(row: int, left: int, rows: int, window: int, space: Room) -> tuple[Floats, Floats]:
-    """Give the weights of a window for a fit at a row, and the distances.
-
-    Args:
-        row: Where the fit is.
-        left: First row of the window.
-        rows: All rows.
-        window: Points in the window; where it has more than there are rows, weights reach that much farther out.
-        space: Room to work in.
-    """
-    width = min(window, rows)
-    farthest = max(row - left, left + width - 1 - row)
-    far = float(farthest + (window - rows) // 2 if window > rows else farthest)
-    begin = len(space.distance) // 2 + left - row
-    distance, cube, weights = space.distance[begin : begin + width], space.cube[begin:], space.plain[:width]
-    scale = 1.0 / (far * far * far)
-    for place in range(width):
-        rest = 1.0 - cube[place] * scale
-        weights[place] = rest * rest * rest
-    for place in range(max(int(row - FLAT * far), left), min(int(row + FLAT * far) + 1, left + width)):
-        if abs(place - row) <= FLAT * far:
-            weights[place - left] = 1.0
-    for place in range(width):
-        if abs(distance[place]) <= NEAR * far:
-            break
-        weights[place] = 0.0
-    for place in range(width - 1, -1, -1):
-        if abs(distance[place]) <= NEAR * far:
-            break
-        weights[place] = 0.0
-    return weights, distance
-
-
-@compiled
-def _columns(first: int, count: int, rows: int, smoother: Smoother, filtered: bool, space: Room) -> Columns:
-    places, width = _places(rows, smoother, filtered), min(rows, smoother.window)
-    fits = places.shape[1] if count and places.shape[1] * width <= KEPT else 0
-    kept = np.empty(fits * width)
-    for number in range(fits):
-        weights, _ = _weigh(places[0, number], places[1, number], rows, smoother.window, space)
-        for place in range(width):
-            kept[number * width + place] = weights[place]
-    return Columns(first, count, rows, places, kept)
-
-
 @compiled
 def loess(count: int, smoother: Smoother, space: Room) -> Loess:
     """Lay out the smoothing of `count` points, as many as there are columns at least."""
     stride = smoother.stride
     rows, more = count // stride, count % stride
     filtered = smoother.jump == 1 and rows >= smoother.window
-    longer = _columns(more - more, more, rows + 1, smoother, filtered, space)
-    shorter = _columns(more, stride - more, rows, smoother, filtered, space)
+    longer = columns_of(more - more, more, rows + 1, smoother, filtered, space)
+    shorter = columns_of(more, stride - more, rows, smoother, filtered, space)
     before = stride if stride > 1 else 0
     size = count + 2 * before
     fits = Fits(np.empty(size), np.empty(size), np.empty(size))
     return Loess(smoother, longer, shorter, filtered, before, fits)
-
-
-@compiled
-def _window(number: int, columns: Columns, window: int, space: Room) -> tuple[Floats, Floats]:
-    """Give the weights of the window of a listed fit, and the distances."""
-    row, left, width = columns.places[0, number], columns.places[1, number], min(window, columns.rows)
-    if not len(columns.kept):
-        return _weigh(row, left, columns.rows, window, space)
-    begin = len(space.distance) // 2 + left - row
-    return columns.kept[number * width : (number + 1) * width], space.distance[begin : begin + width]
-
-
-@compiled
-def _moments(weights: Floats, distance: Floats, space: Room) -> tuple[Floats, Floats]:
-    """Give weights times distance and times its square."""
-    moment, square = space.moment[: len(weights)], space.square[: len(weights)]
-    for place in range(len(weights)):
-        moment[place] = weights[place] * distance[place]
-        square[place] = moment[place] * distance[place]
-    return moment, square
-
-
-@compiled
-def _weigh_even(window: int, space: Room) -> tuple[Floats, Floats, Floats]:
-    """Give the weights of a window that reaches equally far to both sides, and their moments."""
-    weights, distance = _weigh(window // 2, window - window, window, window, space)
-    moment, square = _moments(weights, distance, space)
-    return weights, moment, square
 
 
 @compiled
@@ -295,12 +113,12 @@ def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) 
     stride, window, fits, count = way.smoother.stride, way.smoother.window, way.fits, columns.number
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
-        taps, distance = _window(number, columns, window, space)
+        taps, distance = window_of(number, columns, window, space)
         begin, at = columns.first + left * stride, columns.first + row * stride + way.before
         if stride == 1:
             fits.share[at], fits.center[at], fits.gain[at] = _three_sums(weights[begin:], taps, distance)
         else:
-            moment, square = _moments(taps, distance, space)
+            moment, square = moments(taps, distance, space)
             filtered(weights[begin:], stride, taps, fits.share[at : at + count])
             filtered(weights[begin:], stride, moment, fits.center[at : at + count])
             filtered(weights[begin:], stride, square, fits.gain[at : at + count])
@@ -310,7 +128,7 @@ def _prepare_places(weights: Floats, way: Loess, columns: Columns, space: Room) 
 @compiled
 def _prepare_evens(weights: Floats, way: Loess, space: Room) -> None:
     fits, stride, half = way.fits, way.smoother.stride, (way.smoother.window - 1) // 2
-    plain, moment, square = _weigh_even(way.smoother.window, space)
+    plain, moment, square = weigh_even(way.smoother.window, space)
     first, end = half * stride + way.before, len(weights) - half * stride + way.before
     filtered(weights, stride, plain, fits.share[first:end])
     filtered(weights, stride, moment, fits.center[first:end])
@@ -361,12 +179,12 @@ def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Colum
     level, slope = space.level[:count], space.slope[:count]
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
-        taps, distance = _window(number, columns, way.smoother.window, space)
+        taps, distance = window_of(number, columns, way.smoother.window, space)
         begin, own = columns.first + left * stride, columns.first + min(max(row, 0), rows - 1) * stride
         if stride == 1:
             level[0], slope[0] = _two_sums(by_weight[begin:], taps, distance)
         else:
-            moment, _ = _moments(taps, distance, space)
+            moment, _ = moments(taps, distance, space)
             filtered(by_weight[begin:], stride, taps, level)
             filtered(by_weight[begin:], stride, moment, slope)
         otherwise = values[own:] if 0 <= row < rows else out[own + way.before :]
@@ -377,7 +195,7 @@ def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Colum
 def _smooth_evens(values: Floats, by_weight: Floats, way: Loess, weighted: bool, space: Room, out: Floats) -> None:
     """Fit what a filter fits: where all points weigh the same, the line's value in an even window is a plain mean."""
     stride, reach = way.smoother.stride, (way.smoother.window - 1) // 2 * way.smoother.stride
-    plain, moment, _ = _weigh_even(way.smoother.window, space)
+    plain, moment, _ = weigh_even(way.smoother.window, space)
     if not weighted:
         plain /= plain.sum()
         filtered(values, stride, plain, out[reach + way.before : len(values) - reach + way.before])

@@ -7,8 +7,8 @@ statsmodels' `lowess` gives to each parameter.
 import numpy as np
 
 from sparkhu.kernels.compiling import compiled
-from sparkhu.kernels.loess import Floats
 from sparkhu.kernels.selection import doubled_median
+from sparkhu.kernels.windows import Floats
 
 LEAST_WEIGHT = 1e-12
 """A point that weighs less is none; of fewer than two no line is drawn. Places spread by this much at least."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from sparkhu.kernels.compiling import compiled
 from sparkhu.kernels.filters import moving_sums
-from sparkhu.kernels.loess import FLAT, NEAR, Floats, Smoother, loess, prepare, room, smooth
+from sparkhu.kernels.loess import loess, prepare, smooth
 from sparkhu.kernels.selection import doubled_median
+from sparkhu.kernels.windows import FLAT, NEAR, Floats, Smoother, room
 
 NOISE = 1e-12
 """Where the median remainder is a smaller part of the largest value, it is rounding, from which STL's own weights would

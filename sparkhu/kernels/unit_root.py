@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkhu.kernels.compiling import compiled
-from sparkhu.kernels.loess import Floats
+from sparkhu.kernels.windows import Floats
 
 Table = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ PERFECT = 1e-20
 
 @compiled
 def _reflect(table: Table) -> None:
-    """Make all columns but the last triangular, and turn the last along: `table[column, row]`, for `row` up to `column`."""
+    """Make all columns but the last triangular and turn that along; column `c` of row `r` is `table[c, r]`, `r` up to `c`."""
     columns, rows = table.shape
     for pivot in range(min(columns - 1, rows)):
         axis, total = table[pivot, pivot:], 0.0
