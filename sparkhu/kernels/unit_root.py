@@ -18,7 +18,7 @@ PERFECT = 1e-20
 
 @compiled
 def _reflect(table: Table) -> None:
-    """Make all columns but the last triangular and turn that along; column `c` of row `r` is `table[c, r]`, `r` up to `c`."""
+    """Make all columns but the last triangular, and turn that one along; columns are the rows of the array."""
     columns, rows = table.shape
     for pivot in range(min(columns - 1, rows)):
         axis, total = table[pivot, pivot:], 0.0

@@ -157,6 +157,7 @@ def _weigh(row: int, left: int, rows: int, window: int, space: Room) -> tuple[Fl
 
 @compiled
 def columns_of(first: int, count: int, rows: int, smoother: Smoother, filtered: bool, space: Room) -> Columns:
+    """Lay out columns of one length: the fits that are made one by one and, where they are few, their weights."""
     places, width = _places(rows, smoother, filtered), min(rows, smoother.window)
     fits = places.shape[1] if count and places.shape[1] * width <= KEPT else 0
     kept = np.empty(fits * width)
