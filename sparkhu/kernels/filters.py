@@ -15,21 +15,18 @@ BLOCK = 1024
 def _add_filtered(values: Floats, begin: int, stride: int, taps: Floats, out: Floats) -> None:
     """Add `taps[t] * values[begin + t * stride + i]`, over all t, to `out[i]`.
 
-    Eight taps a time, so that a point that was read is used where it is, and `out` is read and written rarely.
+    Four taps a time, so that `out` is read and written rarely.
     """
     count = len(out)
-    eights = len(taps) // 8 * 8
-    for tap in range(0, eights, 8):
+    fours = len(taps) // 4 * 4
+    for tap in range(0, fours, 4):
         at = begin + tap * stride
         a, b = values[at : at + count], values[at + stride : at + stride + count]
         c, d = values[at + 2 * stride : at + 2 * stride + count], values[at + 3 * stride : at + 3 * stride + count]
-        e, f = values[at + 4 * stride : at + 4 * stride + count], values[at + 5 * stride : at + 5 * stride + count]
-        g, h = values[at + 6 * stride : at + 6 * stride + count], values[at + 7 * stride : at + 7 * stride + count]
-        p, q, r, s, t, u, v, w = taps[tap : tap + 8]
+        p, q, r, s = taps[tap : tap + 4]
         for i in range(count):
-            one = p * a[i] + q * b[i] + r * c[i] + s * d[i]
-            out[i] += one + (t * e[i] + u * f[i] + v * g[i] + w * h[i])
-    for tap in range(eights, len(taps)):
+            out[i] += (p * a[i] + q * b[i]) + (r * c[i] + s * d[i])
+    for tap in range(fours, len(taps)):
         near, weight = values[begin + tap * stride : begin + tap * stride + count], taps[tap]
         for i in range(count):
             out[i] += weight * near[i]

@@ -130,9 +130,10 @@ def _prepare_evens(weights: Floats, way: Loess, space: Room) -> None:
     fits, stride, half = way.fits, way.smoother.stride, (way.smoother.window - 1) // 2
     plain, moment, square = weigh_even(way.smoother.window, space)
     first, end = half * stride + way.before, len(weights) - half * stride + way.before
-    filtered(weights, stride, plain, fits.share[first:end])
-    filtered(weights, stride, moment, fits.center[first:end])
-    filtered(weights, stride, square, fits.gain[first:end])
+    inner = weights[stride:]
+    filtered(inner, stride, plain, fits.share[first:end])
+    filtered(inner, stride, moment, fits.center[first:end])
+    filtered(inner, stride, square, fits.gain[first:end])
     if stride == 1:
         _finish(fits, first, end - first, len(weights), way.smoother.degree)
         return
@@ -173,6 +174,19 @@ def _fit(level: Floats, slope: Floats, fits: Fits, at: int, otherwise: Floats, o
 
 
 @compiled
+def _smooth_ends(values: Floats, by_weight: Floats, way: Loess, space: Room, out: Floats) -> None:
+    """Fit what of a single column is fitted one by one."""
+    columns, fits = way.shorter, way.fits
+    for number in range(columns.places.shape[1]):
+        row, left = columns.places[0, number], columns.places[1, number]
+        taps, distance = window_of(number, columns, way.smoother.window, space)
+        level, slope = _two_sums(by_weight[left:], taps, distance)
+        mean = level * fits.share[row]
+        value = mean - fits.gain[row] * (slope * fits.share[row] - fits.center[row] * mean)
+        out[row] = value if fits.share[row] > 0.0 else values[row]
+
+
+@compiled
 def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Columns, space: Room, out: Floats) -> None:
     """Fit what is fitted one by one; a fit beyond the ends is the nearest one where no point has a weight."""
     stride, count, rows = way.smoother.stride, columns.number, columns.rows
@@ -180,13 +194,10 @@ def _smooth_places(values: Floats, by_weight: Floats, way: Loess, columns: Colum
     for number in range(columns.places.shape[1]):
         row, left = columns.places[0, number], columns.places[1, number]
         taps, distance = window_of(number, columns, way.smoother.window, space)
+        moment, _ = moments(taps, distance, space)
         begin, own = columns.first + left * stride, columns.first + min(max(row, 0), rows - 1) * stride
-        if stride == 1:
-            level[0], slope[0] = _two_sums(by_weight[begin:], taps, distance)
-        else:
-            moment, _ = moments(taps, distance, space)
-            filtered(by_weight[begin:], stride, taps, level)
-            filtered(by_weight[begin:], stride, moment, slope)
+        filtered(by_weight[begin:], stride, taps, level)
+        filtered(by_weight[begin:], stride, moment, slope)
         otherwise = values[own:] if 0 <= row < rows else out[own + way.before :]
         _fit(level, slope, way.fits, columns.first + row * stride + way.before, otherwise, out)
 
@@ -198,13 +209,14 @@ def _smooth_evens(values: Floats, by_weight: Floats, way: Loess, weighted: bool,
     plain, moment, _ = weigh_even(way.smoother.window, space)
     if not weighted:
         plain /= plain.sum()
-        filtered(values, stride, plain, out[reach + way.before : len(values) - reach + way.before])
+        filtered(values[stride:], stride, plain, out[reach + way.before : len(values) - reach + way.before])
         return
     for first in range(reach, len(values) - reach, BLOCK):
         count = min(BLOCK, len(values) - reach - first)
         level, slope = space.level[:count], space.slope[:count]
-        filtered(by_weight[first - reach :], stride, plain, level)
-        filtered(by_weight[first - reach :], stride, moment, slope)
+        inner = by_weight[first - reach + stride :]
+        filtered(inner, stride, plain, level)
+        filtered(inner, stride, moment, slope)
         _fit(level, slope, way.fits, first + way.before, values[first:], out)
 
 
@@ -239,7 +251,9 @@ def smooth(values: Floats, by_weight: Floats, way: Loess, weighted: bool, space:
     if way.filtered:
         _smooth_evens(values, by_weight, way, weighted, space, out)
     for columns in (way.longer, way.shorter):
-        if columns.number:
+        if columns.number and way.smoother.stride == 1:
+            _smooth_ends(values, by_weight, way, space, out)
+        elif columns.number:
             _smooth_places(values, by_weight, way, columns, space, out)
-            if way.smoother.jump > 1:
-                _draw_lines(way, columns, out)
+        if columns.number and way.smoother.jump > 1:
+            _draw_lines(way, columns, out)

@@ -190,7 +190,10 @@ def moments(weights: Floats, distance: Floats, space: Room) -> tuple[Floats, Flo
 
 @compiled
 def weigh_even(window: int, space: Room) -> tuple[Floats, Floats, Floats]:
-    """Give the weights of a window that reaches equally far to both sides, and their moments."""
+    """Give the weights of a window that reaches equally far to both sides, and their moments.
+
+    Without the points at its two ends, which weigh nothing.
+    """
     weights, distance = _weigh(window // 2, window - window, window, window, space)
     moment, square = moments(weights, distance, space)
-    return weights, moment, square
+    return weights[1:-1], moment[1:-1], square[1:-1]
