@@ -115,8 +115,8 @@ def lines(repeats: int = REPEATS) -> Iterator[Line]:
         batch = [made_series(count, *periods, seed=seed) for seed in range(size)]
         for robust in (False, True):
             name = f"{'M' if len(periods) > 1 else ''}STL{', robust' if robust else ''}: {count} points, {periods}"
-            ways = (partial(function, periods=periods, robust=robust) for function in (our_stl, their_stl))
-            yield measure(name, *ways, batch, repeats)
+            ours, theirs = (partial(function, periods=periods, robust=robust) for function in (our_stl, their_stl))
+            yield measure(name, ours, theirs, batch, repeats)
     walks = [made_series(1000, 24, seed=seed).cumsum() for seed in range(10)]
     yield measure("LOWESS, robust: 1000 points", our_trend, their_trend, walks, repeats)
     yield measure("Dickey-Fuller: 1000 points", our_test, their_test, walks, repeats)
