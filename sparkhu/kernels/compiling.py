@@ -9,6 +9,7 @@ memory, and the log says once that it could not be kept.
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -96,6 +97,8 @@ class _Kept(FunctionCache):  # type: ignore[misc]
             return super().load_overload(sig, target_context)
         except Exception:  # whatever a damaged file brings about, compiling helps
             logger.debug("a compiled loop cannot be read and is compiled anew: %s", self.cache_path, exc_info=True)
+            with suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig: object, data: object) -> None:

@@ -107,8 +107,10 @@ def decompose(
         weights: For the weights that were set last; 1 everywhere where none were.
     """
     count, period = len(values), smoothers.seasonal.stride
-    widest = smoothers.seasonal.window, smoothers.trend.window, smoothers.low_pass.window
-    work, space = _work(count, period), room(min(max(widest), count) + 1, period)
+    widest = 0
+    for smoother in smoothers:
+        widest = max(widest, smoother.window + smoother.jump)
+    work, space = _work(count, period), room(min(widest, count) + 1, period)
     cycles, slow = loess(count, smoothers.seasonal, space), loess(count, smoothers.trend, space)
     low, never = loess(count, smoothers.low_pass, space), outer < 0
     trend[:], season[:], weights[:] = 0.0, 0.0, 1.0

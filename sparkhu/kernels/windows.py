@@ -62,7 +62,7 @@ class Room(NamedTuple):
     """Tables and room to work in.
 
     Attributes:
-        distance: −n, …, −1, 0, 1, …, n, with n not below the width of any window.
+        distance: −n, …, −1, 0, 1, …, n, with n not below the distance of any point from a fit.
         cube: The third power of its size.
         plain: For the weights of a window.
         moment: For these times distance.
@@ -82,7 +82,7 @@ class Room(NamedTuple):
 
 @compiled
 def room(widest: int, columns: int) -> Room:
-    """Make room for windows up to a width and so many columns."""
+    """Make room for windows of so many points, which are no farther from their fits, and so many columns."""
     distance, cube = np.empty(2 * widest + 1), np.empty(2 * widest + 1)
     for place in range(2 * widest + 1):
         size = float(place - widest)

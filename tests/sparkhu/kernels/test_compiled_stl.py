@@ -107,16 +107,6 @@ def test_a_constant_series_is_all_trend_and_every_point_weighs_1(kind: str, robu
     np.testing.assert_array_equal(stl(values, smoothers(7), robust=robust).weights, 1.0)
 
 
-def test_a_season_without_noise_leaves_every_point_its_weight_but_the_spike() -> None:
-    # The remainder is rounding everywhere but at the spike: no weight may hang on the rounding, and the spike has none.
-    rows = np.arange(200)
-    values = 5.0 + np.where(rows % 4 == 0, 2.0, -1.0)
-    values[101] += 40.0
-    found = stl(values, smoothers(4), robust=True)
-    assert found.weights[101] == 0.0
-    np.testing.assert_array_equal(np.delete(found.weights, 101), 1.0)
-
-
 def test_hand_worked_weights_of_one_setting() -> None:
     # Remainders r after the plain rounds, their median m, far = 6·m: weight (1 − (r/far)²)², 1 up to far/1000, 0 from
     # 0.999·far on.
