@@ -9,13 +9,14 @@ from typing import Literal
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.lake import Interval, Lake
+from sparkhu.lake import Interval, Lake, Outdated
+from sparkhu.lake.lakes import OBSERVATIONS
 from sparkhu.steps.validation import requested_interval
 
 CLEAN = "clean"
 MOST_INTERVALS = 100_000
 _EVERY = re.compile(r"[1-9]\d*(h|d|w|mo|y)")
-Due = Literal["new", "out of date", "done"]
+Due = Literal["new", "out of date", "done", "empty"]
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,28 @@ def slots(start: str, end: str, every: str, *, zone: str = "UTC") -> list[tuple[
 
 
 def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table: str = CLEAN) -> list[Slot]:
-    """Say of each interval whether it is new, out of date, or done.
+    """Say of each interval whether it is new, out of date, done or empty.
 
-    An interval is done where published intervals cover it and none of them is dirty: its observations are those that
-    they were made from.
+    An interval is done where published intervals cover it and what these were made from, as far as it lies before the
+    interval's end, is what is observed now. It is empty where it ends before the first observation begins.
 
     Args:
         lake: The lake.
         intervals: Starts and ends.
         table: The published table that is looked at.
     """
-    published = lake.version().manifest(table).intervals
-    dirty = lake.dirty(table) if published else []
-    return [Slot(start, end, _due(start, end, published, dirty)) for start, end in intervals]
+    version = lake.version()
+    published = version.manifest(table).intervals
+    observed = [file.first for file in version.manifest(OBSERVATIONS).files if file.first]
+    changed = lake.outdated(table) if published else []
+    found = []
+    for start, end in intervals:
+        is_empty = not observed or end <= min(observed)
+        found.append(Slot(start, end, "empty" if is_empty else _due(start, end, published, changed)))
+    return found
 
 
-def _due(start: datetime, end: datetime, published: Sequence[Interval], dirty: Sequence[Interval]) -> Due:
+def _due(start: datetime, end: datetime, published: Sequence[Interval], changed: Sequence[Outdated]) -> Due:
     inside = sorted(
         (max(each.start, start), min(each.end, end)) for each in published if each.start < end and each.end > start
     )
@@ -94,7 +101,8 @@ def _due(start: datetime, end: datetime, published: Sequence[Interval], dirty: S
         reached = max(reached, last)
     if reached < end:
         return "new"
-    return "out of date" if any(each.start < end and each.end > start for each in dirty) else "done"
+    stale = any(each.start < end and each.end > start and since < end for each, since in changed)
+    return "out of date" if stale else "done"
 
 
 def _offset(first: pl.Series, every: str, times: int) -> pl.Series:

@@ -21,16 +21,8 @@ VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "mi
 TABLE_LIBRARIES = {"duckdb", "feast", "ibis", "pandas", "pyarrow"}
 HEAVY = TABLE_LIBRARIES | {"kfp", "matplotlib", "mlflow", "numba", "plotly", "scipy", "sklearn", "statsmodels"}
 STEPS_MAY_IMPORT = {
-    "errors",
-    "frame",
-    "kernels",
-    "ledger",
-    "periods",
-    "splits",
-    "steps",
-    "threads",
-    "zones",
-    "calendars",
+    *("errors", "frame", "kernels", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"),
+    "versions",
 }
 
 

@@ -11,6 +11,7 @@ from sparkhu_components.images import STEPS
 @dsl.component(base_image=STEPS, install_kfp_package=False)
 def pool_fills(
     observations: Input[Dataset],
+    limits: Input[Dataset],
     mean_fill: Input[Dataset],
     median_fill: Input[Dataset],
     mode_fill: Input[Dataset],
@@ -39,6 +40,7 @@ def pool_fills(
 
     Args:
         observations: Observations with marked gaps.
+        limits: Valid range of each series that has metadata; filled values are brought inside.
         mean_fill: Layer of values filled by mean.
         median_fill: Layer of values filled by median.
         mode_fill: Layer of values filled by mode.
@@ -58,7 +60,7 @@ def pool_fills(
         seasonal_scores: Masked errors of seasonal.
         moving_average_scores: Masked errors of moving average.
         filled: Layer: y, y_raw, available_at, fill_strategy.
-        choices: The chosen strategy, its error, the runner-up, and why.
+        choices: The chosen strategy, its error, the runner-up, and why; the valid range.
         scores: Masked errors of all strategies.
         choice: Strategy for every series, drop or leave; empty: the one with the smallest masked error.
         settings: What is chosen from: variants.
@@ -96,6 +98,7 @@ def pool_fills(
                     seasonal_scores.path,
                     moving_average_scores.path,
                 ],
+                "limits": limits.path,
             },
             outputs={
                 "filled": (filled.path, "columns"),

@@ -1,4 +1,4 @@
-"""Component: Register the models in MLflow and make the better one on validation the champion."""
+"""Component: Register the models in MLflow and make the best one on validation the champion."""
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Markdown, Model, Output
@@ -21,7 +21,7 @@ def promote(
     card: Output[Markdown],
     model_name: str = "forecaster",
 ) -> None:
-    """Register the models in MLflow and make the better one on validation the champion.
+    """Register the models in MLflow and make the best one on validation the champion.
 
     Args:
         evaluation: Errors of the models.
@@ -33,7 +33,8 @@ def promote(
         cleaning: Which cleaning steps were kept for each series.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
-        champion: All that forecasting needs: weights, scalers, plan, intervals.
+        champion: All that forecasting needs of the best model of this run: weights, scalers, plan, intervals. It
+            gets the alias champion unless one has it that knows newer data of the same table.
         card: What the champion is, what it was made from, how good it is.
         model_name: Name of the model in the registry.
     """

@@ -12,6 +12,7 @@ def validate(
     metadata: Input[Dataset],
     observations: Output[Dataset],
     quarantine: Output[Dataset],
+    limits: Output[Dataset],
     start: str = "",
     end: str = "",
     zone: str = "UTC",
@@ -23,6 +24,7 @@ def validate(
         metadata: Valid range and alert levels of the series.
         observations: Rows that can be used, each marked where its value is at an alert level.
         quarantine: Refused rows, each with its reason.
+        limits: Valid range of each series that has metadata.
         start: First instant of the run's interval; empty: no bound.
         end: First instant after the run's interval; empty: no bound.
         zone: Time zone of `start` and `end` where they name none.
@@ -35,6 +37,7 @@ def validate(
             known=metadata.path,
             observations=observations.path,
             quarantine=quarantine.path,
+            limits=limits.path,
             start=start,
             end=end,
             zone=zone,

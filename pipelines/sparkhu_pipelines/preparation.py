@@ -118,7 +118,7 @@ def prepare(given: dict[str, Any]) -> Prepared:
         **_some(given, "zone", "preserve_last"),
         settings=given["filling"],
     )
-    fills, pooled = _fill(given, marked, profile)
+    fills, pooled = _fill(given, marked, profile, came.validated.outputs["limits"])
     resampled = resample(
         observations=marked.outputs["marked"],
         filled=pooled.outputs["filled"],
@@ -161,15 +161,16 @@ def _flags(given: dict[str, Any], observations: Any, described: dsl.PipelineTask
 
 
 def _fill(
-    given: dict[str, Any], marked: dsl.PipelineTask, profile: Any
+    given: dict[str, Any], marked: dsl.PipelineTask, profile: Any, limits: Any
 ) -> tuple[dict[str, dsl.PipelineTask], dsl.PipelineTask]:
     rows = marked.outputs["marked"]
-    limits = {"edge": given["fill_edge"], "max_gap_points": given["max_gap_points"]}
+    reached = {"edge": given["fill_edge"], "max_gap_points": given["max_gap_points"]}
     more = {"moving_average": {"settings": given["filling"]}}
     tasks = {
-        name: fill(observations=rows, profile=profile, **limits, **more.get(name, {})) for name, fill in FILLS.items()
+        name: fill(observations=rows, profile=profile, **reached, **more.get(name, {})) for name, fill in FILLS.items()
     }
     layers = {f"{name}_fill": task.outputs["filled"] for name, task in tasks.items()}
     scores = {f"{name}_scores": task.outputs["scores"] for name, task in tasks.items()}
-    pooled = pool_fills(observations=rows, choice=given["fill"], settings=given["filling"], **layers, **scores)
+    chosen = {"choice": given["fill"], "settings": given["filling"]}
+    pooled = pool_fills(observations=rows, limits=limits, **chosen, **layers, **scores)
     return tasks, pooled

@@ -4,6 +4,7 @@ from sparkhu.lake.changes import Append, Change, Replace
 from sparkhu.lake.lakes import Lake, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import Layout
 from sparkhu.lake.records import DataFile, Interval
+from sparkhu.lake.staleness import Outdated
 from sparkhu.lake.tables import Table, Version
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Interval",
     "Lake",
     "Layout",
+    "Outdated",
     "Replace",
     "Table",
     "Version",

@@ -1,7 +1,7 @@
 """What a commit does to a table: add rows, or replace those of an interval."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -37,8 +37,9 @@ class Replace:
         rows: The new rows, all of them in `[start, end)`.
         start: Start of the interval.
         end: Its end, which does not belong to it.
-        read_version: The version of the lake whose observations were read.
+        read_version: The version of the lake that changed the observations last, of those that were read.
         params: Fingerprint of the parameters.
+        read_from: The first instant that was read, up to `end`; null: all before it.
     """
 
     rows: pl.DataFrame
@@ -46,10 +47,11 @@ class Replace:
     end: datetime
     read_version: int
     params: str
+    read_from: datetime | None = None
 
     def __post_init__(self) -> None:
-        for name, limit in (("start", self.start), ("end", self.end)):
-            if limit.tzinfo is None:
+        for name, limit in (("start", self.start), ("end", self.end), ("read_from", self.read_from)):
+            if limit is not None and limit.tzinfo is None:
                 raise InputError(f"{name} must have a zone, got '{limit.isoformat()}'.")
         if self.end <= self.start:
             raise InputError(f"end must lie after start, got '{self.start.isoformat()}' and '{self.end.isoformat()}'")
@@ -84,11 +86,11 @@ def republished(published: tuple[Interval, ...], change: Replace, spans: list[Sp
     kept = list(published)
     for span in spans:
         kept = [
-            Interval(start, end, each.read_version, each.params, each.run)
+            replace(each, start=start, end=end)
             for each in kept
             for start, end in _without((each.start, each.end), span)
         ]
-    new = [Interval(start, end, change.read_version, change.params, run) for start, end in spans]
+    new = [Interval(start, end, change.read_version, change.params, run, change.read_from) for start, end in spans]
     return tuple(sorted((*kept, *new), key=lambda each: each.start))
 
 

@@ -197,6 +197,7 @@ def _connection(*, at_once: bool = False) -> Any:
     Not kept by fsspec, which would make one for every thread and go on using a sign-in that has been changed.
     """
     import s3fs
+    from botocore.handlers import add_expect_header
 
     variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     key = (os.getpid(), at_once, variables)
@@ -206,22 +207,25 @@ def _connection(*, at_once: bool = False) -> Any:
             files = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=config)
             files.retries = 1  # the layer below it tries again already
             files.connect()
+            # An endpoint that refuses a write early may go on to wait for its body, while the client waits for leave to
+            # send it, and no time limit holds meanwhile. What a lake writes at once is small enough to be sent unasked.
+            files.s3.meta.events.unregister("before-call.s3", add_expect_header)
             _connections[key] = files
         return _connections[key]
 
 
 async def _whole(files: Any, bucket: str, key: str) -> tuple[bytes, str]:
-    """Read an object to its end; a connection that breaks off in the middle is tried again."""
+    """Read an object to its end; an answer that breaks off in the middle, or is cut short, is asked for again."""
     from asyncio import sleep
 
-    from s3fs.core import S3_RETRYABLE_ERRORS
+    from aiohttp import ClientPayloadError
 
     for attempt in range(READ_ATTEMPTS):
-        answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its public twin cannot await
         try:
+            answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its twin cannot await
             async with answer["Body"] as body:
                 return await body.read(), answer["ETag"]
-        except S3_RETRYABLE_ERRORS:
+        except ClientPayloadError:
             if attempt + 1 == READ_ATTEMPTS:
                 raise
             await sleep(0.1 * 2**attempt)

@@ -64,9 +64,10 @@ class Interval:
     Attributes:
         start: Its start.
         end: Its end, which does not belong to it.
-        read_version: The version of the lake whose observations were read.
+        read_version: The version of the lake that changed the observations last, of those that were read.
         params: Fingerprint of the parameters.
         run: The run that published it.
+        read_from: The first instant that was read; the last one lies before `end`. Null: the first row.
     """
 
     start: datetime
@@ -74,6 +75,7 @@ class Interval:
     read_version: int
     params: str
     run: str
+    read_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Commit:
         path: Where this version lies among the `versions/`.
         layout: The lake's layout.
         tables: Its tables by name.
+        sources: What the run read, with checksums: files, or tables of a lake with version and span.
+        code: Version and fingerprint of the library that ran.
     """
 
     version: int
@@ -134,6 +138,8 @@ class Commit:
     path: str
     layout: Layout
     tables: Mapping[str, TableEntry]
+    sources: tuple[Mapping[str, Any], ...] = ()
+    code: str = ""
 
     def encoded(self) -> bytes:
         """Write it as JSON."""
@@ -163,6 +169,8 @@ def read_commit(data: bytes, what: str) -> Commit:
             path=str(content["path"]),
             layout=Layout(**content["layout"]),
             tables={name: TableEntry(**entry) for name, entry in content["tables"].items()},
+            sources=tuple(dict(source) for source in content.get("sources", ())),
+            code=str(content.get("code", "")),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(what, error) from error
@@ -213,7 +221,8 @@ def _file(content: dict[str, Any]) -> DataFile:
 
 def _interval(content: dict[str, Any]) -> Interval:
     times = {name: datetime.fromisoformat(content[name]) for name in ("start", "end")}
-    return Interval(**{**content, **times})
+    begin = content.get("read_from")  # intervals of before it was written down have none
+    return Interval(**{**content, **times, "read_from": datetime.fromisoformat(begin) if begin else None})
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The model registry: log trained bundles to MLflow, promote the better one, load the champion."""
 
-from sparkhu.registry.promotion import Candidate, Decision, promote
+from sparkhu.registry.promotion import Candidate, Decision, Reach, promote
 from sparkhu.registry.store import tracking_uri
 from sparkhu.registry.versions import ModelVersion, load_champion, log_model
 
-__all__ = ["Candidate", "Decision", "ModelVersion", "load_champion", "log_model", "promote", "tracking_uri"]
+__all__ = ["Candidate", "Decision", "ModelVersion", "Reach", "load_champion", "log_model", "promote", "tracking_uri"]

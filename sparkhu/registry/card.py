@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparkhu.lineage import Trail
+from sparkhu.registry.promotion import Decision
 from sparkhu.registry.versions import ModelVersion
 
 WHAT = {
@@ -25,13 +26,13 @@ COLUMNS = {
 }
 
 
-def model_card(version: ModelVersion, flavor: str, reason: str, metrics: Mapping[str, Any], trail: Trail) -> str:
+def model_card(version: ModelVersion, flavor: str, decision: Decision, metrics: Mapping[str, Any], trail: Trail) -> str:
     """Write the card of a registered model as Markdown.
 
     Args:
         version: The version.
         flavor: Kind of forecaster.
-        reason: Why it is the champion.
+        decision: Whether it is the champion, and why.
         metrics: Content of `metrics.json`.
         trail: History and ledger up to the model.
     """
@@ -45,7 +46,7 @@ def model_card(version: ModelVersion, flavor: str, reason: str, metrics: Mapping
             "",
             WHAT.get(flavor, flavor),
             "",
-            f"Champion because {reason}.",
+            f"{'Champion' if decision.champion == version.version else 'Not champion'}: {decision.reason}.",
             "",
             "## Errors on the test part",
             "",

@@ -8,10 +8,12 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from sparkhu.errors import InputError
-from sparkhu.registry.store import registry
+from sparkhu.registry.store import alone, registry
 from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 
 Direction = Literal["min", "max"]
+REACH = "sparkhu.reach"
+"""Tag of a version: up to when it knows which table."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,38 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Up to when candidates know a table that outlives runs.
+
+    Attributes:
+        table: The table, such as `s3://plant/lake observations`.
+        until: The end of what was read, with a zone; not part of it.
+    """
+
+    table: str
+    until: datetime
+
+    @property
+    def tag(self) -> str:
+        """The reach as the text of a tag."""
+        return json.dumps({"table": self.table, "until": self.until.astimezone(UTC).isoformat()})
+
+    def is_behind(self, tag: str | None) -> bool:
+        """Tell whether the version with this tag knows the same table up to a later time."""
+        if tag is None:
+            return False
+        other = json.loads(tag)
+        return bool(other["table"] == self.table and datetime.fromisoformat(other["until"]) > self.until)
+
+
+@dataclass(frozen=True)
 class Decision:
     """Which version is champion from now on, and why.
 
     Attributes:
         name: The registered model.
+        best: Number of the best of the candidates; not the champion where that knows newer data, or where none of them
+            could be scored.
         champion: Number of the version that the alias points to now.
         previous: Number of the version that it pointed to before; None at the first decision.
         reason: Why, in words.
@@ -40,6 +69,7 @@ class Decision:
     """
 
     name: str
+    best: str
     champion: str
     previous: str | None
     reason: str
@@ -59,13 +89,18 @@ def promote(
     direction: Direction = "min",
     minimum_improvement: float = 0.0,
     window: str = "",
+    reach: Reach | None = None,
 ) -> Decision:
     """Set the alias `champion` to the best of the candidates, and store the decision with its evidence.
 
+    A reigning champion that knows the same table up to a later time than the candidates keeps its place whatever they
+    score: computing an old interval anew puts no old model into service. Decisions on the registry of this machine are
+    made one at a time.
+
     The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
     of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
-    cannot be compared and gives way; the reason says so. Of equal candidates, or where none has a finite score, the
-    first wins.
+    cannot be compared and gives way to one that has; the reason says so. Of equal candidates the first wins, and where
+    none has a finite score the first is champion only if there was none.
 
     Args:
         name: The registered model.
@@ -74,6 +109,8 @@ def promote(
         direction: `min` where a smaller score is better, `max` where a larger one is.
         minimum_improvement: Share of the reigning champion's score, such as 0.01.
         window: What the scores were taken on, for the evidence.
+        reach: Up to when the candidates know a table that outlives runs; null: they were made from something else, and
+            any champion can be replaced.
 
     Returns:
         The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
@@ -83,13 +120,19 @@ def promote(
         SparkhuError: The registry cannot be used.
     """
     _check(candidates, direction, minimum_improvement)
-    with registry() as (client, _):
+    with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
         previous = None if reigning is None else str(reigning.version)
         winner, reason = choose(candidates, previous, direction, minimum_improvement)
+        best = champion = winner.version.version
+        if reigning is not None and reach is not None and reach.is_behind(reigning.tags.get(REACH)):
+            champion, reason = str(previous), _stays(reigning, best, reach)
+        elif reigning is not None and not isfinite(winner.score):
+            champion, reason = str(previous), f"no candidate could be scored; champion {previous} stays"
         decision = Decision(
             name=name,
-            champion=winner.version.version,
+            best=best,
+            champion=champion,
             previous=previous,
             reason=reason,
             metric=metric,
@@ -99,7 +142,7 @@ def promote(
             scores={candidate.version.version: candidate.score for candidate in candidates},
             decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        _store(client, decision, winner, candidates)
+        _store(client, decision, winner, candidates, reach)
     return decision
 
 
@@ -135,7 +178,17 @@ def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement:
         raise InputError("candidates must be one version at least, got none")
 
 
-def _store(client: Any, decision: Decision, winner: Candidate, candidates: Sequence[Candidate]) -> None:
+def _stays(reigning: Any, best: str, reach: Reach) -> str:
+    until = json.loads(reigning.tags[REACH])["until"]
+    return (
+        f"champion {reigning.version} knows '{reach.table}' until {until} and stays, version {best} until "
+        f"{reach.until.isoformat()}"
+    )
+
+
+def _store(
+    client: Any, decision: Decision, winner: Candidate, candidates: Sequence[Candidate], reach: Reach | None
+) -> None:
     scores = {number: score if isfinite(score) else None for number, score in decision.scores.items()}
     evidence = {**asdict(decision), "scores": scores}
     # The evidence first: an alias never points to a version that nothing speaks for.
@@ -143,4 +196,6 @@ def _store(client: Any, decision: Decision, winner: Candidate, candidates: Seque
     for candidate in candidates:
         number = candidate.version.version
         client.set_model_version_tag(decision.name, number, "sparkhu.promotion", json.dumps(evidence))
+        if reach is not None:
+            client.set_model_version_tag(decision.name, number, REACH, reach.tag)
     client.set_registered_model_alias(decision.name, CHAMPION, decision.champion)

@@ -57,7 +57,7 @@ def registry() -> Iterator[tuple[Any, str]]:
         raise SparkhuError(f"the registry needs MLflow ({error}). Run: pip install 'sparkhu[registry]'") from error
     uri = tracking_uri()
     try:
-        with _alone():
+        with alone():
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             experiment = _experiment(client)
         yield client, experiment
@@ -66,8 +66,11 @@ def registry() -> Iterator[tuple[Any, str]]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Let one process at a time open the local store: two that migrate a new SQLite file at once break it."""
+def alone() -> Iterator[None]:
+    """Let one process at a time use the store of this machine; a server of `SPARKHU_TRACKING_URI` is not locked.
+
+    Two that migrate a new SQLite file at once break it, and two that read an alias and then set it overtake each other.
+    """
     settings = Settings()
     if settings.tracking_uri is not None:
         yield

@@ -1,19 +1,22 @@
-"""Register the trained models, and make the better one the champion."""
+"""Register the trained models, and make the best one the champion unless one stands that knows newer data."""
 
 import json
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from sparkhu.execution import metadata, recorded
 from sparkhu.lineage import Trail, code_fingerprint, read_trail
 from sparkhu.models.bundle import write_bundle
 from sparkhu.models.candidates import LINEAR, candidates
-from sparkhu.registry import Candidate, ModelVersion, log_model, promote
+from sparkhu.registry import Candidate, ModelVersion, Reach, log_model, promote
 from sparkhu.registry.card import model_card
 from sparkhu.shards import open_dataset
 from sparkhu.stages.evaluating import CHOICE, DOCUMENT
@@ -63,8 +66,9 @@ def promote_champion(
         cleaning: Which cleaning steps were kept for each series.
         models: Folder of the trained models by name.
         model_name: Name of the model in the registry.
-        out: Folder of the champion's bundle, to be written.
-        card: Markdown file of the model card, to be written.
+        out: Folder of the bundle of the run's best model, to be written; the champion stays another where that knows
+            newer data (`sparkhu.registry.promote`).
+        card: Markdown file of its model card, to be written.
 
     Returns:
         What happened, for the artifact's metadata.
@@ -103,13 +107,23 @@ def promote_champion(
             # The first of equals, or of models that none could be compared on, wins: the one that evaluation chose.
             ranked = sorted(versions, key=lambda name: name != choice["champion"])
             rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in ranked]
-            decision = promote(model_name, rivals, metric=METRIC, window=WINDOW)
-            winner = next(name for name, version in versions.items() if version.version == decision.champion)
+            decision = promote(model_name, rivals, metric=METRIC, window=WINDOW, reach=reach(trail, planned))
+            winner = next(name for name, version in versions.items() if version.version == decision.best)
             shutil.copytree(Path(scratch) / winner, draft, dirs_exist_ok=True)
-        notes.say(f"champion of '{model_name}' is version {decision.champion}, {winner}: {decision.reason}")
+        kind = f", {winner}" if decision.champion == decision.best else ""
+        notes.say(f"champion of '{model_name}' is version {decision.champion}{kind}: {decision.reason}")
         notes.series_in = planned.height
-        Path(card).write_text(model_card(versions[winner], winner, decision.reason, metrics, trail))
-    return {**metadata(out), "champion": winner, "version": decision.champion}
+        Path(card).write_text(model_card(versions[winner], winner, decision, metrics, trail))
+    return {**metadata(out), "model": winner, "version": decision.best, "champion": decision.champion}
+
+
+def reach(trail: Trail, planned: pl.DataFrame) -> Reach | None:
+    """Say up to when the models of a run know the table that it read; null: it read no table that outlives it."""
+    read = next((source for source in run_sources(trail) if "table" in source), None)
+    until = planned["test_end"].max()
+    if read is None or not isinstance(until, datetime):
+        return None
+    return Reach(f"{read['uri']} {read['table']}", until)
 
 
 def preparation(trail: Trail) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.execution import ShardFrames, StepNotes, map_shards, metadata, open_inputs, recorded
 from sparkhu.shards import Shard, open_dataset, write_manifest, write_shard
+from sparkhu.steps.ranges import RANGE
 from sparkhu.steps.validation import validate
 
 SHOWN = 3
@@ -21,6 +22,7 @@ def validate_rows(
     known: Path | str,
     observations: Path | str,
     quarantine: Path | str,
+    limits: Path | str,
     start: str = "",
     end: str = "",
     zone: str = "UTC",
@@ -35,6 +37,7 @@ def validate_rows(
         known: The metadata of series; empty where there are none.
         observations: Folder of the rows that can be used, to be written.
         quarantine: Folder of the refused rows, to be written.
+        limits: Folder of the valid ranges, to be written: a row a series that has metadata, in the shards of the rows.
         start: First instant of the run's interval; empty: no bound.
         end: First instant after it; empty: no bound.
         zone: Time zone of both where they name none.
@@ -47,33 +50,37 @@ def validate_rows(
     """
     params = {"start": start, "end": end, "zone": zone}
     sources = open_inputs({"observations": raw})
-    with recorded("validate", inputs=[raw, known], outputs=[observations, quarantine], params=params) as (notes, at):
+    outputs = [observations, quarantine, limits]
+    with recorded("validate", inputs=[raw, known], outputs=outputs, params=params) as (notes, at):
         table = open_dataset(known).scan().collect()
         work = partial(_validate_shard, table, params, at)
         entries: list[pl.DataFrame] = [ledger.empty()]
-        shards: list[tuple[Shard, Shard]] = []
+        shards: list[tuple[Shard, Shard, Shard]] = []
         for written, part, counts in map_shards(work, sources, step="validate"):
             shards.append(written)
             entries.append(part)
             for name, count in counts.items():
                 notes.counts[name] = notes.counts.get(name, 0) + count
-        write_manifest(at[0], "rows", [kept for kept, _ in shards])
-        write_manifest(at[1], "series", [refused for _, refused in shards])
+        write_manifest(at[0], "rows", [kept for kept, _, _ in shards])
+        write_manifest(at[1], "series", [refused for _, refused, _ in shards])
+        write_manifest(at[2], "series", [ranges for _, _, ranges in shards])
         notes.entries = pl.concat(entries)
         notes.rows_in, notes.series_in = sources["observations"][0].rows, sources["observations"][0].series
-        notes.rows_out = sum(kept.rows for kept, _ in shards)
+        notes.rows_out = sum(kept.rows for kept, *_ in shards)
         _compare(notes, table["unique_id"])
     return metadata(observations)
 
 
 def _validate_shard(
     known: pl.DataFrame, params: Mapping[str, str], at: tuple[Path, ...], shard: ShardFrames
-) -> tuple[tuple[Shard, Shard], pl.DataFrame, Mapping[str, int]]:
+) -> tuple[tuple[Shard, Shard, Shard], pl.DataFrame, Mapping[str, int]]:
     result = validate(shard.frames["observations"], known, **params)
     failed = ledger.failed_ids(result.ledger)
     kept = result.frames["observations"].filter(~pl.col("unique_id").is_in(failed.implode()))
-    refused = write_shard(at[1], shard.name, result.frames["quarantine"])
-    return (write_shard(at[0], shard.name, kept), refused), result.ledger, result.counts
+    ranges = known.select("unique_id", *RANGE).join(kept.select("unique_id").unique(), on="unique_id", how="semi")
+    frames = (kept, result.frames["quarantine"], ranges.sort("unique_id"))
+    first, second, third = (write_shard(folder, shard.name, frame) for folder, frame in zip(at, frames, strict=True))
+    return (first, second, third), result.ledger, result.counts
 
 
 def _compare(notes: StepNotes, known: pl.Series) -> None:

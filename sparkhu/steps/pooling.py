@@ -16,6 +16,7 @@ from sparkhu.frame import TIME, check_frame
 from sparkhu.steps.estimates import Estimate
 from sparkhu.steps.filled_rows import fill_ledger, put
 from sparkhu.steps.points import Points
+from sparkhu.steps.ranges import into_range, ranges_of
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments, floats, instants
 from sparkhu.steps.strategies import DROP, FITTED, ORDER, STRATEGIES, UNSCORED
@@ -120,15 +121,17 @@ def pool_fills(
     observations: pl.DataFrame,
     scores: pl.DataFrame,
     *,
+    limits: pl.DataFrame | None = None,
     variants: Sequence[str] = DEFAULT_VARIANTS,
     choice: str = "",
 ) -> StepResult:
-    """Choose each series' strategy, and fill with it.
+    """Choose each series' strategy, and fill with it; a value that leaves its series' valid range is brought inside.
 
     Args:
         observations: Rows of the shard with the layers of the variants and of the choice, as
             `sparkhu.steps.filling.fill` gives them; other layers are of no account.
         scores: The score tables of all strategies that were run, one after another.
+        limits: `unique_id`, `valid_min`, `valid_max`; null: no series has a range.
         variants: See `choose_strategies`.
         choice: See `choose_strategies`.
 
@@ -136,8 +139,9 @@ def pool_fills(
         `filled`: columns `y`, `y_raw`, `available_at`, `fill_strategy`, aligned with the rows. A missing point that
         the chosen strategy cannot reach stays null, a flagged one keeps its value; with `drop` both are null and
         labelled so; `choices`: see `choose_strategies`, and what the chosen strategy fitted on the training part:
-        `fit_value`, `fit_available_at`, null where it fits nothing; `scores`: all scores, by series. The ledger counts
-        `missing`, `filled` and `left` points; those that `drop` takes out are among the left.
+        `fit_value`, `fit_available_at`, null where it fits nothing, and its range; `scores`: all scores, by series. The
+        ledger counts `missing`, `filled` and `left` points; those that `drop` takes out are among the left. `counts`
+        has `brought_into_range`.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
@@ -148,14 +152,15 @@ def pool_fills(
     points = Points.of(observations)
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
     strategy = choices["strategy"]
-    estimate = _chosen(observations, points.owner, strategy, layers)
-    choices = choices.hstack(_fits(observations, points.owner, strategy, layers))
+    ranges = ranges_of(points.owner, limits)
+    estimate, moved = into_range(_chosen(observations, points.owner, strategy, layers), points.owner, ranges)
+    choices = choices.hstack(_fits(observations, points.owner, strategy, layers)).hstack(ranges)
     label = strategy.gather(points.number)
     filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
-    ledger = fill_ledger(points, done)
-    return StepResult({"filled": columns, "choices": choices, "scores": _by_series(scores)}, ledger)
+    frames = {"filled": columns, "choices": choices, "scores": _by_series(scores)}
+    return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int((moved & points.missing).sum())})
 
 
 def _needed(variants: Sequence[str], choice: str) -> list[str]:

@@ -9,6 +9,7 @@ from sparkhu.steps.estimates import Estimate, Strategy
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, put, seasons_of
 from sparkhu.steps.points import Points
 from sparkhu.steps.pooling import UNMEASURED
+from sparkhu.steps.ranges import RANGE, into_range, ranges_of
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Bools, floats, instants
 from sparkhu.steps.strategies import DROP, FITTED, STRATEGIES, UNSCORED, WINDOW, strategy_of
@@ -31,7 +32,8 @@ def fill_as_chosen(
     Args:
         observations: Rows of the shard with the gaps marked.
         choices: `unique_id`, `strategy`, and `fit_value`, `fit_available_at`: what it fitted in training; as
-            `sparkhu.steps.pooling.pool_fills` gives them. A series without one is filled with `linear`.
+            `sparkhu.steps.pooling.pool_fills` gives them. A series without one is filled with `linear`. Where they have
+            `valid_min` and `valid_max`, values are brought into that range.
         profile: `unique_id`, `season_length`, one row a series.
         edge: See `sparkhu.steps.filling.fill_linear`.
         max_gap_points: See `sparkhu.steps.filling.fill_linear`.
@@ -58,8 +60,10 @@ def fill_as_chosen(
         own = fit if name in FITTED else None
         part = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=own)
         values[rows], latest[rows] = part.values[rows], part.latest[rows]
+    limits = choices if set(RANGE) <= set(choices.columns) else None
+    estimate, _ = into_range(Estimate(values, latest), points.owner, ranges_of(points.owner, limits))
     label = strategy.gather(points.number)
-    filled = put(observations, points, Estimate(values, latest), pl.lit(label), (label == DROP).to_numpy())
+    filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     counted = fill_ledger(points, ~np.isnan(values))
     return StepResult({"filled": columns}, counted.with_columns(reason=_reasons(wanted, strategy, ways)))

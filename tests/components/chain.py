@@ -48,7 +48,7 @@ class Chain:
             way: self.run("flag_outliers", f"flags-{way}", observations=path, stats=described["stats"], way=way)
             for way, path in ways.items()
         }
-        regular = self.fill(ways["regular"], flags["regular"]["flags"], found["profile"])
+        regular = self.fill(ways["regular"], flags["regular"]["flags"], found["profile"], valid["limits"])
         handled = self.handle(regular["resampled"], regular["resampled_profile"])
         irregular, irregular_flags = ways["irregular"], flags["irregular"]["flags"]
         grid = self.run("resample_irregular", observations=irregular, flags=irregular_flags, profile=found["profile"])
@@ -59,16 +59,17 @@ class Chain:
         return {
             **joined, **regular, **handled, **described, "irregular": irregular, "irregular_flags": irregular_flags,
             "quarantine": valid["quarantine"], "duplicates": unique["duplicates"], "estimates": found["estimates"],
-            "metadata": metadata, "history": raw.with_name("history"), "source_profile": found["profile"],
+            "metadata": metadata, "history": raw.with_name("history"), "versions": raw.with_name("versions"),
+            "source_profile": found["profile"],
         }  # fmt: skip
 
-    def fill(self, rows: Path, flags: Path, profile: Path) -> dict[str, Path]:
+    def fill(self, rows: Path, flags: Path, profile: Path, limits: Path) -> dict[str, Path]:
         """Mark and fill the gaps of the regular series."""
         marked = self.run("mark_gaps", observations=rows, flags=flags, profile=profile)["marked"]
         fills = {name: self.run(f"fill_{name}", observations=marked, profile=profile) for name in FILLS}
         layers = {f"{name}_fill": fills[name]["filled"] for name in FILLS}
         scores = {f"{name}_scores": fills[name]["scores"] for name in FILLS}
-        pooled = self.run("pool_fills", observations=marked, **layers, **scores)
+        pooled = self.run("pool_fills", observations=marked, limits=limits, **layers, **scores)
         how = self.settings.get("resampling", {})
         rows = {"observations": marked, "filled": pooled["filled"]}
         resampled = self.run("resample", **rows, profile=profile, settings=how)
@@ -97,9 +98,9 @@ class Chain:
         sizes = {"horizon": horizon, "input_size": input_size}
         guarded = self.run("choose_cleaning", sequences=sequences, profile=profile, **sizes)
         seen = {"sequences": sequences, "inputs": guarded["inputs"]}
-        indexed = self.run("index_windows", **seen, profile=profile, **sizes)
+        indexed = self.run("index_windows", **seen, versions=made["versions"], profile=profile, **sizes)
         plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
-        table = self.run("store_sequences", **seen)["table"]
+        table = self.run("store_sequences", **seen, versions=made["versions"])["table"]
         data = {"table": table, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
         models = {
             "linear": self.run("train_linear", **data)["model"],

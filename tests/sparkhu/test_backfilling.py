@@ -21,11 +21,12 @@ def rows(*days: int) -> pl.DataFrame:
     return pl.DataFrame({"unique_id": ["a"] * len(ds), "ds": ds, "y": 1.0, "available_at": ds}, schema=SCHEMA)
 
 
-def publish(lake: Lake, first: int, last: int, run: str = "run") -> None:
+def publish(lake: Lake, first: int, last: int, run: str = "run", *, looking_back: int = 0) -> None:
     limits = START + (first - 1) * DAY, START + last * DAY
     table = rows(*range(first, last + 1))
     version = lake.version()
-    lake.commit({"clean": Replace(table, *limits, version.number, "p")}, run=run, based_on=version)
+    change = Replace(table, *limits, version.number, "p", limits[0] - looking_back * DAY)
+    lake.commit({"clean": change}, run=run, based_on=version)
 
 
 def due(lake: Lake) -> list[str]:
@@ -95,3 +96,27 @@ def test_an_interval_that_is_published_in_part_is_new(lake: Lake) -> None:
     assert slot.name == "20240101T000000Z"
     publish(lake, 2, 2)
     assert [slot.due for slot in due_slots(lake, slots("2024-01-01", "2024-01-04", "3d"))] == ["done"]
+
+
+def test_days_that_looked_back_on_a_late_row_are_out_of_date_too(lake: Lake) -> None:
+    for day in (1, 2, 3, 4):
+        publish(lake, day, day, looking_back=1)
+    late = rows(2).with_columns(unique_id=pl.lit("b"))
+    lake.commit({"observations": Append(late)}, run="late", based_on=lake.version())
+    assert due(lake) == ["done", "out of date", "out of date", "done", "new"]
+
+
+def test_of_one_long_interval_the_days_before_what_changed_are_done(lake: Lake) -> None:
+    publish(lake, 1, 5)
+    late = rows(3).with_columns(unique_id=pl.lit("b"))
+    lake.commit({"observations": Append(late)}, run="late", based_on=lake.version())
+    assert due(lake) == ["done", "done", "out of date", "out of date", "out of date"]
+
+
+def test_days_before_the_first_row_are_empty_and_a_hole_is_not(lake: Lake, tmp_path: Path) -> None:
+    # The first row is of 1 January, 06:00: what ends by then holds nothing and has nothing to look back on.
+    found = due_slots(lake, slots("2023-12-31", "2024-01-01T12:00", "6h"))
+    assert [slot.due for slot in found] == ["empty"] * 5 + ["new"]
+    assert due_slots(create_lake(str(tmp_path / "none")), slots("2024-01-01", "2024-01-02", "1d"))[0].due == "empty"
+    lake.commit({"observations": Append(rows(20))}, run="ingest", based_on=lake.version())
+    assert {slot.due for slot in due_slots(lake, slots("2024-01-06", "2024-01-22", "1d"))} == {"new"}

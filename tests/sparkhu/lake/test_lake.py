@@ -20,7 +20,7 @@ def append(lake: Lake, frame: pl.DataFrame, table: str = "observations", run: st
 
 
 def publish(lake: Lake, frame: pl.DataFrame, start: str, end: str, read: int = 0, params: str = "p") -> Version:
-    change = Replace(frame, at(start), at(end), read, params)
+    change = Replace(frame, at(start), at(end), read, params, read_from=at(start))
     return lake.commit({"clean": change}, run="publisher", based_on=lake.version())
 
 
@@ -58,6 +58,14 @@ def test_a_version_stays_as_it_was_whatever_is_committed_after_it(lake: Lake) ->
     assert dict(lake.version(0).tables) == {}
     with pytest.raises(InputError, match="has versions 0 to 2, got 3"):
         lake.version(3)
+
+
+def test_a_version_keeps_what_its_run_read_and_the_code_that_ran(lake: Lake) -> None:
+    told = ({"uri": "a.csv", "sha256": "ff", "rows": 2},)
+    lake.commit({"observations": Append(observed())}, run="run", sources=told, code="1+f", based_on=lake.version())
+    append(lake, observed(start=START + 3 * DAY))
+    assert (lake.version(1).commit.sources, lake.version(1).commit.code) == (told, "1+f")
+    assert (lake.version(2).commit.sources, lake.version(2).commit.code) == ((), "")
 
 
 def test_one_commit_changes_all_its_tables_at_once(lake: Lake) -> None:
@@ -268,6 +276,8 @@ def test_intervals_have_zones_and_end_after_they_start() -> None:
         Replace(observed(), START.replace(tzinfo=None), START, 0, "p")
     with pytest.raises(InputError, match="end must lie after start"):
         Replace(observed(), START, START, 0, "p")
+    with pytest.raises(InputError, match="read_from must have a zone"):
+        Replace(observed(), START, START + DAY, 0, "p", START.replace(tzinfo=None))
 
 
 def test_questions_that_make_no_sense_are_refused(lake: Lake) -> None:

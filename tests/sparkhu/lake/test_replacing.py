@@ -93,7 +93,7 @@ def interval(first: int, last: int, read: int, params: str = "p") -> Interval:
 def test_only_what_is_not_newer_and_not_the_same_is_open() -> None:
     # Days 0-1 from version 5, 1-2 from 3 with other parameters, 2-3 from 3 with the same, 4-6 from 2.
     published = (interval(0, 1, 5), interval(1, 2, 3, "q"), interval(2, 3, 3), interval(4, 6, 2))
-    change = Replace(observed(hours=0), START, START + 5 * DAY, 3, "p")
+    change = Replace(observed(hours=0), START, START + 5 * DAY, 3, "p", START - DAY)
     spans, newer = open_spans(published, change)
     assert spans == [(START + DAY, START + 2 * DAY), (START + 3 * DAY, START + 5 * DAY)]
     assert newer == [published[0]]
@@ -105,3 +105,4 @@ def test_only_what_is_not_newer_and_not_the_same_is_open() -> None:
         (3, 5, 3, "now"),
         (5, 6, 2, "before"),
     ]
+    assert [each.read_from for each in after] == [None, START - DAY, None, START - DAY, None]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.registry import Candidate, load_champion, log_model, promote, tracking_uri
+from sparkhu.registry import Candidate, Reach, load_champion, log_model, promote, tracking_uri
 from sparkhu.registry.store import registry
 
 Make = Callable[..., Path]
@@ -110,6 +111,36 @@ def test_a_decision_is_kept_with_its_evidence(bundle: Make, client: Any) -> None
     assert evidence == json.loads(client.get_model_version("decides", "1").tags["sparkhu.promotion"])
     assert evidence["reason"] == "version 2 is better: 0.5 against 1 of champion 1"
     assert (evidence["metric"], evidence["window"], evidence["minimum_improvement"]) == ("mse", "2020", 0.01)
+
+
+def test_a_model_of_older_data_takes_no_champions_place(bundle: Make, client: Any) -> None:
+    table, december = "s3://plant/lake observations", datetime(2024, 12, 1, tzinfo=UTC)
+    reigning = log_model(bundle("naive"), name="ages", metrics={})
+    promote("ages", [Candidate(reigning, 1.0)], metric="mse", reach=Reach(table, december))
+    folder = bundle()
+    older = log_model(folder, name="ages", metrics={})
+    january = datetime(2024, 1, 1, tzinfo=UTC)
+    kept = promote("ages", [Candidate(older, 0.25)], metric="mse", reach=Reach(table, january))
+    assert (kept.best, kept.champion, kept.previous) == ("2", "1", "1")
+    assert kept.reason == (
+        "champion 1 knows 's3://plant/lake observations' until 2024-12-01T00:00:00+00:00 and stays, version 2 until "
+        "2024-01-01T00:00:00+00:00"
+    )
+    assert str(client.get_model_version_by_alias("ages", "champion").version) == "1"
+    # As far, or of another table, or of a source that does not outlive runs: the scores decide.
+    for version, reach in enumerate((Reach(table, december), Reach("lake observations", january), None), start=3):
+        newer = log_model(folder, name="ages", metrics={})
+        assert promote("ages", [Candidate(newer, 0.25)], metric="mse", reach=reach).champion == str(version)
+
+
+def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client: Any) -> None:
+    folder = bundle()
+    first = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.nan)], metric="mse")
+    assert first.champion == "1"
+    again = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.inf)], metric="mse")
+    assert (again.best, again.champion) == ("2", "1")
+    assert again.reason == "no candidate could be scored; champion 1 stays"
+    assert str(client.get_model_version_by_alias("unscored", "champion").version) == "1"
 
 
 def test_evidence_is_json_where_a_score_is_undefined(bundle: Make, client: Any) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.lake import Replace, open_lake
+from sparkhu.lineage import code_fingerprint, file_checksum
 from sparkhu.sources import SourceOptions
 from sparkhu.stages.appending import Appended, append_source, sensible_layout
+from sparkhu.tracing import trace
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 HEADER = "id,time,y"
@@ -20,8 +22,9 @@ def write(path: Path, *lines: str, header: str = HEADER) -> str:
     return str(path)
 
 
-def append(path: Path, *lines: str, lake: Path, header: str = HEADER, **options: str) -> Appended:
-    return append_source(write(path, *lines, header=header), SourceOptions(**options), lake=str(lake))
+def append(path: Path, *lines: str, lake: Path, header: str = HEADER, value: str = "", extra: str = "") -> Appended:
+    options = SourceOptions(value=value, extra=extra)
+    return append_source(write(path, *lines, header=header), options, lake=str(lake))
 
 
 def values(lake: Path) -> list[tuple[str, str, float | None]]:
@@ -38,6 +41,20 @@ def test_new_rows_are_added_and_known_ones_are_not(tmp_path: Path) -> None:
     more = append(source, "a,2024-01-01T01:00Z,2", "a,2024-01-01T02:00Z,3", lake=lake)
     assert (more.added, more.unchanged, more.version) == (1, 1, 2)
     assert values(lake) == [("a", "00:00", 1.0), ("a", "01:00", 2.0), ("a", "02:00", 3.0)]
+
+
+def test_a_commit_tells_the_files_that_were_read_and_the_code(tmp_path: Path) -> None:
+    lake, source = tmp_path / "lake", tmp_path / "a.csv"
+    append(source, "a,2024-01-01T00:00Z,1", lake=lake)
+    version = open_lake(str(lake)).version()
+    (told,) = version.commit.sources
+    assert (told["uri"], told["rows"], told["sha256"]) == (str(source), 1, file_checksum(source))
+    assert version.commit.code == code_fingerprint()
+    found = trace(version.run, lake=str(lake))
+    assert [(part.what, part.where, part.sha256) for part in found.made_from] == [
+        ("source", str(source), file_checksum(source))
+    ]
+    assert found.facts["code"] == code_fingerprint()
 
 
 def test_a_changed_value_is_a_second_version_known_from_now_on(tmp_path: Path) -> None:
@@ -107,7 +124,7 @@ def test_rows_that_touch_a_published_interval_make_it_dirty(tmp_path: Path) -> N
         start, end = datetime(2024, 1, day, tzinfo=UTC), datetime(2024, 1, day + 1, tzinfo=UTC)
         part = rows.filter(pl.col("ds").is_between(start, end, closed="left"))
         lake.commit(
-            {"clean": Replace(part, start, end, version.number, "p")}, run=f"day-{day}", based_on=lake.version()
+            {"clean": Replace(part, start, end, version.number, "p", start)}, run=f"day-{day}", based_on=lake.version()
         )
     assert append(tmp_path / "a.csv", "a,2024-01-04T00:00Z,2", lake=place).dirty == ()
     late = append(tmp_path / "a.csv", "b,2024-01-02T10:00Z,2", lake=place)
@@ -170,3 +187,12 @@ def test_files_of_which_some_are_dated_are_refused(tmp_path: Path) -> None:
     write(folder / "b.csv", "a,2024-01-01T00:00Z,1,2024-01-02T00:00Z", header="id,time,y,available_at")
     with pytest.raises(InputError, match="Ingest them apart"):
         append_source(str(folder), SourceOptions(value="y"), lake=str(tmp_path / "lake"))
+
+
+def test_rows_of_one_instant_are_cut_to_the_last_and_counted(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    done = append(
+        tmp_path / "a.csv", "a,2024-01-01T00:00Z,1", "a,2024-01-01T01:00Z,206", "a,2024-01-01T00:00Z,7", lake=lake
+    )
+    assert (done.added, done.repeated) == (2, 1)
+    assert values(lake) == [("a", "00:00", 7.0), ("a", "01:00", 206.0)]

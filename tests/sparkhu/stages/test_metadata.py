@@ -111,6 +111,7 @@ def raw(tmp_path: Path) -> Path:
         SourceOptions(),
         out=tmp_path / "raw",
         history=tmp_path / "history",
+        versions=tmp_path / "versions",
         rows_per_shard=6,
     )
     return tmp_path / "raw"
@@ -120,7 +121,8 @@ def validated(tmp_path: Path, raw: Path, metadata: str, **interval: str) -> tupl
     known, kept, refused = tmp_path / "known", tmp_path / "kept", tmp_path / "refused"
     (tmp_path / "m.csv").write_text(metadata)
     sync_series(str(tmp_path / "m.csv") if metadata else "", {}, out=known)
-    validate_rows(raw=raw, known=known, observations=kept, quarantine=refused, **interval)
+    where = {"observations": kept, "quarantine": refused, "limits": tmp_path / "limits"}
+    validate_rows(raw=raw, known=known, **where, **interval)
     return kept, refused
 
 
@@ -134,6 +136,9 @@ def test_every_shard_is_held_against_the_metadata_of_its_series(tmp_path: Path, 
         ("a", 1, False), ("a", 2, True),
         *[(name, value, False) for name in "bd" for value in (1, 2, 3)],
     ]  # fmt: skip
+    ranges = open_dataset(tmp_path / "limits")
+    assert [shard.rows for shard in ranges.shards] == [1, 1]  # c has failed, nobody has e and f, b has no metadata
+    assert ranges.scan().collect().rows() == [("a", None, 2.0), ("d", None, None)]
     quarantine = open_dataset(refused).scan().select("unique_id", "y_text", "detail").collect().rows()
     assert quarantine == [
         ("a", "3.0", "valid range up to 2 K"),
@@ -156,7 +161,13 @@ def test_every_shard_is_held_against_the_metadata_of_its_series(tmp_path: Path, 
 def test_a_failed_series_loses_no_refused_row_nor_those_without_a_name(tmp_path: Path) -> None:
     lines = "series,time,value\na,2026-01-01,x\na,2026-01-02,x\nb,2026-01-01,1\n,2026-01-01,2\n"
     (tmp_path / "rows.csv").write_text(lines)
-    ingest_source(str(tmp_path / "rows.csv"), SourceOptions(), out=tmp_path / "raw", history=tmp_path / "history")
+    ingest_source(
+        str(tmp_path / "rows.csv"),
+        SourceOptions(),
+        out=tmp_path / "raw",
+        history=tmp_path / "history",
+        versions=tmp_path / "versions",
+    )
     _, refused = validated(tmp_path, tmp_path / "raw", "")
     reasons = open_dataset(refused).scan().select("unique_id", "reason").collect()
     assert sorted(reasons.rows(), key=str) == [

@@ -7,9 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sparkhu.registry import load_champion
+from sparkhu.lineage import StepRecord, Trail
+from sparkhu.registry import Reach, load_champion
 from sparkhu.sources import SourceOptions
 from sparkhu.stages.ingesting import ingest_source
+from sparkhu.stages.promoting import reach
 from tests.components.chain import Chain
 
 pytestmark = pytest.mark.xdist_group("stages")
@@ -19,7 +21,13 @@ def results(folder: Path, values: list[float], *, days: int, horizon: int, input
     start = datetime(2000, 1, 1, tzinfo=UTC)
     lines = [f"s,{(start + timedelta(days=days * at)).date()},{value}" for at, value in enumerate(values)]
     (folder / "observations.csv").write_text("\n".join(["series,when,reading", *lines]) + "\n")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
+    ingest_source(
+        str(folder / "observations.csv"),
+        SourceOptions(),
+        out=folder / "raw",
+        history=folder / "history",
+        versions=folder / "versions",
+    )
     chain = Chain(folder)
     return chain.forecast(chain.prepare(folder / "raw"), horizon=horizon, input_size=input_size)
 
@@ -40,3 +48,13 @@ def test_a_run_without_a_validation_window_still_forecasts(tmp_path: Path) -> No
     assert json.loads((made["results"] / "metrics.json").read_text())["champion"] == "seasonal_naive"
     assert forecasts.height == 2
     assert "no candidate could be scored" in made["card"].read_text()
+
+
+def test_a_model_reaches_as_far_into_the_table_of_a_lake_as_its_longest_series() -> None:
+    ends = [datetime(2024, 1, day, tzinfo=UTC) for day in (3, 9, 5)]
+    planned = pl.DataFrame({"test_end": [*ends, None]})
+    stored = StepRecord("ingest", "", 0.0, sources=({"uri": "s3://plant/lake", "table": "observations"},))
+    assert reach(Trail((stored,)), planned) == Reach("s3://plant/lake observations", ends[1])
+    assert reach(Trail((stored,)), planned.clear()) is None
+    of_a_file = StepRecord("ingest", "", 0.0, sources=({"uri": "file:///a.csv"},))
+    assert reach(Trail((of_a_file,)), planned) is None

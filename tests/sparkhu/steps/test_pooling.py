@@ -236,6 +236,20 @@ def test_shard_composition_does_not_matter() -> None:
         assert whole.frames[name].equals(pl.concat([one.frames[name] for one in alone]))
 
 
+def test_fills_stay_in_the_valid_range_and_observed_values_are_not_touched() -> None:
+    # At hour 1 the cubic through (0, 0), (2, 4), (3, 11), (4, 8) is -3 (worked out in test_refilling); 11 was observed.
+    layers, table = filled_by_all(series([0.0, None, 4.0, 11.0, 8.0]))
+    limits = pl.DataFrame({"unique_id": ["a"], "valid_min": [1.0], "valid_max": [10.0]})
+    free = pool_fills(layers, table, choice="spline")
+    held = pool_fills(layers, table, limits=limits, choice="spline")
+    assert free.frames["filled"]["y"].to_list() == pytest.approx([0.0, -3.0, 4.0, 11.0, 8.0])
+    assert held.frames["filled"]["y"].to_list() == pytest.approx([0.0, 1.0, 4.0, 11.0, 8.0])
+    others = ["y_raw", "available_at", "fill_strategy"]
+    assert held.frames["filled"].select(others).equals(free.frames["filled"].select(others))
+    assert (free.counts, held.counts) == ({"brought_into_range": 0}, {"brought_into_range": 1})
+    assert held.frames["choices"].select("valid_min", "valid_max").row(0) == (1.0, 10.0)
+
+
 def test_an_empty_shard_gives_typed_empty_frames() -> None:
     result = pool_fills(*filled_by_all(series([])))
     assert result.frames["scores"].schema == SCORES
@@ -253,6 +267,8 @@ def test_an_empty_shard_gives_typed_empty_frames() -> None:
         "reason": pl.String,
         "fit_value": pl.Float64,
         "fit_available_at": TIME,
+        "valid_min": pl.Float64,
+        "valid_max": pl.Float64,
     }
 
 

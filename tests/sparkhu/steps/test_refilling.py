@@ -65,6 +65,14 @@ def test_hand_worked_each_series_is_filled_as_chosen_for_it() -> None:
     assert hours == dict.fromkeys(FITTED, 3) | {"last": 1, "next": 2, "linear": 2, "spline": 4, "moving_average": 3}
 
 
+def test_new_data_are_filled_inside_the_range_that_training_knew() -> None:
+    # The cubic is -3 at hour 1, as above.
+    frame = series([0.0, None, 4.0, 11.0, 8.0])
+    choices = chosen({"a": "spline"}).with_columns(valid_min=pl.lit(1.0), valid_max=pl.lit(None, dtype=pl.Float64))
+    found = fill_as_chosen(frame, choices, profile("a")).frames["filled"]
+    assert found["y"].to_list() == pytest.approx([0.0, 1.0, 4.0, 11.0, 8.0])
+
+
 def test_hand_worked_gaps_before_within_and_behind_new_data() -> None:
     # Linear from 3 at hour 0 to 12 at hour 3: (12 − 3)/3 = 3 an hour, so 6 and 9, known at hour 3; behind it nothing.
     # Mean 7.5, fitted at hour 3: at hour 1 known at max(1, 3) = 3, at hour 4 at max(4, 3) = 4.
