@@ -19,9 +19,9 @@ PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components",
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 TABLE_LIBRARIES = {"duckdb", "feast", "ibis", "pandas", "pyarrow"}
-HEAVY = TABLE_LIBRARIES | {"kfp", "matplotlib", "mlflow", "plotly", "scipy", "sklearn", "statsmodels"}
+HEAVY = TABLE_LIBRARIES | {"kfp", "matplotlib", "mlflow", "numba", "plotly", "scipy", "sklearn", "statsmodels"}
 STEPS_MAY_IMPORT = {
-    *("errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"),
+    *("errors", "frame", "kernels", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"),
     "versions",
 }
 

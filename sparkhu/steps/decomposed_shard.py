@@ -46,15 +46,16 @@ class DecomposedShard:
         points = Points.of(frame, train_end)
         found = {name: np.full(len(points.y), np.nan) for name in PARTS}
         strengths = np.full((2, len(points.owner.ids)), np.nan)
-        return cls(points, found, np.full(len(points.y), NEVER), strengths, [])
+        ways = [Way("none")] * len(points.owner.ids)
+        return cls(points, found, np.full(len(points.y), NEVER), strengths, ways)
 
     def training(self, number: int) -> Floats:
         """Give the values of a series' training part, NaN where missing."""
         return self.points.y[self._training(number)]
 
     def decompose(self, number: int, way: Way, *, robust: bool, fast: bool) -> None:
-        """Find the parts of the next series: of the training part from itself, behind it from all rows."""
-        self.ways.append(way)
+        """Find the parts of a series: of the training part from itself, behind it from all rows."""
+        self.ways[number] = way
         rows, training = self._rows(number), self._training(number)
         fitted = decomposed(self.points.y[training], way, robust=robust, fast=fast)
         self._put(training, fitted, training)

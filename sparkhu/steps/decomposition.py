@@ -25,6 +25,7 @@ from sparkhu.steps.seasons import (
     is_foretold,
 )
 from sparkhu.steps.segmented import Floats, Segments, floats
+from sparkhu.threads import for_each
 
 Method = Literal["auto", "stl", "mstl", "none"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -109,7 +110,9 @@ def _with_parts(
     owner, y = Segments.of(frame), floats(frame["y"])
     several = [f"seasonal_{season}" for season in seasons] if method == "mstl" else []
     columns = {name: np.full(len(y), np.nan) for name in (*PARTS, *several)}
-    for start, end in zip(owner.starts.tolist(), owner.ends.tolist(), strict=True):
+
+    def put(number: int) -> None:
+        start, end = int(owner.starts[number]), int(owner.ends[number])
         known = np.flatnonzero(~np.isnan(y[start:end]))
         fit = fitting(seasons, int(known[-1] - known[0]) + 1 if len(known) else 0)
         way = Way(method if fit else "trend", fit)
@@ -118,6 +121,8 @@ def _with_parts(
             columns[name][start:end] = getattr(parts, name)
         for season, values in zip(fit if several else (), parts.seasons, strict=False):
             columns[f"seasonal_{season}"][start:end] = values
+
+    for_each(put, len(owner.ids))
     return frame.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items())
 
 
@@ -160,9 +165,13 @@ def decompose(
     check_frame(observations, "unique_id", "ds", "y", "available_at")
     table = Segments.of(observations).align(_with_zone(profile), "period_label", "season_length", "train_end", "zone")
     shard = DecomposedShard.of(observations, table["train_end"])
-    for number, row in enumerate(table.iter_rows(named=True)):
-        way = _way(shard.training(number), row, method, seasons)
+    profiles = table.to_dicts()
+
+    def decompose_one(number: int) -> None:
+        way = _way(shard.training(number), profiles[number], method, seasons)
         shard.decompose(number, way, robust=robust, fast=fast)
+
+    for_each(decompose_one, len(profiles))
     return StepResult({"parts": shard.parts(), "seasons": shard.seasons()}, shard.ledger())
 
 

@@ -6,6 +6,7 @@ steps fit by (`fit_q1`, `fit_q3`) come from the training part alone.
 """
 
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengt
 from sparkhu.steps.regularity import check_regularity, find_periods
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.validation import Interval, requested_interval
-from sparkhu.threads import on_one_thread
+from sparkhu.threads import for_each, on_one_thread
 
 DYNAMICS_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
@@ -119,8 +120,8 @@ def describe_dynamics(
 
     Args:
         frame: Observation frame, sorted; the observed values are taken in order, without their times.
-        points: Latest observed values that are looked at; 0 leaves all of it out. The work is about 20 ms a series at
-            1,000 points, most of it STL.
+        points: Latest observed values that are looked at; 0 leaves all of it out. The work is about a millisecond
+            a series at 1,000 points.
         season_length: Points in a season; 0: the one that the calendar suggests for the period of the series.
         zone: Where days begin and months end, for the period that is found.
         period: Period of every series, such as 1h; empty: found from the data.
@@ -143,12 +144,15 @@ def describe_dynamics(
     observed = frame.filter(pl.col("y").is_not_null())
     values, (starts, lengths) = observed["y"].to_numpy(), segments(observed)
     seasons = dict(_seasons(frame, season_length, zone, period).iter_rows()) if points else {}
-    rows = []
-    for name, start, length in zip(observed["unique_id"].gather(starts), starts, lengths, strict=True):
-        if points:
-            latest = values[max(start, start + length - points) : start + length]
-            trend, seasonal = strengths(latest, seasons[name])
-            rows.append((name, adf_p_value(latest), kpss_p_value(latest), acf_peaks(latest), seasonal, trend))
+    names = observed["unique_id"].gather(starts).to_list()
+
+    def row_of(number: int) -> tuple[Any, ...]:
+        start, end = int(starts[number]), int(starts[number] + lengths[number])
+        latest = values[max(start, end - points) : end]
+        trend, seasonal = strengths(latest, seasons[names[number]])
+        return names[number], adf_p_value(latest), kpss_p_value(latest), acf_peaks(latest), seasonal, trend
+
+    rows = for_each(row_of, len(names) if points else 0)
     table = pl.DataFrame(rows, schema=DYNAMICS_SCHEMA, orient="row")
     return ids.join(table, on="unique_id", how="left", maintain_order="left")
 

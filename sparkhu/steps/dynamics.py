@@ -4,13 +4,12 @@ All take the observed values in order, without their times. What cannot be compu
 series, a test without a finite statistic) is None, never an error and never a warning.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sparkhu.steps.unit_root import adf_statistic
+from sparkhu.steps.unit_root import adf_p, adf_statistic, kpss_p
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,27 +34,18 @@ def adf_p_value(values: Floats) -> float | None:
     A small p-value speaks against a unit root (the series is stationary). MacKinnon's (1994) approximation for the
     statistic of `sparkhu.steps.unit_root`; None where a straight line leaves no residual.
     """
-    from statsmodels.tsa.adfvalues import mackinnonp
-
     if _untestable(values):
         return None
     statistic = adf_statistic(_scaled(values))
-    return None if statistic is None else float(mackinnonp(statistic, regression="c", N=1))
+    return None if statistic is None else adf_p(statistic)
 
 
 def kpss_p_value(values: Floats) -> float | None:
     """Test for stationarity around a level: the p-value of the KPSS test, between 0.01 and 0.1, where its table ends.
 
-    A small p-value speaks against stationarity. Kwiatkowski et al. (1992), lags chosen after Hobijn et al. (1998),
-    computed by statsmodels.
+    A small p-value speaks against stationarity. Kwiatkowski et al. (1992), lags chosen after Hobijn et al. (1998).
     """
-    from statsmodels.tsa.stattools import kpss
-
-    if _untestable(values):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the p-value lies beyond the table; that the result's form will change
-        return float(kpss(_scaled(values), regression="c", nlags="auto")[1])
+    return None if _untestable(values) else kpss_p(_scaled(values))
 
 
 def acf_peaks(values: Floats) -> list[int] | None:
@@ -98,13 +88,14 @@ def strengths(values: Floats, season_length: int) -> Strengths:
         values: Observed values.
         season_length: Points in a season; below 2, or with fewer than two seasons of values, there is no answer.
     """
-    from statsmodels.tsa.seasonal import STL
+    from sparkhu.kernels.stl import smoothers, stl
 
     if season_length < 2 or len(values) < 2 * season_length or _is_constant(values):
         return Strengths(None, None)
-    parts = STL(_scaled(values), period=season_length).fit()
-    varies = float(np.var(parts.observed))
-    return Strengths(strength(parts.trend, parts.resid, varies), strength(parts.seasonal, parts.resid, varies))
+    scaled = _scaled(values)
+    parts = stl(scaled, smoothers(season_length))
+    varies, remainder = float(np.var(scaled)), scaled - parts.trend - parts.season
+    return Strengths(strength(parts.trend, remainder, varies), strength(parts.season, remainder, varies))
 
 
 def strength(part: Floats, remainder: Floats, varies: float) -> float:

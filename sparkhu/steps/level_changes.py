@@ -112,13 +112,12 @@ def without_seasons(values: Floats, seasons: Sequence[int]) -> Floats:
         values: One value a period, NaN where missing.
         seasons: Points in each season, ascending.
     """
+    from sparkhu.kernels.medians import place_medians, running_medians
+
     for season in seasons:
         if len(values) >= CYCLES * season:
-            known = pl.Series("value", values).fill_nan(None)
-            level = known.rolling_median(season + 1 - season % 2, center=True, min_samples=max(season // 2, 1))
-            place = pl.Series("place", np.arange(len(values)) % season)
-            usual = pl.DataFrame([(known - level).alias("rest"), place]).select(pl.col("rest").median().over("place"))
-            values = floats(known - usual["rest"])
+            level = running_medians(values, season + 1 - season % 2, least=max(season // 2, 1))
+            values = values - place_medians(values - level, season)
     return values
 
 

@@ -82,12 +82,11 @@ def _place(points: Points, length: int, series: Bools, draws: Floats) -> Masks:
 def _places(points: Points, length: int, series: Bools) -> Ints:
     """Find the rows at which a mask may start."""
     total = np.concatenate([np.zeros(1, np.int64), np.cumsum(points.sample)])
-    start = np.arange(1, len(points.y) - length)
-    if not len(start):
+    if len(points.y) < length + 2:
         return np.zeros(0, np.int64)
-    whole = total[start + length + 1] - total[start - 1] == length + 2
-    one_series = points.number[start - 1] == points.number[start + length]
-    found: Ints = start[whole & one_series & series[points.number[start]]]
+    whole = total[length + 2 :] - total[: -length - 2] == length + 2
+    one_series = points.number[length + 1 :] == points.number[: -length - 1]
+    found: Ints = np.flatnonzero(whole & one_series & series[points.number[1:-length]]) + 1
     return found
 
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.periods import SECOND_US, WEEK_US, YEAR_US, Period
@@ -107,11 +106,14 @@ def is_foretold(values: Floats, season: int, shorter: Sequence[int] = ()) -> boo
         >>> is_foretold(noise, 7), is_foretold(noise + week, 7)
         (False, True)
     """
-    level = pl.Series(values).rolling_median(season + 1 - season % 2, center=True)
-    rest = values - level.fill_null(strategy="backward").fill_null(strategy="forward").to_numpy()
+    from sparkhu.kernels.medians import place_medians, running_medians
+
+    half = season // 2
+    level = running_medians(values, 2 * half + 1, least=2 * half + 1)
+    level[:half], level[len(level) - half :] = level[half], level[len(level) - half - 1]
+    rest = values - level
     for points in shorter:
-        table = pl.DataFrame({"rest": rest, "phase": np.arange(len(rest)) % points})
-        rest = rest - table.select(pl.col("rest").median().over("phase"))["rest"].to_numpy()
+        rest = rest - place_medians(rest, points)
     cycles = len(rest) // season
     limit = OUTSTANDING * float(np.median(np.abs(rest))) or np.inf
     whole = np.clip(rest[len(rest) - cycles * season :], -limit, limit).reshape(cycles, season)

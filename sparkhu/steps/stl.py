@@ -2,7 +2,8 @@
 
 STL: R. B. Cleveland et al., *STL: A Seasonal-Trend Decomposition Procedure Based on Loess*, Journal of Official
 Statistics 6 (1990). MSTL: K. Bandara, R. J. Hyndman and C. Bergmeir, *MSTL* (2021), which runs STL for one season after
-the other, shortest first, twice. Trend alone: W. S. Cleveland's LOWESS (1979). All three computed by statsmodels.
+the other, shortest first, twice. Trend alone: W. S. Cleveland's LOWESS (1979). Results are those of statsmodels; the
+loops are compiled (`sparkhu.kernels`).
 """
 
 from collections.abc import Sequence
@@ -62,12 +63,12 @@ def stl(values: Floats, period: int, *, robust: bool, fast: bool = False, window
             every point is fitted all the same; a hundredth part where points times window are beyond 2,000,000.
         window: Seasons that the smoothing of the season looks at, odd.
     """
-    from statsmodels.tsa.seasonal import STL
+    from sparkhu.kernels import stl as compiled
 
     scaled, exponent = _scaled(values)
     jumps = _jumps(len(values), period, window) if fast else {}
-    fit = STL(scaled, period=period, seasonal=window, robust=robust, **jumps).fit()
-    trend, seasonal = np.ldexp(fit.trend, exponent), np.ldexp(fit.seasonal, exponent)
+    fit = compiled.stl(scaled, compiled.smoothers(period, seasonal=window, **jumps), robust=robust)
+    trend, seasonal = np.ldexp(fit.trend, exponent), np.ldexp(fit.season, exponent)
     return Parts(trend, seasonal[None, :], values - trend - seasonal)
 
 
@@ -102,13 +103,12 @@ def trend_only(values: Floats, *, robust: bool) -> Parts:
         values: The series, without a missing value; three points at least.
         robust: Whether points with a large remainder get less weight, over three iterations.
     """
-    from statsmodels.nonparametric.smoothers_lowess import lowess
+    from sparkhu.kernels.lowess import lowess
 
     scaled, exponent = _scaled(values)
     count = len(values)
     share = min(1.0, max(TREND_SHARE, TREND_POINTS / count))
-    rows = np.arange(count, dtype=np.float64)
-    smooth = lowess(scaled, rows, frac=share, it=3 if robust else 0, delta=count // 100, return_sorted=False)
+    smooth = lowess(scaled, share=share, rounds=3 if robust else 0, step=count // 100)
     trend = np.ldexp(smooth, exponent)
     return Parts(trend, np.zeros((0, count)), values - trend)
 

@@ -296,6 +296,21 @@ def test_parts_add_up_wherever_there_is_a_value(values: list[float | None], trai
     assert parts["parts_available_at"].is_null().to_list() == parts["trend"].is_null().to_list()
 
 
+def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = {"a": 90, "b": 30, "c": 5, "d": 2, "e": 200}
+    frame = pl.concat([series(wave(count, 24, seed=count), name) for name, count in lengths.items()])
+    profiles = pl.concat([profile(name, train=count - count // 4) for name, count in lengths.items()])
+    results = []
+    for threads in (1, 4):
+        monkeypatch.setattr("polars.thread_pool_size", lambda threads=threads: threads)
+        results.append((decompose(frame, profiles), decompose_stl(frame, 24)))
+    (one, public), (several, publicly) = results
+    for name, table in one.frames.items():
+        assert table.equals(several.frames[name])
+    assert one.ledger.equals(several.ledger)
+    assert public.equals(publicly)
+
+
 def test_further_columns_do_not_matter() -> None:
     frame = series(wave(60, 24))
     further = frame.with_columns(price=pl.lit("x"), y_raw=pl.lit(1.0))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.tsa.stattools import adfuller
+from statsmodels.tsa.adfvalues import mackinnonp
+from statsmodels.tsa.stattools import adfuller, kpss
 
-from sparkhu.steps.unit_root import adf_statistic
+from sparkhu.steps.unit_root import adf_p, adf_statistic, kpss_p
 
 
 def reference(values: np.ndarray) -> float:
@@ -67,3 +68,35 @@ def test_the_shortest_series_leaves_one_degree_of_freedom() -> None:
     for count in range(6, 13):
         values = np.random.default_rng(count).normal(size=count)
         assert adf_statistic(values) == pytest.approx(reference(values), rel=1e-8)
+
+
+@given(st.floats(-25, 5) | st.sampled_from([-18.83, -18.84, -1.61, -1.60, 2.74, 2.75]))
+def test_p_values_of_statistics_are_those_of_statsmodels(statistic: float) -> None:
+    assert adf_p(statistic) == pytest.approx(mackinnonp(statistic, regression="c", N=1), rel=1e-9, abs=1e-15)
+
+
+def test_hand_worked_p_values_of_statistics() -> None:
+    # −2: 2.1659 − 1.4412·2 + 0.038269·4 = −0.5634, of which the normal distribution has 0.2866 below.
+    assert adf_p(-2.0) == pytest.approx(0.2866, abs=5e-5)
+    # 0: the constant 1.7339 alone, of which 0.9585 lie below.
+    assert adf_p(0.0) == pytest.approx(0.9585, abs=5e-5)
+    assert adf_p(-18.84) == 0.0
+    assert adf_p(2.75) == 1.0
+
+
+@given(
+    st.integers(12, 400), st.integers(0, 10**6), st.sampled_from(["noise", "walk", "season", "trend", "alternating"])
+)
+def test_p_values_of_a_level_are_those_of_statsmodels(count: int, seed: int, kind: str) -> None:
+    noise, time = np.random.default_rng(seed).normal(size=count), np.arange(count)
+    values = {
+        "noise": noise,
+        "walk": noise.cumsum(),
+        "season": noise + 4 * np.sin(time / 3),
+        "trend": noise + time / 50,
+        "alternating": (-1.0) ** time + 0.2 * noise.cumsum(),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = kpss(values, regression="c", nlags="auto")[1]
+    assert kpss_p(values) == pytest.approx(expected, rel=1e-9)
