@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparkhu_cli.staging import is_held
 from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 COMMAND = "from sparkhu_cli.main import main; main()"
 GRACE_SECONDS = 20
+HELD_SECONDS = 60
+"""How long a run of an earlier backfill that was killed is waited for; longer, and the folder is of somebody alive."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -63,6 +66,7 @@ def run_backfill(
         while due or jobs:
             while due and len(jobs) < parallel:
                 slot = due.popleft()
+                _wait_until_free(out / slot.name, terminal)
                 limits = {"start": slot.start.isoformat(), "end": slot.end.isoformat()}
                 jobs.append(_start(slot.name, {**parameters, **limits}, out / slot.name, Path(scratch)))
             terminal.passing(f"{done:,} of {total:,} intervals; {', '.join(job.name for job in jobs)} under way")
@@ -90,6 +94,14 @@ def _announced(found: Sequence["Slot"], terminal: Terminal) -> deque["Slot"]:
         where = "before the first observation or behind the last"
         terminal.line(f"{count['empty']:,} intervals lie {where}; they are left out")
     return due
+
+
+def _wait_until_free(folder: Path, terminal: Terminal) -> None:
+    """Wait for a run that still holds its folder: one whose backfill was killed is on its way to its end."""
+    deadline = time.monotonic() + HELD_SECONDS
+    while is_held(folder) and time.monotonic() < deadline:
+        terminal.passing(f"waiting for an earlier run that is writing into {folder}")
+        time.sleep(POLL_SECONDS)
 
 
 def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -> _Job:

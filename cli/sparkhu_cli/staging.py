@@ -128,6 +128,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_held(folder: Path) -> bool:
+    """Tell whether a run is writing into a folder now."""
+    if not folder.is_dir():
+        return False
+    try:
+        with _locked(folder):
+            return False
+    except InputError:
+        return True
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; the lock ends with it, however it ends."""

@@ -14,6 +14,7 @@ from sparkhu.errors import SparkhuError
 from sparkhu.frame import SCHEMA
 from sparkhu.lake import Append, create_lake
 from sparkhu_cli import backfilling
+from sparkhu_cli.staging import is_held
 from sparkhu_cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ FAILS = "import sys; print('Error: the meter is gone'); print('Log: /tmp/x'); sy
 TELLS = """
 import os, pathlib, sys
 out = pathlib.Path(sys.argv[5])
-out.mkdir(parents=True)
+out.mkdir(parents=True, exist_ok=True)
 (out / "params").write_text(pathlib.Path(sys.argv[3]).read_text())
 (out / "secrets").write_text(str([v for k, v in os.environ.items() if k.startswith("SPARKHU_SECRET")]))
 """
@@ -67,6 +68,18 @@ def test_a_run_that_fails_is_named_with_its_own_reason(tmp_path: Path, monkeypat
     monkeypatch.setattr(backfilling, "COMMAND", FAILS)
     with pytest.raises(SparkhuError, match=r"interval 2024010[12]T000000Z failed: the meter is gone$"):
         backfill(tmp_path)
+
+
+def test_a_run_that_is_still_ending_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfilling, "COMMAND", TELLS)
+    out = tmp_path / "out" / "20240101T000000Z"
+    holds = "import pathlib, sys, time; from sparkhu_cli.staging import staged\nwith staged(pathlib.Path(sys.argv[1])):"
+    with subprocess.Popen([sys.executable, "-c", f"{holds} time.sleep(1.5)", str(out)]) as earlier:
+        while not is_held(out):
+            time.sleep(0.01)
+        backfill(tmp_path)
+        assert earlier.poll() == 0
+    assert (out / "params").is_file()
 
 
 def test_passwords_reach_a_run_by_its_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu_cli.staging import staged
+from sparkhu_cli.staging import is_held, staged
 
 
 def names(folder: Path) -> set[str]:
@@ -151,6 +151,15 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     with staged(tmp_path) as stage, pytest.raises(InputError, match="another run is writing into"), staged(tmp_path):
         pass
     assert not stage.work.exists()
+
+
+def test_a_folder_is_held_while_a_run_writes_into_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert not is_held(out)
+    with staged(out):
+        assert is_held(out)
+    assert not is_held(out)
+    assert names(tmp_path) == {"out"}
 
 
 def test_a_file_is_no_results_folder(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(folder: Path) -> None:
             while len(lake_of(folder).version().table("clean").intervals) == before and time.monotonic() < deadline:
                 time.sleep(0.2)
         finally:
-            killed.kill()  # it alone: its runs end by themselves, and the same command need not wait for that
+            killed.kill()  # it alone: its runs end by themselves, and the same command waits for that
     assert "2 intervals: 0 done" not in backfill(folder, "2024-02-08", "2024-02-10")
     rows = clean(folder).filter(pl.col("ds") >= START + 38 * 24 * HOUR)
     assert rows.group_by("unique_id").len().sort("unique_id").rows() == [("boiler", 48), ("pump", 48)]
