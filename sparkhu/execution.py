@@ -16,10 +16,21 @@ from typing import Any, TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import chosen_engine
+from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import StepRecord, Trail, code_fingerprint, last_steps, read_trail
-from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
+from sparkhu.shards import (
+    Dataset,
+    Kind,
+    Shard,
+    UnreadableShard,
+    held_by,
+    new_folder,
+    open_dataset,
+    read_shard,
+    write_manifest,
+    write_shard,
+)
 from sparkhu.steps.result import StepResult
 
 Inputs = Mapping[str, Path | str | Sequence[Path | str]]
@@ -206,9 +217,19 @@ def map_shards(
     trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
     work = partial(_with_frames, function, sources, ledger.failed_ids(trail.entries))
     engine = chosen_engine(workers)
-    for done, result in enumerate(engine.map(work, names), start=1):
-        events.emit("shard_done", step=step, done=done, of=len(names))
-        yield result
+    try:
+        for done, result in enumerate(engine.map(work, names), start=1):
+            events.emit("shard_done", step=step, done=done, of=len(names))
+            yield result
+    except LostItem as error:
+        if error.number is None:
+            raise
+        name = names[error.number]
+        raise SparkhuError(f"shard {name} ({_held(sources, name)}): {error.message} {error.way_out}") from error
+
+
+def _held(sources: Mapping[str, Sequence[Dataset]], name: str) -> str:
+    return held_by([dataset for group in sources.values() for dataset in group], name)
 
 
 @dataclass(frozen=True)
@@ -232,7 +253,10 @@ def _with_frames(
     failed: pl.Series,
     name: str,
 ) -> Result:
-    frames = {key: read_shard(group, name) for key, group in sources.items()}
+    try:
+        frames = {key: read_shard(group, name) for key, group in sources.items()}
+    except UnreadableShard as error:
+        raise UnreadableShard(f"{error} It holds {_held(sources, name)}.") from error
     keep = ~pl.col("unique_id").is_in(failed.implode()).fill_null(False)
     kept = next(iter(frames.values())).select(kept=keep).to_series()
     if len(failed):

@@ -57,9 +57,15 @@ def store_sequences(*, sequences: Sequence[Path | str], table: Path | str) -> di
 def _append(uri: str, shard: ShardFrames) -> pl.Series:
     lake = open_lake(uri)
     rows = shard.frames["sequences"]
-    changes = {name: Append(part) for name, part in stored_rows(rows).items()}
-    lake.commit(changes, run=STEP, note=f"shard {shard.name}", based_on=lake.version())
+    run = f"{STEP}, shard {shard.name}"
+    changes = {name: Append(partial(_unless_there, run, name, part)) for name, part in stored_rows(rows).items()}
+    lake.commit(changes, run=run, based_on=lake.version())
     return rows["unique_id"].unique(maintain_order=True)
+
+
+def _unless_there(run: str, name: str, rows: pl.DataFrame, version: Version) -> pl.DataFrame | None:
+    """Give the rows, or null where they have been committed: by an attempt that was lost before it could say so."""
+    return None if any(file.run == run for file in version.manifest(name).files) else rows
 
 
 def open_stored(table: Path | str) -> Version:
