@@ -104,7 +104,10 @@ def flag_source(source: Path, options: SourceOptions) -> pl.DataFrame:
         The rows of the regular series, with `is_anomaly`.
     """
     with TemporaryDirectory() as place:
-        ingest_source(str(source), options, out=Path(place) / "raw", history=Path(place) / "history")
+        folder = Path(place)
+        ingest_source(
+            str(source), options, out=folder / "raw", history=folder / "history", versions=folder / "versions"
+        )
         raw = open_dataset(Path(place) / "raw").scan().collect()
     rows = drop_duplicates(validate(raw).frames["observations"]).frames["observations"]
     stats = describe(rows, stationarity_points=0).frames["stats"]

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import docstring_parser
 
+from sparkhu.lake.schemas import json_schemas as lake_schemas
 from sparkhu.results import json_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,7 +208,7 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "parameters.md": parameters_page(),
-        **{REFERENCE / name: schema_page(schema) for name, schema in json_schemas().items()},
+        **{REFERENCE / name: schema_page(schema) for name, schema in (json_schemas() | lake_schemas()).items()},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:

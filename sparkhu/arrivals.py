@@ -111,6 +111,43 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
     )
 
 
+def caught_up(batch: pl.DataFrame, known: pl.DataFrame, *, again: pl.Series) -> pl.DataFrame:
+    """Bring what a source tells once more up to what has come since it was told first.
+
+    A row that tells what some version of its instant holds takes the place of no later version: its value becomes the
+    newest one, and so do its further columns, but those which are null there, as a column is that was not asked for
+    before.
+
+    Args:
+        batch: Rows as `arrivals` takes them.
+        known: The rows of the table at the instants of the batch, or more of them.
+        again: Which rows of the batch were told before, though they are read in another way now.
+
+    Returns:
+        The batch, in its order, for `arrivals` to compare.
+
+    Example:
+        5 was revised to 7. Where the first source is read again with a further column, the value is 7 still, now with
+        that column.
+    """
+    check_frame(known, *SCHEMA)
+    extras = [name for name in batch.columns if name not in UNCOMPARED and name != "y"]
+    new = [name for name in extras if name not in known.columns]
+    known = known.with_columns(pl.lit(None, batch.schema[name]).alias(name) for name in new)
+    rows = batch.with_row_index("__row")
+    held = known.select(_alike(batch, KEY, ["y", *extras]))
+    met = rows.filter(again).join(held, on=[*KEY, "y"], nulls_equal=True, suffix="__held")
+    alike = [pl.col(f"{name}__held").is_null() | (pl.col(name) == pl.col(f"{name}__held")) for name in extras]
+    told = pl.col("__row").is_in(met.filter(*alike)["__row"].implode())
+    now = newest(known).select(*KEY, *(pl.col(name).alias(f"{name}__now") for name in ("y", *extras)))
+    filled = [pl.when(told).then(pl.coalesce(f"{name}__now", name)).otherwise(name).alias(name) for name in extras]
+    return (
+        rows.join(now, on=KEY, how="left", maintain_order="left")
+        .with_columns(pl.when(told).then("y__now").otherwise("y").alias("y"), *filled)
+        .select(batch.columns)
+    )
+
+
 def _alike(rows: pl.DataFrame, times: tuple[str, ...], values: list[str]) -> list[pl.Expr]:
     """Select columns in the types that they have in `rows`."""
     return [pl.col(name).cast(rows.schema[name], strict=False) for name in (*times, *values)]

@@ -36,7 +36,8 @@ TABLES = (
     *("categories", "estimates", "seasons", "limits", "level_changes", "handling", "handling_scores", "cleaning"),
     *("metadata", "history"),
 )
-FILES = (RUN, METRICS, "report.html", "run.log", "history.json", *(f"{table}.parquet" for table in TABLES))
+DOCUMENTS = (RUN, METRICS, "history.json", "published.json")
+FILES = (*DOCUMENTS, "report.html", "run.log", *(f"{table}.parquet" for table in TABLES))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

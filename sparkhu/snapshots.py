@@ -6,6 +6,7 @@ a series and moment has neither fault: everything in it was known at its `availa
 moment is the state as of that moment. What a model may see and what it predicts are tables apart.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
@@ -50,6 +51,16 @@ TARGETS_SCHEMA: dict[str, pl.DataType] = {
     "available_at": TIME,
     "truth": pl.List(pl.Float64()),
 }
+STATISTICS = {name: name for name in ("n", "mean", "std", "min", "q1", "median", "q3", "max")}
+STATISTICS["share_missing"] = "missing_share"
+SEEN = ("last_ds", "last_value", "last_values", *STATISTICS.values())
+"""What a history tells."""
+PROFILE = {"period_label": "period_label", "season_length": "season_length", "decision": "decision"}
+PROFILE["version"] = "decision_version"
+STRENGTHS = {name: name for name in ("trend_strength", "seasonal_strength")}
+SCALER = {"scaler": "scaler", "center": "center", "scale": "scale", "version": "scaler_version"}
+FOUND = ("trend", "seasonal", "resid", "is_outlier", "is_anomaly")
+"""What is found of a point from many others."""
 
 
 def known_since(clean: pl.DataFrame, scalers: pl.DataFrame) -> datetime:
@@ -73,6 +84,23 @@ def known_since(clean: pl.DataFrame, scalers: pl.DataFrame) -> datetime:
     return latest
 
 
+def last_observed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give the newest observed values of each series.
+
+    Args:
+        rows: `unique_id, ds, y`, in any order, one row an instant; nulls are no values.
+
+    Returns:
+        One row a series that has a value, sorted: `unique_id`, `last_ds`, `last_value`, `last_values` (24 at most, the
+        oldest first).
+    """
+    check_frame(rows, "unique_id", "ds", "y")
+    observed = rows.drop_nulls("y").sort("unique_id", "ds")
+    return observed.group_by("unique_id", maintain_order=True).agg(
+        last_ds=pl.col("ds").last(), last_value=pl.col("y").last(), last_values=pl.col("y").tail(LAST_VALUES)
+    )
+
+
 def take_snapshots(
     clean: pl.DataFrame,
     *,
@@ -80,70 +108,81 @@ def take_snapshots(
     profile: pl.DataFrame,
     seasons: pl.DataFrame,
     scalers: pl.DataFrame,
+    history: pl.DataFrame | None = None,
     moment: datetime | None = None,
 ) -> pl.DataFrame:
-    """Take a snapshot of every series.
+    """Take a snapshot of every series: what was known at a moment, and nothing that came later.
+
+    A run may have read rows that became known behind the moment, as of an interval that is computed anew. What it found
+    in them is left out: a field that cannot be told from what was known by then is null.
 
     Args:
         clean: Clean rows of a run, as in `clean.parquet`.
         stats: `n, share_missing, mean, std, min, q1, median, q3, max` of each series, as in `stats.parquet`.
-        profile: `period_label, season_length, decision, version` of each series, as in `profile.parquet`.
+        profile: `period_label, season_length, decision, version, train_end` of each series, as in `profile.parquet`.
         seasons: `trend_strength, seasonal_strength` of each series, as in `seasons.parquet`.
         scalers: Scalers as `fit_scalers` gives them.
+        history: What was known of each series at the moment (`sparkhu.summaries.HISTORY_SCHEMA`), where a lake was
+            read; null: the run read a source.
         moment: The moment; null: the earliest at which all of this was known.
 
     Returns:
-        One row a series of `clean` that has an observed value (`SNAPSHOT_SCHEMA`), sorted: the last observed instant
-        and value, the last 24 observed values (oldest first), and what the other tables say of the series; null where
-        they say nothing.
+        One row a series of `clean` that had an observed value (`SNAPSHOT_SCHEMA`), sorted: the last observed instant
+        and value, and the last 24 observed values (oldest first). With a history they and the statistics are of the
+        lake's observations, in the version known at the moment, before any cleaning: `n, mean, std, min, max` of all
+        days, `missing_share, q1, median, q3` of the rows that the run looked back on. Without one they are of the
+        run's rows; statistics are null where not all rows of the series were known. Period, decision, strengths and
+        scaler are null where not all rows of the training part were known.
 
     Raises:
-        InputError: Something of it became known only after `moment`, or a column is missing or has another type.
+        InputError: A column is missing or has another type, or nothing was ever known and no moment is given.
 
     Example:
         >>> take_snapshots(clean, stats=stats, profile=profile, seasons=seasons, scalers=scalers)
     """
     check_frame(clean, "unique_id", "ds", "y_raw", "available_at")
+    check_frame(profile, "unique_id", "train_end")
     at = _moment(clean, scalers, moment)
-    observed = clean.filter(pl.col("y_raw").is_not_null()).sort("unique_id", "ds", maintain_order=True)
-    table = observed.group_by("unique_id", maintain_order=True).agg(
-        last_ds=pl.col("ds").last(), last_value=pl.col("y_raw").last(), last_values=pl.col("y_raw").tail(LAST_VALUES)
-    )
-    renamed = {"version": "decision_version", "share_missing": "missing_share"}
-    for source, names in (
-        (stats, ("n", "share_missing", "mean", "std", "min", "q1", "median", "q3", "max")),
-        (profile, ("period_label", "season_length", "decision", "version")),
-        (seasons, ("trend_strength", "seasonal_strength")),
-        (scalers.rename({"version": "scaler_version"}), ("scaler", "center", "scale", "scaler_version")),
-    ):
-        check_frame(source, "unique_id", *names)
-        one = source.select("unique_id", *names).rename(renamed, strict=False)
-        table = table.join(one, on="unique_id", how="left", maintain_order="left", validate="1:1")
+    rows = clean.join(profile.select("unique_id", "train_end"), on="unique_id", how="left", maintain_order="left")
+    fitted = _known_whole(rows.filter((pl.col("ds") < pl.col("train_end")).fill_null(value=True)), at)
+    if history is None:
+        known = clean.filter(_known(at)).select("unique_id", "ds", y="y_raw")
+        table = _beside(last_observed(known), stats, STATISTICS, _known_whole(clean, at))
+    else:
+        check_frame(history, "unique_id", *SEEN)
+        told = history.drop_nulls("last_ds").sort("unique_id").select("unique_id", *SEEN)
+        table = told.join(clean.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
+    table = _beside(table, profile, PROFILE, fitted)
+    table = _beside(table, seasons, STRENGTHS, fitted)
+    table = _beside(table, scalers.filter(_known(at)), SCALER, fitted)
     return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), SNAPSHOT_SCHEMA)
 
 
 def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime | None = None) -> pl.DataFrame:
-    """Take the newest clean point of every series, with its parts, as of a moment.
+    """Take the newest clean point of every series that was known at a moment, with its parts.
 
     A trend that was found from all rows of a run was known when the last of them was, not when its own point was: so
     parts are looked up as of the snapshot, and the clean rows are not looked up by their own `available_at`.
 
     Args:
         clean: Clean rows of a run, as in `clean.parquet`.
-        scalers: Scalers as `fit_scalers` gives them; they date the moment.
+        scalers: Scalers as `fit_scalers` gives them; they date the moment where none is given.
         moment: The moment; null: the earliest at which all of this was known.
 
     Returns:
-        One row a series (`PARTS_SCHEMA`), sorted: of the last instant with a value.
+        One row a series (`PARTS_SCHEMA`), sorted: of the last instant with a value that was known. Trend, season,
+        remainder and flags are null where not all rows of the series were known: they may be made from the others.
 
     Raises:
         InputError: As in `take_snapshots`.
     """
     check_frame(clean, "unique_id", "ds", "y", "available_at")
     at = _moment(clean, scalers, moment)
-    last = clean.filter(pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
+    last = clean.filter(_known(at), pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
     table = last.unique("unique_id", keep="last", maintain_order=True)
-    return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
+    whole = pl.col("unique_id").is_in(_known_whole(clean, at).implode())
+    found = [pl.when(whole).then(name).alias(name) for name in FOUND]
+    return _typed(table.with_columns(*found, available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
 
 
 def take_targets(clean: pl.DataFrame, cutoffs: pl.DataFrame) -> pl.DataFrame:
@@ -197,18 +236,30 @@ def take_targets(clean: pl.DataFrame, cutoffs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _moment(clean: pl.DataFrame, scalers: pl.DataFrame, moment: datetime | None) -> datetime:
-    """Check that nothing became known after the moment, or choose the earliest for which that holds."""
-    known = known_since(clean, scalers)
+    """Check the moment, or choose the earliest at which everything was known."""
     if moment is None:
-        return known
+        return known_since(clean, scalers)
     if moment.tzinfo is None:
         raise InputError(f"moment must have a zone, got '{moment.isoformat()}'")
-    if moment < known:
-        raise InputError(
-            f"a snapshot as of {moment.isoformat()} would see the future: rows that became known at "
-            f"{known.isoformat()} went into the statistics and parts. Give the results of a run that ended by then."
-        )
     return moment
+
+
+def _known(at: datetime) -> pl.Expr:
+    """Say of rows whether they were known at a moment."""
+    return pl.col("available_at") <= pl.lit(at).cast(TIME)
+
+
+def _known_whole(rows: pl.DataFrame, at: datetime) -> pl.Series:
+    """List the series of which all rows were known at a moment."""
+    latest = rows.group_by("unique_id").agg(pl.col("available_at").max())
+    return latest.filter(pl.col("available_at") <= pl.lit(at).cast(TIME))["unique_id"]
+
+
+def _beside(table: pl.DataFrame, found: pl.DataFrame, names: Mapping[str, str], known: pl.Series) -> pl.DataFrame:
+    """Set columns of a table of series beside those of another, under their new names; null where not `known`."""
+    check_frame(found, "unique_id", *names)
+    usable = found.filter(pl.col("unique_id").is_in(known.implode())).select("unique_id", *names).rename(dict(names))
+    return table.join(usable, on="unique_id", how="left", maintain_order="left", validate="1:1")
 
 
 def _typed(table: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:

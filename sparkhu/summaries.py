@@ -9,6 +9,7 @@ squares about the mean of each day, so nothing is lost where the level is far ab
 import polars as pl
 
 from sparkhu.frame import TIME, check_frame
+from sparkhu.snapshots import last_observed
 from sparkhu.zones import check_zone
 
 SUMMARY_SCHEMA: dict[str, pl.DataType] = {
@@ -22,14 +23,21 @@ SUMMARY_SCHEMA: dict[str, pl.DataType] = {
     "first": TIME,
     "available_at": TIME,
 }
-HISTORY_SCHEMA: dict[str, pl.DataType] = {
+MOMENTS_SCHEMA: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
-    "history_n": pl.Int64(),
-    "history_mean": pl.Float64(),
-    "history_std": pl.Float64(),
-    "history_min": pl.Float64(),
-    "history_max": pl.Float64(),
-    "history_start": TIME,
+    "n": pl.Int64(),
+    "mean": pl.Float64(),
+    "std": pl.Float64(),
+    "min": pl.Float64(),
+    "max": pl.Float64(),
+    "start": TIME,
+}
+HISTORY_SCHEMA: dict[str, pl.DataType] = {
+    **MOMENTS_SCHEMA,
+    **dict.fromkeys(("missing_share", "q1", "median", "q3"), pl.Float64()),
+    "last_ds": TIME,
+    "last_value": pl.Float64(),
+    "last_values": pl.List(pl.Float64()),
 }
 
 
@@ -74,7 +82,7 @@ def merge_days(summaries: pl.DataFrame) -> pl.DataFrame:
         summaries: Rows as `summarise_days` gives them; of several of one series and day the last stands.
 
     Returns:
-        One row a series that has a value (`HISTORY_SCHEMA`), sorted; the standard deviation of a single one is null.
+        One row a series that has a value (`MOMENTS_SCHEMA`), sorted; the standard deviation of a single one is null.
 
     Raises:
         InputError: A column is missing.
@@ -88,13 +96,36 @@ def merge_days(summaries: pl.DataFrame) -> pl.DataFrame:
     n = pl.col("n")
     whole = (n * pl.col("mean")).sum() / n.sum()
     table = days.group_by("unique_id", maintain_order=True).agg(
-        history_n=n.sum(),
-        history_mean=whole,
+        n=n.sum(),
+        mean=whole,
         m2=pl.col("m2").sum() + (n * (pl.col("mean") - whole) ** 2).sum(),
-        history_min=pl.col("min").min(),
-        history_max=pl.col("max").max(),
-        history_start=pl.col("first").min(),
+        min=pl.col("min").min(),
+        max=pl.col("max").max(),
+        start=pl.col("first").min(),
     )
-    several = pl.col("history_n") > 1
-    table = table.with_columns(history_std=pl.when(several).then((pl.col("m2") / (pl.col("history_n") - 1)).sqrt()))
+    table = table.with_columns(std=pl.when(n > 1).then((pl.col("m2") / (n - 1)).sqrt()))
+    return table.select(pl.col(name).cast(dtype) for name, dtype in MOMENTS_SCHEMA.items())
+
+
+def tell_history(days: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Tell what was known of each series: the moments of all days, and the state of the rows at hand.
+
+    Args:
+        days: Summaries of all days, as `merge_days` takes them.
+        rows: Observations, one row an instant: those that a run looks at.
+
+    Returns:
+        One row a series of `rows` (`HISTORY_SCHEMA`), sorted: of all days `n`, `mean`, `std`, `min`, `max` and `start`;
+        of the rows at hand `missing_share` (nulls among them), the quartiles (linear, as pandas'), and the newest
+        observed values, null where all of them are missing.
+
+    Raises:
+        InputError: A column is missing or has another type.
+    """
+    check_frame(rows, "unique_id", "ds", "y")
+    y = pl.col("y")
+    quartiles = {"q1": y.quantile(0.25, "linear"), "median": y.median(), "q3": y.quantile(0.75, "linear")}
+    table = rows.group_by("unique_id").agg(missing_share=y.null_count() / pl.len(), **quartiles).sort("unique_id")
+    for one in (merge_days(days), last_observed(rows)):
+        table = table.join(one, on="unique_id", how="left", maintain_order="left", validate="1:1")
     return table.select(pl.col(name).cast(dtype) for name, dtype in HISTORY_SCHEMA.items())

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import DataFile, Lake, Table, Version, open_lake
 from sparkhu.registry.ancestry import Ancestry, read_ancestry
+
+INSTANT = timedelta(microseconds=1)
+RUNS = ("run-", "ingest-")
+NEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -78,15 +82,15 @@ def trace_table(lake: Lake, name: str) -> Trace:
     """
     version = lake.version()
     table = version.table(name)
-    dirty = {(each.start, each.end) for each in lake.dirty(name)} if table.intervals else set()
+    # What stands at the end of an interval has one that is an instant longer than what was read for it.
+    closing = INSTANT if table.time == "available_at" else timedelta()
+    stale = {each.interval for each in lake.outdated(name) if each.since < each.interval.end - closing}
     intervals = [
         Part(
             f"{each.start.isoformat()} to {each.end.isoformat()}",
-            f"observations, version {each.read_version}",
+            f"observations from {_limit(each.read_from)}, version {each.read_version}",
             run=each.run,
-            note="; ".join(
-                [f"parameters {each.params}", *(["out of date"] if (each.start, each.end) in dirty else [])]
-            ),
+            note="; ".join([f"parameters {each.params}", *(["out of date"] if each in stale else [])]),
         )
         for each in table.intervals
     ]
@@ -103,18 +107,25 @@ def trace_run(lake: Lake, run: str) -> Trace:
     history = lake.history()
     place = next((at for at, version in enumerate(history) if version.run == run), None)
     if place is None:
-        newest = ", ".join([version.run for version in history if version.run][:3])
-        raise InputError(f"no version of '{lake.uri}' was committed by the run '{run}'; the newest are by {newest}.")
+        raise InputError(
+            f"no version of '{lake.uri}' was committed by the run '{run}'; the newest are by {_newest_runs(lake)}."
+        )
     version = history[place]
     before = history[place + 1] if place + 1 < len(history) else None
+    intervals = [each for name in version.tables for each in version.table(name).intervals if each.run == run]
     facts = {
         "lake": lake.uri,
         "version": str(version.number),
         "committed": version.committed_at.isoformat(timespec="seconds"),
         "of": version.commit.note,
+        "parameters": ", ".join(sorted({each.params for each in intervals})),
+        "code": version.commit.code,
         "version before": str(before.number) if before else "none",
     }
-    return Trace(f"run {run}", facts, _read_by(version, run), _written_by(version, run))
+    read = [part for source in version.commit.sources for part in _parts_of(source)]
+    if not read and run.startswith(RUNS[1]):
+        read = [Part("source", version.commit.note)]
+    return Trace(f"run {run}", {name: text for name, text in facts.items() if text}, read, _written_by(version, run))
 
 
 def trace(what: str, *, lake: str = "") -> Trace:
@@ -128,13 +139,30 @@ def trace(what: str, *, lake: str = "") -> Trace:
         InputError: There is no such thing.
         SparkhuError: The lake or the registry cannot be used.
     """
-    if lake:
-        place = open_lake(lake)
-        if what in place.version().tables:
-            return trace_table(place, what)
-        if what.startswith(("run-", "ingest-")):
-            return trace_run(place, what)
-    return trace_model(what)
+    place = open_lake(lake) if lake else None
+    if place and what in place.version().tables:
+        return trace_table(place, what)
+    if place and what.startswith(RUNS):
+        return trace_run(place, what)
+    try:
+        return trace_model(what)
+    except InputError as error:
+        raise InputError(f"{error} {_otherwise(what, place)}") from error
+
+
+def _otherwise(what: str, lake: Lake | None) -> str:
+    """Say what could have been meant where there is no such model."""
+    forms = "A model is given as NAME, NAME@ALIAS or NAME/VERSION"
+    if lake is None:
+        return f"{forms}; a table or a run needs its lake as well."
+    tables = ", ".join(sorted(lake.version().tables)) or "none yet"
+    return (
+        f"{forms}. '{lake.uri}' has no table '{what}'; its tables are {tables}, its newest runs {_newest_runs(lake)}."
+    )
+
+
+def _newest_runs(lake: Lake) -> str:
+    return ", ".join([version.run for version in lake.history() if version.run][:NEWEST]) or "none yet"
 
 
 def _title(found: Ancestry) -> str:
@@ -146,7 +174,7 @@ def _parts_of(source: Mapping[str, Any]) -> list[Part]:
     if "table" not in source:
         return [Part("source", str(source["uri"]), source.get("rows"), str(source.get("sha256", "")))]
     what = f"{source['table']}, version {source['version']}"
-    span = f"{source.get('start') or '…'} to {source.get('end') or '…'}"
+    span = f"{source.get('start') or 'the first row'} to {source.get('end') or 'the last'}"
     whole = Part(what, str(source["uri"]), source.get("rows"), str(source["sha256"]), note=span)
     try:
         table = open_lake(str(source["uri"])).version(int(source["version"])).table(str(source["table"]))
@@ -156,6 +184,10 @@ def _parts_of(source: Mapping[str, Any]) -> list[Part]:
     return [whole, *(_of_file(table, file) for file in table.files(start, end))]
 
 
+def _limit(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else "the first row"
+
+
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
@@ -163,16 +195,6 @@ def _moment(text: str | None) -> datetime | None:
 def _of_file(table: Table, file: DataFile) -> Part:
     what = f"{table.name} {file.partition}"
     return Part(what, table.storage.place(file.path), file.rows, file.sha256, file.run, f"since version {file.version}")
-
-
-def _read_by(version: Version, run: str) -> list[Part]:
-    """Name the versions of the observations that a run's published intervals were made from."""
-    intervals = [each for name in version.tables for each in version.table(name).intervals if each.run == run]
-    found = {(each.read_version, each.params) for each in intervals}
-    return [
-        Part(f"observations, version {number}", version.storage.uri, note=f"parameters {params}")
-        for number, params in sorted(found)
-    ]
 
 
 def _written_by(version: Version, run: str) -> list[Part]:

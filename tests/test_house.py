@@ -20,7 +20,10 @@ LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 TABLE_LIBRARIES = {"duckdb", "feast", "ibis", "pandas", "pyarrow"}
 HEAVY = TABLE_LIBRARIES | {"kfp", "matplotlib", "mlflow", "plotly", "scipy", "sklearn", "statsmodels"}
-STEPS_MAY_IMPORT = {"errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"}
+STEPS_MAY_IMPORT = {
+    *("errors", "frame", "ledger", "periods", "splits", "steps", "threads", "zones", "calendars"),
+    "versions",
+}
 
 
 @cache

@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Run the pipeline for every interval that nobody has published, or whose observations have changed since.
 
-    What is published already is left alone, so the same command goes on after it was stopped, however it was. Each
-    interval sees the rows before its end only, so it makes no difference in which order they are processed.
+    What is published already is left alone, so the same command goes on after it was stopped, however it was. Intervals
+    before the first observation are left out.
     """
     from sparkhu_cli.backfilling import run_backfill
     from sparkhu_cli.terminal import Terminal

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,11 +54,13 @@ def run_backfill(
 
     lake = open_lake(parameters["lake"])
     found = due_slots(lake, slots(first, last, every, zone=parameters["zone"]))
-    due = deque(slot for slot in found if slot.due != "done")
-    renewed = sum(slot.due == "out of date" for slot in due)
+    due = deque(slot for slot in found if slot.due in ("new", "out of date"))
+    count = Counter(slot.due for slot in found)
     terminal.line(
-        f"{len(found):,} intervals: {len(found) - len(due):,} done, {len(due):,} to do, {renewed:,} out of date"
+        f"{len(found):,} intervals: {count['done']:,} done, {len(due):,} to do, {count['out of date']:,} out of date"
     )
+    if count["empty"]:
+        terminal.line(f"{count['empty']:,} intervals hold no observations, and none lie before them; they are left out")
     began, total, done = time.monotonic(), len(due), 0
     with tempfile.TemporaryDirectory() as scratch, _ended() as jobs:
         while due or jobs:

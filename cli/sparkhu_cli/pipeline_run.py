@@ -13,7 +13,8 @@ from sparkhu_cli.staging import Stage, staged
 from sparkhu_cli.summary import show_accuracy
 from sparkhu_cli.terminal import Terminal, seconds_text
 
-RESULTS, REPORT = "results", "report"
+RESULTS, REPORT, PUBLISHED = "results", "report", "published"
+PUBLISHED_FILE = "published.json"
 ADDRESSES = ("source", "metadata")
 
 
@@ -91,6 +92,8 @@ def _collect(
     for path in source.iterdir():
         path.rename(stage.results / path.name)
     outputs[REPORT].rename(stage.results / "report.html")
+    if arguments.get("lake"):
+        shutil.copyfile(outputs[PUBLISHED] / PUBLISHED_FILE, stage.results / PUBLISHED_FILE)
     metrics = stage.results / METRICS
     if metrics.is_file():
         check_metrics(json.loads(metrics.read_text(encoding="utf-8")))
@@ -115,5 +118,11 @@ def _summarise(record: Mapping[str, Any], out: Path, seconds: float, terminal: T
     if metrics.is_file():
         show_accuracy(json.loads(metrics.read_text(encoding="utf-8")), terminal)
     terminal.line()
+    published = out / PUBLISHED_FILE
+    if published.is_file():
+        told = json.loads(published.read_text(encoding="utf-8"))
+        terminal.line(
+            f"Version {told['version']} of '{told['lake']}' holds the interval, as {told['run']} published it"
+        )
     terminal.line(f"{len(record['steps'])} steps in {seconds_text(seconds)}; results in {out}")
     terminal.line(f"Open the report: {out / 'report.html'}")

@@ -50,7 +50,8 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 
     What is not given is found from the data where that is safe, and said aloud. DIR then holds report.html, run.json,
     metrics.json, forecasts.parquet, clean.parquet, stats.parquet, ledger.parquet and quarantine.parquet. With a lake,
-    the rows of the interval are published to it as well.
+    the rows of the interval are published to it as well; published.json says by which run, whose name sparkhu lineage
+    takes, and as which version.
     """
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.parameters import load_parameters, run_parameters

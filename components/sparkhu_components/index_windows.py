@@ -10,6 +10,7 @@ from sparkhu_components.images import STEPS
 def index_windows(
     sequences: Input[Dataset],
     inputs: Input[Dataset],
+    versions: Input[Dataset],
     profile: Input[Dataset],
     plan: Output[Dataset],
     windows: Output[Dataset],
@@ -23,6 +24,7 @@ def index_windows(
     Args:
         sequences: Evenly spaced observations of all series.
         inputs: Layer of what forecasters are given: y, available_at, fill_strategy, anomaly_strategy.
+        versions: The versions of points that were revised.
         profile: One profile row a series.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
@@ -36,6 +38,7 @@ def index_windows(
     plan.metadata.update(
         plan_windows(
             sequences=[sequences.path, inputs.path],
+            versions=versions.path,
             profile=profile.path,
             plan=plan.path,
             windows=windows.path,

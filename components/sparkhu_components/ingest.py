@@ -12,6 +12,7 @@ from sparkhu_components.images import STEPS
 def ingest(
     raw: Output[Dataset],
     history: Output[Dataset],
+    versions: Output[Dataset],
     source: str = "",
     lake: str = "",
     time: str = "",
@@ -31,7 +32,8 @@ def ingest(
 
     Args:
         raw: Rows as they were read.
-        history: What all days of a lake before the end have in common, one row a series; empty where a source is read.
+        history: What was known of a lake's series by the end, one row a series; empty where a source is read.
+        versions: The versions of a lake's points that were revised; empty where a source is read.
         source: File, folder, glob or URI of the observations, or SQLAlchemy URL of a database. Write a password as
             ${NAME}: it is taken from the environment. Empty: a lake is read.
         lake: Lake whose observations are read instead of a source: a folder or s3://bucket/prefix.
@@ -63,6 +65,7 @@ def ingest(
                 lake,
                 out=raw.path,
                 history=history.path,
+                versions=versions.path,
                 start=start,
                 end=end,
                 zone=zone,
@@ -83,7 +86,6 @@ def ingest(
         end=end,
         **Reading.of(reading).plain(),
     )
-    raw.metadata.update(
-        ingest_source(source, options, out=raw.path, history=history.path, max_failed_share=max_failed_share)
-    )
+    places = {"out": raw.path, "history": history.path, "versions": versions.path}
+    raw.metadata.update(ingest_source(source, options, **places, max_failed_share=max_failed_share))
     return start, end

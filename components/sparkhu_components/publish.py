@@ -45,7 +45,7 @@ def publish(
         irregular: Irregular series as observed.
         irregular_flags: Layer of their outlier flags.
         stats: Descriptive statistics.
-        history: What all days of the lake before the end have in common.
+        history: What was known of the series of a lake by the end.
         categories: Shares of the categories of each series.
         estimates: Latest estimates of each series' period, which the next run can take into account.
         profile: One row a series: its group, input size, horizon, borders of the split.

@@ -30,13 +30,14 @@ from sparkhu_pipelines.preparation import Prepared, prepare
 
 
 class Outputs(NamedTuple):
-    """What the pipeline gives: the results folder, the champion, its scores and card, and the report."""
+    """What the pipeline gives: results, the champion, its scores and card, the report, what was published to a lake."""
 
     results: Dataset
     champion: Model
     scores: Metrics
     card: Markdown
     report: HTML
+    published: Dataset
 
 
 def _publish(
@@ -167,7 +168,7 @@ def forecast_pipeline(
         max_failed_share: Largest share of failed series that the run goes on with.
 
     Returns:
-        The results folder, the champion, its scores and card, and the report.
+        The results folder, the champion, its scores and card, the report, and what was published to the lake.
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
     prepared = prepare(given)
@@ -176,9 +177,10 @@ def forecast_pipeline(
     guarded = choose_cleaning(sequences=sequences, profile=profile, settings=guard, **sizes)
     seen = {"sequences": sequences, "inputs": guarded.outputs["inputs"]}
     scaled = fit_scalers(**seen, profile=profile, scaler=scaler)
-    indexed = index_windows(**seen, profile=profile, **sizes)
+    versions = prepared.read.raw.outputs["versions"]
+    indexed = index_windows(**seen, versions=versions, profile=profile, **sizes)
     plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
-    stored = store_sequences(**seen)
+    stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     linear = train_linear(**data)
     naive = train_seasonal_naive(plan=plan)
@@ -208,4 +210,5 @@ def forecast_pipeline(
         scores=scored.outputs["scores"],
         card=chosen.outputs["card"],
         report=report.outputs["report"],
+        published=published.outputs["published"],
     )

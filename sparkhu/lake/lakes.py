@@ -21,7 +21,8 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake.changes import Change
 from sparkhu.lake.drafting import Draft
 from sparkhu.lake.layout import Layout, Partition
-from sparkhu.lake.records import CURRENT, NEXT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
+from sparkhu.lake.newest import newest_version
+from sparkhu.lake.records import CURRENT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
 from sparkhu.lake.staleness import Outdated, outdated
 from sparkhu.lake.storage import NoSuchFile, Storage, open_storage
 from sparkhu.lake.sweeping import ancestors, orphans
@@ -29,8 +30,9 @@ from sparkhu.lake.tables import Version
 
 ATTEMPTS = 30
 LONGEST_PAUSE_SECONDS = 2.0
-READ_ATTEMPTS = 5
 SWEPT_AFTER = timedelta(hours=1)
+SWEPT_EVERY = 16
+"""A publisher whose version's number is a multiple of this sweeps what those that were killed have left."""
 OBSERVATIONS = "observations"
 
 
@@ -61,7 +63,7 @@ class Lake:
             InputError: There is no such version, or another Sparkhu wrote it.
             SparkhuError: It is missing or damaged.
         """
-        newest = _newest(self._storage)
+        newest = newest_version(self._storage)
         if number is None or number == newest.number:
             return newest
         if not 0 <= number < newest.number:
@@ -107,7 +109,7 @@ class Lake:
         began = time.monotonic()
         base = based_on
         for attempt in range(ATTEMPTS):
-            newest = _newest(self._storage)
+            newest = newest_version(self._storage)
             if not base.tag or base.commit.path != newest.commit.path:
                 base = newest
             changed = draft.against(base)
@@ -118,7 +120,8 @@ class Lake:
             commit = _next(base.commit, changed, run=run, note=note, sources=tuple(sources), code=code)
             version = self._publish(base, commit, changed)
             if version is not None:
-                return Version(version.commit, self._storage, version.tag, (*self._storage.notes, *draft.notes))
+                notes = (*self._storage.notes, *draft.notes, *self._tidied(version.number))
+                return Version(version.commit, self._storage, version.tag, notes)
             time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
         raise SparkhuError(
             f"'{self.uri}' could not be changed: other publishers were first {ATTEMPTS} times. Run it again."
@@ -134,9 +137,19 @@ class Lake:
         Returns:
             The paths that were removed, from the lake's root.
         """
-        found = orphans(self._storage, partial(_newest, self._storage), older_than)
+        found = orphans(self._storage, partial(newest_version, self._storage), older_than)
         self._storage.remove(found)
         return found
+
+    def _tidied(self, number: int) -> tuple[str, ...]:
+        """Sweep, where it is this publisher's turn, and say what came of it; its commit stands whatever does."""
+        if number % SWEPT_EVERY:
+            return ()
+        try:
+            swept = self.sweep()
+        except SparkhuError as error:
+            return (f"what killed publishers left could not be swept: {error}",)
+        return (f"{len(swept):,} files that killed publishers left were swept",) if swept else ()
 
     def dirty(self, table: str) -> list[Interval]:
         """List the published intervals of a table whose observations have changed since they were read."""
@@ -174,7 +187,7 @@ class Lake:
 
     def _has(self, commit: Commit) -> bool:
         """Tell whether a commit is the newest one or among those before it: an answer may be lost, or be late."""
-        there = _newest(self._storage).commit
+        there = newest_version(self._storage).commit
         while there.version > commit.version:
             there = self._commit(there.parent)
         return there.path == commit.path
@@ -230,7 +243,7 @@ def create_lake(uri: str, *, partition: Partition = "day", buckets: int = 1, zon
     path = f"{VERSIONS}{0:08d}-{uuid.uuid4().hex}.json"
     commit = Commit(0, datetime.now(UTC), "", "created", "", path, layout, {})
     storage.write(path, commit.encoded())
-    if not storage.swap(CURRENT, None, commit.encoded()) and _newest(storage).commit.path != path:
+    if not storage.swap(CURRENT, None, commit.encoded()) and newest_version(storage).commit.path != path:
         storage.remove([path])
         raise _exists(uri)
     return Lake(storage, layout)
@@ -245,7 +258,7 @@ def open_lake(uri: str) -> Lake:
     """
     storage = open_storage(uri)
     try:
-        return Lake(storage, _newest(storage).layout)
+        return Lake(storage, newest_version(storage).layout)
     except NoSuchFile:
         raise NoLake(f"'{uri}' is no lake ({CURRENT} is missing). Create one, or give its root.") from None
 
@@ -257,37 +270,6 @@ def is_lake(uri: str) -> bool:
     except NoLake:
         return False
     return True
-
-
-def _newest(storage: Storage) -> Version:
-    """Read the newest version.
-
-    An endpoint without conditional writes may overwrite it bit by bit, or lose it when a publisher dies meanwhile: so
-    half a file is read again, and if it stays so, what was to take its place has been written beside it.
-    """
-    tag = None
-    for attempt in range(READ_ATTEMPTS):
-        try:
-            data, tag = storage.read_tagged(CURRENT)
-        except NoSuchFile as error:
-            return Version(_spare(storage, error), storage, None)
-        try:
-            return Version(read_commit(data, f"'{storage.place(CURRENT)}'"), storage, tag)
-        except InputError:
-            raise
-        except SparkhuError as error:
-            damage = error
-        time.sleep(0.02 * 2**attempt)
-    hint = f" Or copy the newest of the versions in '{storage.place(VERSIONS)}' over it."
-    return Version(_spare(storage, SparkhuError(f"{damage}{hint}")), storage, tag)
-
-
-def _spare(storage: Storage, failure: SparkhuError) -> Commit:
-    """Read what was to become the newest version; raise `failure` where nothing was."""
-    try:
-        return read_commit(storage.read(NEXT), f"'{storage.place(NEXT)}'")
-    except NoSuchFile:
-        raise failure from None
 
 
 def _next(base: Commit, changed: Mapping[str, TableEntry], **told: Any) -> Commit:

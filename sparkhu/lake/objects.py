@@ -197,6 +197,7 @@ def _connection(*, at_once: bool = False) -> Any:
     Not kept by fsspec, which would make one for every thread and go on using a sign-in that has been changed.
     """
     import s3fs
+    from botocore.handlers import add_expect_header
 
     variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     key = (os.getpid(), at_once, variables)
@@ -206,6 +207,9 @@ def _connection(*, at_once: bool = False) -> Any:
             files = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=config)
             files.retries = 1  # the layer below it tries again already
             files.connect()
+            # An endpoint that refuses a write early may go on to wait for its body, while the client waits for leave to
+            # send it, and no time limit holds meanwhile. What a lake writes at once is small enough to be sent unasked.
+            files.s3.meta.events.unregister("before-call.s3", add_expect_header)
             _connections[key] = files
         return _connections[key]
 

@@ -2,17 +2,19 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sparkhu.arrivals import Arrivals, arrivals, newest
+from sparkhu.arrivals import Arrivals, arrivals, caught_up, newest
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import Partition
+from sparkhu.lineage import code_fingerprint
 from sparkhu.sources import RawSource, SourceOptions, read_source, redacted
+from sparkhu.stages.appended_files import SOURCES, Known, SourceFiles
 from sparkhu.steps.validation import QUARANTINE, validate
 from sparkhu.summaries import summarise_days
 
@@ -20,7 +22,7 @@ OBSERVATIONS, REFUSED, SUMMARIES, CLEAN = "observations", "quarantine", "summari
 ROWS_PER_PARTITION = 20_000
 """Rows that a day must hold, on average, to be worth a file; else months are taken, else years."""
 ROWS_PER_FILE = 2_000_000
-NOT_KEPT = ("source_row", "is_alert")
+IS_ALERT, PLACE, FILE = "is_alert", "source_row", "__file"
 NO_SERIES = ""
 """Name that a refused row without a series stands under."""
 MOST_RANGES = 40
@@ -40,8 +42,8 @@ class Appended:
         version: The version of the lake that holds them.
         added: Rows added to the observations, those that revise a value among them.
         revised: Rows among them that change a value which was there.
-        unchanged: Rows that the lake held already.
-        repeated: Rows that a later one of the same source, instant and arrival stands for.
+        unchanged: Rows that the lake held already, those of files that were appended before among them.
+        repeated: Rows that are left out, as a later one of the same source, instant and arrival stands for them.
         refused: Rows that cannot be used, in the table `quarantine` with their reasons.
         dirty: Published intervals that must be computed anew.
         notes: What was found from the data and chosen by default, to be said aloud.
@@ -62,8 +64,10 @@ def append_source(
 ) -> Appended:
     """Read a source and append what is new in it to a lake, which is made where there is none.
 
-    Rows, refused rows and the summaries of the days that they touch appear in one commit: whoever reads sees all of
-    them or none. A source that was appended before adds nothing.
+    Rows, refused rows, the summaries of the days that they touch and what tells the files apart appear in one commit:
+    whoever reads sees all of them or none. A file that was appended before, and is read as it was then, brings nothing,
+    whatever came since. One that is read in another way, such as with a further column, brings what it tells beyond
+    then. What a database gives has no such mark: all of it is what holds now.
 
     Args:
         source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
@@ -81,18 +85,24 @@ def append_source(
     """
     raw = read_source(source, options)
     checked = validate(raw.frame, zone=options.zone).frames
-    rows = checked["observations"].drop(NOT_KEPT)
+    files = SourceFiles.of(raw, () if options.table or options.query else raw.files)
     notes = list(raw.notes)
+    rows = checked["observations"]
     place = _opened(lake, rows["ds"], options.zone, partition=partition, buckets=buckets, notes=notes)
-    batch = _Batch(place, rows, _refused(checked["quarantine"], redacted(source)), _dated(raw))
+    batch = _Batch(
+        place, rows.drop(IS_ALERT), _refused(checked["quarantine"], redacted(source)), files, dated=_dated(raw)
+    )
     done = place.commit(
         {
             OBSERVATIONS: Append(batch.new_rows),
             SUMMARIES: Append(batch.new_summaries),
             REFUSED: Append(batch.new_refusals),
+            SOURCES: Append(batch.new_sources),
         },
-        run=f"ingest-{uuid.uuid4().hex[:12]}",
+        run=batch.run,
         note=redacted(source),
+        sources=[asdict(file) for file in raw.files],
+        code=code_fingerprint(),
         based_on=place.version(),
     )
     return Appended(
@@ -103,7 +113,7 @@ def append_source(
         repeated=batch.found.repeated,
         refused=batch.refused.height,
         dirty=tuple(place.dirty(CLEAN)) if CLEAN in done.tables else (),
-        notes=(*notes, *done.notes),
+        notes=(*notes, *batch.notes, *done.notes),
     )
 
 
@@ -114,23 +124,32 @@ class _Batch:
     lake: Lake
     rows: pl.DataFrame
     refused: pl.DataFrame
+    files: SourceFiles
     dated: bool
+    run: str = field(default_factory=lambda: f"ingest-{uuid.uuid4().hex[:12]}")
     arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    before: Known = field(init=False)
     found: Arrivals = field(init=False)
 
     def new_rows(self, version: Version) -> pl.DataFrame | None:
+        """Find the rows that a version lacks; goes before all else that is asked of it."""
         if OBSERVATIONS in version.tables:
             self.known = self._known(version.table(OBSERVATIONS))
-        found = arrivals(self.rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
+        self.before = self.files.known(version)
+        left = self._left(self.rows)
+        again = left[FILE].is_in(self.before.otherwise.arg_true().implode())
+        rows = left.drop(PLACE, FILE)
+        rows = rows if self.dated else caught_up(rows, self.known, again=again)
+        found = arrivals(rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
         late = _published(version) if not self.dated else pl.lit(value=False)
         since = pl.max_horizontal("available_at", pl.lit(self.arrived_at).cast(TIME))
         rows = found.rows.with_columns(available_at=pl.when(late).then(since).otherwise("available_at"))
-        self.found = replace(found, rows=rows)
+        self.found = replace(found, rows=rows, unchanged=found.unchanged + self.rows.height - left.height)
         return rows if rows.height else None
 
     def new_summaries(self, version: Version) -> pl.DataFrame | None:
-        """Summarise the days that the new rows touch, as they are with them; `new_rows` goes before."""
+        """Summarise the days that the new rows touch, as they are with them."""
         new, zone = self.found.rows.select(SCHEMA.keys()), version.layout.zone
         day = pl.col("ds").dt.convert_time_zone(zone).dt.date()
         touched = new.select("unique_id", day=day).unique()
@@ -141,12 +160,27 @@ class _Batch:
         return summarise_days(rows, zone=zone) if rows.height else None
 
     def new_refusals(self, version: Version) -> pl.DataFrame | None:
-        rows = self.refused
+        rows = self._left(self.refused).drop(FILE)
         if REFUSED in version.tables:
             told = [name for name in REFUSED_SCHEMA if name != "ds"]
             known = version.table(REFUSED).read(columns=told)
             rows = rows.join(known, on=told, how="anti", nulls_equal=True, maintain_order="left")
         return rows.with_columns(ds=pl.lit(self.arrived_at).cast(TIME)) if rows.height else None
+
+    def new_sources(self, _: Version) -> pl.DataFrame | None:
+        rows = self.files.rows(self.before, self.run, self.arrived_at)
+        return rows if rows.height else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        count = int(self.before.whole.sum())
+        told = f"{count} of {len(self.before.whole)} files {'was' if count == 1 else 'were'} appended before"
+        return (told,) if count else ()
+
+    def _left(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Leave out rows of files that were appended before, and number the files of the others."""
+        numbered = rows.with_columns(self.files.numbers(rows[PLACE]).alias(FILE))
+        return numbered.filter(~pl.col(FILE).is_in(self.before.whole.arg_true().implode()))
 
     def _known(self, table: Table) -> pl.DataFrame:
         """Read what the table holds around the days of the batch, and of few others where these are few."""

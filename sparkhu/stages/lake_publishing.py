@@ -1,8 +1,8 @@
 """Publish the results of a run over a lake in one commit: clean rows, forecasts, profiles, snapshots of its interval.
 
 Snapshots tell what was known at the end of the interval, so they stand at that instant: theirs is the interval
-`(start, end]`. Where something that went into them became known only later, as when late rows are computed anew, none
-are taken: those that were taken in time stay.
+`(start, end]`. What became known only later, as when late rows are computed anew, is not in them. Targets are not of
+one interval: `sparkhu.stages.lake_targets`.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ import polars as pl
 
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
-from sparkhu.lake import Lake, Replace, Version, open_lake
+from sparkhu.lake import Append, Change, Lake, Replace, Version, open_lake
 from sparkhu.lake.layout import time_column
 from sparkhu.lineage import StepRecord, code_fingerprint, read_trail
-from sparkhu.snapshots import known_since, take_targets
+from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
-from sparkhu.stages.appending import CLEAN
+from sparkhu.stages.appending import CLEAN, OBSERVATIONS
 from sparkhu.stages.lake_reading import PROFILES
+from sparkhu.stages.lake_targets import FORECASTS, TARGETS, NewTargets
 from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.steps.validation import requested_interval
 
-FORECASTS, TARGETS = "forecasts", "targets"
 DOCUMENT = "published.json"
 SCHEMA_VERSION = 1
 INSTANT = timedelta(microseconds=1)
@@ -65,23 +65,68 @@ def publish_interval(
         content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "lake": redacted(lake), "version": None}
         if lake:
             place, history = open_lake(lake), read_trail([folder]).history
-            base, limits = place.version(), _limits(folder, *requested_interval(start, end, zone), known=not end)
-            tables = {**_tables(folder, limits), TARGETS: _targets(folder, base, limits)}
-            at_end, missing = _snapshots(folder, limits[1])
-            read_version, fingerprint = _read_version(history), parameters_of(history)
-            run = f"run-{uuid.uuid4().hex[:12]}"
-            changes = {name: Replace(rows, *limits, read_version, fingerprint) for name, rows in tables.items()}
-            until = (limits[0] + INSTANT, limits[1] + INSTANT)
-            changes |= {name: Replace(rows, *until, read_version, fingerprint) for name, rows in at_end.items()}
-            done = place.commit(changes, run=run, note=_note(limits), based_on=base)
-            for message in (*done.notes, *missing):
+            limits = _limits(folder, *requested_interval(start, end, zone), known=not end)
+            publication = _Publication(place, history, limits)
+            tables, at_end = _tables(folder, limits), snapshot_tables(folder, moment=limits[1])
+            done = publication.commit(tables, at_end)
+            for message in (*done.notes, publication.said(done, {**tables, **at_end})):
                 notes.say(message)
-            notes.say(_said(place, done.number, {**tables, **at_end}))
             notes.rows_in = notes.rows_out = tables[CLEAN].height
-            content |= {"version": done.number, "read_version": read_version, "run": run, "params": fingerprint}
-            content |= {"start": limits[0].isoformat(), "end": limits[1].isoformat(), "code": code_fingerprint()}
+            content |= publication.told(done)
         (draft / DOCUMENT).write_text(json.dumps(content, indent=1))
     return metadata(out)
+
+
+class _Publication:
+    """What is known of a run that publishes an interval: what it read, and with which parameters and code."""
+
+    def __init__(self, lake: Lake, history: tuple[StepRecord, ...], limits: tuple[datetime, datetime]) -> None:
+        self._lake = lake
+        self._limits = limits
+        self._sources = tuple(source for record in history for source in record.sources)
+        read = next(source for source in self._sources if source.get("table") == OBSERVATIONS)
+        self._read_version = _last_change(lake.version(int(read["version"])))
+        self._read_from = datetime.fromisoformat(read["start"]) if read["start"] else None
+        self._params = parameters_of(history)
+        self._run = f"run-{uuid.uuid4().hex[:12]}"
+
+    def commit(self, tables: Mapping[str, pl.DataFrame], at_end: Mapping[str, pl.DataFrame]) -> Version:
+        """Commit the tables of the interval, those of its end, and the targets that it completes."""
+        start, end = self._limits
+        made = (self._read_version, self._params, self._read_from)
+        targets = NewTargets(tables[CLEAN], tables[FORECASTS], self._limits, self._read_from)
+        changes: dict[str, Change] = {
+            **{name: Replace(rows, start, end, *made) for name, rows in tables.items()},
+            **{name: Replace(rows, start + INSTANT, end + INSTANT, *made) for name, rows in at_end.items()},
+            TARGETS: Append(targets.rows),
+        }
+        return self._lake.commit(
+            changes,
+            run=self._run,
+            note=f"{start.isoformat()} to {end.isoformat()}",
+            sources=self._sources,
+            code=code_fingerprint(),
+            based_on=self._lake.version(),
+        )
+
+    def said(self, done: Version, tables: Mapping[str, pl.DataFrame]) -> str:
+        """Say which version holds the interval, and which run published it."""
+        place = f"version {done.number} of '{redacted(self._lake.uri)}'"
+        if done.run != self._run:
+            return f"{place} holds the interval already, as '{self._stands(done)}' published it"
+        counted = ", ".join(f"{rows.height:,} rows of {name}" for name, rows in tables.items())
+        return f"{place}, published by '{self._run}': {counted}"
+
+    def told(self, done: Version) -> dict[str, Any]:
+        """Give what `published.json` tells."""
+        start, end = (limit.isoformat() for limit in self._limits)
+        made = {"read_version": self._read_version, "params": self._params, "code": code_fingerprint()}
+        return {"version": done.number, "run": self._stands(done), "start": start, "end": end, **made}
+
+    def _stands(self, done: Version) -> str:
+        """Name the run whose rows stand at the start of the interval: ours, unless there was nothing to change."""
+        there = done.manifest(CLEAN).intervals
+        return next(each.run for each in there if each.start <= self._limits[0] < each.end)
 
 
 def parameters_of(history: tuple[StepRecord, ...]) -> str:
@@ -93,8 +138,9 @@ def parameters_of(history: tuple[StepRecord, ...]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _read_version(history: tuple[StepRecord, ...]) -> int:
-    return next(int(source["version"]) for record in history for source in record.sources if "version" in source)
+def _last_change(version: Version) -> int:
+    """Tell which version changed the observations last: commits to other tables are no newer observations."""
+    return max((file.version for file in version.manifest(OBSERVATIONS).files), default=0)
 
 
 def _limits(folder: Path, start: datetime | None, end: datetime | None, *, known: bool) -> tuple[datetime, datetime]:
@@ -117,35 +163,5 @@ def _tables(folder: Path, limits: tuple[datetime, datetime]) -> dict[str, pl.Dat
     }
 
 
-def _snapshots(folder: Path, moment: datetime) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
-    """Take the snapshots as of the end of the interval, or say why there are none."""
-    clean, scalers = (pl.read_parquet(folder / f"{name}.parquet") for name in ("clean", "scalers"))
-    known = known_since(clean, scalers)
-    if known > moment:
-        reason = f"some of its values became known only at {known.isoformat()}"
-        return {}, (f"no snapshot as of {moment.isoformat()} is taken: {reason}",)
-    return snapshot_tables(folder, moment=moment), ()
-
-
-def _targets(folder: Path, base: Version, limits: tuple[datetime, datetime]) -> pl.DataFrame:
-    """Take what was observed behind the cutoffs of earlier forecasts whose last step lies in the interval."""
-    clean = pl.read_parquet(folder / "clean.parquet", columns=["unique_id", "ds", "y_raw", "available_at"])
-    cutoffs = pl.DataFrame(schema={"unique_id": pl.String(), "cutoff": TIME, "horizon": pl.UInt32()})
-    if FORECASTS in base.tables:
-        first = clean.select(pl.col("ds").min()).item()
-        made = base.table(FORECASTS).read(first, limits[1], columns=["unique_id", "cutoff", "ds"])
-        cutoffs = made.group_by("unique_id", "cutoff", maintain_order=True).agg(horizon=pl.col("ds").n_unique())
-    return take_targets(clean, cutoffs).filter(pl.col("ds").is_between(*limits, closed="left"))
-
-
 def _within(rows: pl.LazyFrame, table: str, limits: tuple[datetime, datetime]) -> pl.DataFrame:
     return rows.filter(pl.col(time_column(table)).is_between(*limits, closed="left")).collect()
-
-
-def _note(limits: tuple[datetime, datetime]) -> str:
-    return f"{limits[0].isoformat()} to {limits[1].isoformat()}"
-
-
-def _said(lake: Lake, version: int, tables: Mapping[str, pl.DataFrame]) -> str:
-    counted = ", ".join(f"{rows.height:,} rows of {name}" for name, rows in tables.items())
-    return f"version {version} of '{redacted(lake.uri)}': {counted}"

@@ -1,9 +1,9 @@
 """Read an interval of a lake's observations, with what the steps look back on, into shards."""
 
-from datetime import datetime, time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -14,16 +14,16 @@ from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version, open_lake
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
-from sparkhu.shards import write_manifest, write_shard
+from sparkhu.shards import Kind, write_manifest, write_shard
 from sparkhu.sources import redacted
 from sparkhu.sources.reading import RAW_SCHEMA
-from sparkhu.stages.appending import OBSERVATIONS, SUMMARIES
+from sparkhu.stages.appending import OBSERVATIONS
+from sparkhu.stages.lake_history import border_of, known_history
 from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
 from sparkhu.steps.validation import Interval, requested_interval
-from sparkhu.summaries import SUMMARY_SCHEMA, merge_days
+from sparkhu.versions import versions_of
 
 PROFILES = "profiles"
-SHARD = "00000"
 
 
 class Span(NamedTuple):
@@ -39,6 +39,7 @@ def read_interval(
     *,
     out: Path | str,
     history: Path | str,
+    versions: Path | str,
     start: str = "",
     end: str = "",
     zone: str = "UTC",
@@ -51,8 +52,10 @@ def read_interval(
     Args:
         lake: Folder or `s3://bucket/prefix` of the lake.
         out: Folder of the new dataset.
-        history: Folder of a dataset of one row a series: what all days before the end have in common, those among them
-            that are not read, from their stored summaries (`sparkhu.summaries.merge_days`).
+        history: Folder of a dataset of one row a series: what was known of it at the end, days among it that are not
+            read (`sparkhu.stages.lake_history`).
+        versions: Folder of a dataset of the points that were revised: all versions of each
+            (`sparkhu.versions.versions_of`).
         start: ISO time of the first instant that the run publishes; empty: of the first row.
         end: ISO time of the end, which does not belong to it; empty: behind the last row.
         zone: Zone of both where they name none, and of the look-back's days.
@@ -72,21 +75,22 @@ def read_interval(
     interval = requested_interval(start, end, zone)
     params: dict[str, Any] = {"lake": redacted(lake), "start": start, "end": end, "zone": zone, "lookback": lookback}
     params["max_failed_share"] = max_failed_share
-    with recorded("ingest", inputs=[], outputs=[out, history], params=params) as (notes, (draft, before)):
+    places = [out, history, versions]
+    with recorded("ingest", inputs=[], outputs=places, params=params) as (notes, at):
         version = open_lake(lake).version()
         table = _observations(version, lake)
         span = _span(version, interval, lookback, zone)
-        rows = raw_rows(newest(table.read(span.start, span.end)))
+        stored = table.read(border_of(version, span.start), span.end)
+        read = stored if span.start is None else stored.filter(pl.col("ds") >= pl.lit(span.start).cast(TIME))
+        rows = raw_rows(newest(read))
         if rows.is_empty():
             raise InputError(_nothing(table, interval, lake))
         notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {rows.height:,} rows")
-        slices = raw_shards(rows, rows_per_shard)
-        shards = [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(slices)]
-        write_manifest(draft, "rows", shards)
-        known = merge_days(_summaries(version, span.end)).join(
-            rows.select("unique_id").unique(), on="unique_id", how="semi"
-        )
-        write_manifest(before, "series", [write_shard(before, SHARD, known)])
+        slices = list(raw_shards(rows, rows_per_shard))
+        known = known_history(version, table, stored, start=span.start, end=span.end)
+        _write(at[0], "rows", slices)
+        _write(at[1], "series", _alongside(known, slices))
+        _write(at[2], "series", _alongside(versions_of(read), slices))
         notes.sources = (_source(version, table, span),)
         counts = rows.group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
@@ -94,15 +98,13 @@ def read_interval(
     return metadata(out)
 
 
-def _summaries(version: Version, end: datetime | None) -> pl.DataFrame:
-    """Read the summaries of the whole days before the end, as they were known by then."""
-    if SUMMARIES not in version.tables:
-        return pl.DataFrame(schema=SUMMARY_SCHEMA)
-    if end is None:
-        return version.table(SUMMARIES).read()
-    day = end.astimezone(ZoneInfo(version.layout.zone)).date()
-    rows = version.table(SUMMARIES).read(None, datetime.combine(day, time(), ZoneInfo(version.layout.zone)))
-    return rows.filter(pl.col("available_at") <= pl.lit(end).cast(TIME))
+def _write(draft: Path, kind: Kind, frames: Iterable[pl.DataFrame]) -> None:
+    write_manifest(draft, kind, [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(frames)])
+
+
+def _alongside(table: pl.DataFrame, shards: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Cut a table about series as shards of rows are cut."""
+    return (table.join(rows.select("unique_id"), on="unique_id", how="semi", maintain_order="left") for rows in shards)
 
 
 def raw_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -126,16 +128,19 @@ def _span(version: Version, interval: Interval, lookback: str, zone: str) -> Spa
     if not wanted:
         wanted, reason = _wanted(version, interval.start, zone), "as the seasons of its series want"
     if not wanted:
-        return Span(None, interval.end, ", all rows before the end, as no run has found seasons yet")
+        return Span(None, interval.end, ", all rows before the end, as no run before has found seasons")
     return Span(looked_back(interval.start, wanted, zone=zone), interval.end, f", looking back {wanted} {reason}")
 
 
 def _wanted(version: Version, start: datetime, zone: str) -> str:
-    """Find the look-back that the newest profiles of runs before `start` want, else the first ones."""
+    """Find the look-back that the newest profiles of intervals before `start` want; empty where there are none.
+
+    What later intervals found says nothing here: so a run reads the same, however often and in which order it is made.
+    """
     if PROFILES not in version.tables:
         return ""
     table = version.table(PROFILES)
-    before = [each for each in table.intervals if each.end <= start] or list(table.intervals[:1])
+    before = [each for each in table.intervals if each.end <= start]
     return wanted_lookback(table.read(before[-1].start, before[-1].end), zone=zone) if before else ""
 
 

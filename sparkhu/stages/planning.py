@@ -16,6 +16,7 @@ from sparkhu.training.groups import plan_groups
 def plan_windows(
     *,
     sequences: Sequence[Path | str],
+    versions: Path | str,
     profile: Path | str,
     plan: Path | str,
     windows: Path | str,
@@ -28,6 +29,7 @@ def plan_windows(
 
     Args:
         sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
+        versions: The versions of points that were revised.
         profile: One profile row a series.
         plan: Folder of the profile with `group, input_size, horizon`, to be written.
         windows: Folder of the index, to be written.
@@ -43,7 +45,8 @@ def plan_windows(
         InputError: A parameter cannot be used, or the horizon is longer than every series.
     """
     params = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
-    sources, folders = open_inputs({"sequences": sequences}), [*sequences, profile]
+    sources = open_inputs({"sequences": sequences, "versions": versions})
+    folders = [*sequences, versions, profile]
     with recorded("index_windows", inputs=folders, outputs=[plan, windows], params=params) as (notes, at):
         rows = sources["sequences"][0]
         for message in write_plan(
@@ -113,7 +116,8 @@ def _index_shard(
     plan: Path, windows: Path, stride: int, zone: str, shard: ShardFrames
 ) -> tuple[Shard, pl.DataFrame, dict[str, int]]:
     profile = pl.read_parquet(plan / f"{shard.name}.parquet")
-    result = index_windows(shard.frames["sequences"], profile, stride=stride, zone=zone)
+    rows, versions = shard.frames["sequences"], shard.frames["versions"]
+    result = index_windows(rows, profile, stride=stride, zone=zone, versions=versions)
     table = result.frames["windows"]
     refused = dict(table.filter(~pl.col("valid"))["reason"].value_counts(sort=True).iter_rows())
     counts = {"windows": int(table["valid"].sum()), **{f"refused: {why}": count for why, count in refused.items()}}

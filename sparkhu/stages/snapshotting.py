@@ -17,14 +17,15 @@ def snapshot_tables(results: Path | str, *, moment: datetime | None = None) -> d
 
     Args:
         results: Results folder with `clean`, `stats`, `profile`, `seasons` and `scalers` as Parquet; and `history`,
-            where a lake was read.
-        moment: The moment; null: the earliest at which all results could have been known.
+            what was known at the end of the run's interval, where a lake was read.
+        moment: The moment, the end of that interval; null: the earliest at which all results could have been known.
 
     Returns:
-        The tables `snapshots` and `parts`, as the lake keeps them: one row a series, all with the same `available_at`.
+        The tables `snapshots` and `parts`, as the lake keeps them: one row a series of which something was known, all
+        with the same `available_at`.
 
     Raises:
-        InputError: A file is missing, or something became known only after `moment`.
+        InputError: A file is missing.
 
     Example:
         >>> tables = snapshot_tables("out/results")
@@ -35,24 +36,10 @@ def snapshot_tables(results: Path | str, *, moment: datetime | None = None) -> d
         raise InputError(f"'{folder}' has no {missing[0]}.parquet. Give the results folder of sparkhu run.")
     clean = pl.read_parquet(folder / "clean.parquet")
     beside = {name: pl.read_parquet(folder / f"{name}.parquet") for name in BESIDE}
-    if (folder / "history.parquet").is_file():
-        beside["stats"] = with_history(beside["stats"], pl.read_parquet(folder / "history.parquet"))
+    place = folder / "history.parquet"
+    known = pl.read_parquet(place) if place.is_file() else pl.DataFrame()
+    history = None if known.is_empty() else known
     return {
-        SNAPSHOTS: take_snapshots(clean, **beside, moment=moment),
+        SNAPSHOTS: take_snapshots(clean, **beside, history=history, moment=moment),
         PARTS: take_parts(clean, scalers=beside["scalers"], moment=moment),
     }
-
-
-def with_history(stats: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
-    """Put what all days of a lake have in common in the place of what the rows say that a run has read.
-
-    Args:
-        stats: Statistics of the rows read.
-        history: `sparkhu.summaries.HISTORY_SCHEMA`; series that it does not name keep their statistics.
-
-    Returns:
-        The statistics; `n`, `mean`, `std`, `min` and `max` are those of all days where these are known.
-    """
-    joined = stats.join(history, on="unique_id", how="left", maintain_order="left")
-    whole = [pl.coalesce(f"history_{name}", name).alias(name) for name in ("n", "mean", "std", "min", "max")]
-    return joined.with_columns(whole).select(stats.columns)

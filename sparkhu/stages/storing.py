@@ -29,19 +29,20 @@ ROWS_PER_BUCKET = 1_000_000
 Result = TypeVar("Result")
 
 
-def store_sequences(*, sequences: Sequence[Path | str], table: Path | str) -> dict[str, Any]:
+def store_sequences(*, sequences: Sequence[Path | str], versions: Path | str, table: Path | str) -> dict[str, Any]:
     """Store what forecasters are given and what they are judged by in two tables of one lake.
 
     Args:
         sequences: Evenly spaced rows of all series, and the layer of what forecasters are given.
+        versions: The versions of points that were revised; the older ones are stored beside the newest.
         table: Folder to be written; the lake lies in it.
 
     Returns:
         What happened, for the artifact's metadata.
     """
-    sources = open_inputs({"sequences": sequences})
+    sources = open_inputs({"sequences": sequences, "versions": versions})
     rows = sources["sequences"][0]
-    with recorded(STEP, inputs=sequences, outputs=[table]) as (notes, (draft,)):
+    with recorded(STEP, inputs=[*sequences, versions], outputs=[table]) as (notes, (draft,)):
         buckets = min(max(-(-rows.rows // ROWS_PER_BUCKET), 1), MOST_BUCKETS)
         lake = create_lake(str(draft / LAKE), partition="year", buckets=buckets)
         empty = {name: Append(pl.DataFrame(schema=schema)) for name, schema in SCHEMAS.items()}
@@ -58,7 +59,8 @@ def _append(uri: str, shard: ShardFrames) -> pl.Series:
     lake = open_lake(uri)
     rows = shard.frames["sequences"]
     run = f"{STEP}, shard {shard.name}"
-    changes = {name: Append(partial(_unless_there, run, name, part)) for name, part in stored_rows(rows).items()}
+    stored = stored_rows(rows, shard.frames["versions"])
+    changes = {name: Append(partial(_unless_there, run, name, part)) for name, part in stored.items()}
     lake.commit(changes, run=run, based_on=lake.version())
     return rows["unique_id"].unique(maintain_order=True)
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.frame import TIME
-from sparkhu.steps.windows import EARLIEST, Integers, SequenceRows, flagged
+from sparkhu.steps.sequence_rows import EARLIEST, Integers, SequenceRows, flagged
 
 
 def newest_inputs(sequences: pl.DataFrame, profile: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:

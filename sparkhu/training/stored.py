@@ -1,8 +1,9 @@
 """Windows read from a stored table by point-in-time look-ups: what was known of each, when it was known.
 
-Two tables, kept apart. `inputs` is what forecasters are given; `truths` is what they are judged by: the values given
-beside those observed, known once both are. The X of a window is looked up at the moment when its index says that it was
-known, the Y likewise. A window that the table does not hold whole is an error and never a shorter window.
+Two tables, kept apart. `inputs` is what forecasters are given, with the versions that a value had before; `truths`
+is what they are judged by: the values given beside those observed, known once both are. The X of a window is looked up
+at the moment when its index says that it was known, the Y likewise. A window that the table does not hold whole is an
+error and never a shorter window.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from sparkhu.steps.scaling import ScalerColumns, to_scaled
 from sparkhu.steps.segmented import floats
 from sparkhu.training.parts import Floats
 from sparkhu.training.windows import ShardWindows, Target, plan_series, shard_windows
+from sparkhu.versions import older_versions
 
 INPUTS, TRUTHS = "inputs", "truths"
 SCHEMAS: Mapping[str, dict[str, pl.DataType]] = {
@@ -50,15 +52,18 @@ X, Y = (
 )
 
 
-def stored_rows(sequences: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def stored_rows(sequences: pl.DataFrame, versions: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Give the rows of both tables, in the columns of `SCHEMAS`.
 
     Args:
         sequences: Rows as `join_series` gives them, under the layer of what forecasters are given.
+        versions: The versions of revised points, as `sparkhu.versions.versions_of` gives them. Those of a value that
+            stands as it was observed go into `inputs`, uncleaned, each from its own arrival on; `truths` are final.
     """
     check_frame(sequences, *SCHEMAS[TRUTHS], "observed_available_at")
     both = sequences.with_columns(available_at=pl.max_horizontal("available_at", "observed_available_at"))
-    return {name: rows.select(list(SCHEMAS[name])) for name, rows in ((INPUTS, sequences), (TRUTHS, both))}
+    given = sequences.select(list(SCHEMAS[INPUTS]))
+    return {INPUTS: pl.concat([given, older_versions(given, versions)]), TRUTHS: both.select(list(SCHEMAS[TRUTHS]))}
 
 
 class TableSource:

@@ -27,14 +27,14 @@ out.mkdir(parents=True)
 """
 
 
-def backfill(folder: Path, metadata: str = "") -> str:
+def backfill(folder: Path, metadata: str = "", *, first: str = "2024-01-01") -> str:
     lake = create_lake(str(folder / "lake"))
     ds = [datetime(2024, 1, 1, tzinfo=UTC)]
     rows = pl.DataFrame({"unique_id": ["a"], "ds": ds, "y": [1.0], "available_at": ds}, schema=SCHEMA)
     lake.commit({"observations": Append(rows)}, run="ingest", based_on=lake.version())
     said = io.StringIO()
     given = {"lake": lake.uri, "zone": "UTC", "metadata": metadata}
-    limits = {"first": "2024-01-01", "last": "2024-01-03", "every": "1d"}
+    limits = {"first": first, "last": "2024-01-03", "every": "1d"}
     backfilling.run_backfill(given, **limits, parallel=2, out=folder / "out", terminal=Terminal(said))
     return said.getvalue()
 
@@ -78,3 +78,11 @@ def test_passwords_reach_a_run_by_its_environment_alone(tmp_path: Path, monkeypa
         assert "pea" not in (out / "params").read_text()
         assert f"start: '2024-01-0{day}T00:00:00+00:00'" in (out / "params").read_text()
         assert (out / "secrets").read_text() == "['pea']"
+
+
+def test_days_before_the_first_row_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfilling, "COMMAND", TELLS)
+    said = backfill(tmp_path, first="2023-12-20")
+    assert "14 intervals: 0 done, 2 to do, 0 out of date" in said
+    assert "12 intervals hold no observations, and none lie before them; they are left out" in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"20240101T000000Z", "20240102T000000Z"}

@@ -59,7 +59,8 @@ class Chain:
         return {
             **joined, **regular, **handled, **described, "irregular": irregular, "irregular_flags": irregular_flags,
             "quarantine": valid["quarantine"], "duplicates": unique["duplicates"], "estimates": found["estimates"],
-            "metadata": metadata, "history": raw.with_name("history"), "source_profile": found["profile"],
+            "metadata": metadata, "history": raw.with_name("history"), "versions": raw.with_name("versions"),
+            "source_profile": found["profile"],
         }  # fmt: skip
 
     def fill(self, rows: Path, flags: Path, profile: Path, limits: Path) -> dict[str, Path]:
@@ -97,9 +98,9 @@ class Chain:
         sizes = {"horizon": horizon, "input_size": input_size}
         guarded = self.run("choose_cleaning", sequences=sequences, profile=profile, **sizes)
         seen = {"sequences": sequences, "inputs": guarded["inputs"]}
-        indexed = self.run("index_windows", **seen, profile=profile, **sizes)
+        indexed = self.run("index_windows", **seen, versions=made["versions"], profile=profile, **sizes)
         plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
-        table = self.run("store_sequences", **seen)["table"]
+        table = self.run("store_sequences", **seen, versions=made["versions"])["table"]
         data = {"table": table, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
         models = {
             "linear": self.run("train_linear", **data)["model"],

@@ -32,7 +32,12 @@ def results(folder: Path, *, rows_per_shard: int, workers: int, shuffled: bool =
         patch.setenv("SPARKHU_HOME", str(folder / "home"))
         chain, raw = Chain(folder), folder / "raw"
         ingest_source(
-            str(source), SourceOptions(), out=raw, history=raw.with_name("history"), rows_per_shard=rows_per_shard
+            str(source),
+            SourceOptions(),
+            out=raw,
+            history=raw.with_name("history"),
+            versions=raw.with_name("versions"),
+            rows_per_shard=rows_per_shard,
         )
         return chain.forecast(chain.prepare(raw), horizon=6, input_size=24)
 

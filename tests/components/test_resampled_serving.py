@@ -48,7 +48,13 @@ Run = tuple[Chain, dict[str, Path]]
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp(request.param)
     write(folder / "observations.csv")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
+    ingest_source(
+        str(folder / "observations.csv"),
+        SourceOptions(),
+        out=folder / "raw",
+        history=folder / "history",
+        versions=folder / "versions",
+    )
     chain = Chain(folder, resampling={"to": "1h", "how": request.param})
     return chain, chain.forecast(chain.prepare(folder / "raw"), horizon=6, input_size=24)
 
@@ -64,6 +70,7 @@ def served(run: Run, task: str, rows: Callable[[pl.DataFrame], pl.DataFrame]) ->
         SourceOptions(id="unique_id", time="ds", value="y"),
         out=chain.folder / f"{task}-raw",
         history=chain.folder / f"{task}-history",
+        versions=chain.folder / f"{task}-versions",
     )
     valid = chain.run(
         "validate", f"{task}-v", raw=chain.folder / f"{task}-raw", metadata=chain.folder / "sync_metadata-metadata"

@@ -8,10 +8,11 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.execution import recorded
-from sparkhu.lake import create_lake, open_lake
+from sparkhu.lake import Append, create_lake, open_lake
 from sparkhu.lineage import read_trail
 from sparkhu.snapshots import SNAPSHOT_SCHEMA
 from sparkhu.stages.snapshotting import snapshot_tables
+from sparkhu.summaries import HISTORY_SCHEMA
 from sparkhu_components.store_features import store_features as component
 from sparkhu_features.stage import update_features
 from sparkhu_features.store import features_at, open_store
@@ -40,6 +41,25 @@ def test_the_tables_of_a_run_hold_one_row_a_series_of_one_moment(results: Path) 
     assert tables["parts"]["ds"].to_list() == [hours(2), hours(2)]
     assert {moment for table in tables.values() for moment in table["available_at"]} == {hours(5)}
     assert snapshot_tables(results, moment=hours(6))["parts"]["available_at"].unique().to_list() == [hours(6)]
+
+
+def test_where_a_lake_was_read_statistics_are_those_of_its_history(results: Path) -> None:
+    pl.DataFrame(schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
+    assert snapshot_tables(results)["snapshots"]["n"].to_list() == [3, 2], "of a source nothing else is known"
+    told = {"unique_id": "a", "n": 70, "last_ds": hours(1), "last_value": 3.0, "last_values": [1.0, 3.0]}
+    pl.DataFrame([told], schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
+    (row,) = snapshot_tables(results, moment=hours(4))["snapshots"].to_dicts()
+    assert (row["unique_id"], row["n"], row["last_ds"], row["available_at"]) == ("a", 70, hours(1), hours(4))
+
+
+def test_a_lake_whose_snapshots_are_empty_brings_nothing_online(results: Path, tmp_path: Path) -> None:
+    lake = create_lake(str(tmp_path / "lake"))
+    early = {name: Append(rows) for name, rows in snapshot_tables(results, moment=hours(-1)).items()}
+    lake.commit(early, run="run", based_on=lake.version())
+    assert lake.version().tables["snapshots"].rows == 0
+    update_features(results=results, lake=lake.uri, out=tmp_path / "features")
+    told = json.loads((tmp_path / "features" / "features.json").read_text())["online"]
+    assert sum(told.values()) == 0
 
 
 @pytest.mark.parametrize("name", ["clean", "scalers", "seasons"])

@@ -62,4 +62,5 @@ def test_artifacts_are_typed(compiled: dict[str, list[dict]]) -> None:
         "scores": "system.Metrics",
         "card": "system.Markdown",
         "report": "system.HTML",
+        "published": "system.Dataset",
     }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from sparkhu.arrivals import arrivals, newest
+from sparkhu.arrivals import arrivals, caught_up, newest
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA
 
@@ -27,7 +27,7 @@ def rows(*given_rows: Row) -> pl.DataFrame:
 
 def came(batch: pl.DataFrame, known: pl.DataFrame, *, dated: bool = False) -> tuple[list[tuple[object, ...]], ...]:
     found = arrivals(batch, known, arrived_at=NOW, dated=dated)
-    hours = [
+    hours: list[tuple[object, ...]] = [
         (name, (ds - NOON) // HOUR, y, (available - NOON) // HOUR)
         for name, ds, y, available in found.rows.select(SCHEMA.keys()).iter_rows()
     ]
@@ -112,7 +112,8 @@ def test_what_a_batch_does_not_tell_stays_as_it_was() -> None:
     )
 )
 def test_batches_in_a_row_leave_the_value_that_came_last(batches: list[list[tuple[str, int, float | None]]]) -> None:
-    table, expected = rows(), {}
+    table = rows()
+    expected: dict[tuple[str, datetime], float | None] = {}
     for number, batch in enumerate(batches):
         frame = rows(*[(name, hour, value, 0) for name, hour, value in batch])
         moment = NOW + number * HOUR
@@ -137,3 +138,39 @@ def test_a_missing_column_is_named(column: str) -> None:
         arrivals(rows().drop(column), rows(), arrived_at=NOW, dated=False)
     with pytest.raises(InputError, match=column):
         newest(rows().drop(column))
+
+
+def caught(batch: pl.DataFrame, known: pl.DataFrame, *again: bool) -> list[tuple[object, ...]]:
+    flags = pl.Series(again or [True] * batch.height, dtype=pl.Boolean)
+    return caught_up(batch, known, again=flags).drop("unique_id", "available_at").rows()
+
+
+def test_hand_worked_row_that_is_told_once_more_with_a_further_column() -> None:
+    # Hour 0 was 5, then 7; hour 1 was and is 3. Told again as 5 and 3 with prices, they are 7 and 3 with these prices.
+    known = rows(("a", 0, 5.0, 0), ("a", 0, 7.0, 3), ("a", 1, 3.0, 0))
+    batch = rows(("a", 0, 5.0, 0), ("a", 1, 3.0, 0)).with_columns(price=pl.Series([1, 2]))
+    assert caught(batch, known) == [(NOON, 7.0, 1), (NOON + HOUR, 3.0, 2)]
+    assert caught(batch, known, False, True) == [(NOON, 5.0, 1), (NOON + HOUR, 3.0, 2)]
+
+
+def test_what_no_version_holds_is_no_row_that_is_told_once_more() -> None:
+    known = rows(("a", 0, 5.0, 0), ("a", 0, 7.0, 3)).with_columns(price=pl.Series([1.5, 2.5]))
+    told = rows(("a", 0, 6.0, 0), ("b", 0, 5.0, 0), ("a", 0, 5.0, 0)).with_columns(price=pl.Series([1, 1, 3]))
+    assert caught(told, known) == [(NOON, 6.0, 1.0), (NOON, 5.0, 1.0), (NOON, 5.0, 3.0)]
+    # The version of hour 0 with the price of 1.5 is told again: the newest one stands in its place.
+    assert caught(told.tail(1).with_columns(price=pl.lit(1.5)), known) == [(NOON, 7.0, 2.5)]
+
+
+def test_a_marked_gap_that_is_told_once_more_stays_what_it_became() -> None:
+    known = rows(("a", 0, None, 0), ("a", 0, 7.0, 3))
+    assert caught(rows(("a", 0, None, 0)), known) == [(NOON, 7.0)]
+    withdrawn = rows(("a", 0, 7.0, 0), ("a", 0, None, 3))
+    assert caught(rows(("a", 0, 7.0, 0)), withdrawn) == [(NOON, None)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([None, 1.0, 2.0])), min_size=1, max_size=8))
+def test_nothing_that_was_told_before_is_new_or_changes_a_value(told: list[tuple[int, float | None]]) -> None:
+    known = rows(*[("a", hour, value, at) for at, (hour, value) in enumerate(told)])
+    batch = known.with_columns(available_at=pl.col("ds")).sample(fraction=1, shuffle=True, seed=len(told))
+    again = caught_up(batch, known, again=pl.Series([True] * batch.height))
+    assert arrivals(again, known, arrived_at=NOW, dated=False).rows.is_empty()

@@ -1,6 +1,6 @@
 """Snapshots: what was known of a series as of a moment, and what was observed behind a cutoff."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 import pytest
@@ -20,6 +20,7 @@ from sparkhu.snapshots import (
     take_targets,
 )
 from sparkhu.steps.description import describe_values
+from sparkhu.summaries import HISTORY_SCHEMA
 from tests.sparkhu.made_shard import hours
 
 STATS = ("n", "share_missing", "mean", "std", "min", "q1", "median", "q3", "max")
@@ -50,7 +51,7 @@ def clean_rows(series: dict[str, list[float | None]], late: dict[int, float] | N
 
 def scalers_of(names: list[str], at: datetime) -> pl.DataFrame:
     return (
-        pl.DataFrame({"unique_id": names})
+        pl.DataFrame({"unique_id": names}, schema={"unique_id": pl.String})
         .with_columns(
             scaler=pl.lit("standard"),
             center=pl.lit(1.0),
@@ -62,10 +63,10 @@ def scalers_of(names: list[str], at: datetime) -> pl.DataFrame:
     )
 
 
-def made(clean: pl.DataFrame, fitted: float = 0) -> dict[str, pl.DataFrame]:
-    """Make what a run says of the series beside its rows."""
+def made(clean: pl.DataFrame, fitted: float = 0, train_end: float = 2) -> dict[str, pl.DataFrame]:
+    """Make what a run says of the series beside its rows: scalers known at an hour, the end of the training part."""
     names = clean["unique_id"].unique(maintain_order=True).to_list()
-    one = pl.DataFrame({"unique_id": names})
+    one = pl.DataFrame({"unique_id": names}, schema={"unique_id": pl.String})
     return {
         "stats": describe_values(clean.select("unique_id", "ds", y="y_raw")).select("unique_id", *STATS),
         "profile": one.with_columns(
@@ -73,6 +74,7 @@ def made(clean: pl.DataFrame, fitted: float = 0) -> dict[str, pl.DataFrame]:
             season_length=pl.lit(24, pl.Int64),
             decision=pl.lit("regular"),
             version=pl.lit(3, pl.Int64),
+            train_end=pl.lit(hours(train_end)).cast(TIME),
         ),
         "seasons": one.with_columns(trend_strength=pl.lit(0.25), seasonal_strength=pl.lit(None, pl.Float64)),
         "scalers": scalers_of(names, hours(fitted)),
@@ -129,16 +131,105 @@ def test_one_moment_holds_for_all_series_and_is_that_of_the_latest_arrival() -> 
     assert known_since(clean, scalers_of(["a"], hours(11))) == hours(11)
 
 
-def test_a_moment_before_anything_that_went_in_is_refused() -> None:
-    clean = clean_rows({"a": [1, 2, 3]}, late={0: 8})
-    parts = made(clean)
-    for late in (hours(7), hours(8) - timedelta(microseconds=1)):
-        with pytest.raises(InputError, match="would see the future: rows that became known at 2024-01-01T08:00"):
-            take_snapshots(clean, **parts, moment=late)
-        with pytest.raises(InputError, match="would see the future"):
-            take_parts(clean, scalers=parts["scalers"], moment=late)
-    assert take_snapshots(clean, **parts, moment=hours(8))["available_at"].to_list() == [hours(8)]
-    assert take_parts(clean, scalers=parts["scalers"], moment=hours(30))["available_at"].to_list() == [hours(30)]
+RUN = ("period_label", "season_length", "decision", "decision_version", "trend_strength")
+SCALED = ("scaler", "center", "scale", "scaler_version")
+STATISTICS = ("n", "missing_share", "mean", "std", "min", "q1", "median", "q3", "max")
+
+
+def absent(row: dict[str, object], *names: str) -> bool:
+    """Say whether all of these fields are null, or, where not, that all of them are there."""
+    missing = [row[name] is None for name in names]
+    assert all(missing) or not any(missing)
+    return all(missing)
+
+
+@pytest.mark.parametrize(
+    ("late", "fitted", "last", "without"),
+    [
+        # Hours 0 and 1 are the training part of hours 0, 1, 2; the moment is 03:00.
+        ({}, 1, 3, set()),
+        ({2: 3}, 1, 3, set()),
+        ({2: 8}, 1, 2, {STATISTICS}),
+        ({0: 8}, 1, 3, {STATISTICS, RUN, SCALED}),
+        ({}, 5, 3, {SCALED}),
+    ],
+)
+def test_what_became_known_behind_the_moment_is_left_out(
+    late: dict[int, float], fitted: float, last: float, without: set[tuple[str, ...]]
+) -> None:
+    clean = clean_rows({"a": [1, 2, 3]}, late=late)
+    (row,) = take_snapshots(clean, **made(clean, fitted), moment=hours(3)).to_dicts()
+    assert (row["available_at"], row["last_value"], row["last_values"][-1]) == (hours(3), last, last)
+    assert {names for names in (STATISTICS, RUN, SCALED) if absent(row, *names)} == without
+
+
+def test_a_series_that_was_not_known_at_the_moment_has_no_snapshot() -> None:
+    clean = clean_rows({"a": [1, 2], "b": [3]}, late={0: 5, 1: 5})
+    assert take_snapshots(clean, **made(clean), moment=hours(4)).is_empty()
+    assert take_parts(clean, scalers=made(clean)["scalers"], moment=hours(4)).schema == pl.Schema(PARTS_SCHEMA)
+    empty = clean.clear()
+    assert take_snapshots(empty, **made(empty), moment=hours(4)).schema == pl.Schema(SNAPSHOT_SCHEMA)
+
+
+def test_parts_are_told_where_all_rows_were_known_and_the_point_in_any_case() -> None:
+    clean, scalers = clean_rows({"a": [1, 2, 3]}, late={2: 8}), scalers_of(["a"], hours(0))
+    (before,) = take_parts(clean, scalers=scalers, moment=hours(3)).to_dicts()
+    assert (before["ds"], before["y"]) == (hours(1), 2.0)
+    assert absent(before, "trend", "seasonal", "resid", "is_outlier", "is_anomaly")
+    (after,) = take_parts(clean, scalers=scalers, moment=hours(8)).to_dicts()
+    assert (after["ds"], after["trend"], after["is_outlier"]) == (hours(2), 2.0, False)
+
+
+def test_with_a_history_statistics_and_last_values_are_those_that_it_tells() -> None:
+    # Hour 2 came at 08:00; by 03:00 hours 0 and 1 were known, as 10 and 20 then, and in all days before 7 values.
+    clean = clean_rows({"a": [1, 2, 3], "b": [1, 2, 3]}, late={2: 8})
+    told = {
+        "n": 7, "mean": 15.0, "std": 5.0, "min": 1.0, "max": 20.0, "start": hours(-50), "missing_share": 0.25,
+        "q1": 12.5, "median": 15.0, "q3": 17.5, "last_ds": hours(1), "last_value": 20.0, "last_values": [10.0, 20.0],
+    }  # fmt: skip
+    nothing = dict.fromkeys(told)
+    history = pl.DataFrame(
+        [{"unique_id": "a", **told}, {"unique_id": "b", **nothing}, {"unique_id": "gone", **told}],
+        schema=HISTORY_SCHEMA,
+    )
+    (row,) = take_snapshots(clean, **made(clean, 1), history=history, moment=hours(3)).to_dicts()
+    assert {name: row[name] for name in told if name != "start"} == {k: v for k, v in told.items() if k != "start"}
+    assert (row["unique_id"], row["decision"], row["center"]) == ("a", "regular", 1.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=st.lists(st.none() | st.integers(0, 9).map(float), min_size=1, max_size=12),
+    late=st.dictionaries(st.integers(0, 11), st.integers(0, 30).map(float), max_size=6),
+    other=st.integers(10, 99).map(float),
+    border=st.integers(0, 12),
+    moment=st.integers(0, 30),
+)
+def test_no_field_tells_of_what_became_known_later(
+    values: list[float | None], late: dict[int, float], other: float, border: int, moment: int
+) -> None:
+    def taken(clean: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Take both tables, of a run whose statistics, scaler, parts and flags see all rows of theirs."""
+        fit = clean.filter(pl.col("ds") < hours(border))
+        mean, latest = fit["y_raw"].mean(), fit["available_at"].max()
+        beside = made(clean, train_end=border)
+        seen = pl.col("y_raw").fill_null(0.0).sum()
+        clean = clean.with_columns(trend=seen, is_anomaly=seen > 50)
+        scalers = beside["scalers"].with_columns(center=pl.lit(mean, pl.Float64), available_at=pl.lit(latest, TIME))
+        beside["scalers"] = scalers
+        beside["seasons"] = beside["seasons"].with_columns(trend_strength=pl.lit(mean, pl.Float64))
+        return (
+            take_snapshots(clean, **beside, moment=hours(moment)),
+            take_parts(clean, scalers=scalers, moment=hours(moment)),
+        )
+
+    clean = clean_rows({"a": values}, late=late)
+    later = pl.col("available_at") > hours(moment)
+    changed = clean.with_columns(
+        pl.when(later).then(pl.lit(other)).otherwise(name).alias(name) for name in ("y", "y_raw")
+    )
+    for one, same in zip(taken(clean), taken(changed), strict=True):
+        assert one.equals(same)
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:

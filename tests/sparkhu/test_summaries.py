@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA
-from sparkhu.summaries import HISTORY_SCHEMA, SUMMARY_SCHEMA, merge_days, summarise_days
+from sparkhu.summaries import (
+    HISTORY_SCHEMA,
+    MOMENTS_SCHEMA,
+    SUMMARY_SCHEMA,
+    merge_days,
+    summarise_days,
+    tell_history,
+)
 
 START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
 
@@ -36,8 +43,8 @@ def test_hand_worked_sum_of_days() -> None:
     # Over 1, 3, 5: mean 3, squares 4 + 0 + 4 = 8, variance 8/2 = 4, standard deviation 2.
     (found,) = merge_days(summarise_days(rows(1, 3, 5, None))).rows(named=True)
     assert found == {
-        "unique_id": "a", "history_n": 3, "history_mean": 3.0, "history_std": 2.0,
-        "history_min": 1.0, "history_max": 5.0, "history_start": START,
+        "unique_id": "a", "n": 3, "mean": 3.0, "std": 2.0,
+        "min": 1.0, "max": 5.0, "start": START,
     }  # fmt: skip
 
 
@@ -49,13 +56,13 @@ def test_days_are_those_of_the_zone() -> None:
 
 def test_of_several_summaries_of_a_day_the_last_stands() -> None:
     table = pl.concat([summarise_days(rows(1, 3)), summarise_days(rows(1, 7))])
-    assert merge_days(table)["history_max"].to_list() == [7.0]
+    assert merge_days(table)["max"].to_list() == [7.0]
 
 
 def test_a_day_whose_values_were_withdrawn_has_a_summary_without_any() -> None:
     table = pl.concat([summarise_days(rows(1, 3, 5)), summarise_days(rows(None, None, late=50))])
     assert table["n"].to_list() == [2, 1, 0]
-    assert merge_days(table).select("history_n", "history_mean").rows() == [(1, 5.0)]
+    assert merge_days(table).select("n", "mean").rows() == [(1, 5.0)]
 
 
 @given(
@@ -70,17 +77,38 @@ def test_days_add_up_to_the_moments_of_all_values(values: list[float | None], le
         assert merged.is_empty()
         return
     (found,) = merged.rows(named=True)
-    assert found["history_n"] == len(known)
-    assert found["history_mean"] == pytest.approx(known.mean(), rel=1e-12, abs=1e-9)
+    assert found["n"] == len(known)
+    assert found["mean"] == pytest.approx(known.mean(), rel=1e-12, abs=1e-9)
     if len(known) > 1:
-        assert found["history_std"] == pytest.approx(known.std(), rel=1e-9, abs=1e-12 * max(level, 1e6))
+        assert found["std"] == pytest.approx(known.std(), rel=1e-9, abs=1e-12 * max(level, 1e6))
     else:
-        assert found["history_std"] is None
-    assert (found["history_min"], found["history_max"]) == (known.min(), known.max())
+        assert found["std"] is None
+    assert (found["min"], found["max"]) == (known.min(), known.max())
+
+
+def test_a_history_tells_of_all_days_and_of_the_rows_at_hand() -> None:
+    # Days hold 1, 3 | 5, -; at hand are 3, 5 and the gap. Quartiles of 3, 5: 3.5, 4, 4.5; one of three is missing.
+    frame = rows(1, 3, 5, None)
+    (found,) = tell_history(summarise_days(frame), frame[1:]).rows(named=True)
+    assert found == {
+        "unique_id": "a", "n": 3, "mean": 3.0, "std": 2.0, "min": 1.0, "max": 5.0, "start": START,
+        "missing_share": pytest.approx(1 / 3), "q1": 3.5, "median": 4.0, "q3": 4.5,
+        "last_ds": START + 24 * HOUR, "last_value": 5.0, "last_values": [3.0, 5.0],
+    }  # fmt: skip
+
+
+def test_a_history_has_a_row_a_series_at_hand_and_nulls_where_nothing_was_observed() -> None:
+    frame = pl.concat([rows(None, name="b"), rows(1, 2), rows(7, name="c")])
+    found = tell_history(summarise_days(frame), frame.filter(pl.col("unique_id") != "c"))
+    assert found.select("unique_id", "n", "missing_share", "last_value").rows() == [
+        ("a", 2, 0.0, 2.0), ("b", None, 1.0, None),
+    ]  # fmt: skip
+    assert found.schema == HISTORY_SCHEMA
+    assert tell_history(summarise_days(rows()), rows()).schema == HISTORY_SCHEMA
 
 
 def test_empty_frames_have_their_types() -> None:
-    assert merge_days(summarise_days(rows())).schema == HISTORY_SCHEMA
+    assert merge_days(summarise_days(rows())).schema == MOMENTS_SCHEMA
 
 
 def test_what_cannot_be_used_is_named() -> None:

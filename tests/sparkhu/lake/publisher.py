@@ -1,6 +1,8 @@
 """Programs that publish to a lake, for tests that run several of them or kill one."""
 
+import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import polars as pl
@@ -52,12 +54,29 @@ def append_own(lake: Lake, name: str, times: int) -> None:
         lake.commit({"observations": Append(new)}, run=f"{name}{k}", based_on=lake.version())
 
 
+def read_on(uri: str, names: str, times: int) -> dict[int, list[float]]:
+    """Read the newest version whole, `times` times, a thread a letter of `names`; give what each version held."""
+    lake = open_lake(uri)
+
+    def read(_: int) -> tuple[int, float]:
+        version = lake.version()
+        return version.number, whole(version)
+
+    found: dict[int, list[float]] = {}
+    with ThreadPoolExecutor(len(names)) as pool:
+        for number, value in pool.map(read, range(times)):
+            found.setdefault(number, []).append(value)
+    return found
+
+
 def main() -> None:
-    """Run one publisher: `publisher.py generations|series LAKE NAME TIMES`."""
+    """Run one publisher, or readers: `publisher.py generations|series|read LAKE NAME TIMES`."""
     what, uri, name, times = sys.argv[1:]
     lake = open_lake(uri)
     if what == "series":
         append_own(lake, name, int(times))
+    elif what == "read":
+        print(json.dumps(read_on(uri, name, int(times))))  # noqa: T201
     elif what == "generations":
         for k in range(int(times)):
             publish(lake, int(name) * 1000 + k)

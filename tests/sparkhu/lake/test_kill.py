@@ -3,12 +3,6 @@
 The points are enumerated: the n-th write is struck for n = 1, 2, … until a publisher ends unharmed.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -19,43 +13,12 @@ from sparkhu.lake import create_lake, is_lake, open_lake
 from sparkhu.lake.records import VERSIONS
 from tests.services import S3Endpoint
 from tests.sparkhu.lake import victim
-from tests.sparkhu.lake.proxy import Proxy, When
+from tests.sparkhu.lake.killing import Strike, at_files, at_objects, struck
+from tests.sparkhu.lake.proxy import When
 
-KILLED, UNHARMED = -signal.SIGKILL, 0
 NOW = timedelta(seconds=-5)
-
-
-class Victims:
-    """A process that forks publishers, each of them to be killed."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.sparkhu.lake.victim"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run(self, what: str, lake: str, strike: int = 0, arm: Callable[[int], None] = lambda _: None) -> int:
-        """Run one and give its status; `arm` is told its process id before it starts."""
-        arm(self._ask({"what": what, "lake": lake, "strike": strike})["pid"])
-        return self._ask({})["status"]
-
-    def _ask(self, line: dict[str, object]) -> dict[str, int]:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(line) + "\n")
-        self.process.stdin.flush()
-        return dict(json.loads(self.process.stdout.readline()))
-
-
-@pytest.fixture
-def victims() -> Iterator[Callable[[], Victims]]:
-    started: list[Victims] = []
-
-    def start() -> Victims:
-        started.append(Victims())
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.process.communicate(timeout=30)
+MODULE = "tests.sparkhu.lake.victim"
+Rows = dict[str, list[tuple[object, ...]]]
 
 
 def prepared(uri: str, what: str) -> None:
@@ -68,7 +31,7 @@ def prepared(uri: str, what: str) -> None:
             lake._storage.write(path, b"dead")
 
 
-def wanted(tmp_path: Path) -> tuple[dict[str, list[tuple[object, ...]]], dict[str, list[tuple[object, ...]]]]:
+def wanted(tmp_path: Path) -> tuple[Rows, Rows]:
     """Give what a lake holds before and after the commit that victims make."""
     lake = create_lake(str(tmp_path / "wanted"))
     victim.prepare(lake)
@@ -76,7 +39,7 @@ def wanted(tmp_path: Path) -> tuple[dict[str, list[tuple[object, ...]]], dict[st
     return before, victim.rows_of(victim.commit(lake))
 
 
-def check(uri: str, what: str, old: dict[str, object], new: dict[str, object]) -> str:
+def check(uri: str, what: str, old: Rows, new: Rows) -> str:
     """Look at what a killed publisher left, do its work again, sweep; give which version readers saw."""
     if what == "create":
         seen = "new" if is_lake(uri) else "old"
@@ -103,68 +66,39 @@ def check(uri: str, what: str, old: dict[str, object], new: dict[str, object]) -
     return seen
 
 
-@pytest.mark.parametrize("what", ["create", "commit", "sweep"])
-def test_killed_at_any_write_to_a_folder(
-    what: str, tmp_path: Path, victims: Callable[[], Victims], record_property: Callable[[str, object], None]
-) -> None:
-    one, (old, new), seen = victims(), wanted(tmp_path), []
-    for strike in range(1, 200):
-        uri = str(tmp_path / str(strike))
+def strikes(what: str, place: str, strike: Strike, tmp_path: Path) -> list[str]:
+    """Kill a publisher at its first, second, … write below a place, until one ends unharmed; give what readers saw."""
+    old, new = wanted(tmp_path)
+
+    def prepare(number: int) -> dict[str, str]:
+        uri = f"{place}{number}"
         prepared(uri, what)
-        status = one.run(what, uri, strike)
-        assert status in (KILLED, UNHARMED)
-        seen.append(check(uri, what, old, new))
-        if status == UNHARMED:
-            break
-    record_property("write points", strike - 1)
-    assert strike > {"create": 6, "commit": 16, "sweep": 2}[what]
+        return {"what": what, "lake": uri}
+
+    return struck(strike, prepare, lambda task: check(task["lake"], what, old, new))
+
+
+@pytest.mark.parametrize("when", ["before", pytest.param("middle", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["create", "commit", "sweep"])
+def test_killed_at_any_write_to_a_folder(what: str, when: When, tmp_path: Path) -> None:
+    with at_files(MODULE, when) as strike:
+        seen = strikes(what, f"{tmp_path}/", strike, tmp_path)
+    least = {"create": 6, "commit": 16, "sweep": 2} if when == "before" else {"create": 2, "commit": 8, "sweep": 0}
+    assert len(seen) > least[what]
     if what != "sweep":
         # Up to the swap readers see the old version, then the new one, and never the old one again.
         assert seen == sorted(seen, reverse=True)
         assert {"old", "new"} == set(seen)
 
 
-def strike_s3(
-    endpoint: S3Endpoint, place: str, what: str, when: When, victims: Callable[[], Victims], tmp_path: Path
-) -> list[str]:
-    """Kill a publisher at its first, second, … write to S3, until one ends unharmed; give what readers saw."""
-    old, new = wanted(tmp_path)
-    proxy, seen, asked = Proxy(endpoint.url), [], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        one = victims()
-    try:
-        for strike in range(1, 200):
-            uri = f"{place}{strike}"
-            prepared(uri, what)
-
-            def arm(pid: int, strike: int = strike) -> None:
-                proxy.arm(strike, when, lambda: os.kill(pid, signal.SIGKILL))
-
-            status = one.run(what, uri, arm=arm)
-            asked = proxy.writes
-            assert status in (KILLED, UNHARMED)
-            seen.append(check(uri, what, old, new))
-            if status == UNHARMED:
-                break
-    finally:
-        proxy.close()
-    assert strike == len(asked) + 1
-    return seen
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("when", get_args(When))
 @pytest.mark.parametrize("what", ["create", "commit", "sweep"])
 def test_killed_at_any_write_to_s3(
-    what: str,
-    when: When,
-    conditional_s3_endpoint: S3Endpoint,
-    conditional_place: str,
-    victims: Callable[[], Victims],
-    tmp_path: Path,
+    what: str, when: When, conditional_s3_endpoint: S3Endpoint, conditional_place: str, tmp_path: Path
 ) -> None:
-    seen = strike_s3(conditional_s3_endpoint, conditional_place, what, when, victims, tmp_path)
+    with at_objects(MODULE, when, conditional_s3_endpoint) as strike:
+        seen = strikes(what, conditional_place, strike, tmp_path)
     if what == "commit":
         assert len(seen) > 10
         assert seen == sorted(seen, reverse=True)
@@ -172,13 +106,10 @@ def test_killed_at_any_write_to_s3(
 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_any_write_to_s3_without_conditions(
-    s3_endpoint: S3Endpoint,
-    unconditional_place: str,
-    victims: Callable[[], Victims],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    s3_endpoint: S3Endpoint, unconditional_place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sparkhu.lake.leases.LEASE", timedelta(seconds=6))  # for those who wait, not for the victim
-    seen = strike_s3(s3_endpoint, unconditional_place, "commit", "middle", victims, tmp_path)
+    with at_objects(MODULE, "middle", s3_endpoint) as strike:
+        seen = strikes("commit", unconditional_place, strike, tmp_path)
     assert len(seen) > 14
     assert seen == sorted(seen, reverse=True)

@@ -169,3 +169,11 @@ def test_the_probe_tells_endpoints_that_heed_conditions_from_those_that_do_not(
     other = open_lake(unconditional_place)
     committed = other.commit({"observations": Append(observed(hours=1))}, run="run", based_on=version)
     assert "ignores the conditions of a write; publishers take turns by leases" in committed.notes[0]
+
+
+def test_an_endpoint_that_refuses_a_write_before_its_body_came_is_told(unconditional_place: str) -> None:
+    # rclone cannot lay an object below another one; asked for leave to send it, it waits for what nobody sends.
+    storage = objects.Objects(unconditional_place)
+    storage.write("above", b"an object")
+    with pytest.raises(SparkhuError, match=r"cannot write '.*/above/below': InternalError"):
+        storage.write("above/below", b"another" * 300)

@@ -97,6 +97,16 @@ def test_an_interval_that_does_not_tell_from_where_it_was_read_was_read_from_the
     assert dirty(older) == [(START + DAY, START)]
 
 
+def test_the_first_instant_that_was_read_belongs_to_the_span_and_its_end_does_not(lake: Lake) -> None:
+    append(lake, START, 48)
+    publish(lake, START + DAY, START + 2 * DAY, START + 20 * HOUR)
+    append(lake, START + 2 * DAY)
+    append(lake, START + 19 * HOUR)
+    assert dirty(lake) == []
+    append(lake, START + 20 * HOUR)
+    assert dirty(lake) == [(START + DAY, START + 20 * HOUR)]
+
+
 @given(
     rows=st.lists(st.integers(0, 71), min_size=1, max_size=5, unique=True),
     begin=st.none() | st.integers(0, 40),

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.frame import SCHEMA
+from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Lake, Replace, create_lake
 from sparkhu.registry import log_model
 from sparkhu.registry.ancestry import read_ancestry
@@ -19,6 +19,7 @@ from sparkhu.tracing import trace, trace_model
 pytestmark = pytest.mark.xdist_group("registry")
 
 DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -35,8 +36,13 @@ def lake(tmp_path: Path) -> Lake:
     ds = [START + day * DAY for day in range(3)]
     rows = pl.DataFrame({"unique_id": ["a"] * 3, "ds": ds, "y": 1.0, "available_at": ds}, schema=SCHEMA)
     lake.commit({"observations": Append(rows)}, run="ingest-1", note="a.csv", based_on=lake.version())
-    change = Replace(rows.slice(1, 1), ds[1], ds[2], 1, "abc")
-    lake.commit({"clean": change}, run="run-1", note="the second day", based_on=lake.version())
+    at_end = rows.slice(1, 1).with_columns(available_at=pl.lit(ds[2]).cast(TIME))
+    changes = {
+        "clean": Replace(rows.slice(1, 1), ds[1], ds[2], 1, "abc", ds[0]),
+        "snapshots": Replace(at_end, ds[1] + INSTANT, ds[2] + INSTANT, 1, "abc", ds[0]),
+    }
+    told = {"sources": [source_of(lake)], "code": "0.1.0+ab"}
+    lake.commit(changes, run="run-1", note="the second day", **told, based_on=lake.version())  # type: ignore[arg-type]
     return lake
 
 
@@ -97,7 +103,8 @@ def test_what_is_not_there_is_said(bundle: Callable[..., Path], name: str) -> No
 def test_a_table_is_traced_to_what_its_intervals_were_made_from(lake: Lake) -> None:
     found = trace("clean", lake=lake.uri)
     (interval,), (file,) = found.made_from, found.made
-    assert (interval.where, interval.run, interval.note) == ("observations, version 1", "run-1", "parameters abc")
+    assert interval.where == "observations from 2024-01-01T00:00:00+00:00, version 1"
+    assert (interval.run, interval.note) == ("run-1", "parameters abc")
     assert (file.what, file.rows, file.run) == ("clean 2024-01-02", 1, "run-1")
 
 
@@ -105,18 +112,54 @@ def test_an_interval_whose_observations_changed_is_out_of_date(lake: Lake) -> No
     ds = [START + DAY + timedelta(hours=1)]
     late = pl.DataFrame({"unique_id": ["a"], "ds": ds, "y": 2.0, "available_at": ds}, schema=SCHEMA)
     lake.commit({"observations": Append(late)}, run="ingest-2", based_on=lake.version())
-    (interval,) = trace("clean", lake=lake.uri).made_from
-    assert interval.note == "parameters abc; out of date"
+    for table in ("clean", "snapshots"):
+        (interval,) = trace(table, lake=lake.uri).made_from
+        assert interval.note == "parameters abc; out of date"
+
+
+def test_a_row_at_the_end_of_an_interval_puts_nothing_that_stands_there_out_of_date(lake: Lake) -> None:
+    ds = [START + 2 * DAY]
+    late = pl.DataFrame({"unique_id": ["b"], "ds": ds, "y": 2.0, "available_at": ds}, schema=SCHEMA)
+    lake.commit({"observations": Append(late)}, run="ingest-2", based_on=lake.version())
+    for table in ("clean", "snapshots"):
+        (interval,) = trace(table, lake=lake.uri).made_from
+        assert interval.note == "parameters abc"
 
 
 def test_a_run_is_traced_to_what_it_read_and_committed(lake: Lake) -> None:
     found = trace("run-1", lake=lake.uri)
     assert (found.facts["version"], found.facts["version before"], found.facts["of"]) == ("2", "1", "the second day")
-    assert [part.what for part in found.made_from] == ["observations, version 1"]
-    assert [part.what for part in found.made] == ["clean 2024-01-02"]
-    appended = trace("ingest-1", lake=lake.uri)
-    assert appended.made_from == []
-    assert [part.rows for part in appended.made] == [1, 1, 1]
+    assert (found.facts["code"], found.facts["parameters"]) == ("0.1.0+ab", "abc")
+    whole, *partitions = found.made_from
+    assert (whole.what, whole.rows) == ("observations, version 1", 3)
+    assert whole.note == "2024-01-01T00:00:00+00:00 to 2024-01-03T00:00:00+00:00"
+    files = lake.version().table("observations").files()
+    assert [part.what for part in partitions] == ["observations 2024-01-01", "observations 2024-01-02"]
+    assert [part.sha256 for part in partitions] == [file.sha256 for file in files[:2]]
+    assert [part.what for part in found.made] == ["clean 2024-01-02", "snapshots 2024-01-03"]
+
+
+def test_an_ingest_is_traced_to_its_source(lake: Lake) -> None:
+    found = trace("ingest-1", lake=lake.uri)
+    assert [(part.what, part.where) for part in found.made_from] == [("source", "a.csv")]
+    assert [part.rows for part in found.made] == [1, 1, 1]
+    ds = [START + 5 * DAY]
+    rows = pl.DataFrame({"unique_id": ["b"], "ds": ds, "y": 2.0, "available_at": ds}, schema=SCHEMA)
+    told = [{"uri": "b.csv", "size": 9, "sha256": "ff", "rows": 1}]
+    lake.commit({"observations": Append(rows)}, run="ingest-2", note="b.csv", sources=told, based_on=lake.version())
+    (part,) = trace("ingest-2", lake=lake.uri).made_from
+    assert (part.what, part.where, part.rows, part.sha256) == ("source", "b.csv", 1, "ff")
+
+
+def test_a_name_that_is_nothing_is_answered_with_what_there_is(lake: Lake) -> None:
+    forms = "A model is given as NAME, NAME@ALIAS or NAME/VERSION"
+    with pytest.raises(
+        InputError, match=rf"{forms}\. '.*' has no table 'cleen'; its tables are clean, obs.* run-1, ing"
+    ):
+        trace("cleen", lake=lake.uri)
+    for name in ("run-1", "clean"):
+        with pytest.raises(InputError, match=f"{forms}; a table or a run needs its lake as well"):
+            trace(name)
 
 
 def test_a_run_that_committed_nothing_is_said_with_the_newest_that_did(lake: Lake) -> None:

@@ -36,14 +36,15 @@ class Trained:
 Alter = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-def trained(folder: Path, sequences: Path, profile: Path) -> Trained:
-    chain = Chain(folder)
+def trained(folder: Path, prepared: dict[str, Path]) -> Trained:
+    chain, sequences, profile = Chain(folder), prepared["sequences"], prepared["series_profile"]
+    versions = prepared["versions"]
     sizes = {"horizon": 6, "input_size": 24}
     inputs = chain.run("choose_cleaning", sequences=sequences, profile=profile, **sizes)["inputs"]
     seen = {"sequences": sequences, "inputs": inputs}
-    indexed = chain.run("index_windows", **seen, profile=profile, **sizes)
+    indexed = chain.run("index_windows", **seen, versions=versions, profile=profile, **sizes)
     scalers = chain.run("fit_scalers", **seen, profile=profile)["scalers"]
-    table = chain.run("store_sequences", **seen)["table"]
+    table = chain.run("store_sequences", **seen, versions=versions)["table"]
     data = {"table": table, "plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
     linear = chain.run("train_linear", **data)["model"]
     naive = chain.run("train_seasonal_naive", plan=indexed["plan"])["model"]
@@ -58,13 +59,19 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         values = 10 + 3 * np.sin(np.arange(HOURS) * 2 * np.pi / 24) + noise.normal(0, 0.3, HOURS)
         lines += [f"{name},{(START + timedelta(hours=hour)).isoformat()},{values[hour]}" for hour in range(HOURS)]
     (folder / "observations.csv").write_text("\n".join(lines) + "\n")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
+    ingest_source(
+        str(folder / "observations.csv"),
+        SourceOptions(),
+        out=folder / "raw",
+        history=folder / "history",
+        versions=folder / "versions",
+    )
     return Chain(folder).prepare(folder / "raw")
 
 
 @pytest.fixture(scope="session")
 def first(prepared: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained(tmp_path_factory.mktemp("first"), prepared["sequences"], prepared["series_profile"])
+    return trained(tmp_path_factory.mktemp("first"), prepared)
 
 
 @pytest.fixture
@@ -78,6 +85,6 @@ def altered(prepared: dict[str, Path], tmp_path: Path) -> Callable[[Alter], Trai
         for file in open_dataset(copy).files():
             rows = pl.read_parquet(file).join(profile.select("unique_id", "train_end", "valid_end"), on="unique_id")
             alter(rows).drop("train_end", "valid_end").write_parquet(file)
-        return trained(tmp_path, copy, prepared["series_profile"])
+        return trained(tmp_path, {**prepared, "sequences": copy})
 
     return make

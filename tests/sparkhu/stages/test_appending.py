@@ -14,8 +14,10 @@ import pytest
 from sparkhu.arrivals import newest
 from sparkhu.errors import InputError
 from sparkhu.lake import Replace, open_lake
+from sparkhu.lineage import code_fingerprint, file_checksum
 from sparkhu.sources import SourceOptions, read_source
 from sparkhu.stages.appending import Appended, append_source, sensible_layout
+from sparkhu.tracing import trace
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 HEADER = "id,time,y"
@@ -26,8 +28,9 @@ def write(path: Path, *lines: str, header: str = HEADER) -> str:
     return str(path)
 
 
-def append(path: Path, *lines: str, lake: Path, header: str = HEADER, **options: str) -> Appended:
-    return append_source(write(path, *lines, header=header), SourceOptions(**options), lake=str(lake))
+def append(path: Path, *lines: str, lake: Path, header: str = HEADER, value: str = "", extra: str = "") -> Appended:
+    options = SourceOptions(value=value, extra=extra)
+    return append_source(write(path, *lines, header=header), options, lake=str(lake))
 
 
 def values(lake: Path) -> list[tuple[str, str, float | None]]:
@@ -44,6 +47,20 @@ def test_new_rows_are_added_and_known_ones_are_not(tmp_path: Path) -> None:
     more = append(source, "a,2024-01-01T01:00Z,2", "a,2024-01-01T02:00Z,3", lake=lake)
     assert (more.added, more.unchanged, more.version) == (1, 1, 2)
     assert values(lake) == [("a", "00:00", 1.0), ("a", "01:00", 2.0), ("a", "02:00", 3.0)]
+
+
+def test_a_commit_tells_the_files_that_were_read_and_the_code(tmp_path: Path) -> None:
+    lake, source = tmp_path / "lake", tmp_path / "a.csv"
+    append(source, "a,2024-01-01T00:00Z,1", lake=lake)
+    version = open_lake(str(lake)).version()
+    (told,) = version.commit.sources
+    assert (told["uri"], told["rows"], told["sha256"]) == (str(source), 1, file_checksum(source))
+    assert version.commit.code == code_fingerprint()
+    found = trace(version.run, lake=str(lake))
+    assert [(part.what, part.where, part.sha256) for part in found.made_from] == [
+        ("source", str(source), file_checksum(source))
+    ]
+    assert found.facts["code"] == code_fingerprint()
 
 
 def test_a_changed_value_is_a_second_version_known_from_now_on(tmp_path: Path) -> None:
@@ -215,15 +232,15 @@ def test_of_a_folder_only_the_files_that_are_new_bring_something(tmp_path: Path)
     lake, folder = tmp_path / "lake", tmp_path / "source"
     folder.mkdir()
     for day in (1, 2):
-        write(folder / f"2024-01-0{day}.csv", f"a,2024-01-0{day}T00:00Z,{day}", "a,never,1")
+        write(folder / f"2024-01-0{day}.csv", f"a,2024-01-0{day}T00:00Z,{day}", f"a,2024-01-0{day}T01:00Z,x")
     assert append_source(str(folder), SourceOptions(), lake=str(lake)).added == 2
     append(tmp_path / "revised.csv", REVISED, lake=lake)
     # It comes before the others, so that the rows of the source have other numbers now.
-    write(folder / "2023-12-31.csv", "a,2023-12-31T00:00Z,7", "a,2024-01-02T00:00Z,8", "a,never,2")
+    write(folder / "2023-12-31.csv", "a,2023-12-31T00:00Z,7", "a,2024-01-03T00:00Z,8", "a,2023-12-31T01:00Z,x")
     done = append_source(str(folder / "*.csv"), SourceOptions(), lake=str(lake))
-    assert (done.added, done.revised, done.unchanged) == (2, 1, 2)
+    assert (done.added, done.revised, done.unchanged) == (2, 0, 2)
     assert "2 of 3 files were appended before" in done.notes
-    assert newest_values(lake) == [7.0, 9999.0, 8.0]
+    assert newest_values(lake) == [7.0, 9999.0, 2.0, 8.0]
     assert open_lake(str(lake)).version().table("quarantine").rows == 3
     told = open_lake(str(lake)).version().table("sources").read()
     assert [(Path(uri).name, rows, ds.day) for uri, rows, ds in told.select("unique_id", "rows", "ds").rows()] == [

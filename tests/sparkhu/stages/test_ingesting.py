@@ -32,7 +32,14 @@ def rows(folder: Path) -> pl.DataFrame:
 
 def test_extras_lie_in_the_shards_and_choices_in_the_record(sales: Path, tmp_path: Path) -> None:
     options = SourceOptions(extra="price", id="id", value="value", delimiter=",", start="2023-01-01")
-    ingest_source(str(sales), options, out=tmp_path / "raw", history=tmp_path / "history", rows_per_shard=2)
+    ingest_source(
+        str(sales),
+        options,
+        out=tmp_path / "raw",
+        history=tmp_path / "history",
+        versions=tmp_path / "versions",
+        rows_per_shard=2,
+    )
     assert rows(tmp_path / "raw").select("unique_id", "y", "price").rows() == [("a", 1, 5), ("b", 2, 6), ("b", 3, 7)]
     (record,) = read_trail([tmp_path / "raw"]).history
     told = [record.params[name] for name in ("extra", "delimiter", "start", "time", "value", "id")]
@@ -46,7 +53,7 @@ def test_the_component_reads_a_table_by_its_section(tmp_path: Path) -> None:
         connection.execute("INSERT INTO sales VALUES ('2024-01-01', '1,5', '2,5')")
         connection.commit()
     raw = next(iter(ingest.python_func.__annotations__.values()))
-    artifacts = {name: raw.__args__[0](name=name, uri=str(tmp_path / name)) for name in ("raw", "history")}
+    artifacts = {name: raw.__args__[0](name=name, uri=str(tmp_path / name)) for name in ("raw", "history", "versions")}
     ingest.python_func(
         **artifacts,
         source=f"sqlite:///{tmp_path / 'a.db'}",
@@ -62,7 +69,13 @@ def test_the_component_reads_a_table_by_its_section(tmp_path: Path) -> None:
 
 def test_no_file_of_an_ingest_shows_a_password(postgres_url: str, tmp_path: Path) -> None:  # noqa: F811
     query = "SELECT timestamp '2024-01-01' AS ds, 1.5 AS y"
-    ingest_source(postgres_url, SourceOptions(query=query), out=tmp_path / "raw", history=tmp_path / "history")
+    ingest_source(
+        postgres_url,
+        SourceOptions(query=query),
+        out=tmp_path / "raw",
+        history=tmp_path / "history",
+        versions=tmp_path / "versions",
+    )
     record = read_trail([tmp_path / "raw"]).history[0]
     assert record.params["source"] == record.sources[0]["uri"] == postgres_url.replace(POSTGRES_QUOTED, "***")
     assert len(record.sources[0]["sha256"]) == 64
@@ -75,5 +88,11 @@ def test_no_file_of_an_ingest_shows_a_password(postgres_url: str, tmp_path: Path
 def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError):
-        ingest_source(str(tmp_path / "a.csv"), SourceOptions(), out=tmp_path / "raw", history=tmp_path / "history")
+        ingest_source(
+            str(tmp_path / "a.csv"),
+            SourceOptions(),
+            out=tmp_path / "raw",
+            history=tmp_path / "history",
+            versions=tmp_path / "versions",
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Lake, create_lake
@@ -25,10 +27,26 @@ def hours(first: int, last: int, *, late: int = 0, name: str = "a") -> pl.DataFr
     return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def results(folder: Path, last: int, *, version: int = 1, width: float = 1.5, late: int = 0) -> Path:
-    """Write the results of a run that read the hours before `last`; its forecasts begin there."""
+def results(
+    folder: Path,
+    last: int,
+    *,
+    version: int = 1,
+    width: float = 1.5,
+    late: int = 0,
+    first: int = 0,
+    revised: dict[int, float] | None = None,
+) -> Path:
+    """Write the results of a run that read the hours from `first` until `last`; its forecasts begin there.
+
+    The hours in `revised` have these values, known 100 hours after their own time.
+    """
     folder.mkdir(parents=True)
-    rows = hours(0, last, late=late)
+    rows = hours(first, last, late=late)
+    for hour, value in (revised or {}).items():
+        moment = START + hour * HOUR
+        new = {"y": pl.lit(value), "available_at": pl.lit(moment + 100 * HOUR).cast(TIME)}
+        rows = rows.with_columns(pl.when(ds=moment).then(new[name]).otherwise(name).alias(name) for name in new)
     parts = {"y_raw": pl.col("y"), "trend": pl.col("y"), "seasonal": pl.lit(0.0), "resid": pl.lit(0.0)}
     flags = {"is_outlier": pl.lit(value=False), "is_anomaly": pl.lit(value=False)}
     clean = rows.with_columns(**parts, **flags, fill_strategy=pl.lit(None, pl.String))
@@ -39,15 +57,16 @@ def results(folder: Path, last: int, *, version: int = 1, width: float = 1.5, la
     pl.DataFrame(made, schema_overrides={"cutoff": TIME, "ds": TIME}).write_parquet(folder / "forecasts.parquet")
     one = pl.DataFrame({"unique_id": ["a"]})
     profile = {"decision": "regular", "period_label": "1h", "season_length": 24, "version": 1}
-    one.with_columns(**{name: pl.lit(value) for name, value in profile.items()}).write_parquet(
-        folder / "profile.parquet"
-    )
+    described = {name: pl.lit(value) for name, value in profile.items()}
+    border = pl.lit(START + (first + 0.7 * (last - first)) * HOUR).cast(TIME)
+    one.with_columns(**described, train_end=border).write_parquet(folder / "profile.parquet")
     numbers = ("share_missing", "mean", "std", "min", "q1", "median", "q3", "max")
     one.with_columns(n=last, **dict.fromkeys(numbers, pl.lit(1.0))).write_parquet(folder / "stats.parquet")
     one.with_columns(trend_strength=0.5, seasonal_strength=0.5).write_parquet(folder / "seasons.parquet")
     scaled = {"scaler": pl.lit("standard"), "center": pl.lit(1.0), "scale": pl.lit(2.0), "version": pl.lit("v1")}
     one.with_columns(**scaled, available_at=pl.lit(START).cast(TIME)).write_parquet(folder / "scalers.parquet")
-    source: dict[str, Any] = {"uri": "lake", "version": version}
+    source: dict[str, Any] = {"uri": "lake", "table": "observations", "version": version}
+    source |= {"start": (START + first * HOUR).isoformat() if first else None, "end": None}
     read = StepRecord("ingest", "2024-01-01", 1.0, sources=(source,), params={"lake": "lake", "end": str(last)})
     cleaned = StepRecord("flag_outliers", "2024-01-02", 1.0, params={"width": width})
     Trail((read, cleaned)).write(folder)
@@ -88,15 +107,24 @@ def test_a_snapshot_stands_at_the_end_of_its_interval(lake: Lake, tmp_path: Path
     assert snapshots["n"].to_list() == [48, 72]
 
 
-def test_what_was_known_too_late_gives_no_snapshot_and_the_one_taken_in_time_stays(lake: Lake, tmp_path: Path) -> None:
+def test_a_snapshot_of_an_interval_that_is_computed_anew_holds_what_was_known_then(lake: Lake, tmp_path: Path) -> None:
     publish(lake, results(tmp_path / "in-time", 48), "2024-01-02", "2024-01-03")
     lake.commit({"observations": Append(hours(40, 41, late=99))}, run="late", based_on=lake.version())
+    assert lake.version().number == 3
     publish(lake, results(tmp_path / "again", 48, version=3, late=30), "2024-01-02", "2024-01-03")
     version = lake.version()
-    assert version.table("snapshots").read()["available_at"].to_list() == [START + 48 * HOUR]
     assert version.table("clean").read()["available_at"].max() == START + (47 + 30) * HOUR
-    history = json.loads((tmp_path / "again-published" / "history.json").read_text())
-    assert "no snapshot as of 2024-01-03T00:00:00+00:00 is taken" in history[-1]["notes"][0]
+    # All rows came 30 hours late now: at hour 48 those up to hour 18 were known, and not the whole training part.
+    (found,) = version.table("snapshots").read().to_dicts()
+    assert (found["available_at"], found["last_value"]) == (START + 48 * HOUR, 18.0)
+    assert (found["n"], found["decision"], found["center"]) == (None, None, None)
+    (parts,) = version.table("parts").read().to_dicts()
+    assert (parts["ds"], parts["y"], parts["trend"]) == (START + 18 * HOUR, 18.0, None)
+
+
+def test_where_nothing_was_known_in_time_the_tables_of_snapshots_are_empty(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "run", 48, late=50), "2024-01-02", "2024-01-03")
+    assert [lake.version().table(name).rows for name in ("clean", "snapshots", "parts")] == [24, 0, 0]
 
 
 def test_the_truth_behind_a_forecast_is_published_when_all_of_it_is_there(lake: Lake, tmp_path: Path) -> None:
@@ -108,10 +136,99 @@ def test_the_truth_behind_a_forecast_is_published_when_all_of_it_is_there(lake: 
     assert truth["truth"] == [48.0, 49.0, 50.0]
 
 
-def test_the_same_run_again_changes_nothing_and_other_parameters_do(lake: Lake, tmp_path: Path) -> None:
+def targets(lake: Lake) -> pl.DataFrame:
+    return lake.version().table("targets").read()
+
+
+def test_targets_are_the_same_in_whatever_order_intervals_are_published(tmp_path: Path) -> None:
+    # Days 2, 3 and 4, of which each forecasts the first three hours of the next, in all orders; and, with a horizon
+    # that is longer than a day, forecasts that reach over a day to the one behind it.
+    found = []
+    for number, order in enumerate(permutations((2, 3, 4))):
+        place = create_lake(str(tmp_path / f"lake-{number}"))
+        place.commit({"observations": Append(hours(0, HOURS))}, run="ingest", based_on=place.version())
+        for day in order:
+            folder = results(tmp_path / f"{number}-{day}", day * 24)
+            ahead = pl.read_parquet(folder / "forecasts.parquet")
+            longer = (
+                ahead.select("unique_id", "cutoff", "y_hat")
+                .head(1)
+                .join(pl.DataFrame({"step": range(1, 31)}), how="cross")
+            )
+            longer = longer.with_columns(unique_id=pl.lit("b"), ds=pl.col("cutoff") + pl.col("step") * pl.lit(HOUR))
+            pl.concat([ahead, longer.select(ahead.columns)]).write_parquet(folder / "forecasts.parquet")
+            clean = pl.read_parquet(folder / "clean.parquet")
+            pl.concat([clean, clean.with_columns(unique_id=pl.lit("b"))]).write_parquet(folder / "clean.parquet")
+            publish(place, folder, f"2024-01-0{day}", f"2024-01-0{day + 1}")
+        found.append(targets(place))
+    assert found[0].select("unique_id", "cutoff").rows() == [
+        ("a", START + 47 * HOUR),
+        ("a", START + 71 * HOUR),
+        ("b", START + 47 * HOUR),
+    ]
+    assert found[0]["truth"].to_list()[2] == [float(hour) for hour in range(48, 78)]
+    for other in found[1:]:
+        assert_frame_equal(other, found[0])
+
+
+def test_a_truth_that_is_not_all_published_is_no_target(lake: Lake, tmp_path: Path) -> None:
+    # Of the hours 48 to 50 behind the forecast, a run publishes those up to 49 and another those from 50 on.
     publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
-    assert publish(lake, results(tmp_path / "same", 48), "2024-01-02", "2024-01-03")["version"] == 2
+    publish(lake, results(tmp_path / "three", 72), "2024-01-03T02:00", "2024-01-04")
+    assert targets(lake).is_empty()
+    publish(lake, results(tmp_path / "two", 50), "2024-01-03", "2024-01-03T02:00")
+    assert targets(lake)["truth"].to_list() == [[48.0, 49.0, 50.0], [50.0, 51.0, 52.0]]
+
+
+def test_the_truth_is_as_long_as_the_newest_forecast_of_its_cutoff(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    publish(lake, results(tmp_path / "two", 72), "2024-01-03", "2024-01-04")
+    shorter = results(tmp_path / "shorter", 48, width=3.0)
+    pl.read_parquet(shorter / "forecasts.parquet").head(2).write_parquet(shorter / "forecasts.parquet")
+    publish(lake, shorter, "2024-01-02", "2024-01-03")
+    assert targets(lake)["truth"].to_list()[0] == [48.0, 49.0]
+
+
+def test_a_revised_truth_is_a_newer_row_and_the_same_again_none(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    publish(lake, results(tmp_path / "two", 72), "2024-01-03", "2024-01-04")
+    lake.commit({"observations": Append(hours(49, 50, late=100))}, run="late", based_on=lake.version())
+    for again in ("revised", "same", "other"):
+        width = 3.0 if again == "other" else 1.5
+        folder = results(tmp_path / again, 72, version=4, revised={49: 7.0}, width=width)
+        publish(lake, folder, "2024-01-03", "2024-01-04")
+    assert lake.version().number == 6
+    found = targets(lake)
+    assert found["truth"].to_list() == [[48.0, 49.0, 50.0], [48.0, 7.0, 50.0]]
+    assert found["available_at"].to_list() == [START + 50 * HOUR, START + 149 * HOUR]
+    # What was known before is not put back by a run that read it before: it is of older observations.
+    publish(lake, results(tmp_path / "older", 72, width=9.0), "2024-01-03", "2024-01-04")
+    assert_frame_equal(targets(lake), found)
+
+
+def test_the_same_run_again_changes_nothing_and_other_parameters_do(lake: Lake, tmp_path: Path) -> None:
+    first = publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
+    again = publish(lake, results(tmp_path / "same", 48, version=2), "2024-01-02", "2024-01-03")
+    assert again == first, "its own commit is no newer observation"
+    history = json.loads((tmp_path / "same-published" / "history.json").read_text())
+    assert f"holds the interval already, as '{first['run']}' published it" in history[-1]["notes"][-1]
     assert publish(lake, results(tmp_path / "other", 48, width=3.0), "2024-01-02", "2024-01-03")["version"] == 3
+
+
+def test_an_interval_tells_what_was_read_for_it_and_a_commit_by_what(lake: Lake, tmp_path: Path) -> None:
+    lake.commit({"other": Append(hours(0, 1))}, run="other", based_on=lake.version())
+    told = publish(lake, results(tmp_path / "run", 48, version=2, first=10), "2024-01-02", "2024-01-03")
+    version = lake.version()
+    assert {(each.read_version, each.read_from, each.run) for each in version.table("clean").intervals} == {
+        (1, START + 10 * HOUR, told["run"])
+    }
+    assert version.commit.sources[0]["start"] == "2024-01-01T10:00:00+00:00"
+    assert version.commit.code == told["code"]
+    said = json.loads((tmp_path / "run-published" / "history.json").read_text())[-1]["notes"][-1]
+    assert said == (
+        f"version 3 of '{lake.uri}', published by '{told['run']}': 24 rows of clean, 3 rows of forecasts, 1 rows of "
+        "profiles, 1 rows of snapshots, 1 rows of parts"
+    )
 
 
 def test_without_limits_all_rows_are_the_interval(lake: Lake, tmp_path: Path) -> None:

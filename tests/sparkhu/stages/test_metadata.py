@@ -111,6 +111,7 @@ def raw(tmp_path: Path) -> Path:
         SourceOptions(),
         out=tmp_path / "raw",
         history=tmp_path / "history",
+        versions=tmp_path / "versions",
         rows_per_shard=6,
     )
     return tmp_path / "raw"
@@ -160,7 +161,13 @@ def test_every_shard_is_held_against_the_metadata_of_its_series(tmp_path: Path, 
 def test_a_failed_series_loses_no_refused_row_nor_those_without_a_name(tmp_path: Path) -> None:
     lines = "series,time,value\na,2026-01-01,x\na,2026-01-02,x\nb,2026-01-01,1\n,2026-01-01,2\n"
     (tmp_path / "rows.csv").write_text(lines)
-    ingest_source(str(tmp_path / "rows.csv"), SourceOptions(), out=tmp_path / "raw", history=tmp_path / "history")
+    ingest_source(
+        str(tmp_path / "rows.csv"),
+        SourceOptions(),
+        out=tmp_path / "raw",
+        history=tmp_path / "history",
+        versions=tmp_path / "versions",
+    )
     _, refused = validated(tmp_path, tmp_path / "raw", "")
     reasons = open_dataset(refused).scan().select("unique_id", "reason").collect()
     assert sorted(reasons.rows(), key=str) == [

@@ -21,7 +21,13 @@ def results(folder: Path, values: list[float], *, days: int, horizon: int, input
     start = datetime(2000, 1, 1, tzinfo=UTC)
     lines = [f"s,{(start + timedelta(days=days * at)).date()},{value}" for at, value in enumerate(values)]
     (folder / "observations.csv").write_text("\n".join(["series,when,reading", *lines]) + "\n")
-    ingest_source(str(folder / "observations.csv"), SourceOptions(), out=folder / "raw", history=folder / "history")
+    ingest_source(
+        str(folder / "observations.csv"),
+        SourceOptions(),
+        out=folder / "raw",
+        history=folder / "history",
+        versions=folder / "versions",
+    )
     chain = Chain(folder)
     return chain.forecast(chain.prepare(folder / "raw"), horizon=horizon, input_size=input_size)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 from sparkhu import ledger
 from sparkhu.errors import SparkhuError
 from sparkhu.execution import recorded
+from sparkhu.frame import TIME
 from sparkhu.lake import create_lake, open_lake
 from sparkhu.lineage import read_trail
 from sparkhu.models.linear import Linear
@@ -25,7 +27,9 @@ from sparkhu.steps.cleaning import clean_inputs
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.stored import INPUTS, SCHEMAS, TRUTHS, stored_rows
 from sparkhu.training.windows import ShardWindows, assemble
-from tests.sparkhu.made_shard import polluted, profile_of, shard_of
+from sparkhu.versions import versions_of
+from tests.components.chain import Chain
+from tests.sparkhu.made_shard import START, polluted, profile_of, shard_of
 
 NAMES = [f"s{number}" for number in range(6)]
 ROWS = polluted(NAMES, n=200)
@@ -69,6 +73,7 @@ def stored(folder: Path, *shards: Sequence[str], failed: Sequence[str] = ()) -> 
     folder.mkdir(exist_ok=True)
     tables: dict[str, tuple[Kind, pl.DataFrame]] = {
         "sequences": ("rows", ROWS),
+        "versions": ("series", versions_of(ROWS.clear())),
         "inputs": ("columns", ROWS.select("unique_id").hstack(LAYER)),
         "plan": ("series", PLAN),
         "windows": ("series", MADE.windows),
@@ -79,7 +84,8 @@ def stored(folder: Path, *shards: Sequence[str], failed: Sequence[str] = ()) -> 
         frames = [table.filter(pl.col("unique_id").is_in(list(names))) for names in shards]
         frames = [frame.drop("unique_id") for frame in frames] if kind == "columns" else frames
         paths[name] = dataset(folder / name, kind, frames, failed)
-    store_sequences(sequences=[paths.pop("sequences"), paths.pop("inputs")], table=folder / "table")
+    rows = [paths.pop("sequences"), paths.pop("inputs")]
+    store_sequences(sequences=rows, versions=paths.pop("versions"), table=folder / "table")
     return Made(folder, {"table": folder / "table", **paths})
 
 
@@ -90,7 +96,7 @@ def made(tmp_path: Path) -> Made:
 
 def test_what_was_given_and_what_was_observed_lie_in_two_tables_of_one_lake(made: Made) -> None:
     version = open_stored(made.data["table"])
-    wanted = stored_rows(ROWS.with_columns(LAYER.get_columns()))
+    wanted = stored_rows(ROWS.with_columns(LAYER.get_columns()), versions_of(ROWS.clear()))
     assert set(version.tables) == {INPUTS, TRUTHS} == set(SCHEMAS)
     for name, schema in SCHEMAS.items():
         assert dict(version.table(name).columns) == schema
@@ -194,3 +200,32 @@ def test_series_that_failed_before_are_neither_stored_nor_trained_on(tmp_path: P
     (model,) = made.train().values()
     (without,) = stored(tmp_path / "without", kept).train().values()
     np.testing.assert_array_equal(model.weights, without.weights)
+
+
+def test_versions_reach_the_index_and_the_table(prepared: dict[str, Path], tmp_path: Path) -> None:
+    # Hour 100 of a was 5 less at first, and is what it is since a year later.
+    hour, year = START + timedelta(hours=100), START + timedelta(days=365)
+    shutil.copytree(prepared["sequences"], tmp_path / "sequences")
+    (file,) = open_dataset(tmp_path / "sequences").files()
+    rows, at = pl.read_parquet(file), (pl.col("unique_id") == "a") & (pl.col("ds") == hour)
+    known = [name for name in rows.columns if name.endswith("available_at")]
+    late = [pl.when(at).then(pl.lit(year).cast(TIME)).otherwise(name).alias(name) for name in known]
+    rows.with_columns(late).write_parquet(file)
+    newest = rows.filter(at).select("unique_id", "ds", "y", available_at=pl.lit(year).cast(TIME))
+    chain = pl.concat([newest.with_columns(pl.col("y") - 5, available_at="ds"), newest])
+    versions = {"none": prepared["versions"], "some": dataset(tmp_path / "versions", "series", [chain], [])}
+    run = Chain(tmp_path)
+    inputs = run.run("choose_cleaning", sequences=tmp_path / "sequences", profile=prepared["series_profile"],
+                     settings={"mode": "never"})["inputs"]  # fmt: skip
+    seen = {"sequences": tmp_path / "sequences", "inputs": inputs, "profile": prepared["series_profile"]}
+    refused = {}
+    for name, folder in versions.items():
+        made = run.run("index_windows", name, **seen, versions=folder, horizon=6, input_size=24)
+        windows = open_dataset(made["windows"]).scan().filter(unique_id="a").collect()
+        refused[name] = windows.filter(~pl.col("valid"))["reason"].to_list()
+    assert refused == {"none": ["input not yet known"] * 24, "some": []}
+    del seen["profile"]
+    tables = [run.run("store_sequences", f"{name}-t", **seen, versions=versions[name])["table"] for name in versions]
+    without, stored_at = (open_stored(table).table(INPUTS).read().filter(at) for table in tables)
+    assert (without.height, stored_at["available_at"].to_list()) == (1, [hour, year])
+    assert stored_at["y"][0] == stored_at["y"][1] - 5

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError
+from sparkhu.frame import SCHEMA as ROWS
 from sparkhu.frame import TIME
 from sparkhu.steps.windows import (
     REASONS,
@@ -45,10 +46,11 @@ def test_worked_by_hand() -> None:
 def test_a_second_series_worked_by_hand() -> None:
     # Seven points, L = 3, H = 2: windows start at 0 to 7 − (3 + 2) = 2. From 0: inputs rows 0 1 2, targets 3 4; from 1:
     # inputs 1 2 3, targets 4 5; from 2: inputs 2 3 4, targets 5 6. The null of row 0 lies in the first alone. Row 4
-    # came at hour 9: a target of the first two (max(3, 9) = 9, max(9, 5) = 9), an input of the third.
+    # came at hour 9: a target of the first two (max(3, 9) = 9, max(9, 5) = 9), an input of the third, whose targets
+    # were known before it.
     frame = sequence([None, 1, 2, 3, 4, 5, 6], known={4: 9})
     windows = index_windows(frame, plan("a", size=3, horizon=2)).frames["windows"]
-    assert windows.select("offset", "reason").rows() == [(0, "null"), (1, None), (2, None)]
+    assert windows.select("offset", "reason").rows() == [(0, "null"), (1, None), (2, "input not yet known")]
     assert windows["inputs_available_at"].to_list() == at(2, 3, 9)
     assert windows["targets_available_at"].to_list() == at(9, 9, 6)
     # Their instants: X from s to s + 2, Y at s + 3 and s + 4.
@@ -178,12 +180,12 @@ def test_a_later_fill_says_nothing_about_what_was_known() -> None:
 
 def test_a_changed_input_must_be_known_as_a_filled_one() -> None:
     # Point 1 was 90 and clipped to 9 by fences known at hour 3: the windows from 0 and 1 end their X at 1 and 2, before
-    # that; the one from 2 holds it no more. As observed it is let in.
+    # that; the one from 2 holds it no more. As observed it came after the target of the first, with that of the second.
     frame = sequence([0, 9, 2, 3, 4])
     known = pl.Series([*at(0, 3), *at(2, 3, 4)]).cast(TIME)
     clipped = frame.with_columns(available_at=known, y_raw=pl.Series([0.0, 90, 2, 3, 4]))
     assert reasons(clipped) == ["input not yet known"] * 2 + [None]
-    assert reasons(clipped.with_columns(y_raw="y")) == [None] * 3
+    assert reasons(clipped.with_columns(y_raw="y")) == ["input not yet known", None, None]
     assert reasons(clipped.with_columns(available_at="ds")) == [None] * 3
 
 
@@ -191,10 +193,52 @@ def test_filled_targets_are_let_in() -> None:
     assert reasons(sequence([0, 1, 2], fills={2: "linear"}, known={2: 50})) == [None]
 
 
-def test_observed_inputs_that_came_late_are_let_in_and_dated() -> None:
-    windows = index_windows(sequence([0, 1, 2], known={0: 50}), plan("a")).frames["windows"]
-    assert windows["valid"].to_list() == [True]
-    assert windows["inputs_available_at"].to_list() == at(50)
+def test_inputs_that_became_known_after_a_target_are_refused() -> None:
+    # X are rows 0 and 1, Y row 2 (hour 2). A row 0 of hour 2 came with its target, one of 2:01 after it.
+    assert reasons(sequence([0, 1, 2], known={0: 2})) == [None]
+    assert reasons(sequence([0, 1, 2], known={0: 2.01})) == ["input not yet known"]
+    assert reasons(sequence([0, 1, 2], known=dict.fromkeys(range(3), 50.0))) == [None]
+    # Of two targets the one that was known first counts, and a filled one was never observed.
+    late = sequence([0, 1, 2, 3], known={0: 2.5, 2: 9})
+    assert reasons(late, size=2, horizon=2) == [None]
+    assert reasons(late, size=2, horizon=1) == [None, "input not yet known"]
+    assert reasons(late.with_columns(available_at="ds"), size=2, horizon=2) == [None]
+    filled = sequence([0, 1, 2, 3], fills={2: "linear"}, known={0: 3})
+    assert reasons(filled, size=2, horizon=2) == [None]
+
+
+def versions(*chains: tuple[int, dict[float, float | None]], name: str = "a") -> pl.DataFrame:
+    """Versions of the points of some hours: the value by the hour at which it became known."""
+    rows = [(name, at(hour)[0], y, at(known)[0]) for hour, chain in chains for known, y in chain.items()]
+    return pl.DataFrame(rows, schema=ROWS, orient="row")
+
+
+def test_a_revised_input_was_known_from_its_first_version_on() -> None:
+    # Row 1 was 7 at hour 1 and is 1 since hour 50. Its first version counts, in X and in Y.
+    frame, chain = sequence([0, 1, 2, 3], known={1: 50}), versions((1, {1: 7.0, 50: 1.0}))
+    assert reasons(frame) == ["input not yet known"] * 2
+    found = index_windows(frame, plan("a"), versions=chain).frames["windows"]
+    assert found["valid"].to_list() == [True, True]
+    assert found["inputs_available_at"].to_list() == at(1, 2)
+    # As a target it counts as final; but it was first seen at hour 1, and a row 0 of hour 2 came after that.
+    one = sequence([0, 1], known={0: 2, 1: 50})
+    assert reasons(one, size=1) == [None]
+    found = index_windows(one, plan("a", size=1), versions=chain).frames["windows"]
+    assert found.select("reason", "targets_available_at").rows() == [("input not yet known", at(50)[0])]
+
+
+def test_versions_of_a_value_that_does_not_stand_as_it_came_do_not_count() -> None:
+    chain = versions((1, {1: 7.0, 50: 1.0}))
+    for y, known in ((9.0, 50), (1.0, 60)):
+        frame = sequence([0, y, 2, 3], known={1: known})
+        found = index_windows(frame, plan("a"), versions=chain).frames["windows"]
+        assert found["reason"].to_list() == ["input not yet known"] * 2
+    # What was observed counts for the target even where another value was put in its place.
+    frame = sequence([0, 9, 2, 3], known={0: 2}).with_columns(
+        y_raw=pl.Series([0.0, 1, 2, 3]), observed_available_at=pl.Series(at(2, 50, 2, 3)).cast(TIME)
+    )
+    found = index_windows(frame, plan("a", size=1), versions=chain).frames["windows"]
+    assert found["reason"].to_list() == ["input not yet known", None, None]
 
 
 def test_the_ledger_counts_windows_per_reason() -> None:

@@ -9,21 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from sparkhu.arrivals import newest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import calibrate_shard
-from sparkhu.frame import TIME
+from sparkhu.frame import SCHEMA, TIME
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import candidates, for_evaluation
 from sparkhu.steps.cleaning import VARIANTS, clean_inputs
+from sparkhu.steps.joining import join_series
 from sparkhu.steps.normalisation import SCALERS, Scaler
+from sparkhu.steps.windows import index_windows
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
-from sparkhu.training.stored import INPUTS, SCHEMAS, TRUTHS, assemble_stored, stored_rows
+from sparkhu.training.stored import INPUTS, SCHEMAS, TRUTHS, TableSource, X, assemble_stored, stored_rows
 from sparkhu.training.windows import ShardWindows, assemble
+from sparkhu.versions import versions_of
 from tests.sparkhu.made_shard import MadeShard, cleaned_of, hours, polluted, profile_of, shard_of
 
 PLACE = "'table/lake', version 3"
+NEVER_REVISED = pl.DataFrame(schema=SCHEMA)
 
 
 class Both(NamedTuple):
@@ -38,7 +43,7 @@ class Both(NamedTuple):
 
 def both_of(rows: pl.DataFrame, profile: pl.DataFrame, kept: str = "none", scaler: Scaler = "standard") -> Both:
     given_rows = rows.with_columns(clean_inputs(rows, profile, kept).get_columns())
-    return Both(shard_of(given_rows, profile, scaler), stored_rows(given_rows))
+    return Both(shard_of(given_rows, profile, scaler), stored_rows(given_rows, NEVER_REVISED))
 
 
 def profile() -> pl.DataFrame:
@@ -116,6 +121,107 @@ def test_revisions_known_after_the_end_move_nothing_that_was_learnt_before(table
     assert not np.array_equal(gram_shard(both.stored(**{table: leaked}))["1h/3"].train.matrix, found.matrix)
 
 
+class Observed(NamedTuple):
+    """All versions of a series, and what is trained on of it."""
+
+    rows: pl.DataFrame
+    windows: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
+
+    @classmethod
+    def of(cls, points: dict[int, dict[float, float | None]], sizes: tuple[int, int] = (3, 2)) -> "Observed":
+        """Make it of the values of each hour by the hour at which they became known."""
+        chain = [("a", hours(hour), y, hours(known)) for hour, made in points.items() for known, y in made.items()]
+        rows = pl.DataFrame(chain, schema=SCHEMA, orient="row")
+        now = newest(rows)
+        versions = versions_of(rows.sort("unique_id", "ds", maintain_order=True))
+        made = join_series(now, now.clear(), cls.plan(sizes), cls.plan(sizes).clear()).frames["sequences"]
+        given = made.with_columns(clean_inputs(made, cls.plan(sizes), "none").get_columns())
+        windows = index_windows(given, cls.plan(sizes), versions=versions).frames["windows"]
+        return cls(rows, windows, stored_rows(given, versions))
+
+    @staticmethod
+    def plan(sizes: tuple[int, int]) -> pl.DataFrame:
+        return profile_of(["a"], borders=(10**4,) * 3, sizes=sizes)
+
+    def inputs(self) -> list[list[float]]:
+        """Look the X of all valid windows up."""
+        windows = self.windows.filter("valid").with_columns(code=pl.lit(0, pl.Int64))
+        unscaled = pl.DataFrame({"unique_id": ["a"], "center": [0.0], "scale": [1.0], "lambda": [None]})
+        source = TableSource(self.tables, pl.Series(["a"]), unscaled, PLACE)
+        return source.inputs(windows, 3).tolist()  # type: ignore[no-any-return]
+
+    def known(self) -> list[list[float]]:
+        """Give what the X of all valid windows were when the index says that they were known."""
+        found = []
+        for first, last, at in self.windows.filter("valid").select("inputs_from", "cutoff", X.known).iter_rows():
+            then = newest(self.rows, known_at=at).filter(pl.col("ds").is_between(first, last))
+            found.append(then["y"].to_list())
+        return found
+
+
+def test_an_input_that_was_revised_a_year_later_is_what_it_was_in_its_time() -> None:
+    # Hour 4 was 4 at once and is 400 a year later; the window from hour 2 holds it, and the one from 4 too.
+    points: dict[int, dict[float, float | None]] = {hour: {hour: float(hour)} for hour in range(10)}
+    points[4] |= {366 * 24: 400.0}
+    found = Observed.of(points)
+    assert found.windows["valid"].all()
+    assert found.inputs() == [[s, s + 1.0, s + 2.0] for s in range(6)]
+    # As a target it is final: windows whose Y it is in were known a year later.
+    late = found.windows["targets_available_at"] > hours(10)
+    assert found.windows.filter(late)["targets_from"].to_list() == [hours(3), hours(4)]
+
+
+def test_with_preliminary_values_for_all_points_windows_hold_these() -> None:
+    # Each hour is known at once as 100 too little, and as final 48 hours later.
+    found = Observed.of({hour: {hour: hour - 100.0, hour + 48: float(hour)} for hour in range(10)})
+    assert found.windows["valid"].all()
+    assert found.inputs() == [[s - 100, s - 99.0, s - 98.0] for s in range(6)]
+    assert found.windows["targets_available_at"].to_list() == [hours(s + 4 + 48) for s in range(6)]
+
+
+def test_a_point_that_was_first_known_a_year_later_refuses_the_windows_that_hold_it_as_input() -> None:
+    points: dict[int, dict[float, float | None]] = {hour: {hour: float(hour)} for hour in range(10)}
+    points[4] = {366 * 24: 4.0}
+    found = Observed.of(points)
+    assert found.windows.filter(~pl.col("valid"))["inputs_from"].to_list() == [hours(2), hours(3), hours(4)]
+    assert found.windows.filter(~pl.col("valid"))["reason"].unique().to_list() == ["input not yet known"]
+    # Where all came a year later, in one delivery, nothing is refused.
+    assert Observed.of({hour: {9000: float(hour)} for hour in range(10)}).windows["valid"].all()
+
+
+ARRIVALS = st.dictionaries(st.integers(0, 30).map(float), st.none() | st.integers(1, 99).map(float), max_size=4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(ARRIVALS, min_size=5, max_size=12))
+def test_no_input_is_a_version_that_was_unknown_and_all_are_the_newest_known(chains: list[dict[float, float]]) -> None:
+    observed = Observed.of({hour: chain for hour, chain in enumerate(chains) if chain})
+    assert observed.inputs() == observed.known()
+    # A window is refused for its arrivals only where an X was there after a Y, each counted since it was withdrawn.
+    there = {}
+    for hour, chain in enumerate(chains):
+        withdrawn = max((known for known, y in chain.items() if y is None), default=-1.0)
+        there[hours(hour)] = min((known for known in chain if known > withdrawn), default=None)
+    for row in observed.windows.iter_rows(named=True):
+        first = [there.get(row["inputs_from"] + step * (hours(1) - hours(0))) for step in range(5)]
+        if row["reason"] in (None, "input not yet known"):
+            inputs, targets = [x for x in first[:3] if x is not None], [y for y in first[3:] if y is not None]
+            assert row["valid"] == (max(inputs) <= min(targets))
+
+
+def test_a_planted_leak_is_noticed() -> None:
+    # The table dates the newest version of hour 4 back to its first arrival: a later revision in the X of its time.
+    points: dict[int, dict[float, float | None]] = {hour: {hour: float(hour)} for hour in range(10)}
+    points[4] |= {40: 400.0}
+    found = Observed.of(points)
+    assert found.inputs() == found.known()
+    inputs = found.tables[INPUTS]
+    final = inputs.filter(pl.col("y") == 400).with_columns(available_at=pl.lit(hours(4)).cast(TIME))
+    leaking = found._replace(tables={**found.tables, INPUTS: pl.concat([inputs.filter(pl.col("y") != 400), final])})
+    assert leaking.inputs() != leaking.known()
+
+
 def test_inputs_and_truths_are_apart() -> None:
     # A table of truths may say what it likes: no X is read from it. And no Y from the table of inputs.
     both = quiet()
@@ -135,14 +241,14 @@ def test_what_is_stored_are_the_columns_that_were_given_and_observed() -> None:
     # Hour 1 was observed as 90 at once and clipped to 9 by what was known at hour 5.
     rows = cleaned_of({"a": np.array([1.0, 90, 3])}, handled={"a": np.array([1.0, 9, 3])}, handled_known=5)
     plan = profile_of(["a"], borders=(3, 3, 3), sizes=(1, 1))
-    tables = stored_rows(rows.with_columns(clean_inputs(rows, plan, "anomalies").get_columns()))
+    tables = stored_rows(rows.with_columns(clean_inputs(rows, plan, "anomalies").get_columns()), NEVER_REVISED)
     assert {name: dict(table.schema) for name, table in tables.items()} == SCHEMAS
     assert tables[INPUTS].select("y", "available_at").rows() == [(1, hours(0)), (9, hours(5)), (3, hours(2))]
     assert tables[TRUTHS].select("y", "y_raw", "available_at").rows() == [
         (1, 1, hours(0)), (9, 90, hours(5)), (3, 3, hours(2)),
     ]  # fmt: skip
     with pytest.raises(InputError, match=r"^column 'y_raw' is missing"):
-        stored_rows(rows.drop("y_raw"))
+        stored_rows(rows.drop("y_raw"), NEVER_REVISED)
 
 
 def test_a_truth_is_known_once_it_was_observed() -> None:
@@ -150,7 +256,7 @@ def test_a_truth_is_known_once_it_was_observed() -> None:
     rows = cleaned_of({"a": np.arange(3.0)}).with_columns(
         observed_available_at=pl.when(pl.col("ds") == hours(1)).then(pl.lit(hours(9)).cast(TIME)).otherwise("ds")
     )
-    tables = stored_rows(rows)
+    tables = stored_rows(rows, NEVER_REVISED)
     assert tables[INPUTS]["available_at"].to_list() == [hours(0), hours(1), hours(2)]
     assert tables[TRUTHS]["available_at"].to_list() == [hours(0), hours(9), hours(2)]
 

@@ -1,0 +1,85 @@
+"""What was observed behind the cutoffs of a lake's forecasts: its table `targets`.
+
+The table has two times, as the observations have: a truth that was revised has several rows of one cutoff, and of those
+known by a moment the newest counts. Rows are only ever added, whenever the last interval that a truth lies in, or that
+its forecast was made in, is published: so it does not matter which of them comes first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from sparkhu.lake import Version
+from sparkhu.snapshots import TARGETS_SCHEMA, take_targets
+from sparkhu.stages.appending import CLEAN
+
+FORECASTS, TARGETS = "forecasts", "targets"
+KEY = ["unique_id", "cutoff"]
+CLEAN_COLUMNS = ["unique_id", "ds", "y_raw", "available_at"]
+
+
+@dataclass(frozen=True, eq=False)
+class NewTargets:
+    """The targets that an interval completes, in each version of the lake that it might be published to.
+
+    Attributes:
+        clean: The clean rows of the interval.
+        forecasts: The forecasts that were made in it.
+        limits: Its start and its end, which does not belong to it.
+        since: The earliest cutoff of other forecasts that is looked at; null: the first.
+    """
+
+    clean: pl.DataFrame
+    forecasts: pl.DataFrame
+    limits: tuple[datetime, datetime]
+    since: datetime | None
+
+    def rows(self, version: Version) -> pl.DataFrame:
+        """Give the targets that the interval completes and that are new to the version, or newer than what it has.
+
+        They are those of forecasts that were made in the interval or reach into it, as far as the intervals that they
+        reach are published.
+        """
+        cutoffs = self._cutoffs(version)
+        if cutoffs.is_empty():
+            return pl.DataFrame(schema=TARGETS_SCHEMA)
+        first = cutoffs.select(pl.col("cutoff").min()).item()
+        end = cutoffs.select((pl.col("last") + (pl.col("last") - pl.col("cutoff")) / pl.col("horizon")).max()).item()
+        found = take_targets(self._around(version, first, end), cutoffs).join(cutoffs, on=KEY, maintain_order="left")
+        # Where a period is not published, or rows do not follow in steps, the last of so many rows lies elsewhere.
+        off = (pl.col("ds") - pl.col("last")).abs() * pl.col("horizon")
+        whole = found.filter(off * 2 < pl.col("last") - pl.col("cutoff")).select(*TARGETS_SCHEMA)
+        return _newer(whole, version, first, end)
+
+    def _cutoffs(self, version: Version) -> pl.DataFrame:
+        """Find the forecasts: their cutoff, number of steps and last instant."""
+        columns = [*KEY, "ds"]
+        made = self.forecasts.select(columns)
+        if FORECASTS in version.tables:
+            there = version.table(FORECASTS).read(self.since, self.limits[1], columns=columns)
+            made = pl.concat([made, there.filter(~self._inside("cutoff"))])
+        steps = made.unique().group_by(KEY).agg(horizon=pl.len(), last=pl.col("ds").max()).sort(KEY)
+        return steps.filter(pl.col("last") >= self.limits[0])
+
+    def _around(self, version: Version, first: datetime, end: datetime) -> pl.DataFrame:
+        """Put the rows of the interval in the place of those that the version has of it."""
+        own = self.clean.select(CLEAN_COLUMNS)
+        if CLEAN not in version.tables:
+            return own
+        there = version.table(CLEAN).read(first, end, columns=CLEAN_COLUMNS)
+        return pl.concat([there.filter(~self._inside("ds")), own])
+
+    def _inside(self, time: str) -> pl.Expr:
+        return pl.col(time).is_between(*self.limits, closed="left")
+
+
+def _newer(truths: pl.DataFrame, version: Version, first: datetime, end: datetime) -> pl.DataFrame:
+    """Leave out what the version knows already, and what it knows newer values of."""
+    if TARGETS not in version.tables:
+        return truths
+    there = version.table(TARGETS).read(first, end).sort("available_at", maintain_order=True)
+    known = there.unique(KEY, keep="last").select(*KEY, known="truth", known_at="available_at")
+    both = truths.join(known, on=KEY, how="left", maintain_order="left")
+    is_newer = pl.col("truth").ne_missing(pl.col("known")) & (pl.col("available_at") >= pl.col("known_at"))
+    return both.filter(pl.col("known_at").is_null() | is_newer).select(*TARGETS_SCHEMA)
