@@ -1,5 +1,6 @@
 """Deployment settings: the one place that reads Sparkhu's environment variables."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,3 +48,11 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = f"SPARKHU_{first['loc'][0]}".upper()
             raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
+
+    def engine_variables(self) -> dict[str, str]:
+        """Give the environment variables with which another process maps its steps as this one does."""
+        return {
+            "SPARKHU_ENGINE": self.engine,
+            "SPARKHU_SPARK_MASTER": self.spark_master,
+            "SPARKHU_SPARK_CONF": json.dumps(self.spark_conf),
+        }

@@ -1,7 +1,7 @@
 """One task an item on Spark's executors, classic or through Spark Connect.
 
-A job is `range(0, n, 1, n)`, one partition an item, mapped by `mapInArrow`; what comes back is each item's small result.
-Shards are read and written where the executors run, so driver and executors see the same folders.
+A job is `range(0, n, 1, n)`, one partition an item, mapped by `mapInArrow`; what comes back is each item's small
+result. Shards are read and written where the executors run, so driver and executors see the same folders.
 """
 
 import uuid
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sparkhu.engines.base import Item, LostItem, Result
 from sparkhu.engines.spark.failures import explained
-from sparkhu.engines.spark.masters import check_master
+from sparkhu.engines.spark.masters import check_master, is_local
 from sparkhu.engines.spark.sessions import open_session
 from sparkhu.engines.spark.tasks import OUTCOMES, Outcome, task_of
 from sparkhu.errors import SparkhuError
+from sparkhu.lineage import code_fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -50,14 +51,16 @@ class SparkEngine:
             items: What to map over.
 
         Raises:
-            LostItem: An executor or its Python ended in the middle of an item as often as Spark tries, or had no memory.
+            LostItem: An executor, or its Python, ended in the middle of an item as often as Spark tries it, or had no
+                memory.
             InputError: PySpark or Java is not installed.
             SparkhuError: The master cannot be reached, or Spark gives up. What `function` raises goes on.
         """
         if not items:
             return
         session = open_session(self.master, self.conf)
-        frame = session.range(0, len(items), 1, len(items)).mapInArrow(task_of(function, items), OUTCOMES)
+        task = task_of(function, items, code="" if is_local(self.master) else code_fingerprint())
+        frame = session.range(0, len(items), 1, len(items)).mapInArrow(task, OUTCOMES)
         try:
             found = _collected(session, frame)
         except Exception as error:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sparkhu.engines.base import LostItem
+from sparkhu.engines.spark.masters import without_secrets
 from sparkhu.errors import SparkhuError
 
 _TASK: Final = re.compile(r"Task (\d+) in stage [\d.]+ failed (\d+) times?")
@@ -52,7 +53,7 @@ def explained(error: Exception, items: Sequence[Any], master: str) -> SparkhuErr
             number=number if number < len(items) else None,
             way_out=MORE_MEMORY,
         )
-    return SparkhuError(f"Spark gave up at '{master.split('/;')[0]}': {_cause(text)}")
+    return SparkhuError(f"Spark gave up at '{without_secrets(master)}': {_cause(text)}")
 
 
 def _cause(text: str) -> str:

@@ -46,18 +46,18 @@ def check_reachable(master: str) -> None:
     Raises:
         SparkhuError: Nobody answers; of several masters, at none of their addresses.
     """
-    places = [place for place in _places(master)]
+    places = _places(master)
     refusals = [refusal for host, port in places if (refusal := _refusal(host, port))]
     if places and len(refusals) == len(places):
         raise SparkhuError(
             f"Spark cannot be reached: {'; '.join(refusals)}. "
-            f"Start it there, or name another master than '{_without_secrets(master)}'."
+            f"Start it there, or name another master than '{without_secrets(master)}'."
         )
 
 
 def _places(master: str) -> list[tuple[str, int]]:
     if is_connect(master):
-        parts = urlsplit(master.split(";")[0])
+        parts = urlsplit(master.split(";", maxsplit=1)[0])
         return [(parts.hostname or "", parts.port or 15002)]
     if master.startswith("spark://"):
         found = (place.rsplit(":", 1) for place in master.removeprefix("spark://").split(","))
@@ -73,6 +73,6 @@ def _refusal(host: str, port: int) -> str:
     return ""
 
 
-def _without_secrets(master: str) -> str:
+def without_secrets(master: str) -> str:
     """Leave out the options of a Connect address, among which a token may be."""
-    return master.split("/;")[0]
+    return master.split("/;", maxsplit=1)[0]

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.engines.base import ONE_THREAD, environment
@@ -36,11 +37,18 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
         InputError: PySpark or Java is not installed.
         SparkhuError: Spark cannot be reached, or does not start.
     """
-    try:
-        import pyspark  # noqa: F401 - whether it can be imported is the question
-    except ImportError as error:
-        raise InputError("the engine 'spark' needs PySpark: pip install 'sparkhu[spark]'.") from error
+    check_installed()
     return _connect(master, conf) if is_connect(master) else _classic(master, conf)
+
+
+def check_installed() -> None:
+    """Refuse to go on without PySpark.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    if find_spec("pyspark") is None:
+        raise InputError("the engine 'spark' needs PySpark. Install it: pip install 'sparkhu[spark]'.")
 
 
 def _connect(master: str, conf: Mapping[str, str]) -> "SparkSession":
@@ -48,13 +56,13 @@ def _connect(master: str, conf: Mapping[str, str]) -> "SparkSession":
 
     active = ConnectSession.getActiveSession()
     if active is not None:
-        return active  # type: ignore[return-value]
+        return active
     check_reachable(master)
     builder = ConnectSession.builder.remote(master)
     try:
-        return _configured(builder, conf).getOrCreate()  # type: ignore[no-any-return]
+        return _configured(builder, conf).getOrCreate()
     except Exception as error:
-        raise SparkhuError(f"Spark Connect refuses a session: {_first_line(error)}") from error
+        raise SparkhuError(f"Spark Connect refuses a session: {first_line(error)}") from error
 
 
 def _classic(master: str, conf: Mapping[str, str]) -> "SparkSession":
@@ -68,12 +76,12 @@ def _classic(master: str, conf: Mapping[str, str]) -> "SparkSession":
     with environment(launch_variables(master)):
         builder = _configured(SparkSession.builder.master(master), {**DEFAULTS, **conf})
         try:
-            return builder.getOrCreate()  # type: ignore[no-any-return]
+            return builder.getOrCreate()
         except Exception as error:
             # A context that stopped half-way would be taken for one that runs.
             with suppress(Exception):
-                SparkContext._active_spark_context.stop()  # type: ignore[union-attr] # noqa: SLF001
-            raise SparkhuError(f"Spark does not start: {_start_failure(error)}") from error
+                SparkContext._active_spark_context.stop()  # noqa: SLF001
+            raise SparkhuError(f"Spark does not start: {start_failure(error)}") from error
 
 
 def launch_variables(master: str) -> dict[str, str]:
@@ -94,14 +102,16 @@ def _configured(builder: Any, conf: Mapping[str, str]) -> Any:
     return builder
 
 
-def _start_failure(error: Exception) -> str:
+def start_failure(error: Exception) -> str:
+    """Say why Spark did not start."""
     if "JAVA_GATEWAY_EXITED" in str(error):
         where = os.environ.get("JAVA_HOME") or "the one on the PATH"
         return f"Java ended at once. Spark needs Java 17 or newer; taken was {where}. The log says what Java said."
-    return _first_line(error)
+    return first_line(error)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Give the line of a message that says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # A message of Java's begins with what Py4J was doing; the exception stands in the line behind.
     told = lines[1:2] if lines and lines[0].startswith("An error occurred while calling") else lines[:1]

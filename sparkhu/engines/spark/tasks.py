@@ -43,13 +43,17 @@ class Outcome:
         return cls(*CPickleSerializer().loads(packed))
 
 
-def task_of(function: Callable[[Any], Any], items: Sequence[Any]) -> Callable[[Any], Any]:
-    """Make the function that Spark maps over batches of item numbers."""
+def task_of(function: Callable[[Any], Any], items: Sequence[Any], *, code: str = "") -> Callable[[Any], Any]:
+    """Make the function that Spark maps over batches of item numbers.
+
+    Args:
+        function: What to do with an item.
+        items: The items; their numbers are their places in this sequence.
+        code: Fingerprint of the library that the executors must have; empty: they read the same files as this process.
+    """
     from pyspark.serializers import CloudPickleSerializer
 
-    from sparkhu.lineage import code_fingerprint
-
-    work, code = CloudPickleSerializer().dumps((function, list(items))), code_fingerprint()
+    work: bytes = CloudPickleSerializer().dumps((function, list(items)))
 
     def task(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         from sparkhu.engines.spark.tasks import run_batches
@@ -77,7 +81,7 @@ def run_batches(work: bytes, code: str, batches: "Iterator[pa.RecordBatch]") -> 
 def _check_code(code: str) -> None:
     from sparkhu.lineage import code_fingerprint
 
-    if code_fingerprint() != code:
+    if code and code_fingerprint() != code:
         raise SparkhuError(
             f"executor {socket.gethostname()} has Sparkhu {code_fingerprint()}, the driver {code}. "
             "Install the same version on both."
