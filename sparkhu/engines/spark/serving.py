@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sparkhu.engines.spark.masters import check_reachable
-from sparkhu.engines.spark.sessions import DEFAULTS, check_installed, launch_variables, start_failure
+from sparkhu.engines.spark.sessions import check_installed, defaults, launch_variables, start_failure
 from sparkhu.errors import SparkhuError
 from sparkhu.settings import Settings
 
@@ -56,7 +56,7 @@ def served(master: str, conf: Mapping[str, str], log: Path) -> Iterator[dict[str
     with tempfile.TemporaryDirectory(prefix="sparkhu-spark-") as scratch, log.open("ab") as sink:
         server = _start(master, token, Path(scratch), sink)
         try:
-            port = _port(server, {"master": master, "conf": {**DEFAULTS, **conf, **_SERVED}})
+            port = _port(server, {"master": master, "conf": {**defaults(master), **conf, **_SERVED}})
             found = Settings(engine="spark", spark_master=f"sc://localhost:{port}", spark_conf={})
             yield {**found.engine_variables(), TOKEN: token}
         finally:

@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
+import pyarrow.parquet as pq
 import pytest
 
 from sparkhu.engines import Engine, LocalEngine, LostItem, chosen_engine
@@ -131,19 +132,38 @@ def test_a_shard_that_dies_is_named_with_its_series_and_leaves_nothing(on_spark:
     assert [path.name for path in tmp_path.iterdir()] == ["rows"]
 
 
+def truncate(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+
+
+def damage_values(file: Path) -> None:
+    chunk = pq.ParquetFile(file).metadata.row_group(0).column(1)
+    data = bytearray(file.read_bytes())
+    data[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size] = b"\xff" * (
+        chunk.total_compressed_size
+    )
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "held"), [(truncate, "2 series, 10 rows"), (damage_values, "2 series, 'c' to 'd', 10 rows")]
+)
 @pytest.mark.parametrize("where", ["local", "spark"])
 def test_a_damaged_shard_is_named_with_its_series_and_leaves_nothing(
-    where: str, on_spark: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str,
+    damage: Callable[[Path], None],
+    held: str,
+    on_spark: SparkEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SPARKHU_ENGINE", where)
     rows = made_rows(tmp_path / "rows")
-    file = rows / "00001.parquet"
-    data = bytearray(file.read_bytes())
-    data[-20:-8] = b"\x00" * 12
-    file.write_bytes(data)
+    damage(rows / "00001.parquet")
     with pytest.raises(SparkhuError) as raised:
         doubled_by(work.doubled, rows, tmp_path / "out")
-    told = rf"shard 00001 of '{rows}' is damaged: .*Run the step that wrote it again\. It holds 2 series, 10 rows\."
+    told = rf"shard 00001 of '{rows}' is damaged: .*Run the step that wrote it again\. It holds {held}\."
     assert re.fullmatch(told, str(raised.value))
     assert raised.value.exit_code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["rows"]
