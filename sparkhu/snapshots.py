@@ -59,8 +59,6 @@ PROFILE = {"period_label": "period_label", "season_length": "season_length", "de
 PROFILE["version"] = "decision_version"
 STRENGTHS = {name: name for name in ("trend_strength", "seasonal_strength")}
 SCALER = {"scaler": "scaler", "center": "center", "scale": "scale", "version": "scaler_version"}
-FOUND = ("trend", "seasonal", "resid", "is_outlier", "is_anomaly")
-"""What is found of a point from many others."""
 
 
 def known_since(clean: pl.DataFrame, scalers: pl.DataFrame) -> datetime:
@@ -159,7 +157,7 @@ def take_snapshots(
 
 
 def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime | None = None) -> pl.DataFrame:
-    """Take the newest clean point of every series that was known at a moment, with its parts.
+    """Take the newest clean point of every series, with its parts, as of a moment.
 
     A trend that was found from all rows of a run was known when the last of them was, not when its own point was: so
     parts are looked up as of the snapshot, and the clean rows are not looked up by their own `available_at`.
@@ -170,19 +168,18 @@ def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime |
         moment: The moment; null: the earliest at which all of this was known.
 
     Returns:
-        One row a series (`PARTS_SCHEMA`), sorted: of the last instant with a value that was known. Trend, season,
-        remainder and flags are null where not all rows of the series were known: they may be made from the others.
+        One row a series (`PARTS_SCHEMA`), sorted: of its last instant with a value. A series of which not all rows were
+        known has none: its point may be cleaned, and its parts are made, by what came later.
 
     Raises:
         InputError: As in `take_snapshots`.
     """
     check_frame(clean, "unique_id", "ds", "y", "available_at")
     at = _moment(clean, scalers, moment)
-    last = clean.filter(_known(at), pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
+    known = pl.col("unique_id").is_in(_known_whole(clean, at).implode())
+    last = clean.filter(known, pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
     table = last.unique("unique_id", keep="last", maintain_order=True)
-    whole = pl.col("unique_id").is_in(_known_whole(clean, at).implode())
-    found = [pl.when(whole).then(name).alias(name) for name in FOUND]
-    return _typed(table.with_columns(*found, available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
+    return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
 
 
 def take_targets(clean: pl.DataFrame, cutoffs: pl.DataFrame) -> pl.DataFrame:

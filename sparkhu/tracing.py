@@ -147,17 +147,20 @@ def trace(what: str, *, lake: str = "") -> Trace:
     try:
         return trace_model(what)
     except InputError as error:
-        raise InputError(f"{error} {_otherwise(what, place)}") from error
+        if "@" in what or "/" in what:
+            raise
+        raise InputError(_unknown(what, place)) from error
 
 
-def _otherwise(what: str, lake: Lake | None) -> str:
-    """Say what could have been meant where there is no such model."""
-    forms = "A model is given as NAME, NAME@ALIAS or NAME/VERSION"
+def _unknown(what: str, lake: Lake | None) -> str:
+    """Say that there is nothing of a name, and what there is."""
+    forms = "A model is given as NAME (its champion), NAME@ALIAS or NAME/VERSION"
     if lake is None:
-        return f"{forms}; a table or a run needs its lake as well."
+        return f"no model '{what}' has a champion. {forms}; a table or a run needs its lake as well (--lake URI)."
     tables = ", ".join(sorted(lake.version().tables)) or "none yet"
     return (
-        f"{forms}. '{lake.uri}' has no table '{what}'; its tables are {tables}, its newest runs {_newest_runs(lake)}."
+        f"'{lake.uri}' has no table or run '{what}', and no model of that name has a champion. "
+        f"Its tables are {tables}, its newest runs {_newest_runs(lake)}. {forms}."
     )
 
 

@@ -10,6 +10,13 @@ import polars as pl
 from sparkhu.arrivals import KEY, TIMES
 from sparkhu.frame import SCHEMA, check_frame
 
+POINT = (
+    ((pl.col("unique_id") != pl.col("unique_id").shift()) | (pl.col("ds") != pl.col("ds").shift()))
+    .fill_null(value=True)
+    .cum_sum()
+)
+"""Numbers the points of rows sorted by series and time: versions of one have one number."""
+
 
 def versions_of(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep the points that have several versions, with all of these.
@@ -28,11 +35,10 @@ def versions_of(rows: pl.DataFrame) -> pl.DataFrame:
         A point that was 5 at first and 7 from 15:00 on has two rows; one that was never revised has none.
     """
     check_frame(rows, *SCHEMA)
-    again = (pl.col("unique_id") == pl.col("unique_id").shift()) & (pl.col("ds") == pl.col("ds").shift())
-    marked = rows.select(*SCHEMA, again=again.fill_null(value=False))
-    several = marked.filter(pl.col("again") | pl.col("again").shift(-1, fill_value=False)).drop("again")
-    chains = several.sort(TIMES, maintain_order=True).unique(TIMES, keep="last", maintain_order=True)
-    return chains.filter(pl.len().over(KEY) > 1)
+    several = pl.col("point").is_duplicated()
+    chains = rows.select(*SCHEMA, point=POINT).filter(several).sort("point", "available_at", maintain_order=True)
+    kept = chains.unique(("point", "available_at"), keep="last", maintain_order=True)
+    return kept.filter(several).select(SCHEMA.keys())
 
 
 def older_versions(
@@ -56,13 +62,12 @@ def older_versions(
     check_frame(rows, *KEY, value, known)
     check_frame(versions, *SCHEMA)
     at, withdrawn = pl.col("available_at"), pl.col("available_at").filter(pl.col("y").is_null())
-    chains = versions.sort(TIMES, maintain_order=True).with_columns(
-        newest=at.max().over(KEY), since=withdrawn.max().over(KEY)
-    )
+    chains = versions.sort(TIMES, maintain_order=True).with_columns(point=POINT)
+    chains = chains.with_columns(newest=at.max().over("point"), since=withdrawn.max().over("point"))
     there = rows.select(*KEY, y=value, available_at=known)
-    standing = chains.filter(at == pl.col("newest")).join(there, on=list(SCHEMA), how="semi")
+    standing = chains.filter(at == pl.col("newest")).join(there, on=list(SCHEMA), how="semi").select("point")
     older = chains.filter(at < pl.col("newest"), pl.col("since").is_null() | (at > pl.col("since")))
-    return older.join(standing.select(KEY), on=KEY, how="semi", maintain_order="left").select(SCHEMA.keys())
+    return older.join(standing, on="point", how="semi", maintain_order="left").select(SCHEMA.keys())
 
 
 def first_known(

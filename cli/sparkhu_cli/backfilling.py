@@ -8,13 +8,16 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
+
+if TYPE_CHECKING:
+    from sparkhu.backfilling import Slot
 
 POLL_SECONDS = 0.2
 COMMAND = "from sparkhu_cli.main import main; main()"
@@ -54,13 +57,7 @@ def run_backfill(
 
     lake = open_lake(parameters["lake"])
     found = due_slots(lake, slots(first, last, every, zone=parameters["zone"]))
-    due = deque(slot for slot in found if slot.due in ("new", "out of date"))
-    count = Counter(slot.due for slot in found)
-    terminal.line(
-        f"{len(found):,} intervals: {count['done']:,} done, {len(due):,} to do, {count['out of date']:,} out of date"
-    )
-    if count["empty"]:
-        terminal.line(f"{count['empty']:,} intervals hold no observations, and none lie before them; they are left out")
+    due = _announced(found, terminal)
     began, total, done = time.monotonic(), len(due), 0
     with tempfile.TemporaryDirectory() as scratch, _ended() as jobs:
         while due or jobs:
@@ -80,6 +77,18 @@ def run_backfill(
                 left = f", about {seconds_text(rest)} left" if total > done else ""
                 terminal.marked(OK, f"{job.name}  {seconds_text(time.monotonic() - job.began)}{left}")
     terminal.line(f"{total:,} intervals in {seconds_text(time.monotonic() - began)}; results in {out}")
+
+
+def _announced(found: Sequence["Slot"], terminal: Terminal) -> deque["Slot"]:
+    """Say what is to be done, and give it."""
+    due = deque(slot for slot in found if slot.due in ("new", "out of date"))
+    count = Counter(slot.due for slot in found)
+    terminal.line(
+        f"{len(found):,} intervals: {count['done']:,} done, {len(due):,} to do, {count['out of date']:,} out of date"
+    )
+    if count["empty"]:
+        terminal.line(f"{count['empty']:,} intervals hold no observations, and none lie before them; they are left out")
+    return due
 
 
 def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -> _Job:

@@ -122,8 +122,6 @@ def _summarise(record: Mapping[str, Any], out: Path, seconds: float, terminal: T
     published = out / PUBLISHED_FILE
     if published.is_file():
         told = json.loads(published.read_text(encoding="utf-8"))
-        terminal.line(
-            f"Version {told['version']} of '{told['lake']}' holds the interval, as {told['run']} published it"
-        )
+        terminal.line(f"Version {told['version']} of '{told['lake']}' holds the interval, published by {told['run']}")
     terminal.line(f"{len(record['steps'])} steps in {seconds_text(seconds)}; results in {out}")
     terminal.line(f"Open the report: {out / 'report.html'}")

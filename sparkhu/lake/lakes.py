@@ -110,12 +110,10 @@ class Lake:
         base = based_on
         for attempt in range(ATTEMPTS):
             newest = newest_version(self._storage)
-            if not base.tag or base.commit.path != newest.commit.path:
-                base = newest
+            base = base if base.tag and base.commit.path == newest.commit.path else newest
             changed = draft.against(base)
-            notes = (*self._storage.notes, *draft.notes)
             if not changed:
-                return Version(base.commit, self._storage, base.tag, notes)
+                return Version(base.commit, self._storage, base.tag, (*self._storage.notes, *draft.notes))
             self._check_unswept(draft, began)
             commit = _next(base.commit, changed, run=run, note=note, sources=tuple(sources), code=code)
             version = self._publish(base, commit, changed)

@@ -215,17 +215,17 @@ def _connection(*, at_once: bool = False) -> Any:
 
 
 async def _whole(files: Any, bucket: str, key: str) -> tuple[bytes, str]:
-    """Read an object to its end; a connection that breaks off in the middle is tried again."""
+    """Read an object to its end; an answer that breaks off in the middle, or is cut short, is asked for again."""
     from asyncio import sleep
 
-    from s3fs.core import S3_RETRYABLE_ERRORS
+    from aiohttp import ClientPayloadError
 
     for attempt in range(READ_ATTEMPTS):
-        answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its public twin cannot await
         try:
+            answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its twin cannot await
             async with answer["Body"] as body:
                 return await body.read(), answer["ETag"]
-        except S3_RETRYABLE_ERRORS:
+        except ClientPayloadError:
             if attempt + 1 == READ_ATTEMPTS:
                 raise
             await sleep(0.1 * 2**attempt)

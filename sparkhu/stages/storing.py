@@ -118,7 +118,7 @@ class Stored:
 
     @property
     def rows(self) -> int:
-        """How many rows forecasters are given."""
+        """How many rows forecasters are given, older versions among them."""
         return self.version.table(INPUTS).rows
 
 

@@ -1,9 +1,9 @@
 """Bring a feature store up to date in children that kill themselves at one write point after another.
 
-`killed.py LAKE BEFORE WORK few|all`: the write points of one run are listed, then each is a child's last (`few`: the
-last of some kinds). BEFORE is a state folder that every child begins with a copy of. Prints, as JSON, what is read
-afterwards. Feast is imported once: children are forked, and nothing but imports may run before that, or the threads of
-a library would be missing in them.
+`killed.py LAKE BEFORE WORK few|PART/PARTS`: the write points of one run are listed, then each is a child's last (`few`:
+the last of some kinds; `1/2`: the second, fourth, … of all, as another process strikes at the others). BEFORE is a
+state folder that every child begins with a copy of. Prints, as JSON, what is read afterwards. Feast is imported once:
+children are forked, and nothing but imports may run before that, or the threads of a library would be missing in them.
 """
 
 import json
@@ -18,12 +18,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb  # noqa: F401 - imported before the forks, as all that materialising needs
+import ibis.backends.duckdb  # noqa: F401 - the slowest of them
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.Value_pb2 import Value
 
 import sparkhu_features.definitions
 import sparkhu_features.engine
-import sparkhu_features.offline  # noqa: F401 - imported before the forks
+import sparkhu_features.offline  # noqa: F401 - as above
 from sparkhu_features.store import store_features
 
 FILE_EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
@@ -43,7 +45,7 @@ def watch(state: Path, reached: Callable[[str], None]) -> None:
     connect = sqlite3.connect
 
     def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.set_trace_callback(lambda sql: None if sql.startswith("SELECT") else reached(kind(sql)))
         return connection
 
@@ -139,7 +141,10 @@ def main() -> None:
     lake, before, work, which = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     points = written_points(lake, before, work)
     last = {point.split()[0]: number for number, point in enumerate(points)}
-    chosen = range(len(points)) if which == "all" else sorted(last[kind] for kind in FEW)
+    chosen = sorted(last[kind] for kind in FEW)
+    if which != "few":
+        part, parts = map(int, which.split("/"))
+        chosen = list(range(part, len(points), parts))
     results = {number: killed_at(lake, before, work / str(number), number) for number in chosen}
     sys.stdout.write(json.dumps({"points": points, "results": results}))
 

@@ -1,7 +1,5 @@
 """Runs over a lake: an interval and what it looks back on, published; late rows; catching up."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -125,12 +123,13 @@ def test_late_and_revised_rows_put_an_interval_out_of_date_and_it_is_computed_an
 def test_a_backfill_that_is_killed_goes_on_where_it_was(folder: Path) -> None:
     before = len(lake_of(folder).version().table("clean").intervals)
     call = command(folder, *asked(folder, "2024-02-08", "2024-02-10"))
-    killed = subprocess.Popen(call, stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 300
-    while len(lake_of(folder).version().table("clean").intervals) == before and time.monotonic() < deadline:
-        time.sleep(0.2)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL) as killed:
+        try:
+            while len(lake_of(folder).version().table("clean").intervals) == before and time.monotonic() < deadline:
+                time.sleep(0.2)
+        finally:
+            killed.kill()  # it alone: its runs end by themselves, and the same command need not wait for that
     assert "2 intervals: 0 done" not in backfill(folder, "2024-02-08", "2024-02-10")
     rows = clean(folder).filter(pl.col("ds") >= START + 38 * 24 * HOUR)
     assert rows.group_by("unique_id").len().sort("unique_id").rows() == [("boiler", 48), ("pump", 48)]

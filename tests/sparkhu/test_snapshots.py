@@ -171,11 +171,9 @@ def test_a_series_that_was_not_known_at_the_moment_has_no_snapshot() -> None:
     assert take_snapshots(empty, **made(empty), moment=hours(4)).schema == pl.Schema(SNAPSHOT_SCHEMA)
 
 
-def test_parts_are_told_where_all_rows_were_known_and_the_point_in_any_case() -> None:
+def test_parts_are_told_where_all_rows_were_known() -> None:
     clean, scalers = clean_rows({"a": [1, 2, 3]}, late={2: 8}), scalers_of(["a"], hours(0))
-    (before,) = take_parts(clean, scalers=scalers, moment=hours(3)).to_dicts()
-    assert (before["ds"], before["y"]) == (hours(1), 2.0)
-    assert absent(before, "trend", "seasonal", "resid", "is_outlier", "is_anomaly")
+    assert take_parts(clean, scalers=scalers, moment=hours(3)).is_empty()
     (after,) = take_parts(clean, scalers=scalers, moment=hours(8)).to_dicts()
     assert (after["ds"], after["trend"], after["is_outlier"]) == (hours(2), 2.0, False)
 

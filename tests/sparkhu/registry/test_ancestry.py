@@ -152,13 +152,13 @@ def test_an_ingest_is_traced_to_its_source(lake: Lake) -> None:
 
 
 def test_a_name_that_is_nothing_is_answered_with_what_there_is(lake: Lake) -> None:
-    forms = "A model is given as NAME, NAME@ALIAS or NAME/VERSION"
-    with pytest.raises(
-        InputError, match=rf"{forms}\. '.*' has no table 'cleen'; its tables are clean, obs.* run-1, ing"
-    ):
+    there = "Its tables are clean, observations, snapshots, its newest runs run-1, ingest-1. A model is given as NAME"
+    with pytest.raises(InputError, match=f"has no table or run 'cleen', and no model of that name .*{there}"):
         trace("cleen", lake=lake.uri)
+    with pytest.raises(InputError, match="model 'cleen' has no alias 'challenger'"):
+        trace("cleen@challenger", lake=lake.uri)
     for name in ("run-1", "clean"):
-        with pytest.raises(InputError, match=f"{forms}; a table or a run needs its lake as well"):
+        with pytest.raises(InputError, match=r"a table or a run needs its lake as well \(--lake URI\)"):
             trace(name)
 
 

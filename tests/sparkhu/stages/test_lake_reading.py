@@ -129,7 +129,8 @@ def test_the_part_of_a_day_before_the_end_counts_with_its_rows(tmp_path: Path) -
     lake = create_lake(str(tmp_path / "lake"))
     hours = pl.concat([rows(hour / 24, y=float(hour)) for hour in range(96)])
     ingest(lake, hours)
-    read(lake, start="2024-01-03T07:00", end="2024-01-04T10:00", lookback="1d")
+    read_rows = read(lake, start="2024-01-03T07:00", end="2024-01-04T10:00", lookback="1d")
+    assert read_rows["y"].to_list() == [float(hour) for hour in range(31, 82)]
     (found,) = history(lake).to_dicts()
     assert (found["n"], found["min"], found["max"], found["mean"]) == (82, 0.0, 81.0, 40.5)
     assert (found["q1"], found["median"], found["q3"], found["last_value"]) == (43.5, 56.0, 68.5, 81.0)
