@@ -60,9 +60,10 @@ class SparkEngine:
             return
         session = open_session(self.master, self.conf)
         task = task_of(function, items, code="" if is_local(self.master) else code_fingerprint())
-        frame = session.range(0, len(items), 1, len(items)).mapInArrow(task, OUTCOMES)
         try:
-            found = _collected(session, frame)
+            # Connect speaks to its server for the first time when it is given a plan.
+            numbers = session.range(0, len(items), 1, len(items))
+            found = _collected(session, numbers.mapInArrow(task, OUTCOMES))
         except Exception as error:
             raise explained(error, items, self.master) from error
         if sorted(found) != list(range(len(items))):

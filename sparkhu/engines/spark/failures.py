@@ -42,6 +42,11 @@ def explained(error: Exception, items: Sequence[Any], master: str) -> SparkhuErr
             "the executors' Python is of another version than this one. Name one of the same version: "
             "spark.pyspark.python (through Connect: PYSPARK_PYTHON of the server)."
         )
+    if "UNAUTHENTICATED" in text:
+        return SparkhuError(
+            f"'{without_secrets(master)}' refuses the token. Set SPARK_CONNECT_AUTHENTICATE_TOKEN, or give the address "
+            "as sc://HOST:PORT/;token=…;use_ssl=true."
+        )
     if ours := _OURS.search(text):
         return SparkhuError(ours[1])
     task = _TASK.search(text)
