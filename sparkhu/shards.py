@@ -183,7 +183,7 @@ def held_by(datasets: Sequence[Dataset], name: str) -> str:
         "12 series, 'meter-0107' to 'meter-0118', 1,000,000 rows"
     """
     shard = next(shard for shard in datasets[0].shards if shard.name == name)
-    counted = f"{shard.rows:,} rows"
+    counted = f"{shard.rows:,} row{'s' * (shard.rows != 1)}"
     for dataset in datasets:
         with suppress(pl.exceptions.PolarsError, OSError):
             ids = pl.read_parquet(dataset.file(name), columns=["unique_id"])["unique_id"].unique().sort()
