@@ -22,6 +22,7 @@ DEFAULTS: Final = {
     "spark.ui.showConsoleProgress": "false",
     # A job that is ended writes nothing more: what runs is interrupted, not left to itself.
     "spark.job.interruptOnCancel": "true",
+    **{f"spark.executorEnv.{name}": value for name, value in ONE_THREAD.items()},
 }
 LOCAL_DEFAULTS: Final = {
     # All that this JVM does is to hand numbers to Python: it starts in half the time without its second compiler.

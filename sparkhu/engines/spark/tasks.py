@@ -54,8 +54,11 @@ def task_of(function: Callable[[Any], Any], items: Sequence[Any], *, code: str =
     from pyspark.serializers import CloudPickleSerializer
 
     work: bytes = CloudPickleSerializer().dumps((function, list(items)))
+    variables = dict(ONE_THREAD)
 
     def task(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        # Before anything of ours is imported there: Polars reads them once. A core of an executor runs one task.
+        os.environ.update(variables)
         from sparkhu.engines.spark.tasks import run_batches
 
         return run_batches(work, code, batches)
@@ -64,11 +67,10 @@ def task_of(function: Callable[[Any], Any], items: Sequence[Any], *, code: str =
 
 
 def run_batches(work: bytes, code: str, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    """Run the items whose numbers arrive, each with one thread: a core of an executor runs one task."""
+    """Run the items whose numbers arrive."""
     import pyarrow as pa
     from pyspark.serializers import CloudPickleSerializer
 
-    os.environ.update(ONE_THREAD)
     _check_code(code)
     function, items = CloudPickleSerializer().loads(work)
     for batch in batches:

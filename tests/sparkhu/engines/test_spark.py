@@ -14,14 +14,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkhu.engines import Engine, LocalEngine, LostItem, chosen_engine
+from sparkhu.engines.base import ONE_THREAD
 from sparkhu.engines.spark import SparkEngine
-from sparkhu.engines.spark.tasks import outcome_of
+from sparkhu.engines.spark.tasks import outcome_of, task_of
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.shards import open_dataset
 from tests.sparkhu.engines import spark_work as work
 from tests.sparkhu.engines.spark_data import doubled_by, made_rows, stop_classic
 
 pytestmark = pytest.mark.xdist_group("spark")
+UNPACKED = """
+import sys
+import pyarrow as pa
+from pyspark.serializers import CloudPickleSerializer
+task = CloudPickleSerializer().loads(open(sys.argv[1], "rb").read())
+(batch,) = task(iter([pa.RecordBatch.from_pydict({"id": [0]})]))
+from sparkhu.engines.spark.tasks import Outcome
+_, variable, threads = Outcome.unpacked(batch.column("outcome")[0].as_py()).value
+print(variable, threads)
+"""
 CONF = {"spark.ui.enabled": "true", "spark.ui.port": "0"}
 
 
@@ -96,6 +107,18 @@ def test_executors_are_other_processes_of_one_thread_each(spark: SparkEngine) ->
     found = list(spark.map(work.process_and_threads, range(4)))
     assert os.getpid() not in {pid for pid, _, _ in found}
     assert {(told, used) for _, told, used in found} == {("1", 1)}
+
+
+def test_a_task_takes_one_thread_wherever_it_is_unpacked(tmp_path: Path) -> None:
+    from pyspark.serializers import CloudPickleSerializer
+
+    file = tmp_path / "task"
+    file.write_bytes(CloudPickleSerializer().dumps(task_of(work.process_and_threads, [0])))
+    bare = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    path = os.pathsep.join(filter(None, sys.path))
+    command, variables = [sys.executable, "-c", UNPACKED, str(file)], {**bare, "PYTHONPATH": path}
+    ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["1", "1"], ran.stderr
 
 
 def test_a_killed_python_names_its_item(spark: SparkEngine) -> None:
