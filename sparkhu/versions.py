@@ -70,6 +70,34 @@ def older_versions(
     return older.join(standing, on="point", how="semi", maintain_order="left").select(SCHEMA.keys())
 
 
+def first_seen(rows: pl.DataFrame, versions: pl.DataFrame, *, value: str, known: str) -> pl.Series:
+    """Say of rows from when on anything was observed there: whoever looked then has seen it, withdrawn or not.
+
+    Args:
+        rows: Rows with `unique_id`, `ds`, the value and when it was known.
+        versions: As in `older_versions`.
+        value: The column of what was observed, as it came; null where nothing is.
+        known: The column that says when it was known.
+
+    Returns:
+        A time a row: that of the oldest version with a value, where the row holds the newest one; else that of the row.
+        Null where nothing was ever observed.
+
+    Raises:
+        InputError: As for `older_versions`.
+
+    Example:
+        5 from 03:00 on, withdrawn at 10:00, 6 from 20:00 on: seen at 03:00, while `first_known` says 20:00.
+    """
+    check_frame(rows, *KEY, value, known)
+    check_frame(versions, *SCHEMA)
+    there = pl.col("available_at").filter(pl.col("y").is_not_null())
+    chains = versions.sort(TIMES, maintain_order=True).group_by(KEY).agg(pl.col("y").last(), first_seen=there.min())
+    asked = rows.select(*KEY, y=value, own=pl.when(pl.col(value).is_not_null()).then(known))
+    found = asked.join(chains, on=[*KEY, "y"], how="left", nulls_equal=True, maintain_order="left")
+    return found.select(first_seen=pl.min_horizontal("own", "first_seen")).to_series()
+
+
 def first_known(
     rows: pl.DataFrame, versions: pl.DataFrame, *, value: str = "y", known: str = "available_at"
 ) -> pl.Series:

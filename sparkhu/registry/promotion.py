@@ -55,7 +55,8 @@ class Decision:
 
     Attributes:
         name: The registered model.
-        best: Number of the best of the candidates; the champion, but where that knows newer data than they do.
+        best: Number of the best of the candidates; not the champion where that knows newer data, or where none of them
+            could be scored.
         champion: Number of the version that the alias points to now.
         previous: Number of the version that it pointed to before; None at the first decision.
         reason: Why, in words.
@@ -98,8 +99,8 @@ def promote(
 
     The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
     of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
-    cannot be compared and gives way; the reason says so. Of equal candidates, or where none has a finite score, the
-    first wins.
+    cannot be compared and gives way to one that has; the reason says so. Of equal candidates the first wins, and where
+    none has a finite score the first is champion only if there was none.
 
     Args:
         name: The registered model.
@@ -126,6 +127,8 @@ def promote(
         best = champion = winner.version.version
         if reigning is not None and reach is not None and reach.is_behind(reigning.tags.get(REACH)):
             champion, reason = str(previous), _stays(reigning, best, reach)
+        elif reigning is not None and not isfinite(winner.score):
+            champion, reason = str(previous), f"no candidate could be scored; champion {previous} stays"
         decision = Decision(
             name=name,
             best=best,

@@ -23,7 +23,7 @@ USER_PASSWORD = re.compile(
     r"(?P<secret>(?:(?!::[\w+.-]+://)[^@\n])+(?:@[^@/?#\s]*)*)(?=@)"
 )
 PARAMETER = re.compile(
-    r"(?P<before>(?:^|[?&;\s])(?:sig|[\w.-]*(?:password|passwd|pwd|passphrase|token|secret|signature|credential"
+    r"(?P<before>(?:^|[?&;\s])(?:sig|auth|authorization|[\w.-]*(?:password|passwd|pwd|passphrase|token|secret|signature|credential"
     r"|api_?key|access_?key|odbc_connect)[\w.-]*)=)(?P<secret>[^&\s]+)",
     re.IGNORECASE,
 )

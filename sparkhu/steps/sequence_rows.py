@@ -6,7 +6,7 @@ import polars as pl
 
 from sparkhu.frame import SCHEMA, check_frame, segments
 from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
-from sparkhu.versions import first_known
+from sparkhu.versions import first_known, first_seen
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -22,7 +22,8 @@ class SequenceRows:
         broken: Per reason but the last, the rows that no window may hold.
         joint: Rows that do not follow the row before by one period; no window may hold them but as its first.
         known: When some version of the value was known, in microseconds.
-        seen: When something was first observed there; `LATEST` where nothing was.
+        seen: When something was first observed there, in any version, withdrawn ones among them; `LATEST` where
+            nothing was.
         settled: When both the value and what was observed were known: the later of the two.
     """
 
@@ -88,8 +89,8 @@ def _seen(sequences: pl.DataFrame, versions: pl.DataFrame, made: Booleans) -> In
         sequences = sequences.with_columns(y_raw=pl.when(pl.Series(~made)).then("y"))
     own = [name for name in ("observed_available_at", "available_at") if name in sequences.columns]
     rows = sequences.select("unique_id", "ds", "y_raw", came=pl.coalesce(own))
-    came = first_known(rows, versions, value="y_raw", known="came").to_physical().to_numpy()
-    return np.where(rows["y_raw"].is_null().to_numpy(), LATEST, came)
+    seen = first_seen(rows, versions, value="y_raw", known="came")
+    return seen.to_physical().fill_null(LATEST).to_numpy()
 
 
 def _joints(ds: pl.Series, table: pl.DataFrame) -> Booleans:

@@ -11,7 +11,8 @@ refused, with the first of these reasons that holds:
 | `input not yet known` | an X value known later than an observed Y, or a made one later than the window's own moment |
 
 An observed value is known from the first version of it on: what was revised later is looked up as it was in its time
-(`sparkhu.versions`). X that arrive together with their Y, as in one delivery, are let in.
+(`sparkhu.versions`). One that was withdrawn for a time and given again is known from then on, but a Y was seen with its
+first version all the same. X that arrive together with their Y, as in one delivery, are let in.
 
 Made is a value that was filled, or that differs from what was observed (`y_raw`), as a clipped one does.
 The moment of a window is the last X's `ds`, or when that point became known where it was observed. A made X is

@@ -5,7 +5,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.versions import first_known, older_versions, versions_of
+from sparkhu.versions import first_known, first_seen, older_versions, versions_of
 from tests.sparkhu.made_shard import hours
 
 
@@ -58,3 +58,16 @@ def test_the_columns_may_be_others_and_nothing_revised_changes_nothing() -> None
     table = rows(("a", 0, 9, 20)).with_columns(y_raw=3.0, came=pl.lit(hours(9)).cast(TIME))
     assert first_known(table, CHAINS, value="y_raw", known="came").to_list() == [hours(0)]
     assert first_known(table, CHAINS.clear(), value="y_raw", known="came").to_list() == [hours(9)]
+
+
+def test_a_value_was_seen_with_its_first_version_though_it_was_withdrawn_since() -> None:
+    # a 1 was withdrawn at 4 and given again, b 0 was withdrawn for good; a 2 was nothing before 9, a 3 never revised.
+    table = rows(
+        ("a", 0, 3, 9), ("a", 1, 3, 9), ("a", 2, 3, 9), ("a", 3, 3, 3), ("a", 4, None, 4), ("b", 0, None, 9)
+    )  # fmt: skip
+    seen = first_seen(table, CHAINS, value="y", known="available_at")
+    assert seen.to_list() == [hours(0), hours(1), hours(9), hours(3), None, hours(0)]
+    # What stands is not what came: it was seen when it was made. An arrival that was moved changes nothing.
+    made = rows(("a", 0, 2.5, 9), ("a", 1, 3, 12))
+    assert first_seen(made, CHAINS, value="y", known="available_at").to_list() == [hours(9), hours(1)]
+    assert first_seen(made, CHAINS.clear(), value="y", known="available_at").to_list() == [hours(9), hours(12)]

@@ -133,6 +133,16 @@ def test_a_model_of_older_data_takes_no_champions_place(bundle: Make, client: An
         assert promote("ages", [Candidate(newer, 0.25)], metric="mse", reach=reach).champion == str(version)
 
 
+def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client: Any) -> None:
+    folder = bundle()
+    first = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.nan)], metric="mse")
+    assert first.champion == "1"
+    again = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.inf)], metric="mse")
+    assert (again.best, again.champion) == ("2", "1")
+    assert again.reason == "no candidate could be scored; champion 1 stays"
+    assert str(client.get_model_version_by_alias("unscored", "champion").version) == "1"
+
+
 def test_evidence_is_json_where_a_score_is_undefined(bundle: Make, client: Any) -> None:
     first = log_model(bundle("naive"), name="undefined", metrics={})
     second = log_model(bundle(), name="undefined", metrics={})

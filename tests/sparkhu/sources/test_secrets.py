@@ -21,6 +21,7 @@ from sparkhu.sources.secrets import redacted, sealed, with_environment, without_
         ("zip://a.csv::ftp://ann:pea@host/x.zip", "zip://a.csv::ftp://ann:***@host/x.zip"),
         ("https://host/a.csv?X-Amz-Signature=pea&day=1&Token=nut", "https://host/a.csv?X-Amz-Signature=***&day=1&Token=***"),
         ("https://host/a.csv?sig=pea", "https://host/a.csv?sig=***"),
+        ("https://host/a.csv?auth=pea&author=ann", "https://host/a.csv?auth=***&author=ann"),
     ],
 )  # fmt: skip
 def test_literal_passwords_are_hidden(uri: str, shown: str) -> None:

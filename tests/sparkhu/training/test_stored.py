@@ -190,23 +190,41 @@ def test_a_point_that_was_first_known_a_year_later_refuses_the_windows_that_hold
     assert Observed.of({hour: {9000: float(hour)} for hour in range(10)}).windows["valid"].all()
 
 
+def test_a_target_that_was_seen_and_withdrawn_and_given_again_refuses_inputs_known_since_it_was_seen() -> None:
+    # Hour 2 came at 20:00. Hour 3 was 3 at 03:00, withdrawn at 10:00, given again at 21:00: still nobody could have
+    # forecast it from hour 2. Without the withdrawal the window was refused all along.
+    points: dict[int, dict[float, float | None]] = {hour: {hour: float(hour)} for hour in range(5)}
+    points[2], points[4] = {20: 2.0}, {23: 4.0}
+    again: list[dict[float, float | None]] = [{3: 3.0, 21: 3.0}, {3: 3.0, 10: None, 21: 3.0}]
+    for points[3] in again:
+        (window,) = Observed.of(points).windows.to_dicts()
+        assert (window["valid"], window["reason"]) == (False, "input not yet known")
+    # Where it was seen only after hour 2, the window is one.
+    points[3] = {20: 3.0, 21: None, 22: 3.0}
+    assert Observed.of(points).windows["valid"].all()
+
+
 ARRIVALS = st.dictionaries(st.integers(0, 30).map(float), st.none() | st.integers(1, 99).map(float), max_size=4)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(ARRIVALS, min_size=5, max_size=12))
-def test_no_input_is_a_version_that_was_unknown_and_all_are_the_newest_known(chains: list[dict[float, float]]) -> None:
+def test_no_input_is_a_version_that_was_unknown_and_all_are_the_newest_known(
+    chains: list[dict[float, float | None]],
+) -> None:
     observed = Observed.of({hour: chain for hour, chain in enumerate(chains) if chain})
     assert observed.inputs() == observed.known()
-    # A window is refused for its arrivals only where an X was there after a Y, each counted since it was withdrawn.
-    there = {}
+    # A window is refused for its arrivals only where an X was there, since it was withdrawn, after a Y was first seen.
+    there, seen = {}, {}
     for hour, chain in enumerate(chains):
         withdrawn = max((known for known, y in chain.items() if y is None), default=-1.0)
         there[hours(hour)] = min((known for known in chain if known > withdrawn), default=None)
+        seen[hours(hour)] = min((known for known, y in chain.items() if y is not None), default=None)
     for row in observed.windows.iter_rows(named=True):
-        first = [there.get(row["inputs_from"] + step * (hours(1) - hours(0))) for step in range(5)]
+        points = [row["inputs_from"] + step * (hours(1) - hours(0)) for step in range(5)]
         if row["reason"] in (None, "input not yet known"):
-            inputs, targets = [x for x in first[:3] if x is not None], [y for y in first[3:] if y is not None]
+            inputs = [x for x in map(there.get, points[:3]) if x is not None]
+            targets = [y for y in map(seen.get, points[3:]) if y is not None]
             assert row["valid"] == (max(inputs) <= min(targets))
 
 
