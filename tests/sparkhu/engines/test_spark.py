@@ -5,7 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
@@ -55,16 +58,24 @@ def engine(request: pytest.FixtureRequest, spark: SparkEngine) -> Engine:
     return spark if request.param == "spark" else LocalEngine(2)
 
 
-def tasks_of_last_stage() -> int:
+@contextmanager
+def counted_tasks() -> Iterator[list[int]]:
+    """Give the number of tasks of every stage that Spark ran in the block, as its own page tells them."""
     from pyspark import SparkContext
 
-    context = SparkContext._active_spark_context
+    context, counts, mark = SparkContext._active_spark_context, list[int](), uuid.uuid4().hex
     assert context is not None
-    with urlopen(f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages", timeout=10) as answer:
-        stages = json.load(answer)
-    last: dict[str, int] = max(stages, key=lambda stage: stage["stageId"])
-    assert last["numCompleteTasks"] == last["numTasks"]
-    return last["numTasks"]
+    context.setJobDescription(mark)
+    yield counts
+    context.setJobDescription(None)  # type: ignore[arg-type]
+    address, until = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages", time.monotonic() + 60
+    while not counts and time.monotonic() < until:
+        with urlopen(address, timeout=30) as answer:
+            stages = [stage for stage in json.load(answer) if stage.get("description") == mark]
+        # The page follows what happens a little later.
+        if stages and all(stage["status"] == "COMPLETE" for stage in stages):
+            counts += [stage["numTasks"] for stage in stages]
+        time.sleep(0.2)
 
 
 def test_results_come_in_the_order_of_the_items(engine: Engine) -> None:
@@ -93,9 +104,11 @@ def test_an_error_that_cannot_travel_is_told_in_words() -> None:
 
 
 def test_every_item_is_one_task(spark: SparkEngine) -> None:
+    list(spark.map(work.square, range(1)))
     for count in (1, 7):
-        list(spark.map(work.square, range(count)))
-        assert tasks_of_last_stage() == count
+        with counted_tasks() as counts:
+            list(spark.map(work.square, range(count)))
+        assert counts == [count]
 
 
 def test_an_item_is_done_once(spark: SparkEngine, tmp_path: Path) -> None:
@@ -137,8 +150,10 @@ def test_a_step_on_spark_writes_what_it_writes_here_with_a_task_a_shard(
     on_spark: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = made_rows(tmp_path / "rows", shards=4)
-    found = doubled_by(work.doubled, rows, tmp_path / "spark")
-    assert tasks_of_last_stage() == 4
+    list(on_spark.map(work.square, range(1)))
+    with counted_tasks() as counts:
+        found = doubled_by(work.doubled, rows, tmp_path / "spark")
+    assert counts == [4]
     monkeypatch.setenv("SPARKHU_ENGINE", "local")
     expected = doubled_by(work.doubled, rows, tmp_path / "local")
     assert found.equals(expected)
