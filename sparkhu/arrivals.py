@@ -57,14 +57,17 @@ def newest(rows: pl.DataFrame, *, known_at: datetime | None = None) -> pl.DataFr
     return rows.sort(TIMES, maintain_order=True).unique(KEY, keep="last", maintain_order=True)
 
 
-def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, dated: bool) -> Arrivals:
+def arrivals(
+    batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, dated: bool, late: pl.Series | None = None
+) -> Arrivals:
     """Find the rows of a batch that are new to a table.
 
     A batch with arrival times of its own (`dated`) brings versions: one that the table holds already is not new. A
     batch without says what is known now: a row that repeats the newest value of its instant is not new, and one that
-    changes it was known from `arrived_at` on, not from `ds` on. Values are compared in all columns that the batch has;
-    one that is new to the table has been null so far, and null equals null. What the batch does not tell of a value
-    that it changes stays as it was.
+    changes it was known from `arrived_at` on, not from `ds` on; so was a new one that comes late. One that only adds
+    further columns to a value, and changes nothing that was told of it, is known from when the value was. Values are
+    compared in all columns that the batch has; one that is new to the table has been null so far, and null equals null.
+    What the batch does not tell of a value that it changes stays as it was.
 
     Args:
         batch: Rows with `unique_id`, `ds`, `y`, `available_at` and any further columns; later rows stand for earlier
@@ -72,6 +75,7 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
         known: The rows of the table at the instants of the batch, or more of them.
         arrived_at: When the batch came.
         dated: The source says from when each value was known.
+        late: Which rows of a batch that is not dated came too late to count as known at `ds`; null: none.
 
     Returns:
         The new rows and what became of the others.
@@ -84,11 +88,12 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
     """
     check_frame(batch, *SCHEMA)
     check_frame(known, *SCHEMA)
-    last = batch.unique(TIMES, keep="last", maintain_order=True)
     values = [name for name in batch.columns if name not in UNCOMPARED]
     new = {name: pl.lit(None, dtype) for name, dtype in batch.schema.items() if name not in known.columns}
     kept = [name for name in known.columns if name not in (*batch.columns, *UNCOMPARED)]
     known = known.with_columns(**new)
+    marked = batch.with_columns(__late=pl.lit(value=False) if late is None else late)
+    last = marked.unique(TIMES, keep="last", maintain_order=True)
     now = newest(known)
     fresh = last.join(
         known.select(_alike(last, TIMES, values)) if dated else now.select(_alike(last, KEY, values)),
@@ -97,18 +102,27 @@ def arrivals(batch: pl.DataFrame, known: pl.DataFrame, *, arrived_at: datetime, 
         nulls_equal=True,
         maintain_order="left",
     )
-    there = now.select(*KEY, *kept, before="available_at")
-    found = fresh.join(there, on=KEY, how="left", maintain_order="left")
-    changed = pl.col("before").is_not_null()
+    told = now.select(*_alike(last, KEY, values), *kept, __before="available_at")
+    found = fresh.join(told, on=KEY, how="left", maintain_order="left", suffix="__now")
+    changed = pl.col("__before").is_not_null()
     if not dated:
-        since = pl.max_horizontal(pl.lit(arrived_at).cast(TIME), "before", "available_at")
-        found = found.with_columns(available_at=pl.when(changed).then(since).otherwise("available_at"))
+        more = changed & _only_more(values)
+        since = pl.max_horizontal(pl.lit(arrived_at).cast(TIME), "__before", "available_at")
+        dates = pl.when(more).then("__before").when(changed | pl.col("__late")).then(since).otherwise("available_at")
+        found, changed = found.with_columns(dates.alias("available_at")), changed & ~more
     return Arrivals(
         rows=found.select(*batch.columns, *kept),
         unchanged=last.height - fresh.height,
         revised=int(found.select(changed.sum()).item()),
         repeated=batch.height - last.height,
     )
+
+
+def _only_more(values: list[str]) -> pl.Expr:
+    """Say of rows beside the newest version of their instant whether they tell all that it tells, and more."""
+    extras = [name for name in values if name != "y"]
+    same = [pl.col(f"{name}__now").is_null() | (pl.col(name) == pl.col(f"{name}__now")) for name in extras]
+    return pl.all_horizontal(pl.col("y").eq_missing(pl.col("y__now")), *same).fill_null(value=False)
 
 
 def caught_up(batch: pl.DataFrame, known: pl.DataFrame, *, again: pl.Series) -> pl.DataFrame:

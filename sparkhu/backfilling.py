@@ -1,6 +1,7 @@
 """Which intervals of a lake are still to be processed: those that nobody published, and those that are out of date."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +10,8 @@ from typing import Literal
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.lake import Interval, Lake, Outdated
-from sparkhu.lake.lakes import OBSERVATIONS
+from sparkhu.lake import Interval, Lake
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.steps.validation import requested_interval
 
 CLEAN = "clean"
@@ -83,26 +84,39 @@ def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table:
     published = version.manifest(table).intervals
     observed = [file.first for file in version.manifest(OBSERVATIONS).files if file.first]
     changed = lake.outdated(table) if published else []
-    found = []
-    for start, end in intervals:
-        is_empty = not observed or end <= min(observed)
-        found.append(Slot(start, end, "empty" if is_empty else _due(start, end, published, changed)))
-    return found
+    first = min(observed, default=None)
+    there, stale = _Ordered(published), _Ordered([each.interval for each in changed])
 
-
-def _due(start: datetime, end: datetime, published: Sequence[Interval], changed: Sequence[Outdated]) -> Due:
-    inside = sorted(
-        (max(each.start, start), min(each.end, end)) for each in published if each.start < end and each.end > start
-    )
-    reached = start
-    for first, last in inside:
-        if first > reached:
+    def due(start: datetime, end: datetime) -> Due:
+        if first is None or end <= first:
+            return "empty"
+        if not _covered(start, end, published[there.meeting(start, end)]):
             return "new"
-        reached = max(reached, last)
-    if reached < end:
-        return "new"
-    stale = any(each.start < end and each.end > start and since < end for each, since in changed)
-    return "out of date" if stale else "done"
+        since = (each.since for each in changed[stale.meeting(start, end)])
+        return "out of date" if any(moment < end for moment in since) else "done"
+
+    return [Slot(start, end, due(start, end)) for start, end in intervals]
+
+
+class _Ordered:
+    """Published intervals, which are in order of time and do not overlap: so those that meet a span stand together."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._starts = [each.start for each in intervals]
+        self._ends = [each.end for each in intervals]
+
+    def meeting(self, start: datetime, end: datetime) -> slice:
+        """Say where those stand that overlap `[start, end)`."""
+        return slice(bisect_right(self._ends, start), bisect_left(self._starts, end))
+
+
+def _covered(start: datetime, end: datetime, inside: Sequence[Interval]) -> bool:
+    """Tell whether intervals that follow one another leave nothing of `[start, end)` out."""
+    for each in inside:
+        if each.start > start:
+            return False
+        start = each.end
+    return start >= end
 
 
 def _offset(first: pl.Series, every: str, times: int) -> pl.Series:

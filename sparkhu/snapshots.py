@@ -13,6 +13,7 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, check_frame
+from sparkhu.steps.cleaning import NONE
 
 LAST_VALUES = 24
 
@@ -106,6 +107,7 @@ def take_snapshots(
     profile: pl.DataFrame,
     seasons: pl.DataFrame,
     scalers: pl.DataFrame,
+    cleaning: pl.DataFrame | None = None,
     history: pl.DataFrame | None = None,
     moment: datetime | None = None,
 ) -> pl.DataFrame:
@@ -117,11 +119,13 @@ def take_snapshots(
     Args:
         clean: Clean rows of a run, as in `clean.parquet`.
         stats: `n, share_missing, mean, std, min, q1, median, q3, max` of each series, as in `stats.parquet`.
-        profile: `period_label, season_length, decision, version, train_end` of each series, as in `profile.parquet`.
+        profile: `period_label, season_length, decision, version` of each series, as in `profile.parquet`.
         seasons: `trend_strength, seasonal_strength` of each series, as in `seasons.parquet`.
         scalers: Scalers as `fit_scalers` gives them.
-        history: What was known of each series at the moment (`sparkhu.summaries.HISTORY_SCHEMA`), where a lake was
-            read; null: the run read a source.
+        cleaning: `candidates` of each series, as in `cleaning.parquet`: where cleaning changes its values, what its
+            scaler is fitted on was chosen with models of all series. Null: nothing was chosen.
+        history: What was known of each series at the moment, where a lake was read, and until when what the run read
+            became known (`sparkhu.stages.lake_history`); null: the run read a source.
         moment: The moment; null: the earliest at which all of this was known.
 
     Returns:
@@ -129,8 +133,9 @@ def take_snapshots(
         and value, and the last 24 observed values (oldest first). With a history they and the statistics are of the
         lake's observations, in the version known at the moment, before any cleaning: `n, mean, std, min, max` of all
         days, `missing_share, q1, median, q3` of the rows that the run looked back on. Without one they are of the
-        run's rows; statistics are null where not all rows of the series were known. Period, decision, strengths and
-        scaler are null where not all rows of the training part were known.
+        run's rows, and null where not all of the series were known. So are period, decision, strengths and scaler
+        either way, as the rows behind the training part say where that ends. The scaler of a series that cleaning may
+        change is null where not all rows of all series were known.
 
     Raises:
         InputError: A column is missing or has another type, or nothing was ever known and no moment is given.
@@ -139,24 +144,28 @@ def take_snapshots(
         >>> take_snapshots(clean, stats=stats, profile=profile, seasons=seasons, scalers=scalers)
     """
     check_frame(clean, "unique_id", "ds", "y_raw", "available_at")
-    check_frame(profile, "unique_id", "train_end")
     at = _moment(clean, scalers, moment)
-    rows = clean.join(profile.select("unique_id", "train_end"), on="unique_id", how="left", maintain_order="left")
-    fitted = _known_whole(rows.filter((pl.col("ds") < pl.col("train_end")).fill_null(value=True)), at)
+    whole = _known_whole(clean, at, history)
     if history is None:
         known = clean.filter(_known(at)).select("unique_id", "ds", y="y_raw")
-        table = _beside(last_observed(known), stats, STATISTICS, _known_whole(clean, at))
+        table = _beside(last_observed(known), stats, STATISTICS, whole)
     else:
         check_frame(history, "unique_id", *SEEN)
         told = history.drop_nulls("last_ds").sort("unique_id").select("unique_id", *SEEN)
         table = told.join(clean.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
-    table = _beside(table, profile, PROFILE, fitted)
-    table = _beside(table, seasons, STRENGTHS, fitted)
-    table = _beside(table, scalers.filter(_known(at)), SCALER, fitted)
+    table = _beside(table, profile, PROFILE, whole)
+    table = _beside(table, seasons, STRENGTHS, whole)
+    table = _beside(table, scalers.filter(_known(at)), SCALER, _scaled_alone(whole, clean, cleaning))
     return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), SNAPSHOT_SCHEMA)
 
 
-def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime | None = None) -> pl.DataFrame:
+def take_parts(
+    clean: pl.DataFrame,
+    *,
+    scalers: pl.DataFrame,
+    history: pl.DataFrame | None = None,
+    moment: datetime | None = None,
+) -> pl.DataFrame:
     """Take the newest clean point of every series, with its parts, as of a moment.
 
     A trend that was found from all rows of a run was known when the last of them was, not when its own point was: so
@@ -165,6 +174,7 @@ def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime |
     Args:
         clean: Clean rows of a run, as in `clean.parquet`.
         scalers: Scalers as `fit_scalers` gives them; they date the moment where none is given.
+        history: As in `take_snapshots`.
         moment: The moment; null: the earliest at which all of this was known.
 
     Returns:
@@ -176,7 +186,7 @@ def take_parts(clean: pl.DataFrame, *, scalers: pl.DataFrame, moment: datetime |
     """
     check_frame(clean, "unique_id", "ds", "y", "available_at")
     at = _moment(clean, scalers, moment)
-    known = pl.col("unique_id").is_in(_known_whole(clean, at).implode())
+    known = pl.col("unique_id").is_in(_known_whole(clean, at, history).implode())
     last = clean.filter(known, pl.col("y").is_not_null()).sort("unique_id", "ds", maintain_order=True)
     table = last.unique("unique_id", keep="last", maintain_order=True)
     return _typed(table.with_columns(available_at=pl.lit(at).cast(TIME)), PARTS_SCHEMA)
@@ -246,10 +256,26 @@ def _known(at: datetime) -> pl.Expr:
     return pl.col("available_at") <= pl.lit(at).cast(TIME)
 
 
-def _known_whole(rows: pl.DataFrame, at: datetime) -> pl.Series:
-    """List the series of which all rows were known at a moment."""
-    latest = rows.group_by("unique_id").agg(pl.col("available_at").max())
-    return latest.filter(pl.col("available_at") <= pl.lit(at).cast(TIME))["unique_id"]
+def _known_whole(clean: pl.DataFrame, at: datetime, history: pl.DataFrame | None) -> pl.Series:
+    """List the series of which all that the run read was known at a moment.
+
+    Clean rows do not tell of a value that was withdrawn, nor of a row that was refused: the history does.
+    """
+    dates = [clean.select("unique_id", "available_at")]
+    if history is not None:
+        check_frame(history, "unique_id", "known_until")
+        dates.append(history.select("unique_id", available_at="known_until"))
+    latest = pl.concat(dates).group_by("unique_id").agg(pl.col("available_at").max())
+    return latest.filter(_known(at))["unique_id"]
+
+
+def _scaled_alone(whole: pl.Series, clean: pl.DataFrame, cleaning: pl.DataFrame | None) -> pl.Series:
+    """Take out of the series that were known whole those whose scaler hangs on others that were not."""
+    if cleaning is None or clean["unique_id"].is_in(whole.implode()).all():
+        return whole
+    check_frame(cleaning, "unique_id", "candidates")
+    chosen = cleaning.filter(pl.col("candidates") != NONE)["unique_id"]
+    return whole.filter(~whole.is_in(chosen.implode()))
 
 
 def _beside(table: pl.DataFrame, found: pl.DataFrame, names: Mapping[str, str], known: pl.Series) -> pl.DataFrame:

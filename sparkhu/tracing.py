@@ -68,6 +68,7 @@ def trace_model(model: str) -> Trace:
         "aliases": ", ".join(found.aliases) or "none",
         "run": found.run,
         "code": found.code,
+        "parameters": ", ".join(f"{name}={value!r}" for name, value in found.params.items()),
         "stands on": ", ".join(found.parents),
     }
     parts = [part for source in found.sources for part in _parts_of(source)]

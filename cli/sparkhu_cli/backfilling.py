@@ -108,13 +108,16 @@ def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -
             stdout=sink,
             stderr=subprocess.STDOUT,
             env={**os.environ, **secrets},
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the command has no other thread
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - the command has no other thread
         )
     return _Job(name, process, said, time.monotonic())
 
 
 def _end_with_parent() -> None:
-    """Have the system end this process, in order, when the command that started it dies, however it dies."""
+    """Have the system end this process, in order, when the command that started it dies, however it dies.
+
+    Linux alone offers that: elsewhere a run whose backfill was killed goes on to its end, and holds its folder so long.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

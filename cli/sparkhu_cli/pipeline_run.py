@@ -93,7 +93,7 @@ def _collect(
     for path in source.iterdir():
         path.rename(stage.results / path.name)
     outputs[REPORT].rename(stage.results / "report.html")
-    if arguments.get("lake"):
+    if PUBLISHED in outputs and arguments.get("lake"):
         shutil.copyfile(outputs[PUBLISHED] / PUBLISHED_FILE, stage.results / PUBLISHED_FILE)
     metrics = stage.results / METRICS
     if metrics.is_file():

@@ -8,6 +8,7 @@ from sparkhu.execution import metadata, recorded
 from sparkhu.lake import Append, Lake, create_lake, open_lake
 from sparkhu.sources import redacted
 from sparkhu.stages.snapshotting import SNAPSHOTS, snapshot_tables
+from sparkhu_features.state import OWNER, state_path, whose
 from sparkhu_features.store import store_features
 
 SCHEMA_VERSION = 1
@@ -25,7 +26,8 @@ def update_features(
             are put into a small lake of its own in `out`.
         out: Folder to be written: `features.json`, which tells lake, version and online series by view; and that lake.
         published: What the run published into `lake`; it goes first, and its history goes on.
-        repo: A `feature_store.yaml`; empty: registry and online rows lie below Sparkhu's home.
+        repo: A `feature_store.yaml`; empty: registry and online rows lie below Sparkhu's home. Rows that are there from
+            another lake stay, and so do those of a lake when the run had a source.
 
     Returns:
         What happened, for the artifact's metadata.
@@ -39,7 +41,13 @@ def update_features(
     with recorded("store_features", inputs=inputs, outputs=[out], params=params) as (notes, (draft,)):
         place = open_lake(lake) if lake else _own_lake(results, draft / "lake")
         version, online = place.version(), dict[str, int]()
-        if SNAPSHOTS in version.tables:
+        owner = "" if repo or SNAPSHOTS not in version.tables else whose(place.uri if lake else "")
+        if owner not in ("", place.uri):
+            notes.say(
+                f"the online rows below Sparkhu's home stay those of the lake '{redacted(owner)}'. For others set "
+                f"SPARKHU_HOME apart, or give them up: remove '{state_path(OWNER)}'."
+            )
+        elif SNAPSHOTS in version.tables:
             online = store_features(place.uri, repo=repo)
             notes.rows_in = version.table(SNAPSHOTS).rows
         else:

@@ -53,16 +53,18 @@ class Draft:
         self._changes = {name: _checked(name, change, layout) for name, change in changes.items()}
         self._asked: dict[str, pl.DataFrame] = {}
         self._written: dict[tuple[object, ...], DataFile | None] = {}
+        self._sweeps = 0
         self.notes: tuple[str, ...] = ()
 
-    @property
-    def data_files(self) -> list[str]:
-        """Paths of all data files written so far."""
-        return [file.path for file in self._written.values() if file is not None]
-
     def against(self, base: Version) -> dict[str, TableEntry]:
-        """Write what turns `base` into the next version, and give the tables that differ."""
+        """Write what turns `base` into the next version, and give the tables that differ.
+
+        What was written before a sweep that the base knows of may be gone, or be about to go: it is written anew.
+        """
         self.notes = ()
+        if base.commit.sweeps != self._sweeps:
+            self._written.clear()
+            self._sweeps = base.commit.sweeps
         changed = {}
         for name, change in self._changes.items():
             manifest = self._appended(base, name, change) if isinstance(change, Append) else None
@@ -101,7 +103,9 @@ class Draft:
                 f"version {base.number}. Give the version that was read."
             )
         before = base.manifest(name)
-        spans, newer = open_spans(before.intervals, change)
+        change = replace(change, read_version=base.last_change(change.read_version))
+        published = tuple(replace(one, read_version=base.last_change(one.read_version)) for one in before.intervals)
+        spans, newer = open_spans(published, change)
         self.notes += tuple(
             f"{name}: {interval.start.isoformat()} to {interval.end.isoformat()} stays, as run '{interval.run}' made "
             f"it from version {interval.read_version}; this one read version {change.read_version}"
@@ -114,7 +118,7 @@ class Draft:
         jobs = self._jobs(name, before, rows, spans)
         keys = {job.key for job in jobs}
         kept = [file for file in before.files if (file.partition, file.bucket) not in keys]
-        intervals = republished(before.intervals, change, spans, self._run)
+        intervals = republished(published, change, spans, self._run)
         return Manifest(columns, (*kept, *self._files(base, jobs)), intervals)
 
     def _jobs(self, name: str, before: Manifest, rows: pl.DataFrame, spans: Sequence[Span]) -> list[_Job]:
@@ -173,6 +177,7 @@ class Draft:
             days=piece.days,
             version=-1,  # known when it is set against a version
             run=self._run,
+            reach=None if time_column(table) == "ds" else piece.reach,
         )
 
     def _entry(self, name: str, manifest: Manifest) -> TableEntry:

@@ -12,9 +12,9 @@ whatever is committed meanwhile, and a publisher that is killed leaves only file
 import random
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
@@ -22,18 +22,15 @@ from sparkhu.lake.changes import Change
 from sparkhu.lake.drafting import Draft
 from sparkhu.lake.layout import Layout, Partition
 from sparkhu.lake.newest import newest_version
-from sparkhu.lake.records import CURRENT, TABLES, VERSIONS, Commit, Interval, TableEntry, read_commit
+from sparkhu.lake.records import CURRENT, VERSIONS, Commit, Interval, TableEntry, read_commit
 from sparkhu.lake.staleness import Outdated, outdated
 from sparkhu.lake.storage import NoSuchFile, Storage, open_storage
-from sparkhu.lake.sweeping import ancestors, orphans
-from sparkhu.lake.tables import Version
+from sparkhu.lake.sweeping import SWEEP, ancestors, is_due, orphans, still_orphans
+from sparkhu.lake.tables import OBSERVATIONS, Version
 
 ATTEMPTS = 30
 LONGEST_PAUSE_SECONDS = 2.0
 SWEPT_AFTER = timedelta(hours=1)
-SWEPT_EVERY = 16
-"""A publisher whose version's number is a multiple of this sweeps what those that were killed have left."""
-OBSERVATIONS = "observations"
 
 
 class NoLake(InputError):  # noqa: N818 - says what is the matter
@@ -106,42 +103,60 @@ class Lake:
                 it was; what was written already is swept later.
         """
         draft = Draft(self._storage, self.layout, changes, run)
-        began = time.monotonic()
         base = based_on
-        for attempt in range(ATTEMPTS):
-            newest = newest_version(self._storage)
+        for newest in self._attempts():
             base = base if base.tag and base.commit.path == newest.commit.path else newest
             changed = draft.against(base)
             if not changed:
                 return Version(base.commit, self._storage, base.tag, (*self._storage.notes, *draft.notes))
-            self._check_unswept(draft, began)
             commit = _next(base.commit, changed, run=run, note=note, sources=tuple(sources), code=code)
             version = self._publish(base, commit, changed)
             if version is not None:
                 notes = (*self._storage.notes, *draft.notes, *self._tidied(version.number))
                 return Version(version.commit, self._storage, version.tag, notes)
+        raise AssertionError("unreachable")
+
+    def sweep(self, older_than: timedelta = SWEPT_AFTER) -> list[str]:
+        """Remove files that no version refers to: what killed publishers left.
+
+        Where there are some, a version is committed first that announces it, so that no publisher who is at work refers
+        to them later (`sparkhu.lake.sweeping`).
+
+        Args:
+            older_than: How old a file must be. Shorter than a commit takes, that one must write its files anew.
+
+        Returns:
+            The paths that were removed, from the lake's root.
+        """
+        found, seen = orphans(self._storage, self.version, older_than)
+        if not found:
+            return []
+        left = still_orphans(self._storage, found, self._announced(len(found)), seen)
+        self._storage.remove(left)
+        return left
+
+    def _announced(self, count: int) -> Version:
+        """Commit the version that announces a sweep."""
+        note = f"{count:,} files that no version refers to are to be removed"
+        for base in self._attempts():
+            commit = replace(_next(base.commit, {}, run=SWEEP, note=note), sweeps=base.commit.sweeps + 1)
+            version = self._publish(base, commit, {})
+            if version is not None:
+                return version
+        raise AssertionError("unreachable")
+
+    def _attempts(self) -> Iterator[Version]:
+        """Give the newest version again and again, for a swap to be tried on it; after too many times, fail."""
+        for attempt in range(ATTEMPTS):
+            yield newest_version(self._storage)
             time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
         raise SparkhuError(
             f"'{self.uri}' could not be changed: other publishers were first {ATTEMPTS} times. Run it again."
         )
 
-    def sweep(self, older_than: timedelta = SWEPT_AFTER) -> list[str]:
-        """Remove files that no version refers to: what killed publishers left.
-
-        Args:
-            older_than: How old a file must be. Shorter than a commit may take, it would take away what one has just
-                written.
-
-        Returns:
-            The paths that were removed, from the lake's root.
-        """
-        found = orphans(self._storage, partial(newest_version, self._storage), older_than)
-        self._storage.remove(found)
-        return found
-
     def _tidied(self, number: int) -> tuple[str, ...]:
         """Sweep, where it is this publisher's turn, and say what came of it; its commit stands whatever does."""
-        if number % SWEPT_EVERY:
+        if not is_due(number):
             return ()
         try:
             swept = self.sweep()
@@ -189,18 +204,6 @@ class Lake:
         while there.version > commit.version:
             there = self._commit(there.parent)
         return there.path == commit.path
-
-    def _check_unswept(self, draft: Draft, began: float) -> None:
-        """Check that the files of a long commit are still there: a sweep takes what looks left behind."""
-        if time.monotonic() - began < SWEPT_AFTER.total_seconds() / 2:
-            return
-        there = {file.path for file in self._storage.listed(TABLES)}
-        gone = [path for path in draft.data_files if path not in there]
-        if gone:
-            raise SparkhuError(
-                f"{len(gone)} files of a commit to '{self.uri}' were swept away before it was done, such as "
-                f"'{gone[0]}'. Nothing was changed. Run it again, and sweep less eagerly."
-            )
 
     def _path(self, number: int, newest: Commit) -> str:
         """Find where a version lies. Publishers that came second may have left others of its number."""
@@ -281,6 +284,7 @@ def _next(base: Commit, changed: Mapping[str, TableEntry], **told: Any) -> Commi
         path=path,
         layout=base.layout,
         tables={**base.tables, **changed},
+        sweeps=base.sweeps,
         **told,
     )
 

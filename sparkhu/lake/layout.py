@@ -97,6 +97,11 @@ class Piece:
     last: datetime | None
     days: Days
 
+    @property
+    def reach(self) -> datetime | None:
+        """The latest `ds` of the rows; null where they have none."""
+        return self.rows["ds"].max() if self.rows.schema.get("ds") == TIME else None  # type: ignore[return-value]
+
 
 def time_column(table: str) -> str:
     """Name the column that dates the rows of a table.

@@ -36,6 +36,8 @@ class DataFile:
         days: The days that it has rows of, in ranges from one day to another, both included.
         version: The version of the lake that added it.
         run: The run that wrote it.
+        reach: The latest `ds` of its rows, where another column dates them, as the cutoff does forecasts; else null.
+            Files of before it was written down have none.
     """
 
     path: str
@@ -49,6 +51,7 @@ class DataFile:
     days: Days
     version: int
     run: str
+    reach: datetime | None = None
 
     def overlaps(self, start: datetime | None, end: datetime | None) -> bool:
         """Tell whether rows of it may lie in `[start, end)`."""
@@ -128,6 +131,7 @@ class Commit:
         tables: Its tables by name.
         sources: What the run read, with checksums: files, or tables of a lake with version and span.
         code: Version and fingerprint of the library that ran.
+        sweeps: How many versions up to this one announce a sweep (`sparkhu.lake.sweeping`).
     """
 
     version: int
@@ -140,6 +144,7 @@ class Commit:
     tables: Mapping[str, TableEntry]
     sources: tuple[Mapping[str, Any], ...] = ()
     code: str = ""
+    sweeps: int = 0
 
     def encoded(self) -> bytes:
         """Write it as JSON."""
@@ -171,6 +176,7 @@ def read_commit(data: bytes, what: str) -> Commit:
             tables={name: TableEntry(**entry) for name, entry in content["tables"].items()},
             sources=tuple(dict(source) for source in content.get("sources", ())),
             code=str(content.get("code", "")),
+            sweeps=int(content.get("sweeps", 0)),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(what, error) from error
@@ -214,7 +220,8 @@ def _damaged(what: str, error: Exception) -> SparkhuError:
 
 
 def _file(content: dict[str, Any]) -> DataFile:
-    times = {name: datetime.fromisoformat(content[name]) if content[name] else None for name in ("first", "last")}
+    stamps = {name: content.get(name) for name in ("first", "last", "reach")}
+    times = {name: datetime.fromisoformat(stamp) if stamp else None for name, stamp in stamps.items()}
     days = tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in content["days"])
     return DataFile(**{**content, **times, "days": days})
 

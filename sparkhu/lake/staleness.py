@@ -1,5 +1,6 @@
 """Which published intervals are out of date: what was observed in the span that they were made from has changed."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -43,23 +44,44 @@ def outdated(intervals: Sequence[Interval], observations: Iterable[DataFile], zo
         zone: Zone of the files' days.
     """
     oldest = min((each.read_version for each in intervals), default=0)
-    later = [span for file in observations if file.version > oldest for span in _touched(file, ZoneInfo(zone))]
-    found = ((interval, _since(interval, later)) for interval in intervals)
-    return [Outdated(interval, since) for interval, since in found if since is not None]
+    touched = [span for file in observations if file.version > oldest for span in _touched(file, ZoneInfo(zone))]
+    touched.sort(key=lambda span: span.version)
+    later, found = _Later(), {}
+    # The intervals that read the newest versions first: what came later than one is what came later than the next, too.
+    for number in sorted(range(len(intervals)), key=lambda number: -intervals[number].read_version):
+        while touched and touched[-1].version > intervals[number].read_version:
+            later.add(touched.pop())
+        since = later.earliest(intervals[number].read_from)
+        if since is not None and since < intervals[number].end:
+            found[number] = since
+    return [Outdated(intervals[number], found[number]) for number in sorted(found)]
 
 
-def _since(interval: Interval, later: Sequence[_Touched]) -> datetime | None:
-    begin = interval.read_from
-    return min(
-        (
-            span.first if begin is None else max(span.first, begin)
-            for span in later
-            if span.version > interval.read_version
-            and span.first < interval.end
-            and (begin is None or span.last >= begin)
-        ),
-        default=None,
-    )
+class _Later:
+    """Spans that rows came to, of which those are kept that end behind all that begin as early.
+
+    So both their beginnings and their ends increase, and the first that ends late enough begins first of all that do.
+    """
+
+    def __init__(self) -> None:
+        self._firsts: list[datetime] = []
+        self._lasts: list[datetime] = []
+
+    def add(self, span: _Touched) -> None:
+        """Add a span."""
+        at = bisect_left(self._lasts, span.last)
+        if at < len(self._firsts) and self._firsts[at] <= span.first:
+            return
+        until = at + (at < len(self._lasts) and self._lasts[at] == span.last)
+        begin = bisect_left(self._firsts, span.first, hi=at)
+        self._firsts[begin:until], self._lasts[begin:until] = [span.first], [span.last]
+
+    def earliest(self, begin: datetime | None) -> datetime | None:
+        """Give the earliest instant of all spans from `begin` on; null: from the first."""
+        at = 0 if begin is None else bisect_left(self._lasts, begin)
+        if at == len(self._firsts):
+            return None
+        return self._firsts[at] if begin is None else max(self._firsts[at], begin)
 
 
 def _touched(file: DataFile, zone: ZoneInfo) -> Iterator[_Touched]:

@@ -1,4 +1,16 @@
-"""Finding what no version refers to: the leavings of publishers that were killed or came second."""
+"""Finding what no version refers to: the leavings of publishers that were killed or came second.
+
+A sweep must not take what a publisher who is at work refers to a moment later, however long either of them is held up.
+So no clock decides about that, but the swap of the newest version:
+
+1. The sweep lists the files that look left behind, and then reads all versions.
+2. It commits a version that announces it. Who began before has lost its swap by that, and whatever it commits later is
+   based on a version that tells of one more sweep: then it writes all its files anew (`sparkhu.lake.drafting`).
+3. It reads the versions that came before its own and after those of the first step, and removes what is left.
+
+What was listed may therefore be referred to by versions before the announcement, all of which were read, and by none
+behind it. The age from which on a file looks left behind only saves publishers from writing twice.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,26 +22,59 @@ from sparkhu.lake.storage import Storage, each
 from sparkhu.lake.tables import Version
 
 SWEPT = (TABLES, VERSIONS, ".drafts/", "leases/")
+SWEEP = "sweep"
+"""The run that a version names which announces a sweep."""
+SWEPT_EVERY = 16
 AT_ONCE = 32
 
 
-def orphans(storage: Storage, newest: Callable[[], Version], older_than: timedelta) -> list[str]:
+def is_due(number: int) -> bool:
+    """Tell whether the publisher of a version sweeps: after every 16th, later after an eighth to a quarter of them.
+
+    A sweep reads all versions there are, so it is done the more rarely the more there are: four to eight reads a
+    commit, however long the history grows.
+    """
+    return number % max(SWEPT_EVERY, 1 << max(number.bit_length() - 3, 0)) == 0
+
+
+def orphans(storage: Storage, newest: Callable[[], Version], older_than: timedelta) -> tuple[list[str], Version]:
     """List the files that no version refers to and that are older than `older_than`.
 
     What is there is listed first and the versions are read after that, so a file that is committed meanwhile is known.
     Newer versions know most files, so their manifests are read first, and no further than to the last file's.
+
+    Returns:
+        Their paths, and the newest version that was read.
 
     Raises:
         SparkhuError: A version or a manifest is missing or damaged: then nothing can be told.
     """
     limit = storage.now() - older_than
     found = [file.path for prefix in SWEPT for file in storage.listed(prefix) if file.modified <= limit]
-    left = set(found)
-    if not left:
-        return []
     first = newest()
+    if not found:
+        return [], first
     versions = [first, *(Version(commit, storage, "") for commit in ancestors(storage, first.commit))]
-    left -= {version.commit.path for version in versions}
+    return _unknown(found, versions), first
+
+
+def still_orphans(storage: Storage, found: list[str], announced: Version, seen: Version) -> list[str]:
+    """Leave out of `found` what versions refer to that are newer than `seen`, up to the one that announces the sweep.
+
+    Raises:
+        SparkhuError: One of them, or a manifest, is missing or damaged.
+    """
+    versions = [announced]
+    while versions[-1].number > seen.number + 1:
+        path = versions[-1].commit.parent
+        commit = read_commit(storage.read(path), f"'{storage.place(path)}'")
+        versions.append(Version(commit, storage, ""))
+    return _unknown(found, versions)
+
+
+def _unknown(found: list[str], versions: list[Version]) -> list[str]:
+    """Leave out of `found` what one of `versions` refers to; their manifests are read as far as is needed."""
+    left = set(found) - {version.commit.path for version in versions}
     # Many versions share a manifest: each is read once.
     entries: dict[str, tuple[Version, str]] = {}
     for version in versions:

@@ -1,6 +1,7 @@
 """Reading: a version of a lake is fixed, and so are the files of its tables."""
 
 import io
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from sparkhu.lake.records import Commit, DataFile, Interval, Manifest, TableEntr
 from sparkhu.lake.storage import NoSuchFile, Storage, each
 
 ORDER = ("unique_id", "ds", "cutoff", "day", "available_at")
+OBSERVATIONS = "observations"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,6 +81,18 @@ class Version:
         """Give the manifest of a table; an empty one where there is no such table."""
         entry = self.tables.get(name)
         return self._manifest(name, entry) if entry else Manifest()
+
+    def last_change(self, number: int) -> int:
+        """Tell which version changed the observations last, up to version `number`: other commits are no newer ones.
+
+        Where there are no observations, it is `number`.
+        """
+        at = bisect_right(self._changes, number)
+        return self._changes[at - 1] if at else 0 if self._changes else number
+
+    @cached_property
+    def _changes(self) -> list[int]:
+        return sorted({file.version for file in self.manifest(OBSERVATIONS).files})
 
     def _manifest(self, name: str, entry: TableEntry) -> Manifest:
         if name not in self._manifests:

@@ -41,12 +41,11 @@ class Reach:
         """The reach as the text of a tag."""
         return json.dumps({"table": self.table, "until": self.until.astimezone(UTC).isoformat()})
 
-    def is_behind(self, tag: str | None) -> bool:
-        """Tell whether the version with this tag knows the same table up to a later time."""
-        if tag is None:
-            return False
-        other = json.loads(tag)
-        return bool(other["table"] == self.table and datetime.fromisoformat(other["until"]) > self.until)
+    @classmethod
+    def of(cls, tag: str) -> "Reach":
+        """Read the text of a tag."""
+        told = json.loads(tag)
+        return cls(told["table"], datetime.fromisoformat(told["until"]))
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,10 @@ def promote(
 ) -> Decision:
     """Set the alias `champion` to the best of the candidates, and store the decision with its evidence.
 
-    A reigning champion that knows the same table up to a later time than the candidates keeps its place whatever they
-    score: computing an old interval anew puts no old model into service. Decisions on the registry of this machine are
-    made one at a time.
+    A reigning champion that was made from a table that outlives runs keeps its place, whatever they score, against
+    candidates that know the table up to an earlier time, for computing an old interval anew puts no old model into
+    service; and against those that were made from something else, for a trial does not either. Decisions on the
+    registry of this machine are made one at a time.
 
     The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
     of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
@@ -109,8 +109,7 @@ def promote(
         direction: `min` where a smaller score is better, `max` where a larger one is.
         minimum_improvement: Share of the reigning champion's score, such as 0.01.
         window: What the scores were taken on, for the evidence.
-        reach: Up to when the candidates know a table that outlives runs; null: they were made from something else, and
-            any champion can be replaced.
+        reach: Up to when the candidates know a table that outlives runs; null: they were made from something else.
 
     Returns:
         The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
@@ -125,10 +124,9 @@ def promote(
         previous = None if reigning is None else str(reigning.version)
         winner, reason = choose(candidates, previous, direction, minimum_improvement)
         best = champion = winner.version.version
-        if reigning is not None and reach is not None and reach.is_behind(reigning.tags.get(REACH)):
-            champion, reason = str(previous), _stays(reigning, best, reach)
-        elif reigning is not None and not isfinite(winner.score):
-            champion, reason = str(previous), f"no candidate could be scored; champion {previous} stays"
+        stays = None if reigning is None else _stays(reigning, winner, reach)
+        if stays is not None:
+            champion, reason = str(previous), stays
         decision = Decision(
             name=name,
             best=best,
@@ -178,12 +176,21 @@ def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement:
         raise InputError("candidates must be one version at least, got none")
 
 
-def _stays(reigning: Any, best: str, reach: Reach) -> str:
-    until = json.loads(reigning.tags[REACH])["until"]
-    return (
-        f"champion {reigning.version} knows '{reach.table}' until {until} and stays, version {best} until "
-        f"{reach.until.isoformat()}"
-    )
+def _stays(reigning: Any, winner: Candidate, reach: Reach | None) -> str | None:
+    """Say why the champion keeps its place without being compared; null: it has to be."""
+    tag = reigning.tags.get(REACH)
+    known = None if tag is None else Reach.of(tag)
+    if known is not None and (reach is None or reach.table != known.table):
+        return (
+            f"champion {reigning.version} was made from '{known.table}' and stays; give models of other data a name of "
+            "their own (--model NAME)"
+        )
+    if known is not None and reach is not None and known.until > reach.until:
+        return (
+            f"champion {reigning.version} knows '{known.table}' until {known.until.isoformat()} and stays, version "
+            f"{winner.version.version} until {reach.until.isoformat()}"
+        )
+    return None if isfinite(winner.score) else f"no candidate could be scored; champion {reigning.version} stays"
 
 
 def _store(

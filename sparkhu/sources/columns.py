@@ -78,7 +78,7 @@ def find_roles(table: pl.DataFrame, options: SourceOptions, source: str, folders
         return Roles(time, series, None, wide=True, available_at=available_at, notes=_said("time", time))
     # What travels along is neither the value nor the series' name.
     rest = [name for name in rest if name not in options.extra_names]
-    id_, remark = _id(table, options, source, [name for name in rest if name != options.value])
+    id_, remark = _id(table, options, source, [name for name in rest if name != options.value], time.column)
     value = _value(table, options, source, [name for name in rest if id_ is None or name != id_.column])
     notes = (*_said("time", time), *_said("value", value), *_said("id", id_), *remark)
     return Roles(time, (value,), id_, wide=False, available_at=available_at, notes=notes)
@@ -157,7 +157,7 @@ def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates:
 
 
 def _id(
-    table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str]
+    table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str], time: str
 ) -> tuple[Role | None, tuple[str, ...]]:
     """Find the id column; one that numbers the rows is none, and that is said."""
     if options.id:
@@ -167,7 +167,7 @@ def _id(
     if not found:
         found = [name for name in candidates if _is_text(table[name]) and name.lower() not in VALUE_NAMES]
         why = "the only column of text"
-    running = [name for name in found if name != "unique_id" and _numbers_rows(table[name])]
+    running = [name for name in found if name != "unique_id" and _numbers_rows(table[name], table[time])]
     remark = tuple(
         f"column '{each}' differs in every row, so it is no series; --id {each} takes it" for each in running
     )
@@ -183,8 +183,9 @@ def _is_text(column: pl.Series) -> bool:
     return not empty and share_of_numbers(column) <= LIKELY and share_of_times(column, numbers=False) <= LIKELY
 
 
-def _numbers_rows(column: pl.Series) -> bool:
-    return len(column) > 1 and column.n_unique() == len(column)
+def _numbers_rows(column: pl.Series, times: pl.Series) -> bool:
+    """Tell whether a column that differs in every row counts rows; rows of one instant are one a series, though."""
+    return len(column) > 1 and column.n_unique() == len(column) and times.n_unique() > 1
 
 
 def _named(columns: Sequence[str], names: Sequence[str]) -> list[str]:

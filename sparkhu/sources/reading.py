@@ -79,7 +79,8 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
 
     Raises:
         InputError: There is nothing to read, a column is missing or cannot be chosen safely, files take different
-            columns for one role, or the source has no parsable time or no number at all.
+            columns for one role, or the source has no parsable time, or no number: the latter is let in where the value
+            column is named and all its values are missing, which withdraws them.
 
     Example:
         >>> read_source("sensors.csv", SourceOptions(time="when", zone="Europe/Berlin")).frame  # doctest: +SKIP
@@ -93,7 +94,7 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
     frame = pl.concat(part.frame for part in parts)
     if extras.frames:
         frame = frame.hstack(pl.concat(extras.frames))
-    _check_something(frame, parts, redacted(uri))
+    _check_something(frame, parts, redacted(uri), named=bool(options.value))
     notes = dict.fromkeys([*found.notes, *(note for part in parts for note in part.notes), *extras.notes])
     return RawSource(
         frame.sort("unique_id", "ds", "source_row"),
@@ -111,7 +112,7 @@ def _group(table: Table, part: _Part) -> Group:
     return Group(table.name, part.roles, frozenset(part.frame["unique_id"].unique()) if after_files else None)
 
 
-def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
+def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str, *, named: bool) -> None:
     roles = parts[0].roles
     if not frame["ds"].count():
         raise InputError(
@@ -119,12 +120,24 @@ def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str) -> None:
             f"it holds {_examples(frame['ds_text'])}. "
             "Name another column with --time, or the format with --time-format."
         )
-    if not frame["y"].count():
+    nothing = not frame["y_text"].count()
+    if not frame["y"].count() and not (named and nothing):
         what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
         raise InputError(
             f"there is no number in {what} of '{uri}'; it holds {_examples(frame['y_text'])}. "
-            "Name the value column with --value."
+            f"{_way_to_values(roles, named=named, nothing=nothing)}"
         )
+
+
+def _way_to_values(roles: Roles, *, named: bool, nothing: bool) -> str:
+    if roles.wide:
+        return "Leave --wide out and name the value column with --value."
+    if named:
+        return "Name another column with --value, or the sign in its numbers with --decimal."
+    if nothing:
+        column = roles.values[0].column
+        return f"Name another column with --value, or this one, --value {column}, if its values are withdrawn."
+    return "Name the value column with --value."
 
 
 def _examples(texts: pl.Series) -> str:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -13,12 +14,13 @@ from sparkhu.frame import SCHEMA, TIME
 from sparkhu.lake import Append, Interval, Lake, Layout, Table, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import Partition
 from sparkhu.lineage import code_fingerprint
-from sparkhu.sources import RawSource, SourceOptions, read_source, redacted
+from sparkhu.sources import RawSource, SourceFile, SourceOptions, read_source, redacted
 from sparkhu.stages.appended_files import SOURCES, Known, SourceFiles
+from sparkhu.stages.late_rows import CLEAN, SUMMARIES, late_rows
 from sparkhu.steps.validation import QUARANTINE, validate
 from sparkhu.summaries import summarise_days
 
-OBSERVATIONS, REFUSED, SUMMARIES, CLEAN = "observations", "quarantine", "summaries", "clean"
+OBSERVATIONS, REFUSED = "observations", "quarantine"
 ROWS_PER_PARTITION = 20_000
 """Rows that a day must hold, on average, to be worth a file; else months are taken, else years."""
 ROWS_PER_FILE = 2_000_000
@@ -90,7 +92,7 @@ def append_source(
     rows = checked["observations"]
     place = _opened(lake, rows["ds"], options.zone, partition=partition, buckets=buckets, notes=notes)
     batch = _Batch(
-        place, rows.drop(IS_ALERT), _refused(checked["quarantine"], redacted(source)), files, dated=_dated(raw)
+        place, rows.drop(IS_ALERT), _refused(checked["quarantine"], redacted(source)), files, raw.files, _dated(raw)
     )
     done = place.commit(
         {
@@ -101,7 +103,7 @@ def append_source(
         },
         run=batch.run,
         note=redacted(source),
-        sources=[asdict(file) for file in raw.files],
+        sources=batch.told,
         code=code_fingerprint(),
         based_on=place.version(),
     )
@@ -119,16 +121,22 @@ def append_source(
 
 @dataclass
 class _Batch:
-    """The rows of a source, compared with each version of the lake that they might be added to."""
+    """The rows of a source, compared with each version of the lake that they might be added to.
+
+    Attributes:
+        told: What the commit says that it read; filled anew against each version.
+    """
 
     lake: Lake
     rows: pl.DataFrame
     refused: pl.DataFrame
     files: SourceFiles
+    read: Sequence[SourceFile]
     dated: bool
     run: str = field(default_factory=lambda: f"ingest-{uuid.uuid4().hex[:12]}")
     arrived_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    told: list[dict[str, Any]] = field(default_factory=list)
     before: Known = field(init=False)
     found: Arrivals = field(init=False)
 
@@ -141,12 +149,10 @@ class _Batch:
         again = left[FILE].is_in(self.before.otherwise.arg_true().implode())
         rows = left.drop(PLACE, FILE)
         rows = rows if self.dated else caught_up(rows, self.known, again=again)
-        found = arrivals(rows, self.known, arrived_at=self.arrived_at, dated=self.dated)
-        late = _published(version) if not self.dated else pl.lit(value=False)
-        since = pl.max_horizontal("available_at", pl.lit(self.arrived_at).cast(TIME))
-        rows = found.rows.with_columns(available_at=pl.when(late).then(since).otherwise("available_at"))
-        self.found = replace(found, rows=rows, unchanged=found.unchanged + self.rows.height - left.height)
-        return rows if rows.height else None
+        late = None if self.dated else late_rows(rows, self.known, version)
+        found = arrivals(rows, self.known, arrived_at=self.arrived_at, dated=self.dated, late=late)
+        self.found = replace(found, unchanged=found.unchanged + self.rows.height - left.height)
+        return found.rows if found.rows.height else None
 
     def new_summaries(self, version: Version) -> pl.DataFrame | None:
         """Summarise the days that the new rows touch, as they are with them."""
@@ -168,6 +174,8 @@ class _Batch:
         return rows.with_columns(ds=pl.lit(self.arrived_at).cast(TIME)) if rows.height else None
 
     def new_sources(self, _: Version) -> pl.DataFrame | None:
+        there = self.before.whole if len(self.before.whole) else [False] * len(self.read)
+        self.told[:] = [asdict(file) for file, known in zip(self.read, there, strict=True) if not known]
         rows = self.files.rows(self.before, self.run, self.arrived_at)
         return rows if rows.height else None
 
@@ -200,20 +208,6 @@ class _Batch:
         first, end = pl.col("day").min().dt.offset_by("-1d"), pl.col("day").max().dt.offset_by("2d")
         found = ranges.agg(first=first, end=end).drop("run").rows()
         return found if len(found) <= MOST_RANGES else [(found[0][0], found[-1][1])]
-
-
-def _published(version: Version) -> pl.Expr:
-    """Say of rows whether they lie in an interval that was published without them: they were not known by then."""
-    spans: list[list[datetime]] = []
-    for each in version.manifest(CLEAN).intervals:
-        if spans and spans[-1][1] == each.start:
-            spans[-1][1] = each.end
-        else:
-            spans.append([each.start, each.end])
-    inside = [
-        pl.col("ds").is_between(pl.lit(start).cast(TIME), pl.lit(end).cast(TIME), closed="left") for start, end in spans
-    ]
-    return pl.any_horizontal(pl.lit(value=False), *inside)
 
 
 def _dated(raw: RawSource) -> bool:

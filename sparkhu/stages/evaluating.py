@@ -17,7 +17,7 @@ from sparkhu.models.candidates import LINEAR, NAMES, SEASONAL_NAIVE, candidates,
 from sparkhu.shards import Dataset, write_manifest, write_shard
 from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.stages.training import load_models
-from sparkhu.training.parts import CHOOSE, TEST
+from sparkhu.training.parts import CHOOSE, TEST, Late
 from sparkhu.training.windows import ShardWindows
 
 COMPETITORS = (LINEAR, SEASONAL_NAIVE)
@@ -55,10 +55,12 @@ def evaluate_models(
     with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
         rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR])))
         passed = list(map_buckets(partial(_calibrate, rivals), stored, step="evaluate"))
-        choosing = _in_order(scores for _, scores, _ in passed)
+        choosing = _in_order(scores for _, scores, _, _ in passed)
         champion = choose_champion(choosing.filter(pl.col("model").is_in(COMPETITORS)), models=COMPETITORS)
-        notes.say(champion.note)
-        intervals = _write_intervals(draft, {name: calibration for name, _, calibration in passed})
+        for message in (champion.note, Late.added(late for *_, late in passed).note()):
+            if message:
+                notes.say(message)
+        intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
         document = metrics_document(test, champion=champion.name, models=NAMES)
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
@@ -77,8 +79,9 @@ def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(scores).sort("unique_id", "model")
 
 
-def _calibrate(models: Models, name: str, windows: ShardWindows) -> tuple[str, pl.DataFrame, Calibration]:
-    return name, score_shard(windows, models=models, part=CHOOSE), calibrate_shard(windows, models=models)
+def _calibrate(models: Models, name: str, windows: ShardWindows) -> tuple[str, pl.DataFrame, Calibration, Late]:
+    scores, calibration = score_shard(windows, models=models, part=CHOOSE), calibrate_shard(windows, models=models)
+    return name, scores, calibration, Late.of(windows.table, windows.series)
 
 
 def _score(models: Models, intervals: Dataset, name: str, windows: ShardWindows) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from sparkhu.arrivals import newest
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version
 from sparkhu.lake.layout import as_instants
-from sparkhu.stages.appending import SUMMARIES
+from sparkhu.stages.late_rows import SUMMARIES
 from sparkhu.summaries import SUMMARY_SCHEMA, summarise_days, tell_history
 
 DAY = ("unique_id", "day")
@@ -36,7 +36,8 @@ def known_history(
         end: The end; null: everything is known.
 
     Returns:
-        `sparkhu.summaries.HISTORY_SCHEMA`, a row a series of which something from `start` on was known.
+        `sparkhu.summaries.HISTORY_SCHEMA`, a row a series of which something from `start` on was known, and
+        `known_until`: when the last of its rows from `start` on, behind the end or not, became known.
 
     Raises:
         SparkhuError: A file of the lake is missing or damaged.
@@ -45,8 +46,9 @@ def known_history(
     days = summarise_days(known, zone=version.layout.zone)
     if start is not None:
         days = pl.concat([_days_before(version, table, _day(start, version), end), days])
-        known = known.filter(pl.col("ds") >= pl.lit(start).cast(TIME))
-    return tell_history(days, known)
+        known, rows = (each.filter(pl.col("ds") >= pl.lit(start).cast(TIME)) for each in (known, rows))
+    latest = rows.group_by("unique_id").agg(known_until=pl.col("available_at").max())
+    return tell_history(days, known).join(latest, on="unique_id", how="left", maintain_order="left")
 
 
 def _days_before(version: Version, table: Table, border: date, end: datetime | None) -> pl.DataFrame:

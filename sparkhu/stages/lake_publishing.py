@@ -17,14 +17,15 @@ import polars as pl
 
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
-from sparkhu.lake import Append, Change, Lake, Replace, Version, open_lake
+from sparkhu.lake import Append, Change, Interval, Lake, Replace, Version, open_lake
 from sparkhu.lake.layout import time_column
 from sparkhu.lineage import StepRecord, code_fingerprint, read_trail
 from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
-from sparkhu.stages.appending import CLEAN, OBSERVATIONS
+from sparkhu.stages.appending import OBSERVATIONS
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.stages.lake_targets import FORECASTS, TARGETS, NewTargets
+from sparkhu.stages.late_rows import CLEAN
 from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.steps.validation import requested_interval
 
@@ -85,7 +86,7 @@ class _Publication:
         self._limits = limits
         self._sources = tuple(source for record in history for source in record.sources)
         read = next(source for source in self._sources if source.get("table") == OBSERVATIONS)
-        self._read_version = _last_change(lake.version(int(read["version"])))
+        self._read_version = lake.version().last_change(int(read["version"]))
         self._read_from = datetime.fromisoformat(read["start"]) if read["start"] else None
         self._params = parameters_of(history)
         self._run = f"run-{uuid.uuid4().hex[:12]}"
@@ -94,7 +95,7 @@ class _Publication:
         """Commit the tables of the interval, those of its end, and the targets that it completes."""
         start, end = self._limits
         made = (self._read_version, self._params, self._read_from)
-        targets = NewTargets(tables[CLEAN], tables[FORECASTS], self._limits, self._read_from)
+        targets = NewTargets(tables[CLEAN], tables[FORECASTS], self._limits)
         changes: dict[str, Change] = {
             **{name: Replace(rows, start, end, *made) for name, rows in tables.items()},
             **{name: Replace(rows, start + INSTANT, end + INSTANT, *made) for name, rows in at_end.items()},
@@ -113,20 +114,26 @@ class _Publication:
         """Say which version holds the interval, and which run published it."""
         place = f"version {done.number} of '{redacted(self._lake.uri)}'"
         if done.run != self._run:
-            return f"{place} holds the interval already, as '{self._stands(done)}' published it"
+            return f"{place} holds the interval already, as '{self._standing(done).run}' published it"
         counted = ", ".join(f"{rows.height:,} rows of {name}" for name, rows in tables.items())
         return f"{place}, published by '{self._run}': {counted}"
 
     def told(self, done: Version) -> dict[str, Any]:
-        """Give what `published.json` tells."""
+        """Give what `published.json` tells: of the run whose rows stand, and what these were made from."""
         start, end = (limit.isoformat() for limit in self._limits)
-        made = {"read_version": self._read_version, "params": self._params, "code": code_fingerprint()}
-        return {"version": done.number, "run": self._stands(done), "start": start, "end": end, **made}
+        stands = self._standing(done)
+        code = code_fingerprint() if stands.params == self._params else self._code_of(stands.run)
+        made = {"read_version": done.last_change(stands.read_version), "params": stands.params, "code": code}
+        return {"version": done.number, "run": stands.run, "start": start, "end": end, **made}
 
-    def _stands(self, done: Version) -> str:
-        """Name the run whose rows stand at the start of the interval: ours, unless there was nothing to change."""
+    def _standing(self, done: Version) -> Interval:
+        """Find what stands at the start of the interval: ours, unless nothing changed or newer rows stay."""
         there = done.manifest(CLEAN).intervals
-        return next(each.run for each in there if each.start <= self._limits[0] < each.end)
+        return next(each for each in there if each.start <= self._limits[0] < each.end)
+
+    def _code_of(self, run: str) -> str:
+        """Tell with which code another run published."""
+        return next((version.commit.code for version in self._lake.history() if version.run == run), "")
 
 
 def parameters_of(history: tuple[StepRecord, ...]) -> str:
@@ -136,11 +143,6 @@ def parameters_of(history: tuple[StepRecord, ...]) -> str:
     }
     text = json.dumps([code_fingerprint(), told], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _last_change(version: Version) -> int:
-    """Tell which version changed the observations last: commits to other tables are no newer observations."""
-    return max((file.version for file in version.manifest(OBSERVATIONS).files), default=0)
 
 
 def _limits(folder: Path, start: datetime | None, end: datetime | None, *, known: bool) -> tuple[datetime, datetime]:

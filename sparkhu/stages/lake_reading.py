@@ -53,7 +53,7 @@ def read_interval(
         lake: Folder or `s3://bucket/prefix` of the lake.
         out: Folder of the new dataset.
         history: Folder of a dataset of one row a series: what was known of it at the end, days among it that are not
-            read (`sparkhu.stages.lake_history`).
+            read, and until when what is read became known (`sparkhu.stages.lake_history`).
         versions: Folder of a dataset of the points that were revised: all versions of each
             (`sparkhu.versions.versions_of`).
         start: ISO time of the first instant that the run publishes; empty: of the first row.
@@ -80,22 +80,38 @@ def read_interval(
         version = open_lake(lake).version()
         table = _observations(version, lake)
         span = _span(version, interval, lookback, zone)
-        stored = table.read(border_of(version, span.start), span.end)
-        read = stored if span.start is None else stored.filter(pl.col("ds") >= pl.lit(span.start).cast(TIME))
-        rows = raw_rows(newest(read))
-        if rows.is_empty():
+        read = _read(version, table, span)
+        if read.rows.is_empty():
             raise InputError(_nothing(table, interval, lake))
-        notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {rows.height:,} rows")
-        slices = list(raw_shards(rows, rows_per_shard))
-        known = known_history(version, table, stored, start=span.start, end=span.end)
+        notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {read.rows.height:,} rows")
+        slices = list(raw_shards(read.rows, rows_per_shard))
         _write(at[0], "rows", slices)
-        _write(at[1], "series", _alongside(known, slices))
-        _write(at[2], "series", _alongside(versions_of(read), slices))
+        _write(at[1], "series", _alongside(read.history, slices))
+        _write(at[2], "series", _alongside(read.versions, slices))
         notes.sources = (_source(version, table, span),)
-        counts = rows.group_by("unique_id", maintain_order=True).len("rows")
+        counts = read.rows.group_by("unique_id", maintain_order=True).len("rows")
         notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
-        notes.rows_in, notes.rows_out, notes.series_in = table.rows, rows.height, counts.height
+        notes.rows_in, notes.rows_out, notes.series_in = table.rows, read.rows.height, counts.height
     return metadata(out)
+
+
+class Read(NamedTuple):
+    """What a run is given of a span: the newest row of each instant, what was known at its end, revised points."""
+
+    rows: pl.DataFrame
+    history: pl.DataFrame
+    versions: pl.DataFrame
+
+
+def _read(version: Version, table: Table, span: Span) -> Read:
+    """Read a span. All versions of all rows are at hand only here: what goes on is the newest, and the revised."""
+    stored = table.read(border_of(version, span.start), span.end)
+    history = known_history(version, table, stored, start=span.start, end=span.end)
+    if span.start is not None:
+        stored = stored.filter(pl.col("ds") >= pl.lit(span.start).cast(TIME))
+    versions = versions_of(stored)
+    stored = newest(stored)
+    return Read(raw_rows(stored), history, versions)
 
 
 def _write(draft: Path, kind: Kind, frames: Iterable[pl.DataFrame]) -> None:

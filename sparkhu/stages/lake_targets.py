@@ -5,17 +5,20 @@ known by a moment the newest counts. Rows are only ever added, whenever the last
 its forecast was made in, is published: so it does not matter which of them comes first.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from sparkhu.lake import Version
+from sparkhu.lake.storage import each
 from sparkhu.snapshots import TARGETS_SCHEMA, take_targets
-from sparkhu.stages.appending import CLEAN
+from sparkhu.stages.late_rows import CLEAN
 
 FORECASTS, TARGETS = "forecasts", "targets"
 KEY = ["unique_id", "cutoff"]
+FORECAST_COLUMNS = [*KEY, "ds"]
 CLEAN_COLUMNS = ["unique_id", "ds", "y_raw", "available_at"]
 
 
@@ -27,13 +30,11 @@ class NewTargets:
         clean: The clean rows of the interval.
         forecasts: The forecasts that were made in it.
         limits: Its start and its end, which does not belong to it.
-        since: The earliest cutoff of other forecasts that is looked at; null: the first.
     """
 
     clean: pl.DataFrame
     forecasts: pl.DataFrame
     limits: tuple[datetime, datetime]
-    since: datetime | None
 
     def rows(self, version: Version) -> pl.DataFrame:
         """Give the targets that the interval completes and that are new to the version, or newer than what it has.
@@ -54,13 +55,19 @@ class NewTargets:
 
     def _cutoffs(self, version: Version) -> pl.DataFrame:
         """Find the forecasts: their cutoff, number of steps and last instant."""
-        columns = [*KEY, "ds"]
-        made = self.forecasts.select(columns)
-        if FORECASTS in version.tables:
-            there = version.table(FORECASTS).read(self.since, self.limits[1], columns=columns)
-            made = pl.concat([made, there.filter(~self._inside("cutoff"))])
+        own = self.forecasts.select(FORECAST_COLUMNS)
+        made = pl.concat([own, *self._made_before(version)])
         steps = made.unique().group_by(KEY).agg(horizon=pl.len(), last=pl.col("ds").max()).sort(KEY)
         return steps.filter(pl.col("last") >= self.limits[0])
+
+    def _made_before(self, version: Version) -> Iterator[pl.DataFrame]:
+        """Read the other forecasts, out of the files that reach into the interval, however old they are."""
+        if FORECASTS not in version.tables:
+            return
+        (start, end), table = self.limits, version.table(FORECASTS)
+        files = [file for file in table.files(end=end) if file.reach is None or file.reach >= start]
+        for rows in each(table.read_file, files):
+            yield rows.select(FORECAST_COLUMNS).filter(pl.col("cutoff") < end, ~self._inside("cutoff"))
 
     def _around(self, version: Version, first: datetime, end: datetime) -> pl.DataFrame:
         """Put the rows of the interval in the place of those that the version has of it."""

@@ -16,8 +16,8 @@ def snapshot_tables(results: Path | str, *, moment: datetime | None = None) -> d
     """Read the results of a run and take a snapshot of every series, as of one moment.
 
     Args:
-        results: Results folder with `clean`, `stats`, `profile`, `seasons` and `scalers` as Parquet; and `history`,
-            what was known at the end of the run's interval, where a lake was read.
+        results: Results folder with `clean`, `stats`, `profile`, `seasons` and `scalers` as Parquet; `cleaning`, where
+            cleaning was chosen; and `history`, what was known at the end of the run's interval, where a lake was read.
         moment: The moment, the end of that interval; null: the earliest at which all results could have been known.
 
     Returns:
@@ -36,10 +36,14 @@ def snapshot_tables(results: Path | str, *, moment: datetime | None = None) -> d
         raise InputError(f"'{folder}' has no {missing[0]}.parquet. Give the results folder of sparkhu run.")
     clean = pl.read_parquet(folder / "clean.parquet")
     beside = {name: pl.read_parquet(folder / f"{name}.parquet") for name in BESIDE}
-    place = folder / "history.parquet"
-    known = pl.read_parquet(place) if place.is_file() else pl.DataFrame()
-    history = None if known.is_empty() else known
+    cleaning, history = (_filled(folder / f"{name}.parquet") for name in ("cleaning", "history"))
     return {
-        SNAPSHOTS: take_snapshots(clean, **beside, history=history, moment=moment),
-        PARTS: take_parts(clean, scalers=beside["scalers"], moment=moment),
+        SNAPSHOTS: take_snapshots(clean, **beside, cleaning=cleaning, history=history, moment=moment),
+        PARTS: take_parts(clean, scalers=beside["scalers"], history=history, moment=moment),
     }
+
+
+def _filled(place: Path) -> pl.DataFrame | None:
+    """Read a table that says nothing where it has no rows or is not there."""
+    table = pl.read_parquet(place) if place.is_file() else pl.DataFrame()
+    return None if table.is_empty() else table

@@ -18,6 +18,9 @@ third calibrates in any case. So the two share no target where the validation pa
 shorter they share some, and neither is left with the one window that clean halves of two horizons would leave it.
 """
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -30,6 +33,50 @@ INDEX = (
 """The columns that say where a window lies and when it was known, as `index_windows` gives them."""
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+
+class Late(NamedTuple):
+    """How many series there are, and of how many targets came too late for a window that chooses or calibrates."""
+
+    series: int
+    choose: int
+    calibrate: int
+
+    @classmethod
+    def of(cls, windows: pl.DataFrame, series: pl.DataFrame) -> "Late":
+        """Count the series of a shard whose validation windows became known behind their part, and serve for nothing.
+
+        Args:
+            windows: As `assign_parts` gives them.
+            series: One row a series: `train_end, valid_end`.
+        """
+        borders = series.select("train_end", "valid_end", code=pl.int_range(pl.len(), dtype=pl.Int64))
+        known = pl.max_horizontal("inputs_available_at", "targets_available_at")
+        inside = (pl.col("targets_from") >= pl.col("train_end")) & (pl.col("targets_until") < pl.col("valid_end"))
+        counted = (
+            windows.join(borders, on="code", maintain_order="left")
+            .filter(inside)
+            .group_by("code")
+            .agg(late=(known >= pl.col("valid_end")).any(), parts=pl.col("part").unique())
+            .filter("late")
+        )
+        lacking = (int((~counted["parts"].list.contains(part)).sum()) for part in (CHOOSE, CALIBRATE))
+        return cls(series.height, *lacking)
+
+    @classmethod
+    def added(cls, counts: Iterable["Late"]) -> "Late":
+        """Add the counts of shards."""
+        return cls(*(sum(column) for column in zip(*counts, strict=True)))
+
+    def note(self) -> str | None:
+        """Say what is lacking, why, and what helps; null: nothing is."""
+        if not self.choose + self.calibrate:
+            return None
+        return (
+            f"{self.choose:,} of {self.series:,} series have no window to choose a model by, {self.calibrate:,} none "
+            "to calibrate intervals on: the final values of their validation part became known only behind it. Give a "
+            "longer validation part (split): more than twice the delay of these values and two horizons"
+        )
 
 
 def assign_parts(windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:

@@ -43,7 +43,7 @@ class ShardWindows:
 
     Attributes:
         series: One row a series that has a scaler and a group: `unique_id, group, input_size, horizon,
-            season_length, train_end`.
+            season_length, train_end, valid_end`.
         table: One row a valid window, by series and time, as `assign_parts` gives them.
         scaler: The scalers, an element per row of `series`.
         source: Where the values are read.
@@ -86,7 +86,7 @@ def shard_windows(
 ) -> ShardWindows:
     """Put series as `plan_series` gives them, their windows and a source of their values together."""
     table = assign_parts(windows.filter("valid"), series)
-    names = ("unique_id", "group", "input_size", "horizon", "season_length", "train_end")
+    names = ("unique_id", "group", "input_size", "horizon", "season_length", "train_end", "valid_end")
     return ShardWindows(series.select(names), table, ScalerColumns.of(series["unique_id"], scalers), source)
 
 

@@ -1,9 +1,9 @@
 """Backfills that are killed: `python -m tests.cli.backfiller`, told as `tests/sparkhu/lake/victim.py` is.
 
 A task has the `lake`, a folder `out` for results and one for what the backfill itself writes, `scratch`; it may have
-the end of the `last` interval. Where it has `run_strike`, the backfill is killed right before that write of the second
-interval's publication, to the lake or beside it; the run then waits to be ended with it. A run is as cheap as can be:
-it publishes results that are made up from its interval.
+the end of the `last` interval and how many runs are `parallel`. Where it has `run_strike`, the backfill is killed right
+before that write of the second interval's publication, to the lake or beside it; the run then waits to be ended with
+it. A run is as cheap as can be: it publishes results that are made up from its interval.
 """
 
 import io
@@ -15,12 +15,14 @@ import time
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import yaml
 
 from sparkhu.stages.lake_publishing import publish_interval
 from sparkhu_cli import backfilling
+from sparkhu_cli.staging import staged
 from sparkhu_cli.terminal import Terminal
 from tests.sparkhu.lake.victim import kill_at, serve
 from tests.sparkhu.stages.test_lake_publishing import START, results
@@ -40,14 +42,20 @@ def act(task: dict[str, str]) -> None:
     backfilling.POLL_SECONDS = 0.02
     given = {"lake": task["lake"], "zone": "UTC", "metadata": ""}
     limits = {"first": FIRST, "last": task.get("last", LAST), "every": EVERY}
-    backfilling.run_backfill(given, **limits, parallel=1, out=Path(task["out"]), terminal=Terminal(io.StringIO()))
+    parallel, out = int(task.get("parallel", "1")), Path(task["out"])
+    backfilling.run_backfill(given, **limits, parallel=parallel, out=out, terminal=Terminal(io.StringIO()))
 
 
 def run() -> None:
-    """Take the place of `sparkhu run --params FILE --out OUT`."""
-    asked = yaml.safe_load(Path(sys.argv[3]).read_text())
+    """Take the place of `sparkhu run --params FILE --out OUT`, which holds its folder until it ends."""
+    out = Path(sys.argv[5])
+    with staged(out):
+        _run(yaml.safe_load(Path(sys.argv[3]).read_text()), out.with_name(f"{out.name}-{uuid.uuid4().hex}"))
+
+
+def _run(asked: dict[str, Any], out: Path) -> None:
     start, end = (datetime.fromisoformat(asked[name]) for name in ("start", "end"))
-    made = results(Path(sys.argv[5]) / uuid.uuid4().hex, (end - START) // HOUR)
+    made = results(out, (end - START) // HOUR)
     for file in made.glob("*.parquet"):
         rows = pl.read_parquet(file)
         pl.concat([rows.with_columns(unique_id=pl.lit(name)) for name in SERIES]).write_parquet(file)

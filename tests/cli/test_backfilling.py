@@ -86,3 +86,15 @@ def test_days_before_the_first_row_are_left_out(tmp_path: Path, monkeypatch: pyt
     assert "14 intervals: 0 done, 2 to do, 0 out of date" in said
     assert "12 intervals hold no observations, and none lie before them; they are left out" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"20240101T000000Z", "20240102T000000Z"}
+
+
+def test_where_the_system_ends_no_runs_with_their_parent_they_start_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise AttributeError("prctl")
+
+    monkeypatch.setattr(backfilling, "COMMAND", TELLS)
+    monkeypatch.setattr(backfilling, "_end_with_parent", fails)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "2 intervals: 0 done, 2 to do" in backfill(tmp_path)

@@ -5,7 +5,10 @@ and their removal), and every write of the publication of one interval, at which
 So it dies before a run starts, at each point of a publication, and between a commit and the next run.
 """
 
+import fcntl
+import os
 import shutil
+import time
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +16,7 @@ import pytest
 
 from sparkhu.lake import Append, Version, create_lake, open_lake
 from tests.cli.backfiller import SECOND, SERIES, act
-from tests.sparkhu.lake.killing import Task, Victims, struck
+from tests.sparkhu.lake.killing import KILLED, Task, Victims, struck
 from tests.sparkhu.stages.test_lake_publishing import hours
 
 pytestmark = pytest.mark.slow
@@ -62,11 +65,32 @@ class Backfills:
         """Check what readers see after a kill, and do the same again; give how many intervals were published."""
         version = open_lake(task["lake"]).version()
         assert rows(version) == self.states[version.number - 1]
+        wait_until_free(Path(task["out"]))
         act(task)
         again = open_lake(task["lake"]).version()
         assert again.number == 4
         assert rows(again) == self.states[-1]
         return str(version.number - 1)
+
+
+def wait_until_free(out: Path) -> None:
+    """Wait until no run holds a folder of results: those of a backfill that was killed are ended by the system."""
+    deadline = time.monotonic() + 10
+    for folder in out.glob("*Z"):
+        while not is_free(folder):
+            assert time.monotonic() < deadline, f"{folder} is held by a run whose backfill was killed"
+            time.sleep(0.01)
+
+
+def is_free(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @pytest.fixture
@@ -99,3 +123,17 @@ def test_killed_at_any_write_of_a_publication(backfills: Backfills) -> None:
     assert seen == sorted(seen)
     assert seen[0] == "1"
     assert set(seen) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize("backfills", [False], indirect=True)
+def test_killed_with_two_runs_under_way(backfills: Backfills) -> None:
+    for strike in (1, 12):
+        task = backfills.prepared(strike) | {"parallel": "2"}
+        with Victims(MODULE) as victims:
+            assert victims.run({**task, "run_strike": str(strike)}) == KILLED
+        assert open_lake(task["lake"]).version().number < 4
+        wait_until_free(Path(task["out"]))
+        act(task)
+        done = open_lake(task["lake"]).version()
+        assert done.number == 4
+        assert rows(done) == backfills.states[-1]

@@ -44,6 +44,13 @@ def test_a_run_over_a_lake_says_and_keeps_what_it_published_as(outputs: dict[str
     assert said.splitlines()[-1].startswith("Open the report")
 
 
+def test_a_forecast_from_a_lake_publishes_nothing(outputs: dict[str, Path]) -> None:
+    del outputs["published"]
+    out, said = finished(outputs, "plant/lake")
+    assert "holds the interval" not in said
+    assert not (out / "published.json").exists()
+
+
 def test_a_run_over_a_source_says_nothing_of_a_lake(outputs: dict[str, Path]) -> None:
     out, said = finished(outputs, "")
     assert "holds the interval" not in said

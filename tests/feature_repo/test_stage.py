@@ -8,6 +8,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.execution import recorded
+from sparkhu.frame import TIME
 from sparkhu.lake import Append, create_lake, open_lake
 from sparkhu.lineage import read_trail
 from sparkhu.snapshots import SNAPSHOT_SCHEMA
@@ -15,6 +16,7 @@ from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.summaries import HISTORY_SCHEMA
 from sparkhu_components.store_features import store_features as component
 from sparkhu_features.stage import update_features
+from sparkhu_features.state import OWNER
 from sparkhu_features.store import features_at, open_store
 from tests.feature_repo.made_lake import generation, made_lake, moments_of
 from tests.sparkhu.made_shard import hours
@@ -47,7 +49,8 @@ def test_where_a_lake_was_read_statistics_are_those_of_its_history(results: Path
     pl.DataFrame(schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
     assert snapshot_tables(results)["snapshots"]["n"].to_list() == [3, 2], "of a source nothing else is known"
     told = {"unique_id": "a", "n": 70, "last_ds": hours(1), "last_value": 3.0, "last_values": [1.0, 3.0]}
-    pl.DataFrame([told], schema=HISTORY_SCHEMA).write_parquet(results / "history.parquet")
+    history = pl.DataFrame([told], schema=HISTORY_SCHEMA).with_columns(known_until=pl.lit(hours(1)).cast(TIME))
+    history.write_parquet(results / "history.parquet")
     (row,) = snapshot_tables(results, moment=hours(4))["snapshots"].to_dicts()
     assert (row["unique_id"], row["n"], row["last_ds"], row["available_at"]) == ("a", 70, hours(1), hours(4))
 
@@ -96,6 +99,34 @@ def test_a_run_over_a_lake_brings_what_it_published_online(results: Path, tmp_pa
     assert open_lake(lake.uri).version().number == 2, "the lake is read, not written"
     steps = [record.step for record in read_trail([tmp_path / "features"]).history]
     assert steps == ["publish", "publish_interval", "store_features"]
+
+
+def test_online_rows_of_a_lake_are_written_over_by_no_trial_and_no_other_lake(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    lake, other = (made_lake(str(tmp_path / name), generation(number)) for number, name in enumerate(("lake", "other")))
+
+    def online(source: str, number: int) -> tuple[list[float | None], tuple[str, ...]]:
+        out = tmp_path / f"features-{number}"
+        update_features(results=results, lake=source, out=out)
+        rows = [{"unique_id": name} for name in ("a", "s0")]
+        found = open_store(lake.uri).get_online_features(["series_state:last_value"], rows).to_dict()
+        return found["last_value"], read_trail([out]).history[-1].notes
+
+    trial, _ = online("", 1)
+    assert trial == [5, None]
+    own, notes = online(lake.uri, 2)
+    assert (own[0], notes) == (None, ()), "rows of trials give way to those of a lake"
+    assert own[1] is not None
+    state = tmp_path / "home" / "features"
+    said = (
+        f"the online rows below Sparkhu's home stay those of the lake '{lake.uri}'. For others set SPARKHU_HOME apart, "
+        f"or give them up: remove '{state / OWNER}'."
+    )
+    assert online("", 3) == (own, (said,))
+    assert online(other.uri, 4) == (own, (said,))
+    assert online(lake.uri, 5) == (own, ())
 
 
 def test_a_lake_without_snapshots_brings_nothing_online_and_says_so(results: Path, tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def test_each_interval_publishes_its_own_rows_and_no_others(folder: Path) -> Non
     }
 
 
+def test_the_champion_forecasts_from_the_lake(folder: Path) -> None:
+    lookback = ("--start", "2024-02-09", "--end", "2024-02-10")
+    sparkhu(folder, "forecast", "--lake", str(folder / "lake"), *lookback, "--out", str(folder / "fc"))
+    made = pl.read_parquet(folder / "fc" / "forecasts.parquet")
+    assert made.group_by("unique_id", "cutoff").len().sort("unique_id").rows() == [
+        (name, START + (40 * 24 - 1) * HOUR, 12) for name in ("boiler", "pump")
+    ]
+
+
 def test_what_is_done_is_left_alone(folder: Path) -> None:
     before = lake_of(folder).version().number
     assert "2 intervals: 2 done, 0 to do" in backfill(folder, "2024-02-06", "2024-02-08")

@@ -88,15 +88,33 @@ def test_further_columns_are_compared_and_their_source_is_not() -> None:
     known = rows(("a", 0, 1.0, 0)).with_columns(volume=pl.lit(3), source=pl.lit("x.csv"))
     same = rows(("a", 0, 1.0, 0)).with_columns(source=pl.lit("y.csv"))
     assert came(same, known) == ([], [(1, 0, 0)])
-    more = same.with_columns(volume=pl.lit(4))
+    more = same.with_columns(volume=pl.lit(4))  # it was 3
     assert came(more, known) == ([("a", 0, 1.0, 100)], [(0, 1, 0)])
     assert came(same.with_columns(volume=pl.lit(3.0)), known) == ([], [(1, 0, 0)])
 
 
-def test_a_column_that_is_new_to_the_table_makes_a_value_new() -> None:
-    known = rows(("a", 0, 1.0, 0), ("a", 1, 2.0, 0))
-    batch = rows(("a", 0, 1.0, 0), ("a", 1, 2.0, 0)).with_columns(price=pl.Series([5.0, None]))
-    assert came(batch, known) == ([("a", 0, 1.0, 100)], [(1, 1, 0)])
+def test_what_only_adds_columns_is_known_from_when_the_value_was() -> None:
+    # Hour 0 was revised at hour 3; its price came later and moves no value. At hour 1 the value changes, too.
+    known = rows(("a", 0, 1.0, 0), ("a", 0, 4.0, 3), ("a", 1, 2.0, 0), ("a", 2, None, 0), ("a", 3, 1.0, 0))
+    batch = rows(("a", 0, 4.0, 0), ("a", 1, 9.0, 0), ("a", 2, None, 0), ("a", 3, 1.0, 0))
+    batch = batch.with_columns(price=pl.Series([5.0, 6.0, 7.0, None]))
+    assert came(batch, known) == ([("a", 0, 4.0, 3), ("a", 1, 9.0, 100), ("a", 2, None, 2)], [(1, 1, 0)])
+    told = rows(("a", 0, 1.0, 0)).with_columns(price=pl.lit(5.0), volume=pl.lit(None, pl.Float64))
+    assert came(told.with_columns(volume=pl.lit(3.0)), told) == ([("a", 0, 1.0, 0)], [(0, 0, 0)])
+    # What was told of it before changes: another price, or one that is taken back.
+    for price in (6.0, None):
+        other = told.with_columns(price=pl.lit(price, pl.Float64), volume=pl.lit(3.0))
+        assert came(other, told) == ([("a", 0, 1.0, 100)], [(0, 1, 0)])
+
+
+def test_rows_that_come_late_are_known_from_now_on() -> None:
+    known = rows(("a", 0, 1.0, 0), ("a", 1, 1.0, 0))
+    batch = rows(("a", 2, 1.0, 0), ("a", 3, 2.0, 0), ("a", 200, 3.0, 0), ("a", 0, 1.0, 0), ("a", 1, 1.0, 0))
+    batch = batch.with_columns(price=pl.Series([None, None, None, None, 2.0]))
+    found = arrivals(batch, known, arrived_at=NOW, dated=False, late=pl.Series([False, True, True, True, True])).rows
+    # The last but one is there already, the last adds a price to it.
+    assert [(each - NOON) // HOUR for each in found["available_at"]] == [2, 100, 200, 1]
+    assert found.columns == batch.columns
 
 
 def test_what_a_batch_does_not_tell_stays_as_it_was() -> None:

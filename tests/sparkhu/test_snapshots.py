@@ -1,6 +1,7 @@
 """Snapshots: what was known of a series as of a moment, and what was observed behind a cutoff."""
 
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,9 +21,10 @@ from sparkhu.snapshots import (
     take_targets,
 )
 from sparkhu.steps.description import describe_values
-from sparkhu.summaries import HISTORY_SCHEMA
+from sparkhu.summaries import HISTORY_SCHEMA as SUMMARISED
 from tests.sparkhu.made_shard import hours
 
+HISTORY_SCHEMA = {**SUMMARISED, "known_until": TIME}
 STATS = ("n", "share_missing", "mean", "std", "min", "q1", "median", "q3", "max")
 
 
@@ -63,8 +65,8 @@ def scalers_of(names: list[str], at: datetime) -> pl.DataFrame:
     )
 
 
-def made(clean: pl.DataFrame, fitted: float = 0, train_end: float = 2) -> dict[str, pl.DataFrame]:
-    """Make what a run says of the series beside its rows: scalers known at an hour, the end of the training part."""
+def made(clean: pl.DataFrame, fitted: float = 0) -> dict[str, Any]:
+    """Make what a run says of the series beside its rows: scalers known at an hour."""
     names = clean["unique_id"].unique(maintain_order=True).to_list()
     one = pl.DataFrame({"unique_id": names}, schema={"unique_id": pl.String})
     return {
@@ -74,7 +76,6 @@ def made(clean: pl.DataFrame, fitted: float = 0, train_end: float = 2) -> dict[s
             season_length=pl.lit(24, pl.Int64),
             decision=pl.lit("regular"),
             version=pl.lit(3, pl.Int64),
-            train_end=pl.lit(hours(train_end)).cast(TIME),
         ),
         "seasons": one.with_columns(trend_strength=pl.lit(0.25), seasonal_strength=pl.lit(None, pl.Float64)),
         "scalers": scalers_of(names, hours(fitted)),
@@ -146,10 +147,10 @@ def absent(row: dict[str, object], *names: str) -> bool:
 @pytest.mark.parametrize(
     ("late", "fitted", "last", "without"),
     [
-        # Hours 0 and 1 are the training part of hours 0, 1, 2; the moment is 03:00.
+        # Hours 0, 1, 2; the moment is 03:00. Whichever came later, it may have moved the end of the training part.
         ({}, 1, 3, set()),
         ({2: 3}, 1, 3, set()),
-        ({2: 8}, 1, 2, {STATISTICS}),
+        ({2: 8}, 1, 2, {STATISTICS, RUN, SCALED}),
         ({0: 8}, 1, 3, {STATISTICS, RUN, SCALED}),
         ({}, 5, 3, {SCALED}),
     ],
@@ -179,11 +180,12 @@ def test_parts_are_told_where_all_rows_were_known() -> None:
 
 
 def test_with_a_history_statistics_and_last_values_are_those_that_it_tells() -> None:
-    # Hour 2 came at 08:00; by 03:00 hours 0 and 1 were known, as 10 and 20 then, and in all days before 7 values.
-    clean = clean_rows({"a": [1, 2, 3], "b": [1, 2, 3]}, late={2: 8})
+    # Hour 2 is not told by clean rows; by 03:00 hours 0 and 1 were known, as 10 and 20 then, and 7 values in all days.
+    clean = clean_rows({"a": [1, 2], "b": [1, 2]})
     told = {
         "n": 7, "mean": 15.0, "std": 5.0, "min": 1.0, "max": 20.0, "start": hours(-50), "missing_share": 0.25,
         "q1": 12.5, "median": 15.0, "q3": 17.5, "last_ds": hours(1), "last_value": 20.0, "last_values": [10.0, 20.0],
+        "known_until": hours(3),
     }  # fmt: skip
     nothing = dict.fromkeys(told)
     history = pl.DataFrame(
@@ -191,8 +193,37 @@ def test_with_a_history_statistics_and_last_values_are_those_that_it_tells() -> 
         schema=HISTORY_SCHEMA,
     )
     (row,) = take_snapshots(clean, **made(clean, 1), history=history, moment=hours(3)).to_dicts()
-    assert {name: row[name] for name in told if name != "start"} == {k: v for k, v in told.items() if k != "start"}
+    kept = told.keys() - {"start", "known_until"}
+    assert {name: row[name] for name in kept} == {name: told[name] for name in kept}
     assert (row["unique_id"], row["decision"], row["center"]) == ("a", "regular", 1.0)
+    assert take_parts(clean, scalers=made(clean)["scalers"], history=history, moment=hours(3)).height == 2
+
+    # A value that was withdrawn at 03:30 stands in no clean row, and yet the run saw that it is not there.
+    late = history.with_columns(known_until=pl.lit(hours(3.5)).cast(TIME))
+    (after,) = take_snapshots(clean, **made(clean, 1), history=late, moment=hours(3)).to_dicts()
+    assert {name: after[name] for name in kept} == {name: told[name] for name in kept}
+    assert absent(after, *RUN, *SCALED)
+    assert take_parts(clean, scalers=made(clean)["scalers"], history=late, moment=hours(3)).is_empty()
+    with pytest.raises(InputError, match="column 'known_until' is missing"):
+        take_snapshots(clean, **made(clean), history=history.drop("known_until"), moment=hours(3))
+
+
+@pytest.mark.parametrize(("late", "fields"), [({}, (False, False)), ({2: 8}, (False, True))])
+def test_a_scaler_that_was_fitted_on_what_other_series_chose_waits_for_all_of_them(
+    late: dict[int, float], fields: tuple[bool, bool]
+) -> None:
+    # Of a and b cleaning may change b, if the models say so; these have seen hour 2 of c too.
+    clean = pl.concat([clean_rows({"a": [1, 2], "b": [1, 2]}), clean_rows({"c": [1, 2, 3]}, late=late)])
+    names = {"unique_id": ["a", "b", "c"], "candidates": ["none", "outliers", "anomalies"]}
+    table = take_snapshots(clean, **made(clean), cleaning=pl.DataFrame(names), moment=hours(3))
+    assert tuple(absent(row, *SCALED) for row in table.to_dicts()[:2]) == fields
+    assert table["decision"].to_list()[:2] == ["regular"] * 2
+
+
+def null_or_same(table: pl.DataFrame, before: pl.DataFrame) -> bool:
+    """Say whether each field of a table is null or that of the same row of another table."""
+    rows = {row["unique_id"]: row for row in before.to_dicts()}
+    return all(value in (None, rows[row["unique_id"]][name]) for row in table.to_dicts() for name, value in row.items())
 
 
 @settings(max_examples=40, deadline=None)
@@ -200,17 +231,18 @@ def test_with_a_history_statistics_and_last_values_are_those_that_it_tells() -> 
     values=st.lists(st.none() | st.integers(0, 9).map(float), min_size=1, max_size=12),
     late=st.dictionaries(st.integers(0, 11), st.integers(0, 30).map(float), max_size=6),
     other=st.integers(10, 99).map(float),
-    border=st.integers(0, 12),
+    share=st.floats(0, 1),
     moment=st.integers(0, 30),
+    kept=st.integers(0, 12),
 )
 def test_no_field_tells_of_what_became_known_later(
-    values: list[float | None], late: dict[int, float], other: float, border: int, moment: int
+    values: list[float | None], late: dict[int, float], other: float, share: float, moment: int, kept: int
 ) -> None:
     def taken(clean: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Take both tables, of a run whose statistics, scaler, parts and flags see all rows of theirs."""
-        fit = clean.filter(pl.col("ds") < hours(border))
+        """Take both tables, of a run whose split, statistics, scaler, parts and flags see all rows of theirs."""
+        fit = clean.head(round(share * clean.height))
         mean, latest = fit["y_raw"].mean(), fit["available_at"].max()
-        beside = made(clean, train_end=border)
+        beside = made(clean)
         seen = pl.col("y_raw").fill_null(0.0).sum()
         clean = clean.with_columns(trend=seen, is_anomaly=seen > 50)
         scalers = beside["scalers"].with_columns(center=pl.lit(mean, pl.Float64), available_at=pl.lit(latest, TIME))
@@ -228,6 +260,13 @@ def test_no_field_tells_of_what_became_known_later(
     )
     for one, same in zip(taken(clean), taken(changed), strict=True):
         assert one.equals(same)
+
+    # With any number of the later rows, one at least, all stays; without them fields are told that were null.
+    some = clean.filter(~later | (later.cum_sum() <= max(kept, 1)))
+    for one, same in zip(taken(clean), taken(some), strict=True):
+        assert one.equals(same)
+    for one, before in zip(taken(clean), taken(clean.filter(~later)), strict=True):
+        assert null_or_same(one, before)
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:

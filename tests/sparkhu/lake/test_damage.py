@@ -11,7 +11,7 @@ import pytest
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import Append, Lake, create_lake, is_lake, open_lake
-from tests.sparkhu.lake.made_rows import START, at, observed
+from tests.sparkhu.lake.made_rows import observed
 
 
 @pytest.fixture
@@ -151,18 +151,3 @@ def test_a_full_disk_changes_nothing_and_says_so(tmp_path: Path) -> None:
         assert list((disk / "lake" / ".drafts").iterdir()) == []
     finally:
         subprocess.run(["umount", disk], check=True)
-
-
-def test_a_long_commit_whose_files_were_swept_away_is_not_made(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparkhu.lake.lakes.SWEPT_AFTER", -START.resolution)  # every commit is a long one
-    version = lake.commit({"observations": Append(observed(hours=2))}, run="long", based_on=lake.version())
-    assert version.number == 1
-
-    def swept(_: object) -> object:
-        lake.sweep(-START.resolution)
-        return observed(hours=3)
-
-    changes = {"observations": Append(observed(hours=2)), "quarantine": Append(swept)}  # type: ignore[arg-type]
-    with pytest.raises(SparkhuError, match=r"1 files of a commit .* were swept away before it was done"):
-        lake.commit(changes, run="long", based_on=lake.version())
-    assert lake.version().table("observations").read(at("2024-01-01")).height == 2

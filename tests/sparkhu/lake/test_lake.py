@@ -367,3 +367,23 @@ def test_too_many_lost_races_are_an_error(lake: Lake, monkeypatch: pytest.Monkey
     with pytest.raises(SparkhuError, match="other publishers were first 3 times"):
         lake.commit({"observations": Append(never_first)}, run="slower", based_on=lake.version())
     assert {lake.version(n).run for n in (1, 2, 3)} == {"faster"}
+
+
+@FOLDER
+def test_a_version_that_only_changed_other_tables_is_no_newer_observation(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lakes of before recorded the newest version of all as the one that was read: here 2 in the place of 1.
+    append(lake, observed())
+    lake.commit({"other": Append(observed(hours=1))}, run="other", based_on=lake.version())
+    with monkeypatch.context() as patch:
+        patch.setattr(Version, "last_change", lambda _, number: number)
+        publish(lake, observed(hours=24), "2024-01-01", "2024-01-02", read=2)
+    version = lake.version()
+    assert version.table("clean").intervals[0].read_version == 2
+    assert [version.last_change(number) for number in range(4)] == [0, 1, 1, 1]
+    same = publish(lake, observed(hours=24, y=1), "2024-01-01", "2024-01-02", read=1)
+    assert same.number == version.number
+    other = publish(lake, observed(hours=24, y=1), "2024-01-01", "2024-01-02", read=1, params="q")
+    assert other.notes == ()
+    assert other.table("clean").read()["y"].to_list() == [float(hour) for hour in range(1, 25)]

@@ -59,6 +59,7 @@ def test_a_model_is_traced_to_the_partitions_that_it_was_trained_on(
     found = trace_model(f"{name}/{version.version}")
     assert found.title == f"model {name}, version 1"
     assert (found.facts["flavour"], found.facts["stands on"], found.facts["code"]) == ("linear", "r0", "0.1.0+abc")
+    assert found.facts["parameters"] == "horizon=24"
     whole, *partitions = found.made_from
     assert (whole.what, whole.rows) == ("observations, version 1", 3)
     # The third day lies behind the end of what was read.

@@ -127,10 +127,26 @@ def test_a_model_of_older_data_takes_no_champions_place(bundle: Make, client: An
         "2024-01-01T00:00:00+00:00"
     )
     assert str(client.get_model_version_by_alias("ages", "champion").version) == "1"
-    # As far, or of another table, or of a source that does not outlive runs: the scores decide.
-    for version, reach in enumerate((Reach(table, december), Reach("lake observations", january), None), start=3):
-        newer = log_model(folder, name="ages", metrics={})
-        assert promote("ages", [Candidate(newer, 0.25)], metric="mse", reach=reach).champion == str(version)
+    equal = log_model(folder, name="ages", metrics={})
+    assert promote("ages", [Candidate(equal, 0.25)], metric="mse", reach=Reach(table, december)).champion == "3"
+
+
+def test_a_trial_on_other_data_takes_no_champions_place(bundle: Make, client: Any) -> None:
+    table, december = "s3://plant/lake observations", datetime(2024, 12, 1, tzinfo=UTC)
+    folder = bundle()
+    of_a_file = log_model(folder, name="trials", metrics={})
+    assert promote("trials", [Candidate(of_a_file, 0.5)], metric="mse").champion == "1"
+    of_a_lake = log_model(folder, name="trials", metrics={})
+    first = promote("trials", [Candidate(of_a_lake, 1.0)], metric="mse", reach=Reach(table, december))
+    assert first.champion == "2", "what no lake made gives way"
+    for reach in (Reach("lake observations", december), None):
+        other = log_model(folder, name="trials", metrics={})
+        kept = promote("trials", [Candidate(other, 0.25)], metric="mse", reach=reach)
+        assert (kept.best, kept.champion) == (other.version, "2")
+        assert kept.reason == (
+            "champion 2 was made from 's3://plant/lake observations' and stays; give models of other data a name of "
+            "their own (--model NAME)"
+        )
 
 
 def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client: Any) -> None:

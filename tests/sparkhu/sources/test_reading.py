@@ -192,6 +192,11 @@ def test_a_column_that_numbers_the_rows_is_no_series(source):
     assert "column 'id' differs in every row, so it is no series; --id id takes it" in raw.notes
 
 
+def test_rows_of_one_instant_are_one_a_series(source):
+    raw = read_source(source("sensor,time,value\nboiler,2026-01-01,1\npump,2026-01-01,2\n3,2026-01-01,3\n"))
+    assert raw.frame["unique_id"].to_list() == ["3", "boiler", "pump"]
+
+
 def test_an_unnamed_index_is_no_value(source):
     raw = read_source(source(",time,flow\n0,2014-01-01,5\n1,2014-01-02,6\n"))
     assert raw.frame["y"].to_list() == [5.0, 6.0]
@@ -218,10 +223,15 @@ def test_given_columns_are_used_and_not_said(source):
         ("time,value\n2014-01-01,1\n", {"id": "shop"}, r"no column 'shop' \(--id\)"),
         ("time,value\nx,1\n", {}, "no column with a time that can be parsed"),
         ("time,value\nx,1\ny,2\n", {"time": "time"}, "no time in column 'time' of .* it holds 'x', 'y'"),
-        ("time,value\n2014-01-01,x\n", {}, "no number in column 'value' of .* it holds 'x'"),
-        ("time,value\n2014-01-01,\n", {}, "it holds only missing values"),
+        ("time,value\n2014-01-01,x\n", {}, "no number in column 'value' of .* it holds 'x'. Name the value column"),
+        (
+            "time,value\n2014-01-01,\n",
+            {},
+            "only missing values. Name another .* or this one, --value value, if",
+        ),
+        ("time,v\n2014-01-01,x\n2014-01-02,\n", {"value": "v"}, "it holds 'x'. Name another column with --value, or"),
         ("time,note\n2014-01-01,x\n2014-01-02,x\n", {}, "no column of numbers beside the time"),
-        ("time,a,b\n2014-01-01,x,\n", {"wide": True}, "no number in any series column"),
+        ("time,a,b\n2014-01-01,x,\n", {"wide": True}, "no number in any series column .* Leave --wide out"),
         ("time\n2014-01-01\n", {"wide": True}, "there must be a column beside the time column 'time'"),
         (
             "time,u,v\n2014-01-01,1,2\n",
@@ -257,6 +267,11 @@ def test_given_columns_are_used_and_not_said(source):
 def test_what_cannot_be_read_says_what_and_the_way_out(source, content, options, message):
     with pytest.raises(InputError, match=message):
         read_source(source(content), SourceOptions(**options))
+
+
+def test_a_named_value_column_may_hold_only_missing_values(source):
+    raw = read_source(source("time,v\n2014-01-01,\n2014-01-02,NA\n"), SourceOptions(value="v"))
+    assert raw.frame.select("y", "y_text").rows() == [(None, None)] * 2
 
 
 def test_what_is_not_there_is_named(tmp_path):

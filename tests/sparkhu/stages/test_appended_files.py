@@ -12,7 +12,9 @@ import pytest
 from sparkhu.arrivals import newest
 from sparkhu.lake import open_lake
 from sparkhu.sources import SourceOptions, read_source
+from sparkhu.stages.appended_files import SourceFiles
 from sparkhu.stages.appending import Appended, append_source
+from sparkhu.versions import versions_of
 from tests.sparkhu.stages.test_appending import HEADER, append, write
 
 REVISED = "a,2024-01-01T00:00Z,9999"
@@ -62,6 +64,7 @@ def test_of_a_folder_only_the_files_that_are_new_bring_something(tmp_path: Path)
     assert "2 of 3 files were appended before" in done.notes
     assert newest_values(lake) == [7.0, 9999.0, 2.0, 8.0]
     assert open_lake(str(lake)).version().table("quarantine").rows == 3
+    assert [Path(each["uri"]).name for each in open_lake(str(lake)).version().commit.sources] == ["2023-12-31.csv"]
     told = open_lake(str(lake)).version().table("sources").read()
     assert [(Path(uri).name, rows, ds.day) for uri, rows, ds in told.select("unique_id", "rows", "ds").rows()] == [
         ("revised.csv", 1, 1), ("2023-12-31.csv", 3, 31), ("2024-01-01.csv", 2, 1), ("2024-01-02.csv", 2, 2)
@@ -76,9 +79,16 @@ def test_a_file_that_is_read_in_another_way_brings_what_it_did_not_tell_before(t
     append(source, *lines, lake=lake, header=f"{HEADER},volume", value="y")
     append(tmp_path / "revised.csv", REVISED, lake=lake)
     more = append_source(str(source), SourceOptions(value="y", extra="volume"), lake=str(lake))
-    assert (more.added, more.revised) == (2, 2)
-    rows = newest(open_lake(str(lake)).version().table("observations").read())
+    assert (more.added, more.revised) == (2, 0)
+    version = open_lake(str(lake)).version()
+    stored = version.table("observations").read()
+    rows = newest(stored)
     assert rows.select("y", "volume").rows() == [(9999.0, 7), (206.0, 8)]
+    # A value is known from when it was, whatever is told of it beside: the one that was not revised is so at once.
+    assert rows["available_at"].to_list() == [stored["available_at"].max(), rows["ds"][1]]
+    assert versions_of(stored).select("ds", "y").rows() == [(rows["ds"][0], 205.0), (rows["ds"][0], 9999.0)]
+    days = version.table("summaries").read().unique(("unique_id", "day"), keep="last", maintain_order=True)
+    assert days.select("n", "max").rows() == [(2, 9999.0)]
     assert append_source(str(source), SourceOptions(value="y", extra="volume"), lake=str(lake)).added == 0
     # In another zone its rows are of other instants.
     assert append(source, "a,2024-01-01T00:00,1", lake=lake).added == 1
@@ -126,4 +136,29 @@ def test_what_a_database_gives_is_what_holds_now(tmp_path: Path) -> None:
 
     assert [ingest(value).revised for value in (205, 9999, 205, 205)] == [0, 1, 1, 0]
     assert newest_values(lake) == [205.0]
-    assert "sources" not in open_lake(str(lake)).version().tables
+    version = open_lake(str(lake)).version()
+    assert "sources" not in version.tables
+    assert [each["uri"] for each in version.commit.sources] == [f"sqlite:///{database}"]
+
+
+def test_what_was_read_is_told_by_a_fixed_number_that_differs_with_every_cell(tmp_path: Path) -> None:
+    header, lines = (
+        f"{HEADER},place,on",
+        ("a,2024-01-01T00:00Z,1,Ä,true", "a,2024-01-01T01:00Z,,,", "b,2024-01-01,0,b,"),
+    )
+
+    def read_as(*lines: str, extra: str = "place,on") -> str:
+        raw = read_source(
+            write(tmp_path / "a.csv", *lines, header=header), SourceOptions(value="y", id="id", extra=extra)
+        )
+        return str(SourceFiles.of(raw, raw.files).table["read_as"][0])
+
+    first = read_as(*lines)
+    # Written down, so that a change of the way of reading or of Polars does not make all files new in silence.
+    assert first == "3928d9b4653f45b55e088a98cb72eaa081609ea1a15e89f99ef3446b99aa52e4"
+    others = [read_as(*lines, extra="place"), read_as(*lines[:2])]
+    changes = [("1,Ä", "2,Ä"), ("Ä", "A"), ("true", "false"), ("00:00Z", "00:01Z"), (",,,", ",0,,"), (",,,", ",,Ä,")]
+    others += [read_as(*(line.replace(old, new) for line in lines)) for old, new in changes]
+    # What lies in two cells is not told apart by their text put together.
+    others.append(read_as(lines[0].replace("Ä", "Äb"), lines[1], lines[2].replace("0,b", "0,")))
+    assert len({first, *others}) == 1 + len(others)

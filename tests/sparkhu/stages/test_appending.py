@@ -129,15 +129,6 @@ def test_rows_that_touch_a_published_interval_make_it_dirty(tmp_path: Path) -> N
     assert append(tmp_path / "a.csv", "a,2024-01-04T00:00Z,2", lake=place).dirty == ()
     late = append(tmp_path / "a.csv", "b,2024-01-02T10:00Z,2", lake=place)
     assert [(each.start.day, each.run) for each in late.dirty] == [(2, "day-2")]
-    # The row of the published day came after its publication; one that dates itself, and one of a day to come, did not.
-    dated = append(
-        tmp_path / "b.csv", "b,2024-01-02T11:00Z,2,2024-01-02T11:30Z", lake=place, header=f"{HEADER},available_at"
-    )
-    assert dated.added == 1
-    append(tmp_path / "a.csv", "b,2024-01-05T10:00Z,2", lake=place)
-    known = lake.version().table("observations").read(ids=["b"]).sort("ds")["available_at"]
-    assert known[0] > datetime(2026, 1, 1, tzinfo=UTC)
-    assert [each.isoformat() for each in known[1:]] == ["2024-01-02T11:30:00+00:00", "2024-01-05T10:00:00+00:00"]
 
 
 def test_days_far_apart_are_compared_each_with_their_own(tmp_path: Path) -> None:
@@ -187,6 +178,14 @@ def test_files_of_which_some_are_dated_are_refused(tmp_path: Path) -> None:
     write(folder / "b.csv", "a,2024-01-01T00:00Z,1,2024-01-02T00:00Z", header="id,time,y,available_at")
     with pytest.raises(InputError, match="Ingest them apart"):
         append_source(str(folder), SourceOptions(value="y"), lake=str(tmp_path / "lake"))
+
+
+def test_values_are_withdrawn_by_a_file_of_missing_ones(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    append(tmp_path / "a.csv", "a,2024-01-01T00:00Z,1", "a,2024-01-01T01:00Z,2", lake=lake)
+    done = append(tmp_path / "b.csv", "a,2024-01-01T00:00Z,", lake=lake, value="y")
+    assert (done.added, done.revised) == (1, 1)
+    assert values(lake) == [("a", "00:00", 1.0), ("a", "00:00", None), ("a", "01:00", 2.0)]
 
 
 def test_rows_of_one_instant_are_cut_to_the_last_and_counted(tmp_path: Path) -> None:

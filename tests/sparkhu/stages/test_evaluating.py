@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from sparkhu.lineage import read_trail
 from sparkhu.models.linear import Linear
 from sparkhu.shards import open_dataset
 from sparkhu.stages.training import load_models, save_models
@@ -96,3 +98,17 @@ def test_the_choice_is_the_lowest_error_on_validation(evaluation: Path) -> None:
 
     assert found["champion"] == min(found["scores"], key=found["scores"].get) == metrics(evaluation)["champion"]
     assert set(found["scores"]) == {"linear", "seasonal_naive"}
+
+
+def test_a_run_whose_final_values_come_late_says_that_nothing_was_chosen(
+    first: Trained, evaluation: Path, altered: Callable[[Alter], Trained]
+) -> None:
+    # The validation part is 40 hours long, and all values come 50 hours late.
+    names = ("available_at", "observed_available_at", "handled_available_at")
+    late = altered(lambda rows: rows.with_columns(pl.col(name) + timedelta(hours=50) for name in names)).evaluate()
+    (record,) = (each for each in read_trail([late]).history if each.step == "evaluate")
+    assert any(note.startswith("2 of 2 series have no window to choose a model by, 2 none") for note in record.notes)
+    assert choice(late)["champion"] == "seasonal_naive"
+    assert metrics(late)["linear"]["mae"] is not None, "the test part is scored all the same"
+    (record,) = (each for each in read_trail([evaluation]).history if each.step == "evaluate")
+    assert len(record.notes) == 1

@@ -11,7 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.lake import Append, Lake, create_lake
+from sparkhu.lake import Append, DataFile, Lake, Replace, Version, create_lake
+from sparkhu.lake.tables import Table
 from sparkhu.lineage import StepRecord, Trail
 from sparkhu.stages.lake_publishing import parameters_of, publish_interval
 
@@ -170,6 +171,49 @@ def test_targets_are_the_same_in_whatever_order_intervals_are_published(tmp_path
         assert_frame_equal(other, found[0])
 
 
+def with_horizon(folder: Path, horizon: int) -> Path:
+    """Let the forecasts of results reach further."""
+    one = pl.read_parquet(folder / "forecasts.parquet").head(1)
+    steps = one.drop("ds").join(pl.DataFrame({"step": range(1, horizon + 1)}), how="cross")
+    ahead = steps.with_columns(ds=pl.col("cutoff") + pl.col("step") * pl.lit(HOUR)).select(one.columns)
+    ahead.write_parquet(folder / "forecasts.parquet")
+    return folder
+
+
+def test_targets_are_the_same_where_a_run_looks_back_less_than_forecasts_reach(tmp_path: Path) -> None:
+    # Days 2, 3 and 4; the forecasts reach 36 hours ahead, and each run looks back 24 hours on the day before its own.
+    found = []
+    for number, order in enumerate(permutations((2, 3, 4))):
+        place = create_lake(str(tmp_path / f"lake-{number}"))
+        place.commit({"observations": Append(hours(0, HOURS))}, run="ingest", based_on=place.version())
+        for day in order:
+            folder = results(tmp_path / f"{number}-{day}", day * 24, first=max(0, day * 24 - 48))
+            publish(place, with_horizon(folder, 36), f"2024-01-0{day}", f"2024-01-0{day + 1}")
+        found.append(targets(place))
+    assert found[0]["cutoff"].to_list() == [START + 47 * HOUR]
+    assert found[0]["truth"].to_list() == [[float(hour) for hour in range(48, 84)]]
+    for other in found[1:]:
+        assert_frame_equal(other, found[0])
+
+
+def test_only_forecasts_that_reach_into_the_interval_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = create_lake(str(tmp_path / "lake"))
+    place.commit({"observations": Append(hours(0, 240))}, run="ingest", based_on=place.version())
+    for day in range(2, 9):
+        publish(place, results(tmp_path / f"{day}", day * 24), f"2024-01-0{day}", f"2024-01-0{day + 1}")
+    read: list[str] = []
+    read_file = Table.read_file
+
+    def counted(self: Table, file: DataFile) -> pl.DataFrame:
+        read.append(file.partition)
+        return read_file(self, file)
+
+    monkeypatch.setattr(Table, "read_file", counted)
+    publish(place, results(tmp_path / "last", 9 * 24), "2024-01-09", "2024-01-10")
+    assert read == ["2024-01-08"]
+    assert targets(place).height == 7
+
+
 def test_a_truth_that_is_not_all_published_is_no_target(lake: Lake, tmp_path: Path) -> None:
     # Of the hours 48 to 50 behind the forecast, a run publishes those up to 49 and another those from 50 on.
     publish(lake, results(tmp_path / "one", 48), "2024-01-02", "2024-01-03")
@@ -212,6 +256,32 @@ def test_the_same_run_again_changes_nothing_and_other_parameters_do(lake: Lake, 
     history = json.loads((tmp_path / "same-published" / "history.json").read_text())
     assert f"holds the interval already, as '{first['run']}' published it" in history[-1]["notes"][-1]
     assert publish(lake, results(tmp_path / "other", 48, width=3.0), "2024-01-02", "2024-01-03")["version"] == 3
+
+
+def test_what_was_published_tells_of_the_run_whose_rows_stand(lake: Lake, tmp_path: Path) -> None:
+    lake.commit({"observations": Append(hours(40, 41, late=9))}, run="late", based_on=lake.version())
+    newer = publish(lake, results(tmp_path / "newer", 48, version=2), "2024-01-02", "2024-01-03")
+    older = publish(lake, results(tmp_path / "older", 48, version=1, width=3.0), "2024-01-02", "2024-01-03")
+    assert {**older, "version": newer["version"]} == newer
+    history = json.loads((tmp_path / "older-published" / "history.json").read_text())
+    assert f"stays, as run '{newer['run']}' made it from version 2; this one read version 1" in str(history[-1])
+
+
+def test_a_lake_that_recorded_its_newest_version_as_the_one_read_takes_other_parameters(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So did lakes of before: the observations were changed by version 1, and the interval says 2.
+    lake.commit({"other": Append(hours(0, 1))}, run="other", based_on=lake.version())
+    first, last = START + 24 * HOUR, START + 48 * HOUR
+    old = pl.read_parquet(results(tmp_path / "old", 48) / "clean.parquet").filter(pl.col("ds") >= first)
+    with monkeypatch.context() as patch:
+        patch.setattr(Version, "last_change", lambda _, number: number)
+        lake.commit({"clean": Replace(old, first, last, 2, "old")}, run="old", based_on=lake.version())
+    assert lake.version().table("clean").intervals[0].read_version == 2
+    told = publish(lake, results(tmp_path / "new", 48, version=3), "2024-01-02", "2024-01-03")
+    assert (told["version"], told["read_version"]) == (4, 1)
+    assert told["run"].startswith("run-")
+    assert [each.run for each in lake.version().table("clean").intervals] == [told["run"]]
 
 
 def test_an_interval_tells_what_was_read_for_it_and_a_commit_by_what(lake: Lake, tmp_path: Path) -> None:

@@ -142,6 +142,8 @@ def test_a_revision_after_the_end_is_in_no_history_of_before(tmp_path: Path) -> 
     ingest(lake, pl.concat([rows(3, y=5000.0, late=90), rows(61, y=7000.0, late=30)]))
     read(lake, start="2024-03-01", end="2024-03-03", lookback="1d")
     assert history(lake).select("n", "max", "last_value").row(0) == (62, 1.0, 1.0)
+    # Of what the run reads, the last became known on day 91; the revision of day 3 is not among it.
+    assert history(lake)["known_until"].to_list() == [START + 91 * DAY]
     read(lake, start="2024-04-08", end="2024-04-09", lookback="1d")
     assert history(lake)["max"].max() == 7000.0
 
@@ -182,6 +184,7 @@ def test_a_history_is_that_of_all_rows_known_by_the_end(data: st.DataObject, zon
     wanted = [y.count() or None, y.mean(), y.std(), y.min(), y.max(), recent.median(), recent.quantile(0.25, "linear")]
     assert [found[name] for name in ("n", "mean", "std", "min", "max", "median", "q1")] == pytest.approx(wanted)
     assert found["missing_share"] == recent.null_count() / len(recent)
+    assert found["known_until"] == stored.filter(pl.col("ds") >= at)["available_at"].max()
     assert found["last_values"] == (recent.drop_nulls().tail(24).to_list() or None)
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from sparkhu.frame import TIME
 from sparkhu.steps.filling import fill_last, fill_linear, fill_next
 from sparkhu.training.gram import gram_shard
-from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN
+from sparkhu.training.parts import CALIBRATE, CHOOSE, OTHER, TEST, TRAIN, Late
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import hours, laid_out, made_shard, profile_of, sequences_of, shard_of
 
@@ -76,18 +77,20 @@ def test_a_window_known_only_behind_a_border_is_of_no_part_before_it() -> None:
     # which hold it among their X, choose, and it was known before the middle.
     choose, calibrate, test = [CHOOSE] * 2, [CALIBRATE] * 2, [TEST] * 3
     assert known_late({5: 6}, (6, 10, 13)) == [TRAIN] * 3 + [OTHER] + choose + calibrate + test + [OTHER]
-    # Point 3 known at 6: target of window 1, X of windows 2 and 3.
-    assert known_late({3: 6}, (6, 10, 13)) == [TRAIN] + [OTHER] * 3 + choose + calibrate + test + [OTHER]
+    # Point 3 known at 6: target of window 1; windows 2 and 3, whose Y at 4 and 5 were seen before that X, are none.
+    assert known_late({3: 6}, (6, 10, 13)) == [TRAIN, OTHER, *choose, *calibrate, *test, OTHER]
     # Point 7 known at the middle: target of window 5, which may not choose; 6 and 7 calibrate with it.
     assert known_late({7: 8}, (6, 10, 13)) == [TRAIN] * 4 + [CHOOSE, OTHER] + calibrate + test + [OTHER]
     # Validation [6, 13), H = 3: of windows 5..9 the first two choose, with targets 6..9, across the middle at 9.5.
-    # Row 8, a target of both, may have been known at 9 but not at 10.
+    # Row 8, a target of both, may have been known at 9 but not at 10; then window 8, whose Y at 9 was seen before, is
+    # none, and of 5, 6, 7, 9 the last two calibrate.
     short = {"borders": (6, 13, 13), "sizes": (1, 3)}
     assert known_late({8: 9}, **short)[5:10] == [*choose, OTHER, *calibrate]
-    assert known_late({8: 10}, **short)[5:10] == [OTHER, OTHER, OTHER, *calibrate]
-    # Point 9 known at valid_end: target of window 7, which may not calibrate. Test windows may be known at any time.
+    assert known_late({8: 10}, **short)[5:9] == [OTHER, OTHER, *calibrate]
+    # Point 9 known at valid_end: target of window 7, which may not calibrate. Test windows may be known at any time,
+    # and point 12 is no X of the window behind them, whose Y was seen before.
     late = known_late({9: 10, 12: 99}, (6, 10, 13))
-    assert late == [TRAIN] * 4 + choose + [CALIBRATE, OTHER] + test + [OTHER]
+    assert late == [TRAIN] * 4 + choose + [CALIBRATE, OTHER] + test
 
 
 @settings(max_examples=10)
@@ -125,3 +128,36 @@ def test_no_part_sees_anothers_targets(L: int, H: int, train: int, valid: int, t
     if valid >= 4 * H:
         assert not targets[CHOOSE] & targets[CALIBRATE]
         assert targets[CALIBRATE]
+
+
+def late_by(delay: float, *, valid_end: int = 80, names: str = "ab") -> Late:
+    """Count where the values of `b` are final so many hours after their time, those of `a` at once."""
+    rows = sequences_of({name: np.arange(100.0) for name in names})
+    known = pl.when(pl.col("unique_id") == "b").then(pl.col("ds") + timedelta(hours=delay)).otherwise("ds")
+    plan = profile_of(list(names), borders=(70, valid_end, 100))
+    windows = assemble(*shard_of(rows.with_columns(available_at=known), plan))
+    return Late.of(windows.table, windows.series)
+
+
+def test_series_whose_final_values_come_behind_their_validation_part_are_counted() -> None:
+    # Validation is hours 70 to 79, the middle 75, H = 2. Four hours late: targets 70, 71 are known at 75 and do not
+    # choose; targets 74, 75 are known at 79 and calibrate. Ten hours late: none is known by 80.
+    assert late_by(0) == Late(2, 0, 0)
+    assert late_by(3) == Late(2, 0, 0)
+    assert late_by(4) == Late(2, 1, 0)
+    assert late_by(10) == Late(2, 1, 1)
+    # More than twice the delay and two horizons: 10 + 10 + 2 + 2 = 24 hours, and 25 do.
+    assert late_by(10, valid_end=95) == Late(2, 0, 0)
+    # A validation part without a window is no matter of arrivals: borders 70 and 71, H = 2.
+    assert late_by(10, valid_end=71) == Late(2, 0, 0)
+
+
+def test_what_is_lacking_is_said_with_what_helps() -> None:
+    assert Late.added([Late(2, 1, 1), Late(3, 1, 0)]) == Late(5, 2, 1)
+    assert Late(5, 0, 0).note() is None
+    note = Late(5, 2, 1).note()
+    assert note is not None
+    assert note.startswith(
+        "2 of 5 series have no window to choose a model by, 1 none to calibrate intervals on: the final"
+    )
+    assert "Give a longer validation part (split)" in note
