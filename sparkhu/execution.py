@@ -16,11 +16,21 @@ from typing import Any, TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import LocalEngine
+from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import StepRecord, Trail, code_fingerprint, last_steps, read_trail
-from sparkhu.settings import Settings
-from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
+from sparkhu.shards import (
+    Dataset,
+    Kind,
+    Shard,
+    UnreadableShard,
+    held_by,
+    new_folder,
+    open_dataset,
+    read_shard,
+    write_manifest,
+    write_shard,
+)
 from sparkhu.steps.result import StepResult
 
 Inputs = Mapping[str, Path | str | Sequence[Path | str]]
@@ -149,7 +159,7 @@ def run_step(
         outputs: Folder and kind per frame of the step's result.
         params: The step's parameters.
         also: Further artifact folders that the step was made from, such as a model; their histories go on too.
-        workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
+        workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
 
     Returns:
         What happened, for the artifact's metadata: seconds, rows in and out, counts.
@@ -201,15 +211,25 @@ def map_shards(
         function: A module-level function or a partial of one.
         sources: Datasets per input, as `open_inputs` gives them.
         step: Name of the step, for progress.
-        workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
+        workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
     """
     names = [shard.name for shard in next(iter(sources.values()))[0].shards]
     trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
     work = partial(_with_frames, function, sources, ledger.failed_ids(trail.entries))
-    engine = LocalEngine(workers or Settings().workers)
-    for done, result in enumerate(engine.map(work, names), start=1):
-        events.emit("shard_done", step=step, done=done, of=len(names))
-        yield result
+    engine = chosen_engine(workers)
+    try:
+        for done, result in enumerate(engine.map(work, names), start=1):
+            events.emit("shard_done", step=step, done=done, of=len(names))
+            yield result
+    except LostItem as error:
+        if error.number is None:
+            raise
+        name = names[error.number]
+        raise SparkhuError(f"shard {name} ({_held(sources, name)}): {error.message} {error.way_out}") from error
+
+
+def _held(sources: Mapping[str, Sequence[Dataset]], name: str) -> str:
+    return held_by([dataset for group in sources.values() for dataset in group], name)
 
 
 @dataclass(frozen=True)
@@ -233,7 +253,10 @@ def _with_frames(
     failed: pl.Series,
     name: str,
 ) -> Result:
-    frames = {key: read_shard(group, name) for key, group in sources.items()}
+    try:
+        frames = {key: read_shard(group, name) for key, group in sources.items()}
+    except UnreadableShard as error:
+        raise UnreadableShard(f"{error} It holds {_held(sources, name)}.") from error
     keep = ~pl.col("unique_id").is_in(failed.implode()).fill_null(False)
     kept = next(iter(frames.values())).select(kept=keep).to_series()
     if len(failed):

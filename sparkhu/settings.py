@@ -1,7 +1,8 @@
 """Deployment settings: the one place that reads Sparkhu's environment variables."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError
@@ -19,6 +20,11 @@ class Settings(BaseSettings):
         tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
         catalogue: SQLAlchemy URL of the metadata catalogue (`SPARKHU_CATALOGUE`); unset: SQLite in `home`.
         workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
+        engine: What maps steps over shards (`SPARKHU_ENGINE`): `local`, processes of this machine, or `spark`.
+        spark_master: Where Spark is (`SPARKHU_SPARK_MASTER`): `local[2]`, `spark://HOST:PORT`, `yarn`, `k8s://…`, or
+            `sc://HOST:PORT` for Spark Connect.
+        spark_conf: Spark's own settings (`SPARKHU_SPARK_CONF`), a JSON object such as
+            `{"spark.executor.memory": "4g"}`.
 
     Raises:
         InputError: A variable has a value that it cannot have.
@@ -31,6 +37,9 @@ class Settings(BaseSettings):
     tracking_uri: str | None = None
     catalogue: str | None = None
     workers: int | None = Field(default=None, ge=1)
+    engine: Literal["local", "spark"] = "local"
+    spark_master: str = "local[*]"
+    spark_conf: dict[str, str] = Field(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -39,3 +48,11 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = f"SPARKHU_{first['loc'][0]}".upper()
             raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
+
+    def engine_variables(self) -> dict[str, str]:
+        """Give the environment variables with which another process maps its steps as this one does."""
+        return {
+            "SPARKHU_ENGINE": self.engine,
+            "SPARKHU_SPARK_MASTER": self.spark_master,
+            "SPARKHU_SPARK_CONF": json.dumps(self.spark_conf),
+        }

@@ -13,6 +13,7 @@ layer wins. A dataset appears whole or not at all: it is written beside its plac
 import errno
 import json
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -89,16 +90,32 @@ def open_dataset(path: Path | str) -> Dataset:
 
 
 def write_shard(folder: Path, name: str, frame: pl.DataFrame) -> Shard:
-    """Write one shard file into a folder that `new_folder` gave, and describe it."""
-    frame.write_parquet(folder / f"{name}.parquet", compression="lz4")
+    """Write one shard file into a folder that `new_folder` gave, and describe it.
+
+    The file appears whole: an engine may run a shard twice, and the one attempt may end in the middle of the other.
+    """
+    write_whole(folder / f"{name}.parquet", frame)
     series = frame["unique_id"].n_unique() if "unique_id" in frame.columns else 0
     return Shard(name, frame.height, series)
 
 
+def write_whole(path: Path, frame: pl.DataFrame) -> None:
+    """Write a Parquet file beside its place, under a name of this attempt alone, and rename it into it."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        frame.write_parquet(draft, compression="lz4")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def write_manifest(folder: Path, kind: Kind, shards: Sequence[Shard]) -> None:
-    """Describe the shards that lie in `folder`."""
+    """Describe the shards that lie in `folder`; what attempts left that were killed in the middle is removed."""
     if kind not in get_args(Kind):
         raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got '{kind}'")
+    for left in folder.glob(".*.parquet.*"):
+        left.unlink(missing_ok=True)
     content = {"schema_version": SCHEMA_VERSION, "kind": kind, "shards": [asdict(shard) for shard in shards]}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1))
 
@@ -140,6 +157,42 @@ def _replace(path: Path, draft: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+class UnreadableShard(SparkhuError):  # noqa: N818 - says what is the matter
+    """A file of a dataset is missing or damaged; the message names dataset and shard."""
+
+
+def _read_file(dataset: Dataset, name: str) -> pl.DataFrame:
+    place = f"shard {name} of '{dataset.path}'"
+    try:
+        return pl.read_parquet(dataset.file(name))
+    except FileNotFoundError as error:
+        raise UnreadableShard(
+            f"{place} is missing on {socket.gethostname()}. Spark's executors need the folder where the driver has it; "
+            "otherwise run the step that wrote it again."
+        ) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnreadableShard(f"{place} is damaged: {first}. Run the step that wrote it again.") from error
+
+
+def held_by(datasets: Sequence[Dataset], name: str) -> str:
+    """Say what a shard holds, for a message about it, from whichever of the datasets can still tell.
+
+    Example:
+        >>> held_by([open_dataset("raw")], "00003")
+        "12 series, 'meter-0107' to 'meter-0118', 1,000,000 rows"
+    """
+    shard = next(shard for shard in datasets[0].shards if shard.name == name)
+    counted = f"{shard.rows:,} row{'s' * (shard.rows != 1)}"
+    for dataset in datasets:
+        with suppress(pl.exceptions.PolarsError, OSError):
+            ids = pl.read_parquet(dataset.file(name), columns=["unique_id"])["unique_id"].unique().sort()
+            if len(ids) == 1:
+                return f"series '{ids[0]}', {counted}"
+            return f"{len(ids):,} series, '{ids[0]}' to '{ids[-1]}', {counted}" if len(ids) else f"no series, {counted}"
+    return f"{shard.series:,} series, {counted}"
+
+
 def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
     """Assemble the shard `name` of rows and their layers, or of several tables about series.
 
@@ -149,6 +202,7 @@ def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
         name: The shard.
 
     Raises:
+        UnreadableShard: A file is missing or damaged.
         SparkhuError: A dataset has no such shard, or a layer does not fit its rows: it was made from another dataset.
     """
     for dataset in datasets:
@@ -156,7 +210,7 @@ def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
             raise SparkhuError(
                 f"'{dataset.path}' has no shard {name}, which '{datasets[0].path}' may have. Make it from that dataset."
             )
-    frames = [pl.read_parquet(dataset.file(name)) for dataset in datasets]
+    frames = [_read_file(dataset, name) for dataset in datasets]
     first, layers = frames[0], []
     for dataset, frame in zip(datasets[1:], frames[1:], strict=True):
         if dataset.kind != "columns":

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sparkhu_cli.engine_options import engine_of
 from sparkhu_cli.progress import Progress
 from sparkhu_cli.session import Session
 from sparkhu_cli.staging import Stage, staged
@@ -43,7 +44,7 @@ def run_pipeline(
     arguments, secrets = _sealed(arguments)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
-    with staged(out) as stage:
+    with staged(out) as stage, engine_of(session, log=log) as engine:
         try:
             outputs = run_locally(
                 f"sparkhu_pipelines.{name}",
@@ -52,7 +53,7 @@ def run_pipeline(
                 root=stage.work,
                 log=log,
                 on_event=progress.on_event,
-                environment=secrets,
+                environment={**secrets, **engine},
             )
         finally:
             terminal.clear()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
+from sparkhu_cli.engine_options import ENGINE_OPTIONS
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     INTERVAL_OPTIONS,
@@ -34,7 +35,7 @@ def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool)
     example="sparkhu run --source sales.csv --time day --value sold --id shop --horizon 14 --out results",
 )
 @source_option(required=False)
-@with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS)
+@with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS, *ENGINE_OPTIONS)
 @out_option("Folder for the results.")
 @click.option(
     "--list-parameters",

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -25,11 +26,13 @@ class Session:
         verbose: Show the log on stderr as well.
         log: The log file, once the command has opened one.
         handlers: What writes the log.
+        engine: What options say of the engine, by the names of `Settings`; they win over the environment.
     """
 
     verbose: bool = False
     log: Path | None = None
     handlers: list[logging.Handler] = field(default_factory=list)
+    engine: dict[str, Any] = field(default_factory=dict)
 
     def open_log(self, command: str) -> Path:
         """Open a log file of this call in the state folder and send all logging there."""

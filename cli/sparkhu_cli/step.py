@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
+from sparkhu_cli.engine_options import ENGINE_OPTIONS
+from sparkhu_cli.options import with_options
 from sparkhu_cli.session import Session
 
 
@@ -24,6 +26,7 @@ from sparkhu_cli.session import Session
 @click.option("--in", "inputs", multiple=True, metavar="NAME=DIR", help="Dataset folder of an input; repeatable.")
 @click.option("--set", "params", multiple=True, metavar="PARAM=VALUE", help="Parameter of the step; repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder; each output gets a folder in it.")
+@with_options(*ENGINE_OPTIONS)
 @click.option("--list", "listed", is_flag=True, help="List the steps.")
 @click.option("-h", "--help", "helped", is_flag=True, help="Describe the command, or the step NAME.")
 @click.pass_context
@@ -66,13 +69,16 @@ def run_step_on_folders(
         InputError: The step, an input or a parameter is unknown, missing, or of another type.
         SparkhuError: The step fails; nothing is left half-written.
     """
+    from sparkhu.engines.base import environment
+    from sparkhu.settings import Settings
     from sparkhu_cli.components import arguments_of, load_component, run_component
     from sparkhu_cli.terminal import OK, Terminal, seconds_text
 
     component = load_component(name)
     arguments = arguments_of(component, inputs, params)
     session.open_log(f"step-{name}")
-    metadata: dict[str, Any] = run_component(component, arguments, out)
+    with environment(Settings(**session.engine).engine_variables()):
+        metadata: dict[str, Any] = run_component(component, arguments, out)
     terminal = Terminal()
     if "seconds" in metadata:
         rows = f"{metadata['rows_in']:,} → {metadata['rows_out']:,} rows"

@@ -4,17 +4,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TypeVar
 
-from sparkhu.errors import InputError, SparkhuError
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-# Read once by Polars and by the linear algebra underneath NumPy when a worker starts.
-ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+from sparkhu.engines.base import ONE_THREAD, Item, LostItem, Result, environment
+from sparkhu.errors import InputError
 
 
 class LocalEngine:
@@ -40,38 +33,24 @@ class LocalEngine:
             items: What to map over.
 
         Raises:
-            SparkhuError: A worker process was killed. What `function` raises goes on, once the items at work are done.
+            LostItem: A worker process was killed. What `function` raises goes on, once the items at work are done.
         """
         workers = min(self.workers, len(items))
         if workers <= 1:
             yield from map(function, items)
             return
         # `spawn`: a fork of a process whose Polars threads run can hang.
-        with _environment(ONE_THREAD), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with environment(ONE_THREAD), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             futures = [pool.submit(function, item) for item in items]
             try:
                 for future in futures:
                     yield future.result()
             except BrokenProcessPool as error:
-                raise SparkhuError(
-                    f"a worker process was killed, most often for want of memory; {workers} were at work. "
-                    "Set SPARKHU_WORKERS to a smaller number."
+                raise LostItem(
+                    f"a worker process was killed, most often for want of memory; {workers} were at work.",
+                    way_out="Set SPARKHU_WORKERS to a smaller number.",
                 ) from error
             except BaseException:
                 # Waits for what is at work: no worker may write once the caller begins to clear up.
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

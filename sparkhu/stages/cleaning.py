@@ -27,7 +27,7 @@ from sparkhu.execution import ShardFrames, StepNotes, aligned, map_shards, metad
 from sparkhu.ledger import entries
 from sparkhu.models.base import Forecaster
 from sparkhu.sections import Guard
-from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard
+from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard, write_whole
 from sparkhu.stages.planning import write_plan
 from sparkhu.steps.cleaning import ANOMALIES, BOTH, NONE, OUTLIERS, choose_variants, clean_inputs, find_candidates
 from sparkhu.steps.confirming import UNCONFIRMED, UNMEASURED, conclude, fall_back, unmeasured
@@ -49,7 +49,7 @@ class _Measuring(NamedTuple):
 
     @classmethod
     def at(cls, scratch: Path, guard: Guard, **windows: Any) -> "_Measuring":
-        for what in ("plan", "candidates", "chosen"):
+        for what in ("plan", "candidates", *(f"chosen-{number}" for number in range(MEASUREMENTS + 1))):
             (scratch / what).mkdir()
         return cls(scratch, guard.min_gain, windows)
 
@@ -63,7 +63,7 @@ class _Measuring(NamedTuple):
 
     def leave(self, what: str, shard: ShardFrames, table: pl.DataFrame) -> None:
         """Leave a table of a shard for the next pass."""
-        table.write_parquet(self.scratch / what / f"{shard.name}.parquet")
+        write_whole(self.scratch / what / f"{shard.name}.parquet", table)
 
 
 def keep_cleaning(
@@ -110,8 +110,7 @@ def keep_cleaning(
             measuring = _Measuring.at(Path(scratch), guard, stride=stride, zone=zone)
             table, rows = sources["profile"][0], sources["sequences"][0]
             write_plan(measuring.plan, table, rows, horizon=horizon, input_size=input_size, zone=zone)
-            _measure(measuring, sources, notes)
-            decide = partial(_concluded, measuring)
+            decide = partial(_concluded, measuring, _measure(measuring, sources, notes))
         written = list(map_shards(partial(_keep_shard, at, decide), sources, step=STEP))
         write_manifest(at[0], "columns", [layer for (layer, _), _, _ in written])
         write_manifest(at[1], "series", [table for (_, table), _, _ in written])
@@ -122,18 +121,23 @@ def keep_cleaning(
     return metadata(inputs)
 
 
-def _measure(measuring: _Measuring, sources: dict[str, list[Dataset]], notes: StepNotes) -> None:
-    """Choose for each series, train on the mixture, and take back what it does not confirm."""
+def _measure(measuring: _Measuring, sources: dict[str, list[Dataset]], notes: StepNotes) -> int:
+    """Choose for each series, train on the mixture, and take back what it does not confirm.
+
+    Every pass leaves its choices in tables of its own, so that it can be done twice; the number of the last is given.
+    """
     groups = set().union(*map_shards(partial(_find, measuring), sources, step=STEP))
     grams, models = _fit_variants(measuring, sources, sorted(groups)) if groups else ({}, NO_MODELS)
     for group in sorted(models.stood_in):
         notes.say(f"{group}: no linear model without cleaning, so seasonal naive measures what cleaning brings")
     chosen = set().union(*map_shards(partial(_choose, measuring, models), sources, step=STEP)) - models.stood_in
-    for _ in range(MEASUREMENTS):
-        mixed = map_shards(partial(_mixture_of, measuring, sorted(chosen)), sources, step=STEP) if chosen else ()
+    for number in range(MEASUREMENTS):
+        mixing = partial(_mixture_of, measuring, number, sorted(chosen))
+        mixed = map_shards(mixing, sources, step=STEP) if chosen else ()
         mixture = fit_mixture(grams.get(ALIKE, {}), mixed, models, chosen)
-        if not sum(map_shards(partial(_fall_back, measuring, mixture), sources, step=STEP)):
-            break
+        if not sum(map_shards(partial(_fall_back, measuring, number, mixture), sources, step=STEP)):
+            return number + 1
+    return MEASUREMENTS
 
 
 def _fit_variants(
@@ -174,27 +178,27 @@ def _choose(measuring: _Measuring, models: VariantModels, shard: ShardFrames) ->
     rows = shard.frames["sequences"]
     measured = measure_variants(rows, plan, candidates, models=models, **measuring.windows)
     chosen = choose_variants(measured, min_gain=measuring.min_gain)
-    measuring.leave("chosen", shard, chosen)
+    measuring.leave("chosen-0", shard, chosen)
     return _groups_of(chosen.filter(pl.col("kept") != NONE), plan)
 
 
-def _mixture_of(measuring: _Measuring, groups: list[str], shard: ShardFrames) -> dict[str, GroupGram]:
-    plan, chosen = _only(groups, measuring.read("plan", shard)), measuring.read("chosen", shard)
+def _mixture_of(measuring: _Measuring, number: int, groups: list[str], shard: ShardFrames) -> dict[str, GroupGram]:
+    plan, chosen = _only(groups, measuring.read("plan", shard)), measuring.read(f"chosen-{number}", shard)
     return mixture_grams(shard.frames["sequences"], plan, chosen, **measuring.windows)
 
 
-def _fall_back(measuring: _Measuring, mixture: Mapping[str, Forecaster], shard: ShardFrames) -> int:
+def _fall_back(measuring: _Measuring, number: int, mixture: Mapping[str, Forecaster], shard: ShardFrames) -> int:
     """Measure what is chosen with the models of the mixture, and say how many series fell back."""
-    plan, chosen = measuring.read("plan", shard), measuring.read("chosen", shard)
+    plan, chosen = measuring.read("plan", shard), measuring.read(f"chosen-{number}", shard)
     rows = shard.frames["sequences"]
     measured = measure_mixture(rows, plan, chosen, mixture=mixture, **measuring.windows)
     confirmed = fall_back(measured, min_gain=measuring.min_gain)
-    measuring.leave("chosen", shard, confirmed)
+    measuring.leave(f"chosen-{number + 1}", shard, confirmed)
     return int((confirmed["kept"] != measured["kept"]).sum())
 
 
-def _concluded(measuring: _Measuring, shard: ShardFrames) -> pl.DataFrame:
-    return conclude(measuring.read("chosen", shard), min_gain=measuring.min_gain)
+def _concluded(measuring: _Measuring, number: int, shard: ShardFrames) -> pl.DataFrame:
+    return conclude(measuring.read(f"chosen-{number}", shard), min_gain=measuring.min_gain)
 
 
 def _told(mode: str, shard: ShardFrames) -> pl.DataFrame:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sparkhu.execution import Inputs, ShardFrames, map_shards, metadata, open_inputs, recorded
 from sparkhu.frame import CLEAN_SCHEMA, extra_columns
-from sparkhu.shards import Dataset, open_dataset
+from sparkhu.shards import Dataset, Shard, open_dataset, write_shard
 
 ROWS_SCHEMA: dict[str, pl.DataType] = {
     **CLEAN_SCHEMA,
@@ -54,11 +55,17 @@ def publish_results(
     with recorded("publish", inputs=inputs, outputs=[out]) as (notes, (draft,)):
         columns = {**ROWS_SCHEMA, **_extras(sources)}
         schema = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        with pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer:
-            for frame in map_shards(partial(clean_rows, columns=columns), sources, step="publish"):
-                writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-                notes.rows_out += frame.height
-                notes.series_in += frame["unique_id"].n_unique()
+        with (
+            TemporaryDirectory(dir=draft.parent) as scratch,
+            pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer,
+        ):
+            # Rows reach this process by way of files: workers may be on other machines.
+            for part in map_shards(partial(_leave_clean, Path(scratch), columns), sources, step="publish"):
+                left = Path(scratch) / f"{part.name}.parquet"
+                writer.write_table(pl.read_parquet(left).to_arrow(compat_level=pl.CompatLevel.oldest()))
+                left.unlink()
+                notes.rows_out += part.rows
+                notes.series_in += part.series
         notes.rows_in = sum(group[0].rows for group in sources.values())
         for name, group in tables.items():
             scans = [open_dataset(folder).scan() for folder in group]
@@ -75,6 +82,10 @@ def _extras(sources: Mapping[str, Sequence[Dataset]]) -> dict[str, pl.DataType]:
         empty = rows.scan().head(0).collect()
         found |= {name: empty.schema[name] for name in extra_columns(empty)}
     return found
+
+
+def _leave_clean(folder: Path, columns: Mapping[str, pl.DataType], shard: ShardFrames) -> Shard:
+    return write_shard(folder, shard.name, clean_rows(shard, columns))
 
 
 def clean_rows(shard: ShardFrames, columns: Mapping[str, pl.DataType] = ROWS_SCHEMA) -> pl.DataFrame:

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import LocalEngine
+from sparkhu.engines import chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
 from sparkhu.lake import Append, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import MOST_BUCKETS
 from sparkhu.lineage import read_trail
-from sparkhu.settings import Settings
 from sparkhu.shards import Dataset, open_dataset
 from sparkhu.training.stored import INPUTS, SCHEMAS, assemble_stored, stored_rows
 from sparkhu.training.windows import ShardWindows
@@ -59,9 +58,16 @@ def store_sequences(*, sequences: Sequence[Path | str], versions: Path | str, ta
 def _append(uri: str, shard: ShardFrames) -> pl.Series:
     lake = open_lake(uri)
     rows = shard.frames["sequences"]
-    changes = {name: Append(part) for name, part in stored_rows(rows, shard.frames["versions"]).items()}
-    lake.commit(changes, run=STEP, note=f"shard {shard.name}", based_on=lake.version())
+    run = f"{STEP}, shard {shard.name}"
+    stored = stored_rows(rows, shard.frames["versions"])
+    changes = {name: Append(partial(_unless_there, run, name, part)) for name, part in stored.items()}
+    lake.commit(changes, run=run, based_on=lake.version())
     return rows["unique_id"].unique(maintain_order=True)
+
+
+def _unless_there(run: str, name: str, rows: pl.DataFrame, version: Version) -> pl.DataFrame | None:
+    """Give the rows, or null where they have been committed: by an attempt that was lost before it could say so."""
+    return None if any(file.run == run for file in version.manifest(name).files) else rows
 
 
 def open_stored(table: Path | str) -> Version:
@@ -135,13 +141,13 @@ def map_buckets(
         function: A module-level function or a partial of one, given a bucket's name and its windows.
         stored: Where the windows are read.
         step: Name of the step, for progress.
-        workers: Processes; by default `SPARKHU_WORKERS`, else one a core.
+        workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
     """
     failed = ledger.failed_ids(read_trail(stored.folders).entries)
     version = stored.version
     work = partial(_on_bucket, function, version.storage.uri, version.number, stored.windows)
     buckets = _buckets(stored, failed)
-    engine = LocalEngine(workers or Settings().workers)
+    engine = chosen_engine(workers)
     for done, result in enumerate(engine.map(work, buckets), start=1):
         events.emit("shard_done", step=step, done=done, of=len(buckets))
         yield result

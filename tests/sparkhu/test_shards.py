@@ -7,7 +7,17 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.shards import Dataset, Kind, Shard, new_folder, open_dataset, read_shard, write_manifest, write_shard
+from sparkhu.shards import (
+    Dataset,
+    Kind,
+    Shard,
+    held_by,
+    new_folder,
+    open_dataset,
+    read_shard,
+    write_manifest,
+    write_shard,
+)
 
 
 def dataset(path: Path, kind: Kind, **shards: pl.DataFrame) -> Dataset:
@@ -139,3 +149,49 @@ def test_a_killed_writer_leaves_nothing_in_place(tmp_path: Path) -> None:
     assert not (tmp_path / "d").exists()
     dataset(tmp_path / "d", "rows", s0=rows(1))
     assert open_dataset(tmp_path / "d").rows == 1
+
+
+def test_what_a_killed_attempt_left_is_swept(tmp_path: Path) -> None:
+    shard = write_shard(tmp_path, "00000", pl.DataFrame({"unique_id": ["a"], "y": [1.0]}))
+    (tmp_path / ".00000.parquet.0a1b2c3d").write_bytes(b"half a shard")
+    write_manifest(tmp_path, "rows", [shard])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.parquet", "dataset.json"]
+
+
+def test_a_shard_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"unique_id": ["a"], "y": [1.0]})
+    write_shard(tmp_path, "00000", frame)
+
+    def half(_: pl.DataFrame, file: Path, **__: object) -> None:
+        file.write_bytes(b"half")
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.DataFrame, "write_parquet", half)
+        with pytest.raises(OSError, match="the disk is full"):
+            write_shard(tmp_path, "00000", frame.with_columns(y=2.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["00000.parquet"]
+    assert pl.read_parquet(tmp_path / "00000.parquet").equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [(["b", "a", "b"], "2 series, 'a' to 'b', 3 rows"), (["a"], "series 'a', 1 row"), ([], "no series, 0 rows")],
+)
+def test_a_shard_says_what_it_holds(ids: list[str], told: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"unique_id": pl.Series(ids, dtype=pl.String)})
+    write_manifest(tmp_path, "rows", [write_shard(tmp_path, "00000", frame)])
+    assert held_by([open_dataset(tmp_path)], "00000") == told
+
+
+def test_another_dataset_tells_the_series_of_a_lost_shard(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"unique_id": ["a", "b"], "y": [1.0, 2.0]})
+    for name in ("rows", "profile"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_manifest(folder, "rows", [write_shard(folder, "00000", frame)])
+    both = [open_dataset(tmp_path / name) for name in ("rows", "profile")]
+    both[0].file("00000").unlink()
+    assert held_by(both, "00000") == "2 series, 'a' to 'b', 2 rows"
+    both[1].file("00000").unlink()
+    assert held_by(both, "00000") == "2 series, 2 rows"
