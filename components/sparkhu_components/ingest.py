@@ -55,10 +55,13 @@ def ingest(
         The interval that later steps keep to: as given for a source; of a lake what is read, so no start.
     """
     from sparkhu.sections import Reading
+    from sparkhu.settings import Settings
     from sparkhu.sources import SourceOptions
     from sparkhu.stages.ingesting import ingest_source
     from sparkhu.stages.lake_reading import read_interval
+    from sparkhu.steps.ingestion import ROWS_PER_SHARD
 
+    rows_per_shard = Settings().rows_per_shard or ROWS_PER_SHARD
     if lake:
         raw.metadata.update(
             read_interval(
@@ -71,6 +74,7 @@ def ingest(
                 zone=zone,
                 lookback=lookback,
                 max_failed_share=max_failed_share,
+                rows_per_shard=rows_per_shard,
             )
         )
         return "", end
@@ -86,6 +90,15 @@ def ingest(
         end=end,
         **Reading.of(reading).plain(),
     )
-    places = {"out": raw.path, "history": history.path, "versions": versions.path}
-    raw.metadata.update(ingest_source(source, options, **places, max_failed_share=max_failed_share))
+    raw.metadata.update(
+        ingest_source(
+            source,
+            options,
+            out=raw.path,
+            history=history.path,
+            versions=versions.path,
+            max_failed_share=max_failed_share,
+            rows_per_shard=rows_per_shard,
+        )
+    )
     return start, end

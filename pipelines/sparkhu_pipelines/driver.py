@@ -14,13 +14,16 @@ def main(job_file: str) -> None:
     """Run the job and write where its outputs lie.
 
     Args:
-        job_file: JSON with `module`, `pipeline`, `arguments`, `root` (folder for artifacts) and `outputs` (file).
+        job_file: JSON with `module`, `pipeline`, `arguments`, `groups` (null, or for how many groups of shards
+            `pipeline` makes one), `root` (folder for artifacts) and `outputs` (file).
     """
     from kfp import local
 
     job = json.loads(Path(job_file).read_text())
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"])
     pipeline = getattr(import_module(job["module"]), job["pipeline"])
+    if job["groups"]:
+        pipeline = pipeline(job["groups"])
     task = pipeline(**job["arguments"])
     outputs = {name: artifact.path for name, artifact in task.outputs.items()}
     Path(job["outputs"]).write_text(json.dumps(outputs))

@@ -30,7 +30,7 @@ from sparkhu_components.resample_irregular import resample_irregular
 from sparkhu_components.split_by_regularity import split_by_regularity
 from sparkhu_components.sync_metadata import sync_metadata
 from sparkhu_components.validate import validate
-from sparkhu_pipelines.anomalies import Handled, handle_anomalies
+from sparkhu_pipelines.anomalies import handle_anomalies
 
 FILLS = {
     "mean": fill_mean,
@@ -49,43 +49,68 @@ SOURCE = (
 )
 
 
-class Read(NamedTuple):
-    """The tasks that bring raw observations in: one valid row an instant."""
+class Source(NamedTuple):
+    """The tasks that bring in what a run is about."""
 
     raw: dsl.PipelineTask
     metadata: dsl.PipelineTask
+
+
+class Checked(NamedTuple):
+    """The tasks that bring raw observations to one valid row an instant."""
+
     validated: dsl.PipelineTask
     unique: dsl.PipelineTask
 
 
 class Prepared(NamedTuple):
-    """The tasks whose results later parts of a pipeline read."""
+    """The datasets that later parts of a pipeline read: outputs of tasks, whichever those are."""
 
-    read: Read
-    described: dsl.PipelineTask
-    regularity: dsl.PipelineTask
-    split: dsl.PipelineTask
-    irregular_flags: dsl.PipelineTask
-    fills: dict[str, dsl.PipelineTask]
-    pooled: dsl.PipelineTask
-    resampled: dsl.PipelineTask
-    handled: Handled
-    joined: dsl.PipelineTask
+    sequences: Any
+    profile: Any
+    source_profile: Any
+    estimates: Any
+    stats: Any
+    categories: Any
+    duplicates: Any
+    quarantine: Any
+    irregular: Any
+    irregular_flags: Any
+    choices: Any
+    scores: Any
+    regular: Any
+    parts: Any
+    seasons: Any
+    anomalies: Any
+    limits: Any
+    level_changes: Any
+    handled: Any
+    handling: Any
+    handling_scores: Any
 
 
-def read(given: dict[str, Any]) -> Read:
-    """Add the tasks that read, validate and deduplicate to the pipeline that is being built.
+def bring_in(given: dict[str, Any]) -> Source:
+    """Add the tasks that read observations and metadata to the pipeline that is being built.
 
     Args:
-        given: The pipeline's arguments by name: those of `SourceParameters`, `duplicates` and `max_failed_share`.
+        given: The pipeline's arguments by name, those of `SourceParameters` among them.
     """
     raw = ingest(**_some(given, *SOURCE))
-    metadata = sync_metadata(uri=given["metadata"], settings=given["catalogue"])
-    validated = validate(
-        raw=raw.outputs["raw"], metadata=metadata.outputs["metadata"], zone=given["zone"], **interval_of(raw)
-    )
+    return Source(raw, sync_metadata(uri=given["metadata"], settings=given["catalogue"]))
+
+
+def check(given: dict[str, Any], source: Source, rows: Any) -> Checked:
+    """Add the tasks that validate and deduplicate to the pipeline that is being built.
+
+    Args:
+        given: The pipeline's arguments by name, `zone` and `duplicates` among them.
+        source: Where the rows came from.
+        rows: The rows: all that were read, or a group of their shards.
+    """
+    known = source.metadata.outputs["metadata"]
+    validated = validate(raw=rows, metadata=known, zone=given["zone"], **interval_of(source.raw))
     unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
-    return Read(raw, metadata, validated, unique)
+    return Checked(validated, unique)
 
 
 def interval_of(raw: dsl.PipelineTask) -> dict[str, Any]:
@@ -93,13 +118,15 @@ def interval_of(raw: dsl.PipelineTask) -> dict[str, Any]:
     return {name: raw.outputs[name] for name in ("start", "end")}
 
 
-def prepare(given: dict[str, Any]) -> Prepared:
+def prepare(given: dict[str, Any], source: Source, rows: Any) -> Prepared:
     """Add the tasks of preparation to the pipeline that is being built.
 
     Args:
         given: The pipeline's arguments by name: those of `PreparationParameters`, and `split`.
+        source: Where the rows came from.
+        rows: The rows: all that were read, or a group of their shards.
     """
-    came = read(given)
+    came = check(given, source, rows)
     rows = came.unique.outputs["unique"]
     described = describe(
         observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length", "period")
@@ -114,11 +141,11 @@ def prepare(given: dict[str, Any]) -> Prepared:
         observations=ways.outputs["regular"],
         flags=flags["regular"].outputs["flags"],
         profile=profile,
-        **interval_of(came.raw),
+        **interval_of(source.raw),
         **_some(given, "zone", "preserve_last"),
         settings=given["filling"],
     )
-    fills, pooled = _fill(given, marked, profile, came.validated.outputs["limits"])
+    pooled = _fill(given, marked, profile, came.validated.outputs["limits"])
     resampled = resample(
         observations=marked.outputs["marked"],
         filled=pooled.outputs["filled"],
@@ -141,7 +168,29 @@ def prepare(given: dict[str, Any]) -> Prepared:
         profile=resampled.outputs["resampled_profile"],
         grid_profile=grid.outputs["grid_profile"],
     )
-    return Prepared(came, described, found, ways, flags["irregular"], fills, pooled, resampled, handled, joined)
+    return Prepared(
+        sequences=joined.outputs["sequences"],
+        profile=joined.outputs["series_profile"],
+        source_profile=profile,
+        estimates=found.outputs["estimates"],
+        stats=described.outputs["stats"],
+        categories=described.outputs["categories"],
+        duplicates=came.unique.outputs["duplicates"],
+        quarantine=came.validated.outputs["quarantine"],
+        irregular=ways.outputs["irregular"],
+        irregular_flags=flags["irregular"].outputs["flags"],
+        choices=pooled.outputs["choices"],
+        scores=pooled.outputs["scores"],
+        regular=resampled.outputs["resampled"],
+        parts=handled.decomposed.outputs["parts"],
+        seasons=handled.decomposed.outputs["seasons"],
+        anomalies=handled.flagged.outputs["anomalies"],
+        limits=handled.flagged.outputs["limits"],
+        level_changes=handled.changes.outputs["level_changes"],
+        handled=handled.pooled.outputs["handled"],
+        handling=handled.pooled.outputs["handling"],
+        handling_scores=handled.pooled.outputs["scores"],
+    )
 
 
 def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -160,9 +209,7 @@ def _flags(given: dict[str, Any], observations: Any, described: dsl.PipelineTask
     return task.set_display_name(f"flag-outliers-{way}")
 
 
-def _fill(
-    given: dict[str, Any], marked: dsl.PipelineTask, profile: Any, limits: Any
-) -> tuple[dict[str, dsl.PipelineTask], dsl.PipelineTask]:
+def _fill(given: dict[str, Any], marked: dsl.PipelineTask, profile: Any, limits: Any) -> dsl.PipelineTask:
     rows = marked.outputs["marked"]
     reached = {"edge": given["fill_edge"], "max_gap_points": given["max_gap_points"]}
     more = {"moving_average": {"settings": given["filling"]}}
@@ -172,5 +219,4 @@ def _fill(
     layers = {f"{name}_fill": task.outputs["filled"] for name, task in tasks.items()}
     scores = {f"{name}_scores": task.outputs["scores"] for name, task in tasks.items()}
     chosen = {"choice": given["fill"], "settings": given["filling"]}
-    pooled = pool_fills(observations=rows, limits=limits, **chosen, **layers, **scores)
-    return tasks, pooled
+    return pool_fills(observations=rows, limits=limits, **chosen, **layers, **scores)
