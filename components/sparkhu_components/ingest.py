@@ -54,6 +54,7 @@ def ingest(
     Returns:
         The interval that later steps keep to: as given for a source; of a lake what is read, so no start.
     """
+    from sparkhu.lookback import kept_interval
     from sparkhu.sections import Reading
     from sparkhu.settings import Settings
     from sparkhu.sources import SourceOptions
@@ -77,7 +78,7 @@ def ingest(
                 rows_per_shard=rows_per_shard,
             )
         )
-        return "", end
+        return kept_interval(lake, start, end)
     options = SourceOptions(
         time=time,
         value=value,
@@ -101,4 +102,4 @@ def ingest(
             rows_per_shard=rows_per_shard,
         )
     )
-    return start, end
+    return kept_interval(lake, start, end)

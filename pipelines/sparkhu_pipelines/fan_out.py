@@ -19,7 +19,7 @@ from sparkhu_components.gather_groups import gather_groups
 from sparkhu_components.pack_group import pack_group
 from sparkhu_components.take_group import take_group
 from sparkhu_pipelines.forecast import DESCRIPTION, NAME, Outputs, forecast, forecast_pipeline
-from sparkhu_pipelines.preparation import Prepared, Source, bring_in, prepare
+from sparkhu_pipelines.preparation import Prepared, Rows, Source, bring_in, prepare
 
 MOST_GROUPS = 100
 
@@ -60,13 +60,18 @@ def prepare_groups(given: dict[str, Any], source: Source, groups: int) -> Prepar
         source: Where the observations came from.
         groups: How many groups there are.
     """
+    metadata = source.metadata.outputs["metadata"]
+    interval = {name: given[name] for name in ("lake", "start", "end")}
     with dsl.ParallelFor(list(range(1, groups + 1)), name="groups-of-shards") as group:
-        taken = take_group(raw=source.raw.outputs["raw"], group=group, groups=groups)
-        prepared = prepare(given, source, taken.outputs["taken"])
+        # The interval comes from a task of the loop: to KFP's local runner, a parameter that a task outside gives is
+        # the item of the loop.
+        taken = take_group(raw=source.raw.outputs["raw"], group=group, groups=groups, **interval)
+        kept = {name: taken.outputs[name] for name in ("start", "end")}
+        prepared = prepare(given, Rows(taken.outputs["taken"], **kept, metadata=metadata))
         packed = pack_group(**prepared._asdict())
     whole = gather_groups(
         packed=dsl.Collected(packed.outputs["packed"]),
-        metadata=source.metadata.outputs["metadata"],
+        metadata=metadata,
         past=given["past"],
         lake=given["lake"],
     )

@@ -26,7 +26,7 @@ from sparkhu_components.store_features import store_features
 from sparkhu_components.store_sequences import store_sequences
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
-from sparkhu_pipelines.preparation import Prepared, Source, bring_in, prepare
+from sparkhu_pipelines.preparation import Prepared, Source, all_rows, bring_in, prepare
 
 NAME, DESCRIPTION = "sparkhu-forecast", "Clean, analyse and forecast many time series."
 NOT_PUBLISHED = {"sequences", "profile", "source_profile"}
@@ -196,4 +196,4 @@ def forecast_pipeline(
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
     source = bring_in(given)
-    return forecast(given, source, prepare(given, source, source.raw.outputs["raw"]))
+    return forecast(given, source, prepare(given, all_rows(source)))

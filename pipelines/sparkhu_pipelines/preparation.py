@@ -56,6 +56,22 @@ class Source(NamedTuple):
     metadata: dsl.PipelineTask
 
 
+class Rows(NamedTuple):
+    """What is prepared: all rows that were read, or a group of their shards."""
+
+    rows: Any
+    """The dataset."""
+    start: Any
+    """The interval that the steps keep to: that of a source, or what is read of a lake."""
+    end: Any
+    metadata: Any
+
+    @property
+    def interval(self) -> dict[str, Any]:
+        """The interval, as steps take it."""
+        return {"start": self.start, "end": self.end}
+
+
 class Checked(NamedTuple):
     """The tasks that bring raw observations to one valid row an instant."""
 
@@ -99,35 +115,33 @@ def bring_in(given: dict[str, Any]) -> Source:
     return Source(raw, sync_metadata(uri=given["metadata"], settings=given["catalogue"]))
 
 
-def check(given: dict[str, Any], source: Source, rows: Any) -> Checked:
+def all_rows(source: Source) -> Rows:
+    """Give all rows of a source to be prepared."""
+    read = {name: source.raw.outputs[name] for name in ("start", "end")}
+    return Rows(source.raw.outputs["raw"], **read, metadata=source.metadata.outputs["metadata"])
+
+
+def check(given: dict[str, Any], came: Rows) -> Checked:
     """Add the tasks that validate and deduplicate to the pipeline that is being built.
 
     Args:
         given: The pipeline's arguments by name, `zone` and `duplicates` among them.
-        source: Where the rows came from.
-        rows: The rows: all that were read, or a group of their shards.
+        came: The rows.
     """
-    known = source.metadata.outputs["metadata"]
-    validated = validate(raw=rows, metadata=known, zone=given["zone"], **interval_of(source.raw))
+    validated = validate(raw=came.rows, metadata=came.metadata, zone=given["zone"], **came.interval)
     unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
     return Checked(validated, unique)
 
 
-def interval_of(raw: dsl.PipelineTask) -> dict[str, Any]:
-    """Give the interval that the steps behind `ingest` keep to: that of a source, or what is read of a lake."""
-    return {name: raw.outputs[name] for name in ("start", "end")}
-
-
-def prepare(given: dict[str, Any], source: Source, rows: Any) -> Prepared:
+def prepare(given: dict[str, Any], came: Rows) -> Prepared:
     """Add the tasks of preparation to the pipeline that is being built.
 
     Args:
         given: The pipeline's arguments by name: those of `PreparationParameters`, and `split`.
-        source: Where the rows came from.
-        rows: The rows: all that were read, or a group of their shards.
+        came: The rows.
     """
-    came = check(given, source, rows)
-    rows = came.unique.outputs["unique"]
+    checked = check(given, came)
+    rows = checked.unique.outputs["unique"]
     described = describe(
         observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length", "period")
     )
@@ -141,11 +155,11 @@ def prepare(given: dict[str, Any], source: Source, rows: Any) -> Prepared:
         observations=ways.outputs["regular"],
         flags=flags["regular"].outputs["flags"],
         profile=profile,
-        **interval_of(source.raw),
+        **came.interval,
         **_some(given, "zone", "preserve_last"),
         settings=given["filling"],
     )
-    pooled = _fill(given, marked, profile, came.validated.outputs["limits"])
+    pooled = _fill(given, marked, profile, checked.validated.outputs["limits"])
     resampled = resample(
         observations=marked.outputs["marked"],
         filled=pooled.outputs["filled"],
@@ -175,8 +189,8 @@ def prepare(given: dict[str, Any], source: Source, rows: Any) -> Prepared:
         estimates=found.outputs["estimates"],
         stats=described.outputs["stats"],
         categories=described.outputs["categories"],
-        duplicates=came.unique.outputs["duplicates"],
-        quarantine=came.validated.outputs["quarantine"],
+        duplicates=checked.unique.outputs["duplicates"],
+        quarantine=checked.validated.outputs["quarantine"],
         irregular=ways.outputs["irregular"],
         irregular_flags=flags["irregular"].outputs["flags"],
         choices=pooled.outputs["choices"],
