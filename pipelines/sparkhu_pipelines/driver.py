@@ -5,9 +5,13 @@ names.
 """
 
 import json
+import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+
+INTERRUPTED = 130
 
 
 def main(job_file: str) -> None:
@@ -19,6 +23,8 @@ def main(job_file: str) -> None:
     """
     from kfp import local
 
+    # At an interrupt KFP's runner would first begin what is left of a loop. The tasks are told by the same signal.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     job = json.loads(Path(job_file).read_text())
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"])
     pipeline = getattr(import_module(job["module"]), job["pipeline"])

@@ -195,5 +195,5 @@ def forecast_pipeline(
         The results folder, the champion, its scores and card, the report, and what was published to the lake.
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
-    source = bring_in(given)
-    return forecast(given, source, prepare(given, all_rows(source)))
+    came = bring_in(given)
+    return forecast(given, came, prepare(given, all_rows(came)))

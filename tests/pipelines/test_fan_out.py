@@ -103,6 +103,12 @@ def test_behind_the_loop_every_dataset_comes_from_where_the_groups_meet(tmp_path
     assert {hand for hand in found if hand[0] != "gather-groups"} == wanted
 
 
+def test_no_parameter_that_a_task_gives_enters_the_loop(tmp_path: Path) -> None:
+    # KFP's local runner would put the loop's item in its place.
+    loop, _ = loop_of(graph(tmp_path, GROUPS))
+    assert [name for name, given in loop["inputs"]["parameters"].items() if "taskOutputParameter" in given] == []
+
+
 def test_parameters_and_outputs_are_those_of_the_pipeline_without_groups(tmp_path: Path) -> None:
     plain, spec = graph(tmp_path / "plain", 1), graph(tmp_path / "groups", GROUPS)
 
@@ -147,6 +153,7 @@ def tasks_of(finished: Finished) -> Counter[str]:
     return Counter(finished.finished_steps())
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("fan-out")
 def test_preparation_ran_once_a_group_and_the_rest_once(plain: Finished, over_groups: Finished) -> None:
     before, after = tasks_of(plain), tasks_of(over_groups)
@@ -159,6 +166,7 @@ def test_preparation_ran_once_a_group_and_the_rest_once(plain: Finished, over_gr
     assert after.total() == len(once) + GROUPS * BODY
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("fan-out")
 def test_results_are_those_without_groups_byte_for_byte(plain: Finished, over_groups: Finished) -> None:
     files = {path.name for path in plain.results.iterdir()} - {"history.json"}
@@ -171,6 +179,7 @@ def test_results_are_those_without_groups_byte_for_byte(plain: Finished, over_gr
     assert different == []
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("fan-out")
 def test_each_step_stands_once_in_the_history_with_the_rows_of_all_groups(
     plain: Finished, over_groups: Finished
@@ -185,12 +194,14 @@ def test_each_step_stands_once_in_the_history_with_the_rows_of_all_groups(
     assert other["take_group"]["counts"] == {"shards": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("fan-out")
 def test_the_series_that_failed_in_its_group_is_in_the_ledger(over_groups: Finished) -> None:
     entry = over_groups.table("ledger").filter(pl.col("status") == "failed")
     assert entry.select("unique_id", "step").rows() == [("broken", "validate")]
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("fan-out")
 def test_too_many_failed_series_over_all_groups_end_the_run(runner: Runner) -> None:
     # Of six series one fails, 0.17; the other groups have none that does.

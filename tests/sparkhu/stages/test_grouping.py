@@ -151,9 +151,8 @@ def test_more_groups_than_shards_leave_some_empty_and_lose_nothing(hourly: Path,
     packs = packed(tmp_path, hourly, metadata, groups=8)
     assert [len(open_dataset(pack / "sequences").shards) for pack in packs] == [0, 1, 0, 1, 1, 0, 1, 1]
     whole = gathered(tmp_path, packs, metadata)
-    assert open_dataset(whole["sequences"]).scan().collect()["unique_id"].unique(maintain_order=True).to_list() == list(
-        "abcde"
-    )
+    ids = open_dataset(whole["sequences"]).scan().collect()["unique_id"]
+    assert ids.unique(maintain_order=True).to_list() == list("abcde")
 
 
 def test_a_group_that_did_not_come_is_named(hourly: Path, tmp_path: Path) -> None:
