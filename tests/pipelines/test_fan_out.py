@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pytest
 import yaml
+from kfp.dsl import Dataset
+from kfp.local.executor_input_utils import construct_executor_input, executor_input_to_dict
 
 from sparkhu.errors import InputError
 from sparkhu.lineage import GROUPING
@@ -235,3 +238,18 @@ def test_ten_thousand_series_make_no_more_tasks_than_ten(tmp_path: Path, groups:
 def test_every_step_but_those_of_groups_and_of_prediction_is_in_the_graph_without_groups(tmp_path: Path) -> None:
     tasks = components_of(graph(tmp_path, 1)["root"]["dag"]["tasks"])
     assert set(COMPONENTS) - tasks.keys() == {*GROUPING, "load_champion", "forecast_new", "publish_forecasts"}
+
+
+def test_a_hundred_groups_are_gathered_by_a_command_that_linux_takes() -> None:
+    # KFP starts a task with all of its artifacts in one argument, of which Linux takes 128 KiB. One folder of each of a
+    # hundred groups takes some 50 KB; each of 21 datasets of every group would take 21 times that.
+    spec = forecast_pipeline_over(100).pipeline_spec.components["comp-gather-groups"]
+    place = f"minio://mlpipeline/v2/artifacts/sparkhu-forecast/{uuid4()}/pack-group"
+    told = {"step": "pack_group", "seconds": 123.4567, "rows_in": 10**9, "rows_out": 10**9, "series_in": 10**5}
+    told |= {"series_skipped": 10**5, "series_failed": 10**5, "code": "0.1.0+3f2a9c1b7d04"}
+    packs = [Dataset(name="packed", uri=f"{place}/{uuid4()}/packed", metadata=told) for _ in range(100)]
+    arguments = {"packed": packs, "metadata": packs[0], "past": "", "lake": ""}
+    given = construct_executor_input(spec, arguments, task_root=place, block_input_artifact=False)
+    length = len(json.dumps(executor_input_to_dict(given, spec)))
+
+    assert length < 128 * 1024
