@@ -62,7 +62,10 @@ def ingest(
     from sparkhu.stages.lake_reading import read_interval
     from sparkhu.steps.ingestion import ROWS_PER_SHARD
 
-    rows_per_shard = Settings().rows_per_shard or ROWS_PER_SHARD
+    limits: dict[str, Any] = {
+        "max_failed_share": max_failed_share,
+        "rows_per_shard": Settings().rows_per_shard or ROWS_PER_SHARD,
+    }
     if lake:
         raw.metadata.update(
             read_interval(
@@ -74,8 +77,7 @@ def ingest(
                 end=end,
                 zone=zone,
                 lookback=lookback,
-                max_failed_share=max_failed_share,
-                rows_per_shard=rows_per_shard,
+                **limits,
             )
         )
         return kept_interval(lake, start, end)
@@ -91,15 +93,6 @@ def ingest(
         end=end,
         **Reading.of(reading).plain(),
     )
-    raw.metadata.update(
-        ingest_source(
-            source,
-            options,
-            out=raw.path,
-            history=history.path,
-            versions=versions.path,
-            max_failed_share=max_failed_share,
-            rows_per_shard=rows_per_shard,
-        )
-    )
+    places = {"out": raw.path, "history": history.path, "versions": versions.path}
+    raw.metadata.update(ingest_source(source, options, **places, **limits))
     return kept_interval(lake, start, end)

@@ -30,7 +30,7 @@ from sparkhu_components.resample_irregular import resample_irregular
 from sparkhu_components.split_by_regularity import split_by_regularity
 from sparkhu_components.sync_metadata import sync_metadata
 from sparkhu_components.validate import validate
-from sparkhu_pipelines.anomalies import handle_anomalies
+from sparkhu_pipelines.anomalies import Handled, handle_anomalies
 
 FILLS = {
     "mean": fill_mean,
@@ -151,9 +151,9 @@ def prepare(given: dict[str, Any], came: Rows) -> Prepared:
     profile = found.outputs["profile"]
     ways = split_by_regularity(observations=rows, profile=profile)
     flags = {way: _flags(given, ways.outputs[way], described, way) for way in ("regular", "irregular")}
+    seen = {way: {"observations": ways.outputs[way], "flags": task.outputs["flags"]} for way, task in flags.items()}
     marked = mark_gaps(
-        observations=ways.outputs["regular"],
-        flags=flags["regular"].outputs["flags"],
+        **seen["regular"],
         profile=profile,
         **came.interval,
         **_some(given, "zone", "preserve_last"),
@@ -168,12 +168,22 @@ def prepare(given: dict[str, Any], came: Rows) -> Prepared:
         settings=given["resampling"],
     )
     handled = handle_anomalies(given, resampled)
-    grid = resample_irregular(
-        observations=ways.outputs["irregular"],
-        flags=flags["irregular"].outputs["flags"],
-        profile=profile,
-        settings=given["resampling"],
+    grid = resample_irregular(**seen["irregular"], profile=profile, settings=given["resampling"])
+    return Prepared(
+        **_join(resampled, handled, grid),
+        source_profile=profile,
+        **_outputs(checked.validated, "quarantine"),
+        **_outputs(checked.unique, "duplicates"),
+        **_outputs(described, "stats", "categories"),
+        **_outputs(found, "estimates"),
+        **_outputs(ways, "irregular"),
+        **_outputs(flags["irregular"], irregular_flags="flags"),
+        **_outputs(pooled, "choices", "scores"),
     )
+
+
+def _join(resampled: dsl.PipelineTask, handled: Handled, grid: dsl.PipelineTask) -> dict[str, Any]:
+    """Join both ways of the split; give that, and what was found of the regular series."""
     joined = join_series(
         regular=resampled.outputs["resampled"],
         anomalies=handled.flagged.outputs["anomalies"],
@@ -182,29 +192,19 @@ def prepare(given: dict[str, Any], came: Rows) -> Prepared:
         profile=resampled.outputs["resampled_profile"],
         grid_profile=grid.outputs["grid_profile"],
     )
-    return Prepared(
-        sequences=joined.outputs["sequences"],
-        profile=joined.outputs["series_profile"],
-        source_profile=profile,
-        estimates=found.outputs["estimates"],
-        stats=described.outputs["stats"],
-        categories=described.outputs["categories"],
-        duplicates=checked.unique.outputs["duplicates"],
-        quarantine=checked.validated.outputs["quarantine"],
-        irregular=ways.outputs["irregular"],
-        irregular_flags=flags["irregular"].outputs["flags"],
-        choices=pooled.outputs["choices"],
-        scores=pooled.outputs["scores"],
-        regular=resampled.outputs["resampled"],
-        parts=handled.decomposed.outputs["parts"],
-        seasons=handled.decomposed.outputs["seasons"],
-        anomalies=handled.flagged.outputs["anomalies"],
-        limits=handled.flagged.outputs["limits"],
-        level_changes=handled.changes.outputs["level_changes"],
-        handled=handled.pooled.outputs["handled"],
-        handling=handled.pooled.outputs["handling"],
-        handling_scores=handled.pooled.outputs["scores"],
-    )
+    return {
+        **_outputs(joined, "sequences", profile="series_profile"),
+        **_outputs(resampled, regular="resampled"),
+        **_outputs(handled.decomposed, "parts", "seasons"),
+        **_outputs(handled.flagged, "anomalies", "limits"),
+        **_outputs(handled.changes, "level_changes"),
+        **_outputs(handled.pooled, "handled", "handling", handling_scores="scores"),
+    }
+
+
+def _outputs(task: dsl.PipelineTask, *names: str, **renamed: str) -> dict[str, Any]:
+    """Give some outputs of a task, under their own names or others."""
+    return {name: task.outputs[output] for name, output in {**dict(zip(names, names, strict=True)), **renamed}.items()}
 
 
 def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:

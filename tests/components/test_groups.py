@@ -13,6 +13,7 @@ from sparkhu.shards import open_dataset
 from sparkhu.sources import SourceOptions
 from sparkhu.stages.grouping import gather_groups, pack_group, take_group
 from sparkhu.stages.ingesting import ingest_source
+from sparkhu.stages.lake_publishing import parameters_of
 from sparkhu_pipelines.preparation import Prepared
 from tests.components.chain import Chain
 from tests.pipelines.conftest import write_observations
@@ -151,3 +152,8 @@ def test_what_was_trained_is_the_same(both: tuple[Made, Made]) -> None:
     one, other = (json.loads((made.results / "metrics.json").read_text()) for made in both)
     assert one == other
     assert one["linear"]["windows"] > 0
+
+
+def test_what_a_run_does_to_rows_has_the_same_fingerprint(both: tuple[Made, Made]) -> None:
+    one, other = (parameters_of(read_trail([made.results]).history) for made in both)
+    assert one == other
