@@ -209,6 +209,7 @@ def test_metadata_without_series_are_counted_over_all_groups(hourly: Path, tmp_p
         "3 of 5 series have no metadata and so no limits: 'c', 'd', 'e'",
         "1 of 3 series of the metadata have no row: 'x'",
     )
+    assert history["validate"].notes == ()
 
 
 def test_a_group_whose_series_all_fail_stops_nothing_while_the_run_may_go_on(tmp_path: Path) -> None:
