@@ -22,8 +22,8 @@ Event = dict[str, Any]
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0
 LAST_WORDS_SECONDS = 10.0
-"""How long a run may go on once a step has failed: its traceback must reach the log. Of a loop, KFP's runner would run
-all that is left."""
+"""How long a run may go on once a step of a group has failed, so that its traceback reaches the log. KFP's runner would
+run all groups that are left; without groups it ends the run itself."""
 REFUSAL = f"{InputError.__name__}: "
 
 
@@ -103,7 +103,7 @@ def _start(
 
 
 def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
-    """Yield events as they are written, until the driver has ended, or soon after a step has failed."""
+    """Yield events as they are written, until the driver has ended, or soon after a step of a group has failed."""
     with events.open() as lines:
         pending, until = "", math.inf
         while True:
@@ -113,7 +113,7 @@ def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
                 if pending.endswith("\n"):
                     event = json.loads(pending)
                     pending = ""
-                    if event["kind"] == "step_failed":
+                    if event["kind"] == "step_failed" and "group" in event:
                         until = min(until, time.monotonic() + LAST_WORDS_SECONDS)
                     yield event
             if ended:
