@@ -18,12 +18,13 @@ import polars as pl
 from sparkhu import events, ledger
 from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
-from sparkhu.lineage import StepRecord, Trail, code_fingerprint, last_steps, read_trail
+from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, read_trail
 from sparkhu.shards import (
     Dataset,
     Kind,
     Shard,
     UnreadableShard,
+    aligned,
     held_by,
     new_folder,
     open_dataset,
@@ -42,9 +43,15 @@ MAX_FAILED_SHARE = 0.5
 
 @dataclass
 class StepNotes:
-    """What a running step has to say; `recorded` turns it into the step's record."""
+    """What a running step has to say; `recorded` turns it into the step's record.
+
+    Attributes:
+        group: The group of shards that the step runs over; None: all shards.
+        trails: What an output was made from, by its folder, where that is less than all inputs.
+    """
 
     step: str
+    group: Group | None = None
     rows_in: int = 0
     rows_out: int = 0
     series_in: int = 0
@@ -52,12 +59,13 @@ class StepNotes:
     counts: dict[str, int] = field(default_factory=dict)
     sources: tuple[dict[str, Any], ...] = ()
     notes: list[str] = field(default_factory=list)
+    trails: dict[Path, Trail] = field(default_factory=dict)
 
     def say(self, message: str) -> None:
         """Say aloud what was found from the data or chosen by default, once."""
         if message not in self.notes:
             self.notes.append(message)
-            events.emit("note", step=self.step, message=message)
+            events.emit("note", step=self.step, message=message, **_place(self.group))
 
     def record(
         self, started: datetime, seconds: float, inputs: Sequence[Path], params: Mapping[str, Any]
@@ -89,6 +97,7 @@ def recorded(
     inputs: Sequence[Path | str],
     outputs: Sequence[Path | str],
     params: Mapping[str, Any] | None = None,
+    group: Group | None = None,
 ) -> Iterator[tuple[StepNotes, tuple[Path, ...]]]:
     """Give notes to take and folders to write into; record the step and put the folders in place when it ends well.
 
@@ -97,39 +106,45 @@ def recorded(
         inputs: Artifact folders that it reads; their histories and ledgers go on in its outputs.
         outputs: Folders that it writes.
         params: Its parameters, for the record. `max_failed_share`, given to the first step of a run, holds for all.
+        group: The group of shards that it makes; by default that of its inputs.
 
     Raises:
         SparkhuError: Too many series have failed. Whatever the block raises goes on, and nothing is left in place.
     """
-    notes, folders = StepNotes(step), [Path(folder) for folder in inputs]
+    notes, folders = StepNotes(step, group), [Path(folder) for folder in inputs]
     started, clock = datetime.now(UTC), time.perf_counter()
-    events.emit("step_started", step=step)
     try:
+        trail = read_trail(folders)
+        notes.group = group or trail.group
+        events.emit("step_started", step=step, **_place(notes.group))
         with new_folder(*(Path(path) for path in outputs)) as drafts:
-            trail = read_trail(folders)
             yield notes, drafts
             entries = ledger.with_step(notes.entries, step)
             record = notes.record(started, time.perf_counter() - clock, folders, params or {})
-            trail = trail.extended(record, entries)
-            ledger.check_share_of_failed(trail.entries, _max_failed_share(trail))
+            _check_share_of_failed(trail.extended(record, entries))
             for draft in drafts:
-                trail.write(draft)
+                notes.trails.get(draft, trail).extended(record, entries).write(draft)
     except BaseException as error:
-        kind, code = type(error).__name__, _exit_code(error)
-        events.emit("step_failed", step=step, error_type=kind, message=str(error), exit_code=code)
+        told = {"error_type": type(error).__name__, "message": str(error), "exit_code": _exit_code(error)}
+        events.emit("step_failed", step=step, **told, **_place(notes.group))
         raise
-    events.emit("step_finished", step=step, record=record.__dict__)
+    events.emit("step_finished", step=step, record=record.__dict__, **_place(notes.group))
+
+
+def _place(group: Group | None) -> dict[str, int]:
+    """Tell in an event which group of shards it is about."""
+    return group._asdict() if group else {}
 
 
 def _exit_code(error: BaseException) -> int:
-    if isinstance(error, SparkhuError):
-        return error.exit_code
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return error.exit_code if isinstance(error, SparkhuError) else 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _max_failed_share(trail: Trail) -> float:
-    given = (record.params["max_failed_share"] for record in trail.history if "max_failed_share" in record.params)
-    return next(given, MAX_FAILED_SHARE)
+def _check_share_of_failed(trail: Trail) -> None:
+    """Stop the run when too many series have failed; those of one group count as a share of all series of the run."""
+    first = next((record for record in trail.history if "max_failed_share" in record.params), None)
+    share = first.params["max_failed_share"] if first else MAX_FAILED_SHARE
+    ledger.check_share_of_failed(trail.entries, share, of=first.series_in if first and trail.group else None)
 
 
 def metadata(path: Path | str) -> dict[str, Any]:
@@ -216,10 +231,10 @@ def map_shards(
     names = [shard.name for shard in next(iter(sources.values()))[0].shards]
     trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
     work = partial(_with_frames, function, sources, ledger.failed_ids(trail.entries))
-    engine = chosen_engine(workers)
+    engine, place = chosen_engine(workers), _place(trail.group)
     try:
         for done, result in enumerate(engine.map(work, names), start=1):
-            events.emit("shard_done", step=step, done=done, of=len(names))
+            events.emit("shard_done", step=step, done=done, of=len(names), **place)
             yield result
     except LostItem as error:
         if error.number is None:
@@ -282,17 +297,3 @@ def _step_on_shard(
             frame = frame.filter(~pl.col("unique_id").is_in(failed.implode()))
         written[key] = write_shard(draft, shard.name, frame)
     return written, result.ledger, result.counts
-
-
-def aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
-    """Give the rows of failed series back to a layer, as nulls: it must fit the rows that it lies beside."""
-    if layer.height != kept.sum():
-        raise SparkhuError(f"the step gave {layer.height} rows of columns beside {kept.sum()} rows of observations")
-    if kept.all():
-        return layer
-    rows = pl.DataFrame({"row": kept.arg_true()}).hstack(layer)
-    return (
-        pl.DataFrame({"row": pl.int_range(len(kept), eager=True, dtype=pl.UInt32)})
-        .join(rows, on="row", how="left", maintain_order="left")
-        .drop("row")
-    )

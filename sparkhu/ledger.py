@@ -87,18 +87,19 @@ def failed_ids(ledger: pl.DataFrame) -> pl.Series:
     return ledger.filter(pl.col("status") == "failed")["unique_id"].unique(maintain_order=True)
 
 
-def check_share_of_failed(ledger: pl.DataFrame, max_failed_share: float) -> None:
+def check_share_of_failed(ledger: pl.DataFrame, max_failed_share: float, *, of: int | None = None) -> None:
     """Stop the run when too large a share of its series has failed.
 
     Args:
         ledger: All entries so far.
-        max_failed_share: The largest share of failed series, of all in the ledger, that a run goes on with.
+        max_failed_share: The largest share of failed series that a run goes on with.
+        of: How many series the run has; by default those in the ledger. A ledger of one group of them holds fewer.
 
     Raises:
         InputError: Every series has failed.
         SparkhuError: More have failed; the message says how many and gives the most frequent reason.
     """
-    total, failed = ledger["unique_id"].n_unique(), len(failed_ids(ledger))
+    total, failed = of or ledger["unique_id"].n_unique(), len(failed_ids(ledger))
     if total and (failed == total or failed / total > max_failed_share):
         reasons = ledger.filter(pl.col("status") == "failed").group_by("step", "reason").len().sort("len", "step")
         step, reason, count = reasons.row(-1)

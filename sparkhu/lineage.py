@@ -2,22 +2,37 @@
 
 Every folder that a step writes holds `history.json`, the records of all steps up to it, and `ledger.parquet`,
 the per-series entries of those steps. A result can therefore be explained wherever it is found.
+
+Steps may run over groups of shards side by side (`sparkhu.stages.grouping`). Within a group the history is that of the
+group; where the groups meet, each step stands once, with what it did in all of them.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from sparkhu import ledger
 
 HISTORY, LEDGER = "history.json", "ledger.parquet"
+TAKE_GROUP, PACK_GROUP, GATHER_GROUPS = "take_group", "pack_group", "gather_groups"
+GROUPING = (TAKE_GROUP, PACK_GROUP, GATHER_GROUPS)
+"""Steps that say where shards are worked at, and change nothing in them."""
+
+
+class Group(NamedTuple):
+    """One of the groups of shards that steps run over side by side."""
+
+    group: int
+    """Its number, from 1."""
+    groups: int
+    """How many there are."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,18 @@ class Trail:
     history: tuple[StepRecord, ...] = ()
     entries: pl.DataFrame = field(default_factory=lambda: ledger.merge([]))
 
+    @property
+    def group(self) -> Group | None:
+        """Which group of shards it is of; None where it is of all of them."""
+        params = {record.step: record.params for record in self.history}
+        if GATHER_GROUPS in params or "group" not in params.get(TAKE_GROUP, {}):
+            return None
+        return Group(**params[TAKE_GROUP])
+
+    def of_series(self, series: pl.Series) -> "Trail":
+        """Keep the entries of some of the series."""
+        return Trail(self.history, self.entries.filter(pl.col("unique_id").is_in(series.implode())))
+
     def extended(self, record: StepRecord, entries: pl.DataFrame) -> "Trail":
         """Add one step and its ledger entries."""
         return Trail((*self.history, record), ledger.merge([self.entries, entries]))
@@ -77,15 +104,92 @@ class Trail:
 
 
 def read_trail(folders: Iterable[Path]) -> Trail:
-    """Join the trails of several artifacts; what they share stands once, earliest first."""
-    records: dict[str, StepRecord] = {}
-    entries = []
+    """Join the trails of several artifacts, earliest step first.
+
+    What they share stands once. Where they are of several groups of shards, a step that ran in each of them stands once
+    with the sums of its records, and entries stand as if it had run once over all shards.
+    """
+    by_group: dict[Group | None, list[Trail]] = {}
     for folder in folders:
-        for item in json.loads((folder / HISTORY).read_text()):
-            record = StepRecord(**{**item, **{name: tuple(item[name]) for name in ("inputs", "sources", "notes")}})
-            records.setdefault(record.step, record)
-        entries.append(pl.read_parquet(folder / LEDGER))
-    return Trail(tuple(sorted(records.values(), key=lambda record: record.started)), ledger.merge(entries))
+        trail = _read(folder)
+        by_group.setdefault(trail.group, []).append(trail)
+    groups = sorted(group for group in by_group if group is not None)
+    if len(groups) <= 1:
+        return _joined([trail for trails in by_group.values() for trail in trails])
+    return _joined([_gathered([_joined(by_group[group]) for group in groups]), *by_group.get(None, [])])
+
+
+def _read(folder: Path) -> Trail:
+    records = (
+        StepRecord(**{**item, **{name: tuple(item[name]) for name in ("inputs", "sources", "notes")}})
+        for item in json.loads((folder / HISTORY).read_text())
+    )
+    return Trail(tuple(records), pl.read_parquet(folder / LEDGER))
+
+
+def _joined(trails: Sequence[Trail]) -> Trail:
+    records: dict[str, StepRecord] = {}
+    for record in (record for trail in trails for record in trail.history):
+        records.setdefault(record.step, record)
+    history = tuple(sorted(records.values(), key=lambda record: record.started))
+    return Trail(history, ledger.merge([trail.entries for trail in trails]))
+
+
+def _gathered(trails: Sequence[Trail]) -> Trail:
+    """Join the trails of groups, given in order, that came through the same steps."""
+    records: dict[str, list[StepRecord]] = {}
+    for record in (record for trail in trails for record in trail.history):
+        records.setdefault(record.step, []).append(record)
+    order = _depth_first(trails[0].history)
+    in_groups = {TAKE_GROUP}
+    for step in order:
+        if in_groups.intersection(records[step][0].inputs):
+            in_groups.add(step)
+    history = [summed(found) if step in in_groups else found[0] for step, found in records.items()]
+    places = pl.col("step").replace_strict(order, range(len(order)), return_dtype=pl.Int64)
+    entries = pl.concat([trail.entries for trail in trails]).sort(places, maintain_order=True)
+    return Trail(tuple(history), ledger.merge([entries]))
+
+
+def _depth_first(history: Sequence[StepRecord]) -> list[str]:
+    """Order steps as their entries stand in a ledger: each behind the steps that it read, those in their order."""
+    records = {record.step: record for record in history}
+    read = {name for record in history for name in record.inputs}
+    order: dict[str, None] = {}
+
+    def visit(step: str) -> None:
+        if step in records and step not in order:
+            for name in records[step].inputs:
+                visit(name)
+            order[step] = None
+
+    for record in history:
+        if record.step not in read:
+            visit(record.step)
+    return list(order)
+
+
+def summed(records: Sequence[StepRecord]) -> StepRecord:
+    """Give one record for a step that ran once a group: sums of seconds, rows, series and counts.
+
+    Of its parameters those stay that were the same in all groups.
+    """
+    first = records[0]
+    counts: dict[str, int] = {}
+    for record in records:
+        for name, count in record.counts.items():
+            counts[name] = counts.get(name, 0) + count
+    sums = ("rows_in", "rows_out", "series_in", "series_skipped", "series_failed")
+    return replace(
+        first,
+        started=min(record.started for record in records),
+        seconds=round(sum(record.seconds for record in records), 4),
+        params={name: value for name, value in first.params.items() if all(r.params[name] == value for r in records)},
+        counts=counts,
+        sources=tuple(source for record in records for source in record.sources),
+        notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
+        **{name: sum(getattr(record, name) for record in records) for name in sums},
+    )
 
 
 def last_steps(folders: Sequence[Path]) -> tuple[str, ...]:

@@ -79,3 +79,18 @@ def wanted_lookback(profile: pl.DataFrame, *, zone: str = "UTC") -> str:
     longest = max(longest, LEAST_POINTS * float(gaps.max() or 0.0))  # type: ignore[arg-type]
     days = -(-longest // Period.parse("1d", zone).nominal_us)
     return f"{days:.0f}d" if days else ""
+
+
+def kept_interval(lake: str, start: str, end: str) -> tuple[str, str]:
+    """Give the interval that the steps behind reading keep to: as given for a source, of a lake what is read.
+
+    Args:
+        lake: The lake that was read; empty where a source was.
+        start: First instant of the run's interval.
+        end: End of it.
+
+    Example:
+        >>> kept_interval("s3://lake", "2024-01-05", "2024-01-06")
+        ('', '2024-01-06')
+    """
+    return ("" if lake else start), end

@@ -115,7 +115,10 @@ def run_record(trail: Trail, *, pipeline: str, parameters: Mapping[str, Any]) ->
     steps = sorted(trail.history, key=lambda record: record.started)
     if not steps:
         raise SparkhuError("the results record no step, so nothing can be said of the run. Run the pipeline again.")
-    ends = [datetime.fromisoformat(step.started) + timedelta(seconds=step.seconds) for step in steps]
+    # What another step read had ended when that began; the seconds of groups that ran side by side are a sum.
+    read = {name for step in steps for name in step.inputs}
+    last = [step for step in steps if step.step not in read]
+    ends = [datetime.fromisoformat(step.started) + timedelta(seconds=step.seconds) for step in last]
     started, finished = datetime.fromisoformat(steps[0].started), max(ends)
     return Run(
         pipeline=pipeline,

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
         events: File to which running steps append their progress as JSON lines (`SPARKHU_EVENTS`); unset: nowhere.
         tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
         catalogue: SQLAlchemy URL of the metadata catalogue (`SPARKHU_CATALOGUE`); unset: SQLite in `home`.
+        rows_per_shard: Largest number of rows in a shard of several series (`SPARKHU_ROWS_PER_SHARD`); unset: a
+            million. Smaller shards take less memory a worker, and give more groups something to do (`--fan-out`).
         workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
         engine: What maps steps over shards (`SPARKHU_ENGINE`): `local`, processes of this machine, or `spark`.
         spark_master: Where Spark is (`SPARKHU_SPARK_MASTER`): `local[2]`, `spark://HOST:PORT`, `yarn`, `k8s://…`, or
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
     events: Path | None = None
     tracking_uri: str | None = None
     catalogue: str | None = None
+    rows_per_shard: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
     engine: Literal["local", "spark"] = "local"
     spark_master: str = "local[*]"

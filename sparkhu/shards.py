@@ -225,3 +225,17 @@ def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
     for layer in layers:
         first = first.with_columns(layer.get_columns())
     return first
+
+
+def aligned(layer: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+    """Give the rows of failed series back to a layer, as nulls: it must fit the rows that it lies beside."""
+    if layer.height != kept.sum():
+        raise SparkhuError(f"the step gave {layer.height} rows of columns beside {kept.sum()} rows of observations")
+    if kept.all():
+        return layer
+    rows = pl.DataFrame({"row": kept.arg_true()}).hstack(layer)
+    return (
+        pl.DataFrame({"row": pl.int_range(len(kept), eager=True, dtype=pl.UInt32)})
+        .join(rows, on="row", how="left", maintain_order="left")
+        .drop("row")
+    )

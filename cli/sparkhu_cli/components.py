@@ -1,7 +1,7 @@
 """Components as the command sees them: names, inputs, parameters and help come from their KFP specifications."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -58,12 +58,15 @@ def arguments_of(component: Any, inputs: Sequence[str], params: Sequence[str]) -
     """
     spec, folders = component.component_spec, _artifacts(component)
     found: dict[str, Any] = {}
-    for name, folder in _pairs("--in", inputs, folders).items():
-        if not Path(folder).exists():
-            raise InputError(f"--in {name}: '{folder}' does not exist. Give the folder that a step wrote.")
-        found[name] = _artifact_class(component, name)(uri=str(Path(folder).resolve()))
+    several = {name for name, item in folders.items() if item.is_artifact_list}
+    for name, given in _pairs("--in", inputs, folders, several).items():
+        for folder in given:
+            if not Path(folder).exists():
+                raise InputError(f"--in {name}: '{folder}' does not exist. Give the folder that a step wrote.")
+        artifacts = [_artifact_class(component, name)(uri=str(Path(folder).resolve())) for folder in given]
+        found[name] = artifacts if name in several else artifacts[0]
     known = _parameters(component)
-    for name, text in _pairs("--set", params, known).items():
+    for name, (text,) in _pairs("--set", params, known).items():
         found[name] = parse_value(name, known[name].type, text)
     missing = [name for name, item in (spec.inputs or {}).items() if name not in found and not item.optional]
     if missing:
@@ -129,20 +132,25 @@ def _parameters(component: Any) -> dict[str, Any]:
 
 
 def _artifact_class(component: Any, name: str) -> Any:
-    return get_args(get_type_hints(component.python_func, include_extras=True)[name])[0]
+    """Give the class of an artifact; of an input that takes a list, that of its items."""
+    kind = get_args(get_type_hints(component.python_func, include_extras=True)[name])[0]
+    return next(iter(get_args(kind)), kind)
 
 
-def _pairs(flag: str, texts: Sequence[str], known: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _pairs(
+    flag: str, texts: Sequence[str], known: dict[str, Any], several: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """Read what was given under each name: once, or often where `several` has the name."""
+    found: dict[str, list[str]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{flag} '{text}' has no '='. Write {flag} NAME=VALUE.")
         if name not in known:
             raise InputError(f"{flag} '{name}' is unknown. {_meant(name, tuple(known))}")
-        if name in found:
+        if name in found and name not in several:
             raise InputError(f"{flag} '{name}' is given twice. Give it once.")
-        found[name] = value
+        found.setdefault(name, []).append(value)
     return found
 
 

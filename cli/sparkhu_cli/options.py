@@ -68,6 +68,16 @@ PARAMETER_OPTIONS = (
 )
 
 
+FAN_OUT_OPTION = click.option(
+    "--fan-out",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Prepare series in N groups of shards side by side, 100 at most: N times as many tasks, for a cluster.",
+)
+
+
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Give a command several options, shown in the given order."""
 

@@ -20,7 +20,7 @@ ADDRESSES = ("source", "metadata")
 
 
 def run_pipeline(
-    name: str, arguments: Mapping[str, Any], *, out: Path, session: Session, terminal: Terminal
+    name: str, arguments: Mapping[str, Any], *, out: Path, session: Session, terminal: Terminal, groups: int = 1
 ) -> dict[str, Any]:
     """Run a pipeline, show its progress, and leave its results in `out`.
 
@@ -32,6 +32,7 @@ def run_pipeline(
         out: The results folder.
         session: The call that runs it; its log is opened.
         terminal: Where progress is shown.
+        groups: Groups of shards that the forecast pipeline prepares side by side.
 
     Returns:
         The content of `run.json`.
@@ -41,19 +42,23 @@ def run_pipeline(
     """
     from sparkhu_pipelines.local import run_locally
 
+    module, pipeline = f"sparkhu_pipelines.{name}", f"{name}_pipeline"
+    if groups > 1:
+        module, pipeline = "sparkhu_pipelines.fan_out", f"{name}_pipeline_over"
     arguments, secrets = _sealed(arguments)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage, engine_of(session, log=log) as engine:
         try:
             outputs = run_locally(
-                f"sparkhu_pipelines.{name}",
-                f"{name}_pipeline",
+                module,
+                pipeline,
                 arguments,
                 root=stage.work,
                 log=log,
                 on_event=progress.on_event,
                 environment={**secrets, **engine},
+                groups=groups if groups > 1 else None,
             )
         finally:
             terminal.clear()

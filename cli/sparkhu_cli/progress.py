@@ -15,6 +15,8 @@ LONG_SECONDS: Final = 1.0
 class Progress:
     """Turns the events of running steps into lines.
 
+    A step that runs over groups of shards is one line as well: when the last group has done it, with the sums of all.
+
     Args:
         terminal: Where to write.
         clock: Gives seconds; replaced in tests.
@@ -27,7 +29,8 @@ class Progress:
         self.records: dict[str, dict[str, Any]] = {}
         self._terminal = terminal
         self._clock = clock
-        self._began: dict[str, float] = {}
+        self._began: dict[tuple[str, int], float] = {}
+        self._groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._notes: dict[str, list[str]] = defaultdict(list)
 
     def on_event(self, event: Event) -> None:
@@ -43,24 +46,31 @@ class Progress:
             handlers[event["kind"]](event)
 
     def _started(self, event: Event) -> None:
-        self._began[event["step"]] = self._clock()
-        self._terminal.passing(f"  {event['step']}")
+        self._began[event["step"], event.get("group", 0)] = self._clock()
+        self._terminal.passing(f"  {event['step']}{_place(event)}")
 
     def _shard_done(self, event: Event) -> None:
-        seconds = self._clock() - self._began[event["step"]]
+        seconds = self._clock() - self._began[event["step"], event.get("group", 0)]
         if seconds >= LONG_SECONDS:
-            self._terminal.passing(
-                f"  {event['step']:<{NAME_WIDTH}} {event['done']:,} of {event['of']:,} shards  {seconds_text(seconds)}"
-            )
+            shards = f"{event['done']:,} of {event['of']:,} shards{_place(event)}"
+            self._terminal.passing(f"  {event['step']:<{NAME_WIDTH}} {shards}  {seconds_text(seconds)}")
 
     def _finished(self, event: Event) -> None:
-        record = self.records[event["step"]] = event["record"]
+        record = event["record"]
+        if "group" in event:
+            done = self._groups[event["step"]]
+            done.append(record)
+            if len(done) < event["groups"]:
+                self._terminal.passing(f"  {event['step']:<{NAME_WIDTH}} {len(done)} of {event['groups']} groups")
+                return
+            record = _summed(done)
+        self.records[event["step"]] = record
         rows = f"{record['rows_in']:>12,} → {record['rows_out']:<12,}"
         self._terminal.marked(OK, f"{event['step']:<{NAME_WIDTH}} {rows} {seconds_text(record['seconds']):>10}")
         self._say_notes(event["step"])
 
     def _failed(self, event: Event) -> None:
-        self._terminal.marked(FAILED, event["step"])
+        self._terminal.marked(FAILED, f"{event['step']}{_place(event)}")
         self._say_notes(event["step"])
 
     def _noted(self, event: Event) -> None:
@@ -71,3 +81,13 @@ class Progress:
     def _say_notes(self, step: str) -> None:
         for message in self._notes.pop(step, []):
             self._terminal.aside(f"    {message}")
+
+
+def _place(event: Event) -> str:
+    return f" of group {event['group']} of {event['groups']}" if "group" in event else ""
+
+
+def _summed(records: list[dict[str, Any]]) -> dict[str, Any]:
+    from sparkhu.lineage import StepRecord, summed
+
+    return dict(vars(summed([StepRecord(**record) for record in records])))

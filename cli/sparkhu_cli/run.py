@@ -9,6 +9,7 @@ from sparkhu_cli.documented import Documented
 from sparkhu_cli.engine_options import ENGINE_OPTIONS
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
+    FAN_OUT_OPTION,
     INTERVAL_OPTIONS,
     LAKE_OPTIONS,
     METADATA_OPTIONS,
@@ -36,6 +37,7 @@ def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool)
 )
 @source_option(required=False)
 @with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS, *ENGINE_OPTIONS)
+@FAN_OUT_OPTION
 @out_option("Folder for the results.")
 @click.option(
     "--list-parameters",
@@ -46,7 +48,9 @@ def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool)
     help="List every parameter with its default and what it takes, and exit.",
 )
 @click.pass_obj
-def command(session: Session, /, preset: str | None, params: Path | None, out: Path, **options: Any) -> None:
+def command(
+    session: Session, /, preset: str | None, params: Path | None, fan_out: int, out: Path, **options: Any
+) -> None:
     """Clean, analyse and forecast the series of a source.
 
     What is not given is found from the data where that is safe, and said aloud. DIR then holds report.html, run.json,
@@ -59,11 +63,12 @@ def command(session: Session, /, preset: str | None, params: Path | None, out: P
 
     from_file = load_parameters(params) if params else {}
     parameters = run_parameters(from_file, parameters_of(options), preset=preset or "")
-    run_forecast(parameters.model_dump(mode="json", exclude_none=True), out=out, session=session, terminal=Terminal())
+    given = parameters.model_dump(mode="json", exclude_none=True)
+    run_forecast(given, out=out, session=session, terminal=Terminal(), groups=fan_out)
 
 
-def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any) -> None:
-    """Look at the source, then run the forecast pipeline.
+def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, terminal: Any, groups: int = 1) -> None:
+    """Look at the source, then run the forecast pipeline, over groups of shards where there are several.
 
     Raises:
         InputError: The source cannot be used.
@@ -73,4 +78,4 @@ def run_forecast(parameters: dict[str, Any], *, out: Path, session: Session, ter
     from sparkhu_cli.pipeline_run import run_pipeline
 
     look_first(parameters)
-    run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal)
+    run_pipeline("forecast", parameters, out=out, session=session, terminal=terminal, groups=groups)

@@ -47,4 +47,7 @@ COMPONENTS = (
     "load_champion",
     "forecast_new",
     "publish_forecasts",
+    "take_group",
+    "pack_group",
+    "gather_groups",
 )

@@ -54,11 +54,18 @@ def ingest(
     Returns:
         The interval that later steps keep to: as given for a source; of a lake what is read, so no start.
     """
+    from sparkhu.lookback import kept_interval
     from sparkhu.sections import Reading
+    from sparkhu.settings import Settings
     from sparkhu.sources import SourceOptions
     from sparkhu.stages.ingesting import ingest_source
     from sparkhu.stages.lake_reading import read_interval
+    from sparkhu.steps.ingestion import ROWS_PER_SHARD
 
+    limits: dict[str, Any] = {
+        "max_failed_share": max_failed_share,
+        "rows_per_shard": Settings().rows_per_shard or ROWS_PER_SHARD,
+    }
     if lake:
         raw.metadata.update(
             read_interval(
@@ -70,10 +77,10 @@ def ingest(
                 end=end,
                 zone=zone,
                 lookback=lookback,
-                max_failed_share=max_failed_share,
+                **limits,
             )
         )
-        return "", end
+        return kept_interval(lake, start, end)
     options = SourceOptions(
         time=time,
         value=value,
@@ -87,5 +94,5 @@ def ingest(
         **Reading.of(reading).plain(),
     )
     places = {"out": raw.path, "history": history.path, "versions": versions.path}
-    raw.metadata.update(ingest_source(source, options, **places, max_failed_share=max_failed_share))
-    return start, end
+    raw.metadata.update(ingest_source(source, options, **places, **limits))
+    return kept_interval(lake, start, end)

@@ -7,18 +7,28 @@ from pathlib import Path
 PIPELINES = {"forecast": "forecast_pipeline", "predict": "predict_pipeline"}
 
 
-def compile_pipelines(out: Path) -> list[Path]:
+def compile_pipelines(out: Path, groups: int = 1) -> list[Path]:
     """Write one YAML file a pipeline into `out`, which is made where it does not exist.
+
+    Args:
+        out: Folder of the files.
+        groups: Groups of shards that the forecast pipeline prepares side by side, from 1 to 100.
 
     Returns:
         The files, in the order of `PIPELINES`.
+
+    Raises:
+        InputError: There cannot be so many groups.
     """
     from kfp import compiler
 
+    from sparkhu_pipelines.fan_out import forecast_pipeline_over
+
+    over_groups = {"forecast": forecast_pipeline_over(groups)} if groups != 1 else {}
     out.mkdir(parents=True, exist_ok=True)
     files = []
     for name, function in PIPELINES.items():
-        pipeline = getattr(import_module(f"sparkhu_pipelines.{name}"), function)
+        pipeline = over_groups.get(name) or getattr(import_module(f"sparkhu_pipelines.{name}"), function)
         files.append(out / f"{name}.yaml")
         compiler.Compiler().compile(pipeline, package_path=str(files[-1]))
         lines = files[-1].read_text().splitlines(keepends=True)

@@ -26,7 +26,11 @@ from sparkhu_components.store_features import store_features
 from sparkhu_components.store_sequences import store_sequences
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
-from sparkhu_pipelines.preparation import Prepared, prepare
+from sparkhu_pipelines.preparation import Prepared, Source, all_rows, bring_in, prepare
+
+NAME, DESCRIPTION = "sparkhu-forecast", "Clean, analyse and forecast many time series."
+NOT_PUBLISHED = {"sequences", "profile", "source_profile"}
+"""What only the steps in between read: results hold series as they are, and the profile as training planned it."""
 
 
 class Outputs(NamedTuple):
@@ -40,45 +44,65 @@ class Outputs(NamedTuple):
     published: Dataset
 
 
-def _publish(
-    prepared: Prepared,
-    guarded: dsl.PipelineTask,
-    scaled: dsl.PipelineTask,
-    indexed: dsl.PipelineTask,
-    scored: dsl.PipelineTask,
-    forecasts: dsl.PipelineTask,
-) -> dsl.PipelineTask:
-    came, handled = prepared.read, prepared.handled
-    return publish(
-        regular=prepared.resampled.outputs["resampled"],
-        parts=handled.decomposed.outputs["parts"],
-        anomalies=handled.flagged.outputs["anomalies"],
-        handled=handled.pooled.outputs["handled"],
-        irregular=prepared.split.outputs["irregular"],
-        irregular_flags=prepared.irregular_flags.outputs["flags"],
-        stats=prepared.described.outputs["stats"],
-        history=came.raw.outputs["history"],
-        categories=prepared.described.outputs["categories"],
-        estimates=prepared.regularity.outputs["estimates"],
-        profile=indexed.outputs["plan"],
-        choices=prepared.pooled.outputs["choices"],
-        seasons=handled.decomposed.outputs["seasons"],
-        limits=handled.flagged.outputs["limits"],
-        level_changes=handled.changes.outputs["level_changes"],
-        handling=handled.pooled.outputs["handling"],
-        handling_scores=handled.pooled.outputs["scores"],
-        cleaning=guarded.outputs["cleaning"],
-        metadata=came.metadata.outputs["metadata"],
-        duplicates=came.unique.outputs["duplicates"],
-        quarantine=came.validated.outputs["quarantine"],
-        forecasts=forecasts.outputs["forecasts"],
+def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outputs:
+    """Add the tasks behind preparation, which work on all series together, to the pipeline that is being built.
+
+    Args:
+        given: The pipeline's arguments by name.
+        source: Where the observations came from.
+        prepared: What preparation made of all of them.
+    """
+    zone, lake, profile = given["zone"], given["lake"], prepared.profile
+    sizes = {"horizon": given["horizon"], "input_size": given["input_size"], "stride": given["stride"], "zone": zone}
+    guarded = choose_cleaning(sequences=prepared.sequences, profile=profile, settings=given["guard"], **sizes)
+    cleaning = guarded.outputs["cleaning"]
+    seen = {"sequences": prepared.sequences, "inputs": guarded.outputs["inputs"]}
+    scaled = fit_scalers(**seen, profile=profile, scaler=given["scaler"])
+    versions = source.raw.outputs["versions"]
+    indexed = index_windows(**seen, versions=versions, profile=profile, **sizes)
+    plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
+    stored = store_sequences(**seen, versions=versions)
+    data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
+    linear = train_linear(**data)
+    naive = train_seasonal_naive(plan=plan)
+    models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}
+    scored = evaluate(**data, **models)
+    chosen = promote(
         evaluation=scored.outputs["evaluation"],
-        scores=prepared.pooled.outputs["scores"],
-        scalers=scaled.outputs["scalers"],
+        plan=plan,
+        profile=prepared.source_profile,
+        scalers=scalers,
+        stats=prepared.stats,
+        choices=prepared.choices,
+        cleaning=cleaning,
+        model_name=given["model_name"],
+        **models,
+    )
+    champion = chosen.outputs["champion"]
+    made = make_forecasts(**seen, champion=champion, zone=zone)
+    about = {"profile": plan, "scalers": scalers, "cleaning": cleaning, "evaluation": scored.outputs["evaluation"]}
+    results = _publish(source, prepared, forecasts=made.outputs["forecasts"], **about).outputs["results"]
+    report = render_report(results=results)
+    interval = {"start": given["start"], "end": given["end"], "zone": zone}
+    published = publish_interval(results=results, lake=lake, **interval).outputs["published"]
+    store_features(results=results, lake=lake, published=published)
+    return Outputs(
+        results=results,
+        champion=champion,
+        scores=scored.outputs["scores"],
+        card=chosen.outputs["card"],
+        report=report.outputs["report"],
+        published=published,
     )
 
 
-@dsl.pipeline(name="sparkhu-forecast", description="Clean, analyse and forecast many time series.")
+def _publish(source: Source, prepared: Prepared, **about: Any) -> dsl.PipelineTask:
+    kept = {name: dataset for name, dataset in prepared._asdict().items() if name not in NOT_PUBLISHED}
+    history, metadata = source.raw.outputs["history"], source.metadata.outputs["metadata"]
+    return publish(**kept, history=history, metadata=metadata, **about)
+
+
+@dsl.pipeline(name=NAME, description=DESCRIPTION)
 def forecast_pipeline(
     source: str = "",
     lake: str = "",
@@ -171,44 +195,5 @@ def forecast_pipeline(
         The results folder, the champion, its scores and card, the report, and what was published to the lake.
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
-    prepared = prepare(given)
-    sequences, profile = prepared.joined.outputs["sequences"], prepared.joined.outputs["series_profile"]
-    sizes = {"horizon": horizon, "input_size": input_size, "stride": stride, "zone": zone}
-    guarded = choose_cleaning(sequences=sequences, profile=profile, settings=guard, **sizes)
-    seen = {"sequences": sequences, "inputs": guarded.outputs["inputs"]}
-    scaled = fit_scalers(**seen, profile=profile, scaler=scaler)
-    versions = prepared.read.raw.outputs["versions"]
-    indexed = index_windows(**seen, versions=versions, profile=profile, **sizes)
-    plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
-    stored = store_sequences(**seen, versions=versions)
-    data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
-    linear = train_linear(**data)
-    naive = train_seasonal_naive(plan=plan)
-    models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}
-    scored = evaluate(**data, **models)
-    chosen = promote(
-        evaluation=scored.outputs["evaluation"],
-        plan=plan,
-        profile=prepared.regularity.outputs["profile"],
-        scalers=scalers,
-        stats=prepared.described.outputs["stats"],
-        choices=prepared.pooled.outputs["choices"],
-        cleaning=guarded.outputs["cleaning"],
-        model_name=model_name,
-        **models,
-    )
-    champion = chosen.outputs["champion"]
-    forecasts = make_forecasts(**seen, champion=champion, zone=zone)
-    results = _publish(prepared, guarded, scaled, indexed, scored, forecasts)
-    report = render_report(results=results.outputs["results"])
-    made = {"results": results.outputs["results"], "lake": lake}
-    published = publish_interval(**made, start=start, end=end, zone=zone)
-    store_features(**made, published=published.outputs["published"])
-    return Outputs(
-        results=results.outputs["results"],
-        champion=champion,
-        scores=scored.outputs["scores"],
-        card=chosen.outputs["card"],
-        report=report.outputs["report"],
-        published=published.outputs["published"],
-    )
+    came = bring_in(given)
+    return forecast(given, came, prepare(given, all_rows(came)))

@@ -5,6 +5,7 @@ the caller sees `KeyboardInterrupt`. Its output goes to a log file; what a perso
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -20,6 +21,9 @@ from sparkhu.errors import InputError, SparkhuError
 Event = dict[str, Any]
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0
+LAST_WORDS_SECONDS = 10.0
+"""How long a run may go on once a step of a group has failed, so that its traceback reaches the log. KFP's runner would
+run all groups that are left; without groups it ends the run itself."""
 REFUSAL = f"{InputError.__name__}: "
 
 
@@ -32,6 +36,7 @@ def run_locally(
     log: Path,
     on_event: Callable[[Event], None],
     environment: Mapping[str, str] | None = None,
+    groups: int | None = None,
 ) -> dict[str, Path]:
     """Run a pipeline and wait for it.
 
@@ -43,6 +48,8 @@ def run_locally(
         log: File that the tasks' output is appended to.
         on_event: Called with each event of the running steps (see `sparkhu.events`).
         environment: Variables that the steps see beside those of this process, such as passwords.
+        groups: Where given, `pipeline` is a function that makes the pipeline for so many groups of shards. KFP's local
+            runner works at two of them at a time.
 
     Returns:
         The folder or file of each output of the pipeline.
@@ -57,6 +64,7 @@ def run_locally(
         "module": module,
         "pipeline": pipeline,
         "arguments": dict(arguments),
+        "groups": groups,
         "root": str(root / "artifacts"),
         "outputs": str(outputs),
     }
@@ -95,16 +103,19 @@ def _start(
 
 
 def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
-    """Yield events as they are written, until the driver has ended."""
+    """Yield events as they are written, until the driver has ended, or soon after a step of a group has failed."""
     with events.open() as lines:
-        pending = ""
+        pending, until = "", math.inf
         while True:
-            ended = driver.poll() is not None
+            ended = driver.poll() is not None or time.monotonic() > until
             for part in lines:
                 pending += part
                 if pending.endswith("\n"):
-                    yield json.loads(pending)
+                    event = json.loads(pending)
                     pending = ""
+                    if event["kind"] == "step_failed" and "group" in event:
+                        until = min(until, time.monotonic() + LAST_WORDS_SECONDS)
+                    yield event
             if ended:
                 return
             time.sleep(POLL_SECONDS)
@@ -148,4 +159,6 @@ def _failure(failures: list[Event], log: Path) -> SparkhuError:
     first = failures[0]
     if first["exit_code"] == InputError.exit_code:
         return InputError(first["message"])
-    return SparkhuError(f"step {first['step']} failed: {first['message'].rstrip('.')}. The log '{log}' tells more.")
+    place = f" on group {first['group']} of {first['groups']}" if "group" in first else ""
+    said = first["message"].rstrip(".")
+    return SparkhuError(f"step {first['step']} failed{place}: {said}. The log '{log}' tells more.")

@@ -10,7 +10,7 @@ from sparkhu_components.forecast_new import forecast_new
 from sparkhu_components.load_champion import load_champion
 from sparkhu_components.publish_forecasts import publish_forecasts
 from sparkhu_components.render_report import render_report
-from sparkhu_pipelines.preparation import read
+from sparkhu_pipelines.preparation import all_rows, bring_in, check
 
 
 class Outputs(NamedTuple):
@@ -68,7 +68,7 @@ def predict_pipeline(
     """
     given: dict[str, Any] = {name: argument for name, argument in locals().items() if name != "given"}
     champion = load_champion(model_name=model_name)
-    came = read(given)
+    came = check(given, all_rows(bring_in(given)))
     unique = came.unique.outputs["unique"]
     made = forecast_new(observations=unique, champion=champion.outputs["champion"])
     results = publish_forecasts(

@@ -49,58 +49,99 @@ SOURCE = (
 )
 
 
-class Read(NamedTuple):
-    """The tasks that bring raw observations in: one valid row an instant."""
+class Source(NamedTuple):
+    """The tasks that bring in what a run is about."""
 
     raw: dsl.PipelineTask
     metadata: dsl.PipelineTask
+
+
+class Rows(NamedTuple):
+    """What is prepared: all rows that were read, or a group of their shards."""
+
+    rows: Any
+    """The dataset."""
+    start: Any
+    """The interval that the steps keep to: that of a source, or what is read of a lake."""
+    end: Any
+    metadata: Any
+
+    @property
+    def interval(self) -> dict[str, Any]:
+        """The interval, as steps take it."""
+        return {"start": self.start, "end": self.end}
+
+
+class Checked(NamedTuple):
+    """The tasks that bring raw observations to one valid row an instant."""
+
     validated: dsl.PipelineTask
     unique: dsl.PipelineTask
 
 
 class Prepared(NamedTuple):
-    """The tasks whose results later parts of a pipeline read."""
+    """The datasets that later parts of a pipeline read: outputs of tasks, whichever those are."""
 
-    read: Read
-    described: dsl.PipelineTask
-    regularity: dsl.PipelineTask
-    split: dsl.PipelineTask
-    irregular_flags: dsl.PipelineTask
-    fills: dict[str, dsl.PipelineTask]
-    pooled: dsl.PipelineTask
-    resampled: dsl.PipelineTask
-    handled: Handled
-    joined: dsl.PipelineTask
+    sequences: Any
+    profile: Any
+    source_profile: Any
+    estimates: Any
+    stats: Any
+    categories: Any
+    duplicates: Any
+    quarantine: Any
+    irregular: Any
+    irregular_flags: Any
+    choices: Any
+    scores: Any
+    regular: Any
+    parts: Any
+    seasons: Any
+    anomalies: Any
+    limits: Any
+    level_changes: Any
+    handled: Any
+    handling: Any
+    handling_scores: Any
 
 
-def read(given: dict[str, Any]) -> Read:
-    """Add the tasks that read, validate and deduplicate to the pipeline that is being built.
+def bring_in(given: dict[str, Any]) -> Source:
+    """Add the tasks that read observations and metadata to the pipeline that is being built.
 
     Args:
-        given: The pipeline's arguments by name: those of `SourceParameters`, `duplicates` and `max_failed_share`.
+        given: The pipeline's arguments by name, those of `SourceParameters` among them.
     """
     raw = ingest(**_some(given, *SOURCE))
-    metadata = sync_metadata(uri=given["metadata"], settings=given["catalogue"])
-    validated = validate(
-        raw=raw.outputs["raw"], metadata=metadata.outputs["metadata"], zone=given["zone"], **interval_of(raw)
-    )
+    return Source(raw, sync_metadata(uri=given["metadata"], settings=given["catalogue"]))
+
+
+def all_rows(source: Source) -> Rows:
+    """Give all rows of a source to be prepared."""
+    read = {name: source.raw.outputs[name] for name in ("start", "end")}
+    return Rows(source.raw.outputs["raw"], **read, metadata=source.metadata.outputs["metadata"])
+
+
+def check(given: dict[str, Any], came: Rows) -> Checked:
+    """Add the tasks that validate and deduplicate to the pipeline that is being built.
+
+    Args:
+        given: The pipeline's arguments by name, `zone` and `duplicates` among them.
+        came: The rows.
+    """
+    validated = validate(raw=came.rows, metadata=came.metadata, zone=given["zone"], **came.interval)
     unique = drop_duplicates(observations=validated.outputs["observations"], policy=given["duplicates"])
-    return Read(raw, metadata, validated, unique)
+    return Checked(validated, unique)
 
 
-def interval_of(raw: dsl.PipelineTask) -> dict[str, Any]:
-    """Give the interval that the steps behind `ingest` keep to: that of a source, or what is read of a lake."""
-    return {name: raw.outputs[name] for name in ("start", "end")}
-
-
-def prepare(given: dict[str, Any]) -> Prepared:
+def prepare(given: dict[str, Any], came: Rows) -> Prepared:
     """Add the tasks of preparation to the pipeline that is being built.
 
     Args:
         given: The pipeline's arguments by name: those of `PreparationParameters`, and `split`.
+        came: The rows.
     """
-    came = read(given)
-    rows = came.unique.outputs["unique"]
+    checked = check(given, came)
+    rows = checked.unique.outputs["unique"]
     described = describe(
         observations=rows, settings=given["statistics"], **_some(given, "split", "zone", "season_length", "period")
     )
@@ -110,15 +151,15 @@ def prepare(given: dict[str, Any]) -> Prepared:
     profile = found.outputs["profile"]
     ways = split_by_regularity(observations=rows, profile=profile)
     flags = {way: _flags(given, ways.outputs[way], described, way) for way in ("regular", "irregular")}
+    seen = {way: {"observations": ways.outputs[way], "flags": task.outputs["flags"]} for way, task in flags.items()}
     marked = mark_gaps(
-        observations=ways.outputs["regular"],
-        flags=flags["regular"].outputs["flags"],
+        **seen["regular"],
         profile=profile,
-        **interval_of(came.raw),
+        **came.interval,
         **_some(given, "zone", "preserve_last"),
         settings=given["filling"],
     )
-    fills, pooled = _fill(given, marked, profile, came.validated.outputs["limits"])
+    pooled = _fill(given, marked, profile, checked.validated.outputs["limits"])
     resampled = resample(
         observations=marked.outputs["marked"],
         filled=pooled.outputs["filled"],
@@ -127,12 +168,22 @@ def prepare(given: dict[str, Any]) -> Prepared:
         settings=given["resampling"],
     )
     handled = handle_anomalies(given, resampled)
-    grid = resample_irregular(
-        observations=ways.outputs["irregular"],
-        flags=flags["irregular"].outputs["flags"],
-        profile=profile,
-        settings=given["resampling"],
+    grid = resample_irregular(**seen["irregular"], profile=profile, settings=given["resampling"])
+    return Prepared(
+        **_join(resampled, handled, grid),
+        source_profile=profile,
+        **_outputs(checked.validated, "quarantine"),
+        **_outputs(checked.unique, "duplicates"),
+        **_outputs(described, "stats", "categories"),
+        **_outputs(found, "estimates"),
+        **_outputs(ways, "irregular"),
+        **_outputs(flags["irregular"], irregular_flags="flags"),
+        **_outputs(pooled, "choices", "scores"),
     )
+
+
+def _join(resampled: dsl.PipelineTask, handled: Handled, grid: dsl.PipelineTask) -> dict[str, Any]:
+    """Join both ways of the split; give that, and what was found of the regular series."""
     joined = join_series(
         regular=resampled.outputs["resampled"],
         anomalies=handled.flagged.outputs["anomalies"],
@@ -141,7 +192,19 @@ def prepare(given: dict[str, Any]) -> Prepared:
         profile=resampled.outputs["resampled_profile"],
         grid_profile=grid.outputs["grid_profile"],
     )
-    return Prepared(came, described, found, ways, flags["irregular"], fills, pooled, resampled, handled, joined)
+    return {
+        **_outputs(joined, "sequences", profile="series_profile"),
+        **_outputs(resampled, regular="resampled"),
+        **_outputs(handled.decomposed, "parts", "seasons"),
+        **_outputs(handled.flagged, "anomalies", "limits"),
+        **_outputs(handled.changes, "level_changes"),
+        **_outputs(handled.pooled, "handled", "handling", handling_scores="scores"),
+    }
+
+
+def _outputs(task: dsl.PipelineTask, *names: str, **renamed: str) -> dict[str, Any]:
+    """Give some outputs of a task, under their own names or others."""
+    return {name: task.outputs[output] for name, output in {**dict(zip(names, names, strict=True)), **renamed}.items()}
 
 
 def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -160,9 +223,7 @@ def _flags(given: dict[str, Any], observations: Any, described: dsl.PipelineTask
     return task.set_display_name(f"flag-outliers-{way}")
 
 
-def _fill(
-    given: dict[str, Any], marked: dsl.PipelineTask, profile: Any, limits: Any
-) -> tuple[dict[str, dsl.PipelineTask], dsl.PipelineTask]:
+def _fill(given: dict[str, Any], marked: dsl.PipelineTask, profile: Any, limits: Any) -> dsl.PipelineTask:
     rows = marked.outputs["marked"]
     reached = {"edge": given["fill_edge"], "max_gap_points": given["max_gap_points"]}
     more = {"moving_average": {"settings": given["filling"]}}
@@ -172,5 +233,4 @@ def _fill(
     layers = {f"{name}_fill": task.outputs["filled"] for name, task in tasks.items()}
     scores = {f"{name}_scores": task.outputs["scores"] for name, task in tasks.items()}
     chosen = {"choice": given["fill"], "settings": given["filling"]}
-    pooled = pool_fills(observations=rows, limits=limits, **chosen, **layers, **scores)
-    return tasks, pooled
+    return pool_fills(observations=rows, limits=limits, **chosen, **layers, **scores)

@@ -116,9 +116,27 @@ def _bars(history: Sequence[Mapping[str, Any]], begins: Sequence[float | None]) 
     known = [begin for begin in begins if begin is not None]
     origin = min(known) if len(known) == len(begins) else None
     lefts = [0.0 if origin is None or begin is None else begin - origin for begin in begins]
-    widths = [float(record.get("seconds") or 0.0) for record in history]
+    widths = _widths(history, lefts)
     total = max(left + width for left, width in zip(lefts, widths, strict=True)) or 1.0
     return [(100 * left / total, 100 * width / total) for left, width in zip(lefts, widths, strict=True)]
+
+
+def _widths(history: Sequence[Mapping[str, Any]], lefts: Sequence[float]) -> list[float]:
+    """Give how long each step ran, in seconds, at most until a step began that read its result.
+
+    What ran over groups of shards side by side has the sum of their seconds.
+    """
+    widths = [float(record.get("seconds") or 0.0) for record in history]
+    readers = [
+        [left for left, record in zip(lefts, history, strict=True) if each["step"] in (record.get("inputs") or ())]
+        for each in history
+    ]
+    if not any(lefts):
+        return widths
+    return [
+        min([width, *(reader - left for reader in begins if reader > left)])
+        for left, width, begins in zip(lefts, widths, readers, strict=True)
+    ]
 
 
 def _line(record: Mapping[str, Any], bar: tuple[float, float]) -> str:

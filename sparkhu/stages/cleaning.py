@@ -23,11 +23,11 @@ from sparkhu.evaluation.variants import (
     sum_grams,
     variant_grams,
 )
-from sparkhu.execution import ShardFrames, StepNotes, aligned, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import ShardFrames, StepNotes, map_shards, metadata, open_inputs, recorded
 from sparkhu.ledger import entries
 from sparkhu.models.base import Forecaster
 from sparkhu.sections import Guard
-from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard, write_whole
+from sparkhu.shards import Dataset, Shard, aligned, open_dataset, write_manifest, write_shard, write_whole
 from sparkhu.stages.planning import write_plan
 from sparkhu.steps.cleaning import ANOMALIES, BOTH, NONE, OUTLIERS, choose_variants, clean_inputs, find_candidates
 from sparkhu.steps.confirming import UNCONFIRMED, UNMEASURED, conclude, fall_back, unmeasured

@@ -13,7 +13,7 @@ from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
 from sparkhu.lake import open_lake
-from sparkhu.shards import Dataset, Shard, write_manifest, write_shard
+from sparkhu.shards import Shard, write_manifest, write_shard
 from sparkhu.sources.secrets import redacted, with_environment, without_secrets
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.steps.estimate_history import ESTIMATES, PAST_COLUMNS, changes
@@ -58,7 +58,7 @@ def detect_periods(
     """
     how: dict[str, Any] = {"zone": zone, "split": split, "period": period, "season_length": season_length}
     check_regularity(**how)
-    earlier = read_estimates(past) if past else published_estimates(lake) if lake else None
+    earlier = earlier_estimates(past, lake)
     sources = open_inputs({"observations": observations})
     params = {**how, "past": redacted(past), "lake": redacted(lake)}
     with recorded("detect_regularity", inputs=[observations], outputs=[profile, estimates], params=params) as (
@@ -74,16 +74,23 @@ def detect_periods(
             changed += found
             for key, count in counts.items():
                 notes.counts[key] = notes.counts.get(key, 0) + count
-        if earlier is not None:
-            kept[-1] = _carry_on(earlier, rows, at[1], kept[-1])
+        if earlier is not None and notes.group is None:  # Series of other groups are not absent.
+            kept = carry_on(earlier, at[1], kept)
         write_manifest(at[0], "series", profiles)
         write_manifest(at[1], "series", kept)
         notes.entries = pl.concat(entries)
         notes.rows_in, notes.series_in = rows.rows, rows.series
         notes.rows_out = sum(shard.rows for shard in profiles)
-        if changed:
-            notes.say(_said(changed))
+        if changed and notes.group is None:
+            notes.say(changes_said(changed))
     return metadata(profile)
+
+
+def earlier_estimates(past: str, lake: str) -> pl.DataFrame | None:
+    """Read the estimates of earlier runs, as `detect_periods` takes both; None where there are none."""
+    if past:
+        return read_estimates(past)
+    return published_estimates(lake) if lake else None
 
 
 def read_estimates(uri: str) -> pl.DataFrame:
@@ -134,12 +141,21 @@ def published_estimates(lake: str) -> pl.DataFrame | None:
     return once.with_columns(version=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("unique_id"))
 
 
-def _carry_on(earlier: pl.DataFrame, observations: Dataset, folder: Path, last: Shard) -> Shard:
-    """Add the estimates of series that have no rows in this run to the last shard."""
-    present = observations.scan().select(pl.col("unique_id").unique()).collect()["unique_id"]
+def carry_on(earlier: pl.DataFrame, folder: Path, shards: Sequence[Shard]) -> list[Shard]:
+    """Add the estimates of series that have no rows in this run to the last shard of its estimates.
+
+    Args:
+        earlier: The estimates of earlier runs.
+        folder: Where the shards of the run's own estimates lie; the last one is written anew.
+        shards: All of them.
+
+    Returns:
+        The shards as they then are.
+    """
+    files = [folder / f"{shard.name}.parquet" for shard in shards]
+    present = pl.scan_parquet(files).select(pl.col("unique_id").unique()).collect()["unique_id"]
     absent = earlier.filter(~pl.col("unique_id").is_in(present.implode())).sort("unique_id", "version")
-    kept = pl.read_parquet(folder / f"{last.name}.parquet")
-    return write_shard(folder, last.name, pl.concat([kept, absent]))
+    return [*shards[:-1], write_shard(folder, shards[-1].name, pl.concat([pl.read_parquet(files[-1]), absent]))]
 
 
 def _profile_shard(
@@ -153,7 +169,8 @@ def _profile_shard(
     return written, result.ledger, result.counts, changes(result.frames["estimates"]).rows()
 
 
-def _said(changed: Sequence[tuple[Any, ...]]) -> str:
+def changes_said(changed: Sequence[tuple[Any, ...]]) -> str:
+    """Say which series changed their period or way, given the rows of `changes`."""
     named = "; ".join(f"'{name}' from {before} to {after}" for name, before, after in changed[:MOST_NAMED])
     more = f"; and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
     return f"{len(changed)} series changed their period or way: {named}{more}"

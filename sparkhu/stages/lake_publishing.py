@@ -20,7 +20,7 @@ from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Append, Change, Interval, Lake, Replace, Version, open_lake
 from sparkhu.lake.layout import time_column
-from sparkhu.lineage import StepRecord, code_fingerprint, read_trail
+from sparkhu.lineage import GROUPING, StepRecord, code_fingerprint, read_trail
 from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
 from sparkhu.stages.appending import OBSERVATIONS
@@ -139,7 +139,9 @@ class _Publication:
 def parameters_of(history: tuple[StepRecord, ...]) -> str:
     """Give the fingerprint of what a run does to rows: its parameters but those that say which rows, and the code."""
     told = {
-        record.step: {name: value for name, value in record.params.items() if name not in PLACES} for record in history
+        record.step: {name: value for name, value in record.params.items() if name not in PLACES}
+        for record in history
+        if record.step not in GROUPING
     }
     text = json.dumps([code_fingerprint(), told], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

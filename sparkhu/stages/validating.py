@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from sparkhu import ledger
-from sparkhu.execution import ShardFrames, StepNotes, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
 from sparkhu.shards import Shard, open_dataset, write_manifest, write_shard
 from sparkhu.steps.ranges import RANGE
 from sparkhu.steps.validation import validate
@@ -67,7 +67,11 @@ def validate_rows(
         notes.entries = pl.concat(entries)
         notes.rows_in, notes.series_in = sources["observations"][0].rows, sources["observations"][0].series
         notes.rows_out = sum(kept.rows for kept, *_ in shards)
-        _compare(notes, table["unique_id"])
+        if notes.group is None:  # Only where all groups meet it is known what has no counterpart.
+            counts, messages = compare_metadata(notes.entries["unique_id"], table["unique_id"])
+            notes.counts |= counts
+            for message in messages:
+                notes.say(message)
     return metadata(observations)
 
 
@@ -83,18 +87,23 @@ def _validate_shard(
     return (first, second, third), result.ledger, result.counts
 
 
-def _compare(notes: StepNotes, known: pl.Series) -> None:
-    """Count and say which series have no metadata, and which metadata no series; nothing where there are none."""
+def compare_metadata(seen: pl.Series, known: pl.Series) -> tuple[dict[str, int], list[str]]:
+    """Count and say which series have no metadata, and which metadata no series; nothing where there are none.
+
+    Args:
+        seen: The series of a run, all of them.
+        known: The series of its metadata.
+    """
     if not len(known):
-        return
-    seen = notes.entries["unique_id"]
+        return {}, []
     bare = seen.filter(~seen.is_in(known.implode()))
     unused = known.filter(~known.is_in(seen.implode()))
-    notes.counts |= {"series_without_metadata": len(bare), "metadata_without_series": len(unused)}
+    messages = []
     if len(bare):
-        notes.say(f"{len(bare):,} of {len(seen):,} series have no metadata and so no limits: {_few(bare)}")
+        messages.append(f"{len(bare):,} of {len(seen):,} series have no metadata and so no limits: {_few(bare)}")
     if len(unused):
-        notes.say(f"{len(unused):,} of {len(known):,} series of the metadata have no row: {_few(unused)}")
+        messages.append(f"{len(unused):,} of {len(known):,} series of the metadata have no row: {_few(unused)}")
+    return {"series_without_metadata": len(bare), "metadata_without_series": len(unused)}, messages
 
 
 def _few(series: pl.Series) -> str:

@@ -22,3 +22,19 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sparkhu_pipelines.compiling.PIPELINES", {"forecast": "forecast_pipeline", "x": "none"})
     result = CliRunner().invoke(sparkhu, ["compile", "--out", str(tmp_path / "compiled")])
     assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
+
+
+def test_fan_out_puts_preparation_into_a_loop_over_groups(tmp_path: Path) -> None:
+    result = CliRunner().invoke(sparkhu, ["compile", "--fan-out", "7", "--out", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (0, "")
+    tasks = next(yaml.safe_load_all((tmp_path / "forecast.yaml").read_text()))["root"]["dag"]["tasks"]
+    loops = [task["parameterIterator"]["items"]["raw"] for task in tasks.values() if "parameterIterator" in task]
+    assert loops == ["[1, 2, 3, 4, 5, 6, 7]"]
+
+
+@pytest.mark.parametrize("groups", ["0", "101", "many"])
+@pytest.mark.parametrize("command", ["compile", "run"])
+def test_another_number_of_groups_is_refused_before_anything_starts(tmp_path: Path, command: str, groups: str) -> None:
+    result = CliRunner().invoke(sparkhu, [command, "--fan-out", groups, "--out", str(tmp_path / "out")])
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "--fan-out" in result.stderr

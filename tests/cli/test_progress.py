@@ -64,3 +64,40 @@ def test_shards_done_are_not_shown_elsewhere() -> None:
 
 def test_events_of_an_unknown_kind_are_passed_over() -> None:
     assert events({"kind": "heartbeat"}) == ""
+
+
+def of_group(number: int, **event: Any) -> dict[str, Any]:
+    return {**event, "group": number, "groups": 2}
+
+
+def record(**facts: Any) -> dict[str, Any]:
+    return {"step": "clean", "started": "2026-01-01T00:00:00+00:00", "seconds": 1.5, **facts}
+
+
+def test_a_step_over_groups_is_one_line_with_the_sums_of_all_groups() -> None:
+    begun = [of_group(number, kind="step_started", step="clean") for number in (1, 2)]
+    ended = [
+        of_group(number, kind="step_finished", step="clean", record=record(rows_in=number, rows_out=10 * number))
+        for number in (2, 1)
+    ]
+    assert events(*begun, ended[0]) == ""
+    assert events(*begun, *ended) == f"✓ {'clean':<30} {'3':>12} → {'30':<12} {'3.0 s':>10}\n"
+
+
+def test_a_terminal_shows_how_many_groups_are_done_and_which_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    begun = of_group(2, kind="step_started", step="clean")
+    shard = of_group(2, kind="shard_done", step="clean", done=3, of=12)
+    ended = of_group(2, kind="step_finished", step="clean", record=record())
+    text = events(begun, shard, ended, live=True, times=[0.0, 2.0])
+    assert [line.strip() for line in text.split("\r\x1b[2K")] == [
+        "clean of group 2 of 2",
+        f"{'clean':<30} 3 of 12 shards of group 2 of 2  2.0 s",
+        f"{'clean':<30} 1 of 2 groups",
+    ]
+
+
+def test_a_step_that_failed_in_a_group_names_it() -> None:
+    failed = of_group(2, kind="step_failed", step="clean", message="no", exit_code=1)
+    assert events(failed) == "✗ clean of group 2 of 2\n"

@@ -43,17 +43,22 @@ def left_running(marker: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("ask", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+    ("ask", "code", "more", "step"),
+    [
+        (signal.SIGINT, 130, [], "ingest"),
+        (signal.SIGINT, 130, ["--fan-out", "2"], "take_group"),
+        pytest.param(signal.SIGTERM, 143, [], "ingest", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_is_told_to_end_ends_its_processes_and_leaves_nothing(
-    source: Path, tmp_path: Path, ask: signal.Signals, code: int
+    source: Path, tmp_path: Path, ask: signal.Signals, code: int, more: list[str], step: str
 ) -> None:
     out = tmp_path / "results"
-    command = [*SPARKHU, "run", "--source", str(source), "--out", str(out)]
+    command = [*SPARKHU, "run", "--source", str(source), "--out", str(out), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stderr is not None
-        assert run.stdout.readline().startswith("✓ ingest")
+        assert any(line.startswith(f"✓ {step}") for line in run.stdout)
         assert left_running(out)
         run.send_signal(ask)
         run.wait(WAIT_SECONDS)

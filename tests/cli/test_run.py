@@ -219,3 +219,25 @@ def test_a_source_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
     result = invoke("run", "--source", tmp_path / "none.csv", "--out", tmp_path / "out")
     assert (result.exit_code, (tmp_path / "out").exists()) == (2, False)
     assert "none.csv" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ([], ("sparkhu_pipelines.forecast", "forecast_pipeline", None)),
+        (["--fan-out", "1"], ("sparkhu_pipelines.forecast", "forecast_pipeline", None)),
+        (["--fan-out", "5"], ("sparkhu_pipelines.fan_out", "forecast_pipeline_over", 5)),
+    ],
+)
+def test_fan_out_chooses_the_pipeline(
+    runner: Runner, source: Path, tmp_path: Path, more: list[str], wanted: tuple[str, str, int | None]
+) -> None:
+    chosen = []
+
+    def run(module: str, pipeline: str, arguments: Mapping[str, Any], **options: Any) -> dict[str, Path]:
+        chosen.append((module, pipeline, options["groups"]))
+        return finished_run(module, pipeline, arguments, **options)
+
+    runner(run)
+    assert invoke("run", "--source", source, "--out", tmp_path / "out", *more).exit_code == 0
+    assert chosen == [wanted]

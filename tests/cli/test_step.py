@@ -12,7 +12,7 @@ from sparkhu.errors import InputError
 from sparkhu.execution import recorded
 from sparkhu.frame import TIME
 from sparkhu.shards import Kind, open_dataset, write_manifest, write_shard
-from sparkhu_cli.components import parse_value
+from sparkhu_cli.components import arguments_of, load_component, parse_value
 from sparkhu_cli.main import sparkhu
 from sparkhu_components import COMPONENTS
 
@@ -162,3 +162,16 @@ def test_values_are_read_by_their_declared_type(kind: str, text: str, value: obj
 def test_a_value_of_another_type_names_the_parameter_and_what_to_give(kind: str, text: str, expected: str) -> None:
     with pytest.raises(InputError, match=rf"--set p: '{text}' is no {kind.lower()}\. Give {expected}\."):
         parse_value("p", kind, text)
+
+
+def test_an_input_that_takes_several_folders_is_given_often(tmp_path: Path) -> None:
+    for name in ("one", "two", "metadata"):
+        (tmp_path / name).mkdir()
+    component = load_component("gather_groups")
+    metadata = f"metadata={tmp_path / 'metadata'}"
+    found = arguments_of(component, [f"packed={tmp_path / 'one'}", metadata, f"packed={tmp_path / 'two'}"], [])
+    assert [artifact.path for artifact in found["packed"]] == [str(tmp_path / "one"), str(tmp_path / "two")]
+    assert found["metadata"].path == str(tmp_path / "metadata")
+    assert [artifact.path for artifact in arguments_of(component, [metadata, f"packed={tmp_path}"], [])["packed"]] == [
+        str(tmp_path)
+    ]

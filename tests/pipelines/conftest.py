@@ -65,18 +65,19 @@ def write_observations(path: Path, *, hours: range) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def run(folder: Path, home: Path, pipeline: str, arguments: dict[str, Any]) -> Finished:
+def run(folder: Path, home: Path, pipeline: str, arguments: dict[str, Any], groups: int | None = None) -> Finished:
     root, events = folder / f"root-{pipeline}", list[dict[str, Any]]()
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARKHU_HOME", str(home))
         outputs = run_locally(
-            f"sparkhu_pipelines.{pipeline}",
-            f"{pipeline}_pipeline",
+            f"sparkhu_pipelines.{pipeline if groups is None else 'fan_out'}",
+            f"{pipeline}_pipeline" if groups is None else f"{pipeline}_pipeline_over",
             arguments,
             root=root,
             log=folder / f"{pipeline}.log",
             on_event=events.append,
+            groups=groups,
         )
     return Finished(outputs["results"], outputs["report"], outputs, events, home)
 

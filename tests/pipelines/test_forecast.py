@@ -9,14 +9,14 @@ from sparkhu.results import check_metrics
 from sparkhu_components import COMPONENTS
 from tests.pipelines.conftest import HOURS, Finished
 
-ONLY_IN_PREDICT = {"load_champion", "forecast_new", "publish_forecasts"}
+ONLY_ELSEWHERE = {"load_champion", "forecast_new", "publish_forecasts", "take_group", "pack_group", "gather_groups"}
 TWICE = {"flag_outliers": ["flag_outliers_regular", "flag_outliers_irregular"]}
 
 pytestmark = pytest.mark.xdist_group("pipelines")
 
 
 def test_every_task_of_both_ways_of_the_split_ran_once(finished: Finished) -> None:
-    expected = [name for part in COMPONENTS if part not in ONLY_IN_PREDICT for name in TWICE.get(part, [part])]
+    expected = [name for part in COMPONENTS if part not in ONLY_ELSEWHERE for name in TWICE.get(part, [part])]
 
     assert sorted(finished.finished_steps()) == sorted(expected)
 

@@ -108,3 +108,22 @@ def test_ctrl_c_ends_every_process_of_the_run(tmp_path: Path) -> None:
     assert process.returncode != 0
     assert time.monotonic() - asked < 10
     assert alive(root) == []
+
+
+def test_a_step_that_breaks_in_a_group_ends_the_run_without_the_other_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparkhu_pipelines.local.LAST_WORDS_SECONDS", 3.0)
+    root, groups = tmp_path / "root", tmp_path / "groups"
+    root.mkdir()
+    began = time.monotonic()
+    with pytest.raises(SparkhuError, match=r"^step work_on failed on group 1 of 5: the disk is full\. The log"):
+        run_locally(
+            "tiny_pipeline", "tiny_over", {"log": str(groups)}, root=root, log=tmp_path / "run.log",
+            on_event=lambda _: None, groups=5,
+        )  # fmt: skip
+
+    assert "RuntimeError: the disk is full" in (tmp_path / "run.log").read_text()
+    assert time.monotonic() - began < 60
+    assert {"4", "5"}.isdisjoint(groups.read_text().split())
+    assert alive(root) == []

@@ -1,6 +1,6 @@
 """A pipeline of two small tasks, for the tests of the local runner."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
@@ -50,3 +50,33 @@ def tiny(behaviour: str = "work") -> Outputs:
     made = produce(behaviour=behaviour)
     summed = total(numbers=made.outputs["numbers"])
     return Outputs(answer=summed.outputs["answer"])
+
+
+@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+def work_on(numbers: Input[Dataset], done: Output[Dataset], group: int, groups: int, log: str) -> None:
+    """Note that a group is at work, then break where it is the first, else take some time."""
+    import time
+    from pathlib import Path
+
+    from sparkhu.execution import recorded
+    from sparkhu.lineage import Group
+
+    with recorded("work_on", inputs=[numbers.path], outputs=[done.path], group=Group(group, groups)):
+        with Path(log).open("a") as file:
+            file.write(f"{group}\n")
+        if group == 1:
+            raise RuntimeError("the disk is full")
+        time.sleep(60)
+
+
+def tiny_over(groups: int) -> Any:
+    """Make a pipeline whose second task runs once a group."""
+
+    @dsl.pipeline(name="tiny-over")
+    def over(log: str) -> Outputs:
+        made = produce()
+        with dsl.ParallelFor(list(range(1, groups + 1))) as group:
+            work_on(numbers=made.outputs["numbers"], group=group, groups=groups, log=log)
+        return Outputs(answer=made.outputs["numbers"])
+
+    return over

@@ -80,3 +80,12 @@ def test_where_no_series_can_go_on_it_is_the_input_that_is_refused() -> None:
     entries = full(("a", "x", "failed", "too short"), ("b", "x", "failed", "too short"))
     with pytest.raises(InputError, match=r"^no series can go on; most often at x: too short \(2 of 2 series\)\.$"):
         ledger.check_share_of_failed(entries, 1.0)
+
+
+def test_failed_series_of_a_group_count_as_a_share_of_all_series_of_the_run() -> None:
+    failed = ledger.with_step(ledger.entries(["a", "b"], status="failed", reason="no rows"), "validate")
+    ledger.check_share_of_failed(failed, 0.5, of=4)
+    with pytest.raises(SparkhuError, match=r"^2 of 4 series failed, more than max_failed_share = 0\.4 allows"):
+        ledger.check_share_of_failed(failed, 0.4, of=4)
+    with pytest.raises(InputError, match=r"2 of 2 series"):
+        ledger.check_share_of_failed(failed, 0.5, of=2)

@@ -2,12 +2,22 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sparkhu import ledger
-from sparkhu.lineage import StepRecord, Trail, code_fingerprint, file_checksum, last_steps, read_trail
+from sparkhu.lineage import (
+    Group,
+    StepRecord,
+    Trail,
+    code_fingerprint,
+    file_checksum,
+    last_steps,
+    read_trail,
+    summed,
+)
 
 
 def record(step: str, minute: int, **facts: object) -> StepRecord:
@@ -99,3 +109,32 @@ def test_the_code_fingerprint_changes_with_the_code(tmp_path: Path, monkeypatch:
         (tmp_path / name).write_text(text)
         seen.add(code_fingerprint.__wrapped__())
     assert len(seen) == 3
+
+
+def test_records_of_groups_become_one_with_their_sums() -> None:
+    one = record("fill", 4, rows_in=3, rows_out=5, series_in=1, series_skipped=1, counts={"a": 1}, notes=("x",))
+    two = record("fill", 2, rows_in=4, rows_out=6, series_in=2, series_failed=1, counts={"a": 2, "b": 7}, notes=("x",))
+    both = {"inputs": ("mark",), "code": "0.1"}
+    params = ({"width": 1.5, "group": 1}, {"width": 1.5, "group": 2})
+    found = summed([replace(each, params=given, **both) for each, given in zip((one, two), params, strict=True)])
+    assert found == StepRecord(
+        "fill",
+        "2020-01-01T00:02:00+00:00",
+        1.0,
+        rows_in=7,
+        rows_out=11,
+        series_in=3,
+        series_skipped=1,
+        series_failed=1,
+        params={"width": 1.5},
+        counts={"a": 3, "b": 7},
+        notes=("x",),
+        **both,  # type: ignore[arg-type]
+    )
+
+
+def test_a_trail_is_of_a_group_from_where_it_is_taken_until_groups_are_gathered() -> None:
+    taken = record("take_group", 1, params={"group": 2, "groups": 3})
+    assert Trail((record("ingest", 0),)).group is None
+    assert Trail((record("ingest", 0), taken, record("fill", 2))).group == Group(2, 3)
+    assert Trail((taken, record("gather_groups", 3))).group is None

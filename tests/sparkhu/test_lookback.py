@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.lookback import check_lookback, looked_back, wanted_lookback
+from sparkhu.lookback import check_lookback, kept_interval, looked_back, wanted_lookback
 
 
 def profile(*rows: tuple[str, str | None, int | None, int | None]) -> pl.DataFrame:
@@ -62,3 +62,8 @@ def test_the_longest_season_says_how_far(
     rows: list[tuple[str, str | None, int | None, int | None]], wanted: str
 ) -> None:
     assert wanted_lookback(profile(*rows)) == wanted
+
+
+def test_steps_keep_to_the_interval_of_a_source_and_to_all_that_was_read_of_a_lake() -> None:
+    assert kept_interval("", "2024-01-05", "2024-01-06") == ("2024-01-05", "2024-01-06")
+    assert kept_interval("lake", "2024-01-05", "2024-01-06") == ("", "2024-01-06")

@@ -150,3 +150,10 @@ def test_every_result_file_is_named_once() -> None:
     assert len(set(FILES)) == len(FILES)
     assert {"run.json", "metrics.json", "clean.parquet", "quarantine.parquet"} <= set(FILES)
     assert pl.Series(FILES).str.contains(r"\.(json|parquet|html|log)$").all()
+
+
+def test_steps_that_ran_over_groups_side_by_side_do_not_lengthen_the_run() -> None:
+    # 40 s of work in eight groups at once: what read them all began after 7 s and ended after 8.
+    steps = (record("fill", 2, 40.0), record("gather_groups", 7, 1.0, inputs=("fill",)))
+    run = run_record(Trail(steps, ledger.merge([])), pipeline="forecast", parameters={})
+    assert run.seconds == 6.0

@@ -32,3 +32,12 @@ def test_a_value_that_cannot_be_is_refused_by_name(value: str, monkeypatch: pyte
     monkeypatch.setenv("SPARKHU_WORKERS", value)
     with pytest.raises(InputError, match=rf"SPARKHU_WORKERS={value}: input should be .*\. Change or unset it\."):
         Settings()
+
+
+def test_shards_are_as_large_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().rows_per_shard is None
+    monkeypatch.setenv("SPARKHU_ROWS_PER_SHARD", "50000")
+    assert Settings().rows_per_shard == 50_000
+    monkeypatch.setenv("SPARKHU_ROWS_PER_SHARD", "0")
+    with pytest.raises(InputError, match=r"^SPARKHU_ROWS_PER_SHARD=0: .*greater than or equal to 1"):
+        Settings()

@@ -63,3 +63,14 @@ def test_trouble_is_marked(record: dict[str, object], mark: str) -> None:
 
 def test_names_of_steps_are_escaped() -> None:
     assert "<b>x" not in draw_graph([{"step": "<b>x</b>", "inputs": ["<b>x</b>"]}])
+
+
+def test_a_bar_ends_at_the_latest_where_a_step_that_read_its_result_began() -> None:
+    # Two groups took 3 s each, side by side: b began after 3 s and took 1 s, so the run took 4 s.
+    history = [
+        {"step": "a", "started": "2026-01-01T00:00:00+00:00", "seconds": 6.0},
+        {"step": "b", "started": "2026-01-01T00:00:03+00:00", "seconds": 1.0, "inputs": ["a"]},
+    ]
+    drawn = draw_graph(history)
+    assert "left:0.00%;width:75.00%" in drawn
+    assert "left:75.00%;width:25.00%" in drawn

@@ -318,3 +318,9 @@ def test_the_fingerprint_is_of_what_is_done_and_not_of_which_rows() -> None:
 
     assert parameters_of(history(lake="a", start="x", zone="UTC")) == parameters_of(history(lake="b", zone="UTC"))
     assert parameters_of(history(lake="a", zone="UTC")) != parameters_of(history(lake="a", zone="Asia/Seoul"))
+
+
+def test_a_run_over_groups_of_shards_does_to_rows_what_one_without_them_does() -> None:
+    ingest = StepRecord("ingest", "2024-01-01", 1.0, params={"zone": "UTC"})
+    groups = StepRecord("take_group", "2024-01-01", 1.0, params={"groups": 8})
+    assert parameters_of((ingest, groups)) == parameters_of((ingest,))
