@@ -160,10 +160,12 @@ def describe_dynamics(
     if points < 0:
         raise InputError(f"points must be a number of points, or 0 for none, got {points}")
     check_regularity(zone=zone, split=DEFAULT_SPLIT, period=period, season_length=season_length)
-    ids = frame.select("unique_id").unique(maintain_order=True)
+    ids = pl.DataFrame([Runs.of(frame).ids])
+    if not points:
+        return pl.concat([pl.DataFrame(schema=DYNAMICS_SCHEMA), ids], how="diagonal")
     observed = frame.filter(pl.col("y").is_not_null())
     values, (starts, lengths) = observed["y"].to_numpy(), segments(observed)
-    seasons = dict(_seasons(frame, season_length, zone, period).iter_rows()) if points else {}
+    seasons = dict(_seasons(frame, season_length, zone, period).iter_rows())
     names = observed["unique_id"].gather(starts).to_list()
 
     def row_of(number: int) -> tuple[Any, ...]:
@@ -172,7 +174,7 @@ def describe_dynamics(
         trend, seasonal = strengths(latest, seasons[names[number]])
         return names[number], adf_p_value(latest), kpss_p_value(latest), acf_peaks(latest), seasonal, trend
 
-    rows = for_each(row_of, len(names) if points else 0)
+    rows = for_each(row_of, len(names))
     table = pl.DataFrame(rows, schema=DYNAMICS_SCHEMA, orient="row")
     return ids.join(table, on="unique_id", how="left", maintain_order="left")
 

@@ -101,19 +101,20 @@ class Segments(Runs):
             InputError: The rows are not sorted by `unique_id`, `ds`, or an instant of a series stands twice.
         """
         found = super().of(frame)
-        found._check_order(instants(frame["ds"]))
+        _check_order(found, instants(frame["ds"]))
         return found
 
-    def _check_order(self, ds: Ints) -> None:
-        back = np.diff(ds) <= 0
-        back[self.starts[1:] - 1] = False
-        bad = np.flatnonzero(back)
-        if len(bad) or self.ids.n_unique() != len(self.ids):
-            where = f"row {int(bad[0]) + 1}" if len(bad) else "a series that stands in two places"
-            raise InputError(
-                f"rows must be sorted by unique_id and ds, each instant once; broken at {where}. "
-                'Drop duplicates and call frame.sort("unique_id", "ds") first.'
-            )
+
+def _check_order(owner: Segments, ds: Ints) -> None:
+    back = np.diff(ds) <= 0
+    back[owner.starts[1:] - 1] = False
+    bad = np.flatnonzero(back)
+    if len(bad) or owner.ids.n_unique() != len(owner.ids):
+        where = f"row {int(bad[0]) + 1}" if len(bad) else "a series that stands in two places"
+        raise InputError(
+            f"rows must be sorted by unique_id and ds, each instant once; broken at {where}. "
+            'Drop duplicates and call frame.sort("unique_id", "ds") first.'
+        )
 
 
 def check_table(table: pl.DataFrame, *columns: str) -> None:
