@@ -4,6 +4,7 @@ A value outside the valid range of its own series is refused; one at an alert le
 Rows in = rows out + quarantined + left out, for every series and over all.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -146,7 +147,7 @@ def _reason() -> pl.Expr:
     )
 
 
-def _limits(frame: pl.DataFrame, metadata: pl.DataFrame | None) -> list[pl.Expr | pl.Series]:
+def _limits(frame: pl.DataFrame, metadata: pl.DataFrame | None) -> Sequence[pl.Expr | pl.Series]:
     """Align the limits with the rows; a series without metadata has none."""
     if metadata is None:
         return [pl.lit(None, dtype).alias(name) for name, dtype in LIMITS.items() if name != "unique_id"]
@@ -214,7 +215,7 @@ def _outside(interval: Interval) -> pl.Expr:
     return outside.fill_null(value=False)
 
 
-def _quarantine(refused: pl.DataFrame, limits: list[pl.Expr | pl.Series]) -> pl.DataFrame:
+def _quarantine(refused: pl.DataFrame, limits: Sequence[pl.Expr | pl.Series]) -> pl.DataFrame:
     """Show each refused row as text: the source's own where it could not be parsed, else what was read."""
     shown = {"ds_text": pl.col("ds").dt.strftime(STAMP), "y_text": pl.col("y").cast(pl.String)}
     texts = [
