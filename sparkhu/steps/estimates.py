@@ -110,18 +110,18 @@ def in_units(points: Points) -> tuple[Points, Floats]:
     Returns:
         The points, the same where none is huge; and the unit of each series, which its estimates are multiples of.
     """
-    if not len(points.y):
-        return points, np.ones(0)
+    if not (np.abs(points.y) >= HUGE).any():
+        return points, np.ones(len(points.owner.lengths))
     largest = np.maximum.reduceat(np.where(points.known, np.abs(points.y), 0.0), points.owner.starts)
     unit = np.where(largest >= HUGE, UNIT, 1.0)
-    return (replace(points, y=points.y / unit[points.number]) if (unit > 1).any() else points), unit
+    return (replace(points, y=points.y / points.owner.spread(unit), whole=None) if (unit > 1).any() else points), unit
 
 
 def filled(points: Points, way: Strategy) -> Estimate:
     """Estimate every row of the shard by `way`, however large its values; an estimate that is not finite is none."""
     small, unit = in_units(points)
     values, latest = way.fill(small)
-    return _finite(values, unit[points.number], latest)
+    return _finite(values, points.owner.spread(unit), latest)
 
 
 def fitted(points: Points, way: Fitted) -> Estimate:
@@ -146,7 +146,7 @@ def taken(points: Points, source: Ints) -> Estimate:
 
 def spread(points: Points, fit: Estimate) -> Estimate:
     """Estimate each row by the one estimate of its series."""
-    return Estimate(fit.values[points.number], fit.latest[points.number])
+    return Estimate(points.owner.spread(fit.values), points.owner.spread(fit.latest))
 
 
 def inside(points: Points, rows: Ints, values: Floats, latest: Ints) -> Estimate:

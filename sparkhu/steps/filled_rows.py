@@ -30,7 +30,7 @@ def check_filling(*, edge: str, max_gap_points: int) -> None:
 
 
 def put(
-    frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Expr, dropped: Bools | None = None
+    frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Series | str, dropped: Bools | None = None
 ) -> pl.DataFrame:
     """Put the estimates of the missing points into `y`, with what says so beside them.
 
@@ -39,22 +39,25 @@ def put(
         points: Its points.
         estimate: Value and availability for each row; NaN where a missing point stays as it is: null, or the
             observed value where it only counted as missing.
-        strategy: The label of each filled row.
-        dropped: Missing points that are taken out: null, and labelled `drop`.
+        strategy: The label of all filled rows, or one for each series.
+        dropped: Series whose missing points are taken out: null, and labelled `drop`.
 
     Returns:
         The frame with `y`, `y_raw`, `available_at` and `fill_strategy`.
     """
-    missing = pl.Series(points.missing)
-    value = pl.Series(estimate.values).fill_nan(None)
-    done = missing & value.is_not_null()
-    earlier = "fill_strategy" if "fill_strategy" in frame.columns else pl.lit(None, dtype=pl.String)
-    gone = pl.Series(np.zeros(len(missing), np.bool_) if dropped is None else dropped & points.missing)
+    rows = np.flatnonzero(points.missing)
+    done = ~np.isnan(estimate.values[rows])
+    gone = ~done & (False if dropped is None else dropped[points.number[rows]])
+    filled, empty = pl.Series(rows[done]), pl.Series(rows[gone])
+    names = strategy.gather(points.number[rows[done]]) if isinstance(strategy, pl.Series) else strategy
+    none = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    labels = frame["fill_strategy"].cast(pl.String) if "fill_strategy" in frame.columns else none
+    value = frame["y"].scatter(filled, estimate.values[rows[done]]).scatter(empty, None)
     return frame.with_columns(
-        y=pl.when(done).then(value).when(~gone).then("y"),
+        y=value,
         y_raw=pl.col("y_raw" if "y_raw" in frame.columns else "y"),
-        available_at=pl.when(done).then(times(estimate.latest)).otherwise("available_at"),
-        fill_strategy=pl.when(done).then(strategy).when(gone).then(pl.lit(DROP)).otherwise(earlier),
+        available_at=frame["available_at"].scatter(filled, times(estimate.latest[rows[done]])),
+        fill_strategy=labels.scatter(filled, names).scatter(empty, DROP),
     )
 
 
@@ -94,8 +97,9 @@ def _short(points: Points, max_gap_points: int) -> Bools:
 def fit_points(observations: pl.DataFrame, profile: pl.DataFrame) -> Points:
     """Read a shard with the end of each series' training part and its season's length (0 where unknown)."""
     check_frame(observations, "unique_id", "ds")
-    table = Segments.of(observations).align(profile, "train_end", "season_length")
-    return Points.of(observations, table["train_end"], seasons_of(table))
+    owner = Segments.of(observations)
+    table = owner.align(profile, "train_end", "season_length")
+    return Points.of(observations, table["train_end"], seasons_of(table), owner)
 
 
 def seasons_of(table: pl.DataFrame) -> Ints:

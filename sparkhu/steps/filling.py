@@ -27,16 +27,17 @@ series is left as it is.
 
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas
+from sparkhu.frame import accepts_pandas
 from sparkhu.steps.estimates import Fitted, fitted, spread
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, fit_points, put
 from sparkhu.steps.masks import score
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import times
+from sparkhu.steps.segmented import NEVER, times
 from sparkhu.steps.strategies import WINDOW, strategy_of
 
 
@@ -159,7 +160,7 @@ def _filled(
     check_filling(edge=edge, max_gap_points=max_gap_points)
     points = Points.of(frame, train_end, season_length)
     estimate = estimates(points, strategy_of(strategy, window=window), edge=edge, max_gap_points=max_gap_points)
-    return put(frame, points, estimate, pl.lit(strategy))
+    return put(frame, points, estimate, strategy)
 
 
 def fill(
@@ -196,14 +197,13 @@ def fill(
     points = fit_points(observations, profile)
     fit = fitted(points, way) if isinstance(way, Fitted) else None
     estimate = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=fit)
-    value = pl.Series(strategy, estimate.values).fill_nan(None)
-    done = value.is_not_null()
-    known_from = pl.select(pl.when(done).then(times(estimate.latest))).to_series()
-    layer = pl.DataFrame({strategy: value, f"{strategy}_available_at": known_from.cast(TIME)})
+    done = ~np.isnan(estimate.values)
+    known_from = times(np.where(done, estimate.latest, NEVER), f"{strategy}_available_at")
+    layer = pl.DataFrame([pl.Series(strategy, estimate.values).fill_nan(None), known_from])
     if fit is not None:
         own = spread(points, fit)
         layer = layer.with_columns(
             pl.Series(f"{strategy}_fit", own.values).fill_nan(None), times(own.latest, f"{strategy}_fit_available_at")
         )
     frames = {"filled": layer, "scores": score(points, strategy, way)}
-    return StepResult(frames, fill_ledger(points, done.to_numpy(), skipped=~way.applies(points), reason=way.need))
+    return StepResult(frames, fill_ledger(points, done, skipped=~way.applies(points), reason=way.need))

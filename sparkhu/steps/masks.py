@@ -4,6 +4,7 @@ Masks are drawn from the known points of the training part, each with a known po
 depend on the series alone (its name seeds the draw), so they are the same for every strategy and in every shard.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -62,32 +63,29 @@ def draw_masks(points: Points) -> list[Masks]:
 
 def _uniforms(points: Points) -> Floats:
     """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks)."""
-    draws = [np.random.default_rng(seed_of(name)).random((3, MASKS)) for name in points.owner.ids]
-    return np.array(draws).reshape(-1, 3, MASKS)
+    return np.array([_draws(name) for name in points.owner.ids]).reshape(-1, 3, MASKS)
+
+
+@lru_cache(maxsize=1 << 14)
+def _draws(unique_id: str) -> Floats:
+    """Draw for one series; kept for the next strategy, as making a generator takes longer than all else here."""
+    return np.random.default_rng(seed_of(unique_id)).random((3, MASKS))
 
 
 def _place(points: Points, length: int, series: Bools, draws: Floats) -> Masks:
-    places = _places(points, length, series)
-    counts = np.bincount(points.number[places], minlength=len(series))
+    """Draw the masks of one length; places are counted through the stretches of known points, in their order."""
+    known = points.sample_stretches
+    places = np.maximum(known.lengths - length - 1, 0) * series[known.number]
+    counts = np.bincount(known.number, weights=places, minlength=len(series)).astype(np.int64)
     first = np.cumsum(counts) - counts
     stretch = np.arange(MASKS)
     low = stretch * counts[:, None] // MASKS
     size = (stretch + 1) * counts[:, None] // MASKS - low
     # With fewer places than masks some stretches are empty: they draw nothing, the others hold one place each.
     picked = (first[:, None] + low + (draws * size).astype(np.int64))[size > 0]
-    rows = places[picked]
-    return Masks(length, rows, points.number[rows])
-
-
-def _places(points: Points, length: int, series: Bools) -> Ints:
-    """Find the rows at which a mask may start."""
-    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(points.sample)])
-    if len(points.y) < length + 2:
-        return np.zeros(0, np.int64)
-    whole = total[length + 2 :] - total[: -length - 2] == length + 2
-    one_series = points.number[length + 1 :] == points.number[: -length - 1]
-    found: Ints = np.flatnonzero(whole & one_series & series[points.number[1:-length]]) + 1
-    return found
+    until = np.cumsum(places)
+    own = np.searchsorted(until, picked, side="right")
+    return Masks(length, known.first[own] + 1 + picked - (until - places)[own], known.number[own])
 
 
 def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
@@ -136,7 +134,8 @@ def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
     size = (len(points.owner.lengths), len(lengths))
     errors, hidden = np.zeros(size), np.zeros(size, np.int64)
     for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(small.training, masks), strict=True)):
-        scored, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
+        first = np.flatnonzero(np.diff(mask.number, prepend=-1))
+        scored, masks_each = mask.number[first], np.diff(first, append=len(mask.number))
         misses = np.abs(refilled - small.y[mask.rows]).ravel()
         hidden[scored, place] = masks_each * mask.length
         errors[scored, place] = np.add.reduceat(misses, first * mask.length)

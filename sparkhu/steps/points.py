@@ -15,12 +15,14 @@ from sparkhu.steps.segmented import (
     Floats,
     Ints,
     Segments,
+    Stretch,
     flag,
     floats,
     instants,
     next_true,
     previous_true,
     run_lengths,
+    stretches_of,
 )
 
 
@@ -37,6 +39,7 @@ class Points:
         missing: To be filled: neither known nor filled before.
         fit: In the series' training part (`ds` before its end).
         season_length: Points a season of each series; 0 where unknown.
+        whole: Where these are the training part of other points, those; both have the same sample.
     """
 
     owner: Segments
@@ -47,10 +50,15 @@ class Points:
     missing: Bools
     fit: Bools
     season_length: Ints
+    whole: "Points | None" = None
 
     @classmethod
     def of(
-        cls, frame: pl.DataFrame, train_end: pl.Series | datetime | None = None, season_length: Ints | int = 0
+        cls,
+        frame: pl.DataFrame,
+        train_end: pl.Series | datetime | None = None,
+        season_length: Ints | int = 0,
+        owner: Segments | None = None,
     ) -> "Points":
         """Read a sorted observation frame.
 
@@ -59,15 +67,16 @@ class Points:
             train_end: Where the training part ends, exclusive: one instant for all, or one a series in row
                 order; without one (or null) the whole series is its training part.
             season_length: Points a season, one number for all or one a series; 0 where unknown.
+            owner: The series of the frame, where they have been looked up already.
         """
         check_frame(frame, "unique_id", "ds", "y", "available_at")
-        owner = Segments.of(frame)
+        owner = owner or Segments.of(frame)
         ds, y = instants(frame["ds"]), floats(frame["y"])
         filled = np.zeros(frame.height, np.bool_)
         if "fill_strategy" in frame.columns:
             filled = frame["fill_strategy"].is_not_null().to_numpy()
-        known = ~np.isnan(y) & ~flag(frame, "needs_fill") & ~filled
-        missing = np.isnan(y) | (~known & ~filled)
+        known = ~(np.isnan(y) | flag(frame, "needs_fill") | filled)
+        missing = np.isnan(y) | ~(known | filled)
         seasons = np.broadcast_to(np.asarray(season_length, np.int64), owner.lengths.shape)
         fit = ds < _ends(owner, train_end)
         return cls(owner, ds, y, instants(frame["available_at"]), known, missing, fit, seasons)
@@ -75,7 +84,7 @@ class Points:
     @cached_property
     def training(self) -> "Points":
         """The same rows, with only the points of the training part known: what a choice may be measured on."""
-        return self if bool(self.fit.all()) else replace(self, known=self.sample)
+        return self if bool(self.fit.all()) else replace(self, known=self.sample, whole=self)
 
     @cached_property
     def number(self) -> Ints:
@@ -141,6 +150,11 @@ class Points:
         return self.known & self.fit
 
     @cached_property
+    def sample_stretches(self) -> Stretch:
+        """The stretches of points of the sample that stand together."""
+        return stretches_of(self.sample, self.owner)
+
+    @cached_property
     def sample_order(self) -> tuple[Floats, Ints, Ints, Ints]:
         """The sample of each series, sorted.
 
@@ -148,6 +162,8 @@ class Points:
             The sorted values of all series one after another, where those of each series start, how many they are,
             and the rank of each row of the sample within its series (0 elsewhere).
         """
+        if self.whole:
+            return self.whole.sample_order
         rows = np.flatnonzero(self.sample)
         counts = self.owner.sum_ints(self.sample)
         first = np.cumsum(counts) - counts
@@ -171,7 +187,7 @@ def _ends(owner: Segments, train_end: pl.Series | datetime | None) -> Ints:
     forever = np.iinfo(np.int64).max
     if isinstance(train_end, pl.Series):
         ends = instants(train_end)
-        return np.repeat(np.where(ends == NEVER, forever, ends), owner.lengths)
+        return owner.spread(np.where(ends == NEVER, forever, ends))
     if train_end is None:
         return np.full(int(owner.lengths.sum()), forever)
     return np.full(int(owner.lengths.sum()), instants(pl.Series([train_end]).cast(TIME))[0])

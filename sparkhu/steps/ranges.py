@@ -41,7 +41,9 @@ def into_range(estimate: Estimate, owner: Segments, ranges: pl.DataFrame) -> tup
     Example:
         In a range of 12 to 20, estimates of 11.5, 13 and 21 become 12, 13 and 20.
     """
-    low, high = (np.repeat(floats(ranges[name]), owner.lengths) for name in RANGE)
+    if all(ranges[name].null_count() == ranges.height for name in RANGE):
+        return estimate, np.zeros(len(estimate.values), np.bool_)
+    low, high = (owner.spread(floats(ranges[name])) for name in RANGE)
     below, above = estimate.values < low, estimate.values > high  # false against NaN, on either side
     values = np.where(below, low, np.where(above, high, estimate.values))
     return estimate._replace(values=values), below | above

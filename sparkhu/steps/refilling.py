@@ -62,8 +62,7 @@ def fill_as_chosen(
         values[rows], latest[rows] = part.values[rows], part.latest[rows]
     limits = choices if set(RANGE) <= set(choices.columns) else None
     estimate, _ = into_range(Estimate(values, latest), points.owner, ranges_of(points.owner, limits))
-    label = strategy.gather(points.number)
-    filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
+    filled = put(observations, points, estimate, strategy, (strategy == DROP).to_numpy())
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     counted = fill_ledger(points, ~np.isnan(values))
     return StepResult({"filled": columns}, counted.with_columns(reason=_reasons(wanted, strategy, ways)))
