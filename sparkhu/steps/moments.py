@@ -40,14 +40,12 @@ def moments_of(values: Floats, counts: Ints) -> Moments:
         [1.0]
     """
     n = counts[counts > 0].astype(np.float64)
-    first, each = (np.cumsum(counts) - counts)[counts > 0], counts[counts > 0]
+    first = (np.cumsum(counts) - counts)[counts > 0]
     found = np.full((4, len(counts)), np.nan)
     if not len(n):
         return Moments(*found)
     with np.errstate(all="ignore"):  # what overflows, or divides nothing, is no number in the result
-        mean = np.add.reduceat(values, first) / n
-        mean += np.add.reduceat(values - np.repeat(mean, each), first) / n
-        off = values - np.repeat(mean, each)
+        mean, off = means_of(values, first, counts[counts > 0])
         square = off * off
         second = np.add.reduceat(square, first) / n
         third = np.add.reduceat(square * off, first) / n
@@ -59,3 +57,16 @@ def moments_of(values: Floats, counts: Ints) -> Moments:
     for row, (moment, enough) in enumerate(zip((mean, std, skewness, kurtosis), least, strict=True)):
         found[row, counts > 0] = np.where((n >= enough) & np.isfinite(moment), moment, np.nan)
     return Moments(*found)
+
+
+def means_of(values: Floats, first: Ints, counts: Ints) -> tuple[Floats, Floats]:
+    """Compute the mean of each series, and the deviation of each value from it.
+
+    Args:
+        values: Of all series, one after another.
+        first: Where those of each series start.
+        counts: How many each series has, one at least.
+    """
+    mean = np.add.reduceat(values, first) / counts
+    mean += np.add.reduceat(values - np.repeat(mean, counts), first) / counts
+    return mean, values - np.repeat(mean, counts)
