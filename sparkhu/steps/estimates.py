@@ -21,7 +21,7 @@ UNIT = 2.0**40
 
 
 class Estimate(NamedTuple):
-    """One estimate a row.
+    """One estimate a row, of all rows or of some.
 
     Attributes:
         values: In the unit of `y`; NaN where the strategy has none.
@@ -85,6 +85,11 @@ class Strategy(ABC):
     def fill(self, points: Points) -> Estimate:
         """Estimate every row of the shard from its known points."""
 
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """Estimate some rows that are not known."""
+        whole = self.fill(points)
+        return Estimate(whole.values[rows], whole.latest[rows])
+
     @abstractmethod
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """Estimate the hidden points of each mask as if only these were missing; arrays of shape (masks, length)."""
@@ -98,6 +103,11 @@ class Fitted(Strategy):
     def fill(self, points: Points) -> Estimate:
         """See `Strategy`."""
         return spread(points, self.fit(points))
+
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """See `Strategy`."""
+        fit, number = self.fit(points), np.searchsorted(points.owner.starts, rows, side="right") - 1
+        return Estimate(fit.values[number], fit.latest[number])
 
     @abstractmethod
     def fit(self, points: Points) -> Estimate:
@@ -118,10 +128,10 @@ def in_units(points: Points) -> tuple[Points, Floats]:
 
 
 def filled(points: Points, way: Strategy) -> Estimate:
-    """Estimate every row of the shard by `way`, however large its values; an estimate that is not finite is none."""
+    """Estimate the missing rows by `way`, however large their values; an estimate that is not finite is none."""
     small, unit = in_units(points)
-    values, latest = way.fill(small)
-    return _finite(values, points.owner.spread(unit), latest)
+    values, latest = way.fill_at(small, points.missing_rows)
+    return _finite(values, unit[points.missing_number], latest)
 
 
 def fitted(points: Points, way: Fitted) -> Estimate:

@@ -37,7 +37,7 @@ from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledge
 from sparkhu.steps.masks import score
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import NEVER, times
+from sparkhu.steps.segmented import times
 from sparkhu.steps.strategies import WINDOW, strategy_of
 
 
@@ -198,8 +198,12 @@ def fill(
     fit = fitted(points, way) if isinstance(way, Fitted) else None
     estimate = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=fit)
     done = ~np.isnan(estimate.values)
-    known_from = times(np.where(done, estimate.latest, NEVER), f"{strategy}_available_at")
-    layer = pl.DataFrame([pl.Series(strategy, estimate.values).fill_nan(None), known_from])
+    rows = points.missing_rows[done]
+    columns = {strategy: pl.Series(estimate.values[done]), f"{strategy}_available_at": times(estimate.latest[done])}
+    layer = pl.DataFrame(
+        pl.repeat(None, observations.height, dtype=column.dtype, eager=True).scatter(rows, column).alias(name)
+        for name, column in columns.items()
+    )
     if fit is not None:
         own = spread(points, fit)
         layer = layer.with_columns(

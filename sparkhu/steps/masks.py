@@ -102,9 +102,9 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     Returns:
         Weights, shape (series, lengths), that sum to 1 for each series with a measured length.
     """
-    rows = np.flatnonzero(points.missing & points.fit)
-    number = points.number[rows]
-    distance = np.abs(points.run[rows][:, None] - lengths).astype(np.float64)
+    training = points.fit[points.missing_rows]
+    rows, number = points.missing_rows[training], points.missing_number[training]
+    distance = np.abs(points.gap_length(rows)[:, None] - lengths).astype(np.float64)
     distance[~measured[number]] = np.inf
     counts = np.zeros(measured.shape)
     if len(lengths):

@@ -21,7 +21,6 @@ from sparkhu.steps.segmented import (
     instants,
     next_true,
     previous_true,
-    run_lengths,
     stretches_of,
 )
 
@@ -92,6 +91,38 @@ class Points:
         return self.owner.number()
 
     @cached_property
+    def missing_rows(self) -> Ints:
+        """The missing rows, ascending."""
+        return np.flatnonzero(self.missing)
+
+    @cached_property
+    def missing_number(self) -> Ints:
+        """The series' number of every missing row."""
+        return np.searchsorted(self.owner.starts, self.missing_rows, side="right") - 1
+
+    @cached_property
+    def _unknown(self) -> Stretch:
+        """The stretches of points that are not known."""
+        return stretches_of(~self.known, self.owner)
+
+    def _stretch(self, rows: Ints) -> Ints:
+        return np.searchsorted(self._unknown.first, rows, side="right") - 1
+
+    def before_gap(self, rows: Ints) -> Ints:
+        """Find the nearest known row before each of some rows that are not known, `NOWHERE` where there is none."""
+        first, starts = self._unknown.first[self._stretch(rows)], self.owner.starts
+        return np.where(first > starts[np.searchsorted(starts, rows, side="right") - 1], first - 1, NOWHERE)
+
+    def after_gap(self, rows: Ints) -> Ints:
+        """Find the nearest known row after each of some rows that are not known, `NOWHERE` where there is none."""
+        after, ends = self._unknown.after[self._stretch(rows)], self.owner.ends
+        return np.where(after < ends[np.searchsorted(ends, rows, side="right")], after, NOWHERE)
+
+    def gap_length(self, rows: Ints) -> Ints:
+        """Say how many points that are not known stand together with each of some rows that are not."""
+        return self._unknown.lengths[self._stretch(rows)]
+
+    @cached_property
     def before(self) -> Ints:
         """The nearest known row at or before each row, `NOWHERE` where there is none."""
         return previous_true(self.known, self.owner)
@@ -138,11 +169,6 @@ class Points:
         on = place[rows][:, None] + np.arange(count)
         there = on <= place[self.last_known[self.number[rows]]][:, None]
         return np.where(there, known[np.where(there, on, 0)], NOWHERE)
-
-    @cached_property
-    def run(self) -> Ints:
-        """How many points that are not known stand together, for each of them; 0 at a known point."""
-        return run_lengths(~self.known, self.owner)
 
     @cached_property
     def sample(self) -> Bools:

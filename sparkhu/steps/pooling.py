@@ -153,13 +153,13 @@ def pool_fills(
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
     strategy = choices["strategy"]
     ranges = ranges_of(points.owner, limits)
-    estimate, moved = into_range(_chosen(observations, points, strategy, layers), points.owner, ranges)
+    estimate, moved = into_range(_chosen(observations, points, strategy, layers), points.missing_number, ranges)
     choices = choices.hstack(_fits(observations, points.owner, strategy, layers)).hstack(ranges)
     filled = put(observations, points, estimate, strategy, (strategy == DROP).to_numpy())
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     frames = {"filled": columns, "choices": choices, "scores": _by_series(scores)}
-    return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int((moved & points.missing).sum())})
+    return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int(moved.sum())})
 
 
 def _needed(variants: Sequence[str], choice: str) -> list[str]:
@@ -194,10 +194,10 @@ def _fits(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: S
 
 def _chosen(frame: pl.DataFrame, points: Points, strategy: pl.Series, variants: Sequence[str]) -> Estimate:
     """Take each missing row's estimate from the layer of its series' strategy."""
-    values, latest = np.full(frame.height, np.nan), points.available_at.copy()
-    rows = np.flatnonzero(points.missing)
+    rows = points.missing_rows
+    values, latest = np.full(len(rows), np.nan), points.available_at[rows]
     for name in variants:
-        own = rows[(strategy == name).to_numpy()[points.number[rows]]]
-        values[own] = floats(frame[name].gather(own))
-        latest[own] = instants(frame[f"{name}_available_at"].gather(own))
+        own = (strategy == name).to_numpy()[points.missing_number]
+        values[own] = floats(frame[name].gather(rows[own]))
+        latest[own] = instants(frame[f"{name}_available_at"].gather(rows[own]))
     return Estimate(values, latest)

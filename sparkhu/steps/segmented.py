@@ -197,10 +197,3 @@ def next_true(mask: Bools, owner: Runs) -> Ints:
     after = np.where(false.after < owner.ends[false.number], false.after, NOWHERE)
     rows[~mask] = np.repeat(after, false.lengths)
     return rows
-
-
-def run_lengths(mask: Bools, owner: Runs) -> Ints:
-    """Give every true row the length of the stretch of true rows, within its series, that it stands in; 0 elsewhere."""
-    lengths, each = np.zeros(len(mask), np.int64), stretches_of(mask, owner).lengths
-    lengths[mask] = np.repeat(each, each)
-    return lengths
