@@ -219,7 +219,7 @@ def _chosen(y: pl.Expr, known: pl.Expr, policy: Policy) -> tuple[pl.Expr, pl.Exp
 
 def _entries(rows: pl.DataFrame, report: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
     owner = Runs.of(rows)
-    series = pl.DataFrame({"unique_id": owner.ids, "dropped": owner.sum_ints(rows["_again"].to_numpy())})
+    series = pl.DataFrame({"unique_id": owner.ids, "dropped": owner.count(rows["_again"])})
     conflicts = report.group_by("unique_id").agg(conflicts=(pl.col("distinct_values") > 1).sum())
     series = series.join(conflicts, on="unique_id", how="left", maintain_order="left").with_columns(
         pl.col("conflicts").fill_null(0)

@@ -257,7 +257,7 @@ def _beyond_share(
 
 def _ledger(flagged: pl.DataFrame, owner: Segments, quartiles: pl.DataFrame, max_share: float) -> pl.DataFrame:
     told = {"outliers": flagged["is_outlier"], "known": flagged["y_raw"].is_not_null(), "kept": flagged["kept"]}
-    counts = [pl.Series(name, owner.sum_ints(rows.to_numpy())) for name, rows in told.items()]
+    counts = [pl.Series(name, owner.count(rows)) for name, rows in told.items()]
     found = owner.align(quartiles, "q1", "q3").with_columns(counts)
     text = pl.format(
         "{} of {} points lie beyond the fences, more than a share of {}: {} of them are flagged and kept",

@@ -111,6 +111,8 @@ def _center_and_scale(value: Floats, runs: Runs, scaler: str) -> tuple[Floats, F
 
 
 def _powered(values: pl.Series, lambdas: pl.Series) -> Floats:
+    if lambdas.null_count() == len(lambdas):
+        return floats(values)
     rows = len(values)
     nothing = np.zeros(rows), np.ones(rows), lambdas.fill_null(np.nan).to_numpy(), np.zeros(rows), np.zeros(rows)
     return to_scaled(values.to_numpy(), ScalerColumns(*nothing))

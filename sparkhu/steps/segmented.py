@@ -64,6 +64,10 @@ class Runs:
         """Sum whole numbers (or count what is true) per run."""
         return np.add.reduceat(values, self.starts, dtype=np.int64) if len(self.starts) else np.zeros(0, np.int64)
 
+    def count(self, rows: pl.Series) -> Ints:
+        """Count per run the rows that are true."""
+        return self.sum_ints(rows.to_numpy()) if rows.any() else np.zeros(len(self.starts), np.int64)
+
     def sum_floats(self, values: Floats) -> Floats:
         """Sum per run."""
         return np.add.reduceat(values, self.starts) if len(self.starts) else np.zeros(0)

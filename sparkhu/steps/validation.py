@@ -190,9 +190,9 @@ def validate(
     """
     interval = requested_interval(start, end, zone)
     check_frame(observations, *READ, raw=True)
-    ours = [name for name in (*READ, *_TEXTS) if name in observations.columns]
+    texts = [name for name in _TEXTS if name in observations.columns and not _is_null(observations[name])]
     extras = [name for name in observations.columns if name not in (*OBSERVATIONS, *_TEXTS)]
-    judged = judge_rows(observations.select(ours), metadata).with_columns(_outside=_outside(interval))
+    judged = judge_rows(observations.select(*READ, *texts), metadata).with_columns(_outside=_outside(interval))
     usable = judged.select(pl.col("reason").is_null() & ~pl.col("_outside")).to_series()
     kept = judged.select(OBSERVATIONS).hstack(observations.select(extras))
     kept = kept if usable.all() else kept.filter(usable)
@@ -204,6 +204,10 @@ def validate(
         "alerts": int(kept["is_alert"].sum()),
     }
     return StepResult({"observations": kept, "quarantine": quarantine}, _entries(judged), counts)
+
+
+def _is_null(column: pl.Series) -> bool:
+    return column.null_count() == len(column)
 
 
 def _outside(interval: Interval) -> pl.Expr:
@@ -250,7 +254,7 @@ def _entries(judged: pl.DataFrame) -> pl.DataFrame:
         "observed": judged["y"].is_not_null() & reason.is_null() & ~outside,
     }
     runs = Runs.of(judged)
-    counts = {name: runs.sum_ints(rows.to_numpy()) for name, rows in told.items()}
+    counts = {name: runs.count(rows) for name, rows in told.items()}
     table = pl.DataFrame({"unique_id": runs.ids, "rows": runs.lengths, **counts}).drop_nulls("unique_id")
     most = judged.filter(refused).group_by("unique_id").agg(most=pl.col("reason").mode().sort().first())
     series = table.group_by("unique_id", maintain_order=True).sum()
