@@ -2,9 +2,9 @@
 
     python benchmarks/chain.py [--series 10000] [--points 1000] [--peer-series 20] [--repeats 3] [--json FILE] [--m5]
 
-Hourly series with gaps and outliers, about a million rows a shard, are mapped over as many processes as there are cores,
-each with one thread, as the local engine has them. All run once to warm up; then they take turns, and the fastest turn
-counts. The peer runs on a slice of the series in one process, which is all that `groupby.apply` uses, and is scaled to
+Hourly series with gaps and outliers, about a million rows a shard, are mapped over as many processes as there are
+cores, each with one thread, as the local engine has them. All run once to warm up; then they take turns, and the
+fastest turn counts. The peer runs on a slice of the series in one process, which is all that `groupby.apply` uses, and is scaled to
 all; beside it stands what it would take if it ran on all cores at once.
 
 With `--m5` 30,000 daily series of 400 points get the whole preprocessing: nine fills, decomposition by a season of 7,
@@ -81,7 +81,7 @@ def write_shards(folder: Path, series: int, points: int, step: int, season: int)
     shards = []
     for first in range(0, series, each):
         shards.append(folder / f"{first:07d}.parquet")
-        write_raw(shards[-1], first, min(each, series - first), points, step, season)
+        write_raw(shards[-1], range(first, min(first + each, series)), points, step=step, season=season)
     return shards
 
 
@@ -106,13 +106,11 @@ def chain_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[
         below("chain", plain.seconds / bare.seconds, 9, "× bare", f"{plain.seconds:.2f} s, {rows}"),
         below("chain with plain STL", stl.seconds / bare.seconds, 20, "× bare", f"{stl.seconds:.2f} s, {rows}"),
         *(
-            above(f"{name} against pandas + statsmodels", peer / ours.seconds, 25, "× as fast", _peer(peer, given))
+            above(f"{name} against peer", peer / ours.seconds, 25, "× as fast", _peer(peer, given))
             for name, peer, ours in (("chain", peers[0], plain), ("chain with plain STL", peers[1], stl))
         ),
         Figure("ADF and KPSS", tests.seconds, None, None, "s", _told(tests)),
-        Figure(
-            "ADF and KPSS against statsmodels", tested / tests.seconds, None, None, "× as fast", _peer(tested, given)
-        ),
+        Figure("ADF and KPSS against peer", tested / tests.seconds, None, None, "× as fast", _peer(tested, given)),
     ]
 
 
@@ -127,16 +125,9 @@ def m5_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[Fig
 
 def _steps(label: str, turn: Turn, bare: Turn | None) -> list[Figure]:
     """List the steps; seconds are those of all processes, so they add up to more than what a clock shows."""
-    workers = os.cpu_count() or 1
+    unit = bare.steps["copy"] if bare else float("nan")
     return [
-        Figure(
-            f"{label}: {name}",
-            seconds,
-            None,
-            None,
-            "s",
-            f"{seconds / workers / bare.seconds:.2f} × bare" if bare else "of all processes",
-        )
+        Figure(f"{label}: {name}", seconds, None, None, "s", f"{seconds / unit:.2f} × bare" if bare else "")
         for name, seconds in turn.steps.items()
     ]
 
@@ -147,9 +138,8 @@ def _told(turn: Turn) -> str:
 
 def _peer(seconds: float, given: argparse.Namespace) -> str:
     spread = seconds / given.workers
-    return (
-        f"peer {seconds:,.0f} s from {given.peer_series} series on one core; on {given.workers} cores {spread:,.0f} s"
-    )
+    told = f"pandas + statsmodels: {seconds:,.0f} s on one core, from {given.peer_series} series"
+    return f"{told}; {spread:,.0f} s if spread over {given.workers}"
 
 
 def _seconds(function: Callable[..., Any], table: Any, **params: Any) -> float:

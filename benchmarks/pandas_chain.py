@@ -21,8 +21,8 @@ def preprocess(table: pd.DataFrame, *, stl: bool) -> pd.DataFrame:
     """Preprocess all series of a table `unique_id, ds, y`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        parts = [_one_series(part, stl=stl).assign(unique_id=name) for name, part in table.groupby("unique_id")]
-    return pd.concat(parts)
+        done: pd.DataFrame = table.groupby("unique_id")[["ds", "y"]].apply(_one_series, stl=stl)
+    return done
 
 
 def stationarity(table: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def _one_series(part: pd.DataFrame, *, stl: bool) -> pd.DataFrame:
     stats, training = _described(values), values.iloc[: int(TRAINING * len(values))]
     low, high = training.quantile(0.25), training.quantile(0.75)
     reach = 1.5 * (high - low)
-    period = values.index.to_series().diff().median()
+    period = pd.Timedelta(values.index.to_series().diff().median())
     observed = values.where(values.between(low - reach, high + reach))
     grid = observed.reindex(pd.date_range(values.index[0], values.index[-1], freq=period))
     border = int(grid.index.searchsorted(training.index[-1], side="right"))
