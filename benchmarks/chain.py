@@ -4,8 +4,8 @@
 
 Hourly series with gaps and outliers, about a million rows a shard, are mapped over as many processes as there are
 cores, each with one thread, as the local engine has them. All run once to warm up; then they take turns, and the
-fastest turn counts. The peer runs on a slice of the series in one process, which is all that `groupby.apply` uses, and is scaled to
-all; beside it stands what it would take if it ran on all cores at once.
+fastest turn counts. The peer runs on a slice of the series in one process, which is all that `groupby.apply` uses, and
+is scaled to all; beside it stands what it would take if it were spread over all cores.
 
 With `--m5` 30,000 daily series of 400 points get the whole preprocessing: nine fills, decomposition by a season of 7,
 anomalies with everything that can be done to them, and scalers.
