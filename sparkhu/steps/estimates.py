@@ -63,7 +63,7 @@ class Masks:
 
     def across(self, values: Floats) -> Floats:
         """Give all points of a mask its one value, shape (masks, length)."""
-        return np.repeat(values[:, None], self.length, axis=1)
+        return np.broadcast_to(values[:, None], (len(values), self.length))
 
 
 class Strategy(ABC):

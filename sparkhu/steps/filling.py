@@ -32,7 +32,7 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import accepts_pandas
-from sparkhu.steps.estimates import Fitted, fitted, spread
+from sparkhu.steps.estimates import Fitted, fitted
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, fit_points, put
 from sparkhu.steps.masks import score
 from sparkhu.steps.points import Points
@@ -205,9 +205,7 @@ def fill(
         for name, column in columns.items()
     )
     if fit is not None:
-        own = spread(points, fit)
-        layer = layer.with_columns(
-            pl.Series(f"{strategy}_fit", own.values).fill_nan(None), times(own.latest, f"{strategy}_fit_available_at")
-        )
+        own = pl.DataFrame({f"{strategy}_fit": fit.values, f"{strategy}_fit_available_at": times(fit.latest)})
+        layer = layer.hstack(own.fill_nan(None)[pl.Series(points.number, dtype=pl.get_index_type())])
     frames = {"filled": layer, "scores": score(points, strategy, way)}
     return StepResult(frames, fill_ledger(points, done, skipped=~way.applies(points), reason=way.need))

@@ -24,7 +24,7 @@ class Mean(Fitted):
         """
         counts = points.owner.sum_ints(points.sample)
         center = self._means(points, counts)
-        off = np.where(points.sample, points.y - center[points.number], 0.0)
+        off = np.where(points.sample, points.y - points.owner.spread(center), 0.0)
         total = points.owner.sum_floats(off)
         return [
             mask.across(

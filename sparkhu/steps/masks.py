@@ -48,7 +48,7 @@ def draw_masks(points: Points) -> list[Masks]:
         Masks by length, each sorted by series; only the lengths that some series is long enough for.
     """
     known = points.owner.sum_ints(points.sample)
-    draws = _uniforms(points)
+    draws = _uniforms(tuple(points.owner.ids))
     wanted = [(m, np.ones(len(known), np.bool_), column) for column, m in enumerate(SHORT_LENGTHS)]
     seasons = [m for m in np.unique(points.season_length).tolist() if m > 1 and m not in SHORT_LENGTHS]
     wanted += [(m, points.season_length == m, len(SHORT_LENGTHS)) for m in seasons]
@@ -61,15 +61,14 @@ def draw_masks(points: Points) -> list[Masks]:
     return found
 
 
-def _uniforms(points: Points) -> Floats:
-    """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks)."""
-    return np.array([_draws(name) for name in points.owner.ids]).reshape(-1, 3, MASKS)
+@lru_cache(maxsize=2)
+def _uniforms(names: tuple[str, ...]) -> Floats:
+    """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks).
 
-
-@lru_cache(maxsize=1 << 14)
-def _draws(unique_id: str) -> Floats:
-    """Draw for one series; kept for the next strategy, as making a generator takes longer than all else here."""
-    return np.random.default_rng(seed_of(unique_id)).random((3, MASKS))
+    Those of a shard are kept for the next strategy: making a generator a series takes longer than the rest of a draw.
+    """
+    draws = [np.random.default_rng(seed_of(name)).random((3, MASKS)) for name in names]
+    return np.array(draws).reshape(-1, 3, MASKS)
 
 
 def _place(points: Points, length: int, series: Bools, draws: Floats) -> Masks:

@@ -54,12 +54,20 @@ class ScalerColumns:
             pl.col("lower").fill_null(float("-inf")),
             pl.col("upper").fill_null(float("inf")),
         )
-        return cls(*(runs.spread(floats(column)) for column in filled.iter_columns()))
+        return cls(*(_spread(runs, floats(column)) for column in filled.iter_columns()))
 
     def take(self, index: npt.NDArray[np.int64]) -> "ScalerColumns":
         """Give the parameters at `index` as columns (n, 1), to broadcast over windows."""
         parts = (self.center, self.scale, self.lam, self.lower, self.upper)
         return ScalerColumns(*(part[index][:, None] for part in parts))
+
+
+def _spread(runs: Runs, values: Floats) -> Floats:
+    """Give every row the value of its series; one that all share takes no memory."""
+    rows = int(runs.lengths.sum())
+    if len(values) and np.array_equal(values, np.broadcast_to(values[0], values.shape), equal_nan=True):
+        return np.broadcast_to(values[0], rows)
+    return runs.spread(values)
 
 
 def to_scaled(values: Floats, scaler: ScalerColumns) -> Floats:
