@@ -34,6 +34,11 @@ mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must 
 	@echo 'Mutants of the steps are judged: a module in a minute or two, all in a quarter of an hour'
 	@$(BIN)/python tests/mutate.py --workers $(WORKERS) $(STEPS)
 
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## Measure every figure of the README beside its peers, an hour or so (NAMES="stl spark" for some)
+	@$(BIN)/python benchmarks/bench.py $(NAMES)
+	@$(BIN)/python docs/generate.py
+
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Check style, types, the arrows between packages and the generated pages
 	@$(BIN)/ruff check --quiet .
@@ -60,6 +65,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in -o requirements/run.txt
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	@$(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was generated
@@ -92,4 +98,9 @@ $(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
 $(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
 	@echo 'Installing what the tests need into $(VENV) (once)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.installed-bench: requirements/bench.txt $(VENV)/.installed-dev | $(BIN)/python
+	@echo 'Installing the peers of the benchmarks into $(VENV) (once)'
+	@$(PIP_INSTALL) --require-hashes -r requirements/bench.txt
 	@touch $@

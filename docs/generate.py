@@ -1,4 +1,4 @@
-"""Write the reference pages and the README's table of steps from the code.
+"""Write the reference pages and the README's tables from the code and from what the benchmarks measured.
 
 python docs/generate.py            write them
 python docs/generate.py --check    say which are stale, and fail
@@ -22,7 +22,6 @@ from sparkhu.results import json_schemas
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference"
-BEGIN, END = "<!-- steps: written by make docs -->", "<!-- end of steps -->"
 NOTICE = "<!-- Written by `make docs`; do not edit. -->"
 HELP_WIDTH = 100
 PARAMETERS_INTRO = """What `sparkhu run` takes, and `forecast_pipeline` in Python and on a Kubeflow page. \
@@ -191,14 +190,30 @@ def schema_page(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def figures_table() -> str:
+    """Render the README's table of figures, as the benchmarks left them."""
+    from benchmarks.figures import Figure, read, shown
+
+    rows = []
+    for benchmark in read()["benchmarks"].values():
+        for figure in (Figure(**each) for each in benchmark["figures"]):
+            measured = f"{shown(figure.measured)} {figure.unit}"
+            told = measured if figure.met else f"{measured}, missed"
+            rows.append([figure.name, f"**{told}**", figure.beside, figure.promise, f"`{benchmark['command']}`"])
+    return table(["what", "measured", "beside", "goal", "command"], rows)
+
+
 def readme() -> str:
-    """Return the README with a fresh table between its markers."""
+    """Return the README with fresh tables between their markers."""
     text = README.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{README.name} has lost the markers {BEGIN} and {END} around its table of steps")
-    return f"{before}{BEGIN}\n{steps_table()}\n{END}{after}"
+    for name, made in (("steps", steps_table), ("figures", figures_table)):
+        begin, end = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise SystemExit(f"{README.name} has lost the markers {begin} and {end} around its table of {name}")
+        text = f"{before}{begin}\n{made()}\n{end}{after}"
+    return text
 
 
 def main(arguments: list[str]) -> int:
