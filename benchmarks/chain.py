@@ -12,7 +12,6 @@ anomalies with everything that can be done to them, and scalers.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -25,23 +24,14 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from benchmarks import pandas_chain
+from benchmarks.figures import Figure, json_option, report
 from benchmarks.shard_chain import HOUR, copied, decomposed, everything, preprocessed, stationarity, write_raw
 from sparkhu.engines.base import ONE_THREAD, environment
 
 ROWS_PER_SHARD = 1_000_000
 M5_SERIES, M5_POINTS, WEEK = 30_000, 400, 7
+CHAIN, WITH_STL = "Chain of steps", "Chain of steps with plain STL"
 Work = Callable[[Path], dict[str, float]]
-
-
-class Figure(NamedTuple):
-    """One line of the table; `met` is null where there is no goal."""
-
-    name: str
-    measured: float
-    goal: float | None
-    met: bool | None
-    unit: str
-    detail: str
 
 
 class Turn(NamedTuple):
@@ -49,16 +39,6 @@ class Turn(NamedTuple):
 
     seconds: float
     steps: dict[str, float]
-
-
-def below(name: str, measured: float, goal: float, unit: str, detail: str) -> Figure:
-    """Make a figure that is to be at most its goal."""
-    return Figure(name, measured, goal, measured <= goal, unit, detail)
-
-
-def above(name: str, measured: float, goal: float, unit: str, detail: str) -> Figure:
-    """Make a figure that is to be at least its goal."""
-    return Figure(name, measured, goal, measured >= goal, unit, detail)
 
 
 def turns(pool: ProcessPoolExecutor, works: Sequence[Work], shards: Sequence[Path], repeats: int) -> list[Turn]:
@@ -95,22 +75,20 @@ def chain_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[
         names = names.head(given.peer_series)
         sliced = pl.read_parquet(shards[0]).filter(pl.col("unique_id").is_in(names.implode()))
     rows = f"{given.series:,} × {given.points:,} points, {given.workers} processes"
-    table = sliced.select("unique_id", "ds", "y").to_pandas()
-    times = given.series / len(names)
+    table, times = sliced.select("unique_id", "ds", "y").to_pandas(), given.series / len(names)
     peers = [_seconds(pandas_chain.preprocess, table, stl=stl) * times for stl in (False, True)]
     tested = _seconds(pandas_chain.stationarity, table) * times
+    ratios = {CHAIN: plain.seconds / bare.seconds, WITH_STL: stl.seconds / bare.seconds}
     return [
-        Figure("bare read + write", bare.seconds, None, None, "s", rows),
-        *_steps("step", plain, bare),
-        *_steps("step", Turn(0, {"decompose": stl.steps["decompose"]}), bare),
-        below("chain", plain.seconds / bare.seconds, 9, "× bare", f"{plain.seconds:.2f} s, {rows}"),
-        below("chain with plain STL", stl.seconds / bare.seconds, 20, "× bare", f"{stl.seconds:.2f} s, {rows}"),
-        *(
-            above(f"{name} against peer", peer / ours.seconds, 25, "× as fast", _peer(peer, given))
-            for name, peer, ours in (("chain", peers[0], plain), ("chain with plain STL", peers[1], stl))
-        ),
-        Figure("ADF and KPSS", tests.seconds, None, None, "s", _told(tests)),
-        Figure("ADF and KPSS against peer", tested / tests.seconds, None, None, "× as fast", _peer(tested, given)),
+        Figure("Bare read + write", bare.seconds, "s", rows),
+        *_steps("Step", plain, bare),
+        *_steps("Step", Turn(0, {"decompose": stl.steps["decompose"]}), bare),
+        Figure(CHAIN, ratios[CHAIN], "×", f"one bare read + write; {plain.seconds:.2f} s, {rows}", 9),
+        Figure(WITH_STL, ratios[WITH_STL], "×", f"one bare read + write; {stl.seconds:.2f} s, {rows}", 20),
+        Figure(f"{CHAIN}, speed", peers[0] / plain.seconds, "×", _peer(peers[0], given), 25, "more"),
+        Figure(f"{WITH_STL}, speed", peers[1] / stl.seconds, "×", _peer(peers[1], given), 25, "more"),
+        Figure("ADF and KPSS of every series", tests.seconds, "s", _told(tests)),
+        Figure("ADF and KPSS, speed", tested / tests.seconds, "×", _peer(tested, given), None, "more"),
     ]
 
 
@@ -120,14 +98,14 @@ def m5_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[Fig
         shards = write_shards(Path(scratch), given.m5_series, M5_POINTS, 24 * HOUR, WEEK)
         (turn,) = turns(pool, [everything], shards, 1)
     rows = f"{given.m5_series:,} × {M5_POINTS} days, {given.workers} processes"
-    return [*_steps("M5-like step", turn, None), below("M5-like, everything", turn.seconds, 60, "s", rows)]
+    return [*_steps("M5-like step", turn, None), Figure("M5-like, whole preprocessing", turn.seconds, "s", rows, 60)]
 
 
 def _steps(label: str, turn: Turn, bare: Turn | None) -> list[Figure]:
     """List the steps; seconds are those of all processes, so they add up to more than what a clock shows."""
     unit = bare.steps["copy"] if bare else float("nan")
     return [
-        Figure(f"{label}: {name}", seconds, None, None, "s", f"{seconds / unit:.2f} × bare" if bare else "")
+        Figure(f"{label}: {name}", seconds, "s", "all processes" + (f"; {seconds / unit:.2f} × bare" if bare else ""))
         for name, seconds in turn.steps.items()
     ]
 
@@ -138,8 +116,8 @@ def _told(turn: Turn) -> str:
 
 def _peer(seconds: float, given: argparse.Namespace) -> str:
     spread = seconds / given.workers
-    told = f"pandas + statsmodels: {seconds:,.0f} s on one core, from {given.peer_series} series"
-    return f"{told}; {spread:,.0f} s if spread over {given.workers}"
+    told = f"pandas + statsmodels: {seconds:,.0f} s on one core, scaled from {given.peer_series} series"
+    return f"{told} ({spread:,.0f} s if spread over {given.workers})"
 
 
 def _seconds(function: Callable[..., Any], table: Any, **params: Any) -> float:
@@ -148,13 +126,6 @@ def _seconds(function: Callable[..., Any], table: Any, **params: Any) -> float:
     began = time.perf_counter()
     function(table, **params)
     return time.perf_counter() - began
-
-
-def show(figures: Sequence[Figure]) -> None:
-    """Print the table."""
-    for name, measured, goal, met, unit, detail in figures:
-        wanted = "" if goal is None else f"{goal:g} {'met' if met else 'MISSED'}"
-        print(f"{name:<42} {measured:>9.2f} {unit:<10} {wanted:<12} {detail}")
 
 
 def main() -> None:
@@ -167,13 +138,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--m5", action="store_true", help="measure the daily series instead")
     parser.add_argument("--m5-series", type=int, default=M5_SERIES)
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    json_option(parser)
     given = parser.parse_args()
     with environment(ONE_THREAD), ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         figures = m5_figures(pool, given) if given.m5 else chain_figures(pool, given)
-    show(figures)
-    if given.json:
-        given.json.write_text(json.dumps([figure._asdict() for figure in figures], indent=2, ensure_ascii=False))
+    report(figures, given.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from benchmarks import pandas_chain
-from benchmarks.chain import above, below, write_shards
+from benchmarks.chain import write_shards
 from benchmarks.shard_chain import HOUR, OUT, copied, decomposed, everything, preprocessed, stationarity, write_raw
 
 STEPS = ["read", "validate", "drop_duplicates", "describe", "detect_regularity", "split", "flag_outliers", "mark_gaps"]
@@ -64,8 +64,3 @@ def test_series_are_shared_out_over_shards_whole(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("benchmarks.chain.ROWS_PER_SHARD", 100)
     shards = write_shards(tmp_path, 5, 50, HOUR, 24)
     assert [pl.read_parquet(path)["unique_id"].n_unique() for path in shards] == [2, 2, 1]
-
-
-def test_a_goal_is_met_on_its_own_side() -> None:
-    assert [below("a", value, 9, "×", "").met for value in (8.9, 9, 9.1)] == [True, True, False]
-    assert [above("a", value, 25, "×", "").met for value in (24.9, 25, 26)] == [False, True, True]
