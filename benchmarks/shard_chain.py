@@ -14,7 +14,7 @@ from sparkhu.steps.decomposition import decompose
 from sparkhu.steps.deduplication import drop_duplicates
 from sparkhu.steps.description import describe
 from sparkhu.steps.dynamics import adf_p_value, kpss_p_value
-from sparkhu.steps.filling import fill
+from sparkhu.steps.filling import fill_each
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.handling import handle
 from sparkhu.steps.handling_pooling import LAYERED, pool_handling
@@ -120,12 +120,10 @@ def _filled(path: Path, clock: Clock, strategies: tuple[str, ...]) -> tuple[pl.D
     rows = clock.time("split", split_by_regularity, rows, profile).frames["regular"]
     rows = rows.with_columns(clock.time("flag_outliers", flag_outliers, rows, stats).frames["flags"])
     rows = clock.time("mark_gaps", mark_gaps, rows, profile).frames["observations"]
-    layered, scores = rows, []
-    for strategy in strategies:
-        made = clock.time(f"fill {strategy}", fill, rows, profile, strategy=strategy)
-        layered = layered.with_columns(made.frames["filled"])
-        scores.append(made.frames["scores"])
-    pooled = clock.time("pool_fills", pool_fills, layered, pl.concat(scores), variants=strategies)
+    made = clock.time(f"fill, {len(strategies)} ways", fill_each, rows, profile, strategies=strategies)
+    layered = rows.with_columns(column for result in made.values() for column in result.frames["filled"])
+    scores = pl.concat(result.frames["scores"] for result in made.values())
+    pooled = clock.time("pool_fills", pool_fills, layered, scores, variants=strategies)
     return rows.with_columns(pooled.frames["filled"]), profile
 
 

@@ -7,6 +7,7 @@ series again for every mask; `fill` with the points taken out is the definition,
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Masks:
     first: Ints
     number: Ints
 
-    @property
+    @cached_property
     def rows(self) -> Ints:
         """The hidden rows, shape (masks, length)."""
         return self.first[:, None] + np.arange(self.length)

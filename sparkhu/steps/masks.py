@@ -115,42 +115,51 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     return share
 
 
-def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
-    """Measure a strategy on the masks of every series, as if there were nothing behind the training part.
+class Trial:
+    """Masked points of a shard, drawn once for all strategies that are measured on them."""
 
-    Args:
-        points: The shard.
-        name: The strategy's label in the table.
-        strategy: What fills.
+    def __init__(self, points: Points) -> None:
+        self.points, self._masks = points, draw_masks(points)
+        self._small, self._unit = in_units(points)
+        self._truths = [self._small.y[mask.rows] for mask in self._masks]
+        self._lengths = np.array([mask.length for mask in self._masks], np.int64)
+        self._hidden = np.zeros((len(points.owner.lengths), len(self._masks)), np.int64)
+        for place, mask in enumerate(self._masks):
+            self._hidden[:, place] = np.bincount(mask.number, minlength=len(self._hidden)) * mask.length
+        self._weights = weights(points, self._hidden > 0, self._lengths)
 
-    Returns:
-        `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of `y`;
-        null where the strategy could not fill them all, or the error of huge values is not finite), `points` (hidden
-        points), `weight`; sorted by series.
-    """
-    masks, (small, unit) = draw_masks(points), in_units(points)
-    lengths = np.array([mask.length for mask in masks], np.int64)
-    size = (len(points.owner.lengths), len(lengths))
-    errors, hidden = np.zeros(size), np.zeros(size, np.int64)
-    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(small.training, masks), strict=True)):
-        first = np.flatnonzero(np.diff(mask.number, prepend=-1))
-        scored, masks_each = mask.number[first], np.diff(first, append=len(mask.number))
-        misses = np.abs(refilled - small.y[mask.rows]).ravel()
-        hidden[scored, place] = masks_each * mask.length
-        errors[scored, place] = np.add.reduceat(misses, first * mask.length)
-    measured = hidden > 0
-    share = weights(points, measured, lengths)
-    series, column = np.nonzero(measured)
-    with np.errstate(over="ignore"):
-        mae = errors[series, column] / hidden[series, column] * unit[series]
-    return pl.DataFrame(
-        {
-            "unique_id": points.owner.ids.gather(series),
+    def score(self, name: str, strategy: Strategy) -> pl.DataFrame:
+        """Measure a strategy on the masks of every series, as if there were nothing behind the training part.
+
+        Args:
+            name: The strategy's label in the table.
+            strategy: What fills.
+
+        Returns:
+            `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of
+            `y`; null where the strategy could not fill them all, or the error of huge values is not finite), `points`
+            (hidden points), `weight`; sorted by series.
+        """
+        errors = np.zeros(self._hidden.shape)
+        refills = zip(self._masks, strategy.refill(self._small.training, self._masks), self._truths, strict=True)
+        for place, (mask, refilled, truth) in enumerate(refills):
+            first = np.flatnonzero(np.diff(mask.number, prepend=-1))
+            errors[mask.number[first], place] = np.add.reduceat(np.abs(refilled - truth).ravel(), first * mask.length)
+        series, column = np.nonzero(self._hidden)
+        hidden = self._hidden[series, column]
+        with np.errstate(over="ignore"):
+            mae = errors[series, column] / hidden * self._unit[series]
+        columns = {
+            "unique_id": self.points.owner.ids.gather(series),
             "strategy": pl.repeat(name, len(series), dtype=pl.String, eager=True),
-            "mask_length": lengths[column],
+            "mask_length": self._lengths[column],
             "mae": pl.Series(np.where(np.isfinite(mae), mae, np.nan)).fill_nan(None),
-            "points": hidden[series, column],
-            "weight": share[series, column],
-        },
-        schema=SCORES,
-    )
+            "points": hidden,
+            "weight": self._weights[series, column],
+        }
+        return pl.DataFrame(columns, schema=SCORES)
+
+
+def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
+    """Measure one strategy, see `Trial.score`."""
+    return Trial(points).score(name, strategy)
