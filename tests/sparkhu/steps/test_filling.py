@@ -17,7 +17,6 @@ from sparkhu.frame import SCHEMA, TIME
 from sparkhu.steps.filled_rows import check_filling
 from sparkhu.steps.filling import (
     fill,
-    fill_each,
     fill_last,
     fill_linear,
     fill_mean,
@@ -270,20 +269,6 @@ def test_the_step_writes_a_layer_of_its_own_where_a_point_is_missing() -> None:
     assert layer["linear"].to_list() == [None, None, 2.0, 3.0, None]
     assert layer["linear_available_at"].to_list() == [None, None, START + 4 * HOUR, START + 4 * HOUR, None]
     assert result.ledger.rows() == [("a", "ok", None, '{"missing":3,"filled":2,"left":1}')]
-
-
-def test_each_of_several_strategies_gives_what_it_gives_alone() -> None:
-    values = np.random.default_rng(0).normal(size=80).tolist()
-    values[7] = values[30] = values[31] = None
-    frame = pl.concat([series(values), series(values[:50], name="b"), series([2.0**1001, None, 1.0], name="c")])
-    ends = profile("a", "b", "c", train_end=START + 40 * HOUR, season=6)
-    params: dict[str, Any] = {"edge": "nearest", "max_gap_points": 1, "window": 2}
-    for name, result in fill_each(frame, ends, strategies=tuple(STRATEGIES), **params).items():
-        alone = fill(frame, ends, strategy=name, **params)
-        assert result.ledger.equals(alone.ledger)
-        assert all(result.frames[key].equals(table) for key, table in alone.frames.items())
-    with pytest.raises(InputError, match="got 'guess'"):
-        fill_each(frame, ends, strategies=("mean", "guess"))
 
 
 def test_the_step_passes_edge_and_limit_on() -> None:
