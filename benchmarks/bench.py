@@ -18,6 +18,8 @@ from benchmarks.figures import Figure, gather
 
 BENCHMARKS = {
     "stl": "benchmarks/stl.py",
+    "chain": "benchmarks/chain.py",
+    "m5": "benchmarks/chain.py --m5",
     "spark": "benchmarks/spark.py",
     "feast_join": "benchmarks/feast_join.py",
     "daily": "benchmarks/daily.py",

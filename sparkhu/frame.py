@@ -179,6 +179,7 @@ def segments(frame: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
     Returns:
         `(starts, lengths)`, one element a series, in row order.
     """
-    lengths = frame["unique_id"].rle().struct.field("len").to_numpy().astype(np.int64)
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]]) if len(lengths) else lengths
-    return starts, lengths
+    ids = frame["unique_id"]
+    borders = ids.slice(1).ne_missing(ids.slice(0, max(len(ids) - 1, 0))).arg_true().to_numpy().astype(np.int64) + 1
+    starts = np.concatenate([np.zeros(min(len(ids), 1), np.int64), borders])
+    return starts, np.diff(starts, append=len(ids))

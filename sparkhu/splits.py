@@ -105,15 +105,16 @@ def split_times(frame: pl.DataFrame, split: Split | str) -> pl.DataFrame:
     """
     check_frame(frame, "unique_id", "ds", "y")
     parts = split if isinstance(split, Split) else parse_split(split)
-    observed = frame.filter(pl.col("y").is_not_null()).select("unique_id", "ds")
-    starts, lengths = segments(observed)
-    instants = observed["ds"].to_physical()
+    first, rows = segments(frame)
+    observed = frame["y"].is_not_null().to_numpy()
+    lengths = np.add.reduceat(observed, first, dtype=np.int64) if len(first) else rows
+    some, starts = lengths > 0, np.cumsum(lengths) - lengths
+    known, instants = np.flatnonzero(observed), frame["ds"].to_physical().to_numpy()
     times = []
     for name, end in zip(("train_end", "valid_end", "test_end"), parts.borders(pl.Series(lengths)), strict=True):
-        ends = end.to_numpy()
-        behind_last = ends == lengths
-        row = instants.gather(starts + np.where(behind_last, lengths - 1, ends)).to_numpy()
-        times.append(pl.Series(name, row + behind_last, dtype=pl.Int64).cast(TIME))
-    table = pl.DataFrame([observed["unique_id"].gather(starts), *times])
-    ids = frame.select("unique_id").unique(maintain_order=True)
-    return ids.join(table, on="unique_id", how="left", maintain_order="left")
+        behind_last = end.to_numpy() == lengths
+        place = starts + np.where(behind_last, lengths - 1, end.to_numpy())
+        border = np.zeros(len(lengths), np.int64)
+        border[some] = instants[known[place[some]]] + behind_last[some]
+        times.append(pl.Series(name, border).set(pl.Series(~some), None).cast(TIME))
+    return pl.DataFrame([frame["unique_id"].gather(first), *times])

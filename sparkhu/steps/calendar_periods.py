@@ -75,7 +75,7 @@ def _aimed_month_days(gaps: SeriesGaps, median_gaps: Ints) -> Ints:
 
 def _measure(gaps: SeriesGaps, period: Period) -> Fit:
     found = gaps.measure(period)
-    if period.kind != "business_day":
+    if period.kind != "business_day" or not found.passes.any():
         return found
     weekend = _leaves_out_weekend(gaps, period)
     return Fit(np.where(weekend, found.held, 0.0), found.explained, found.error)

@@ -46,10 +46,13 @@ class Decomposed(NamedTuple):
 
 def decomposed(values: Floats, way: Way, *, robust: bool, fast: bool) -> Decomposed:
     """Decompose one series with missing values (NaN): nothing where it has fewer than three values."""
+    missing = np.isnan(values)
+    if len(values) >= LEAST_POINTS and way.method != "none" and not missing.any():
+        return Decomposed(*_parts(values, way, robust=robust, fast=fast))
     parts = Decomposed(
         *(np.full(shape, np.nan) for shape in (len(values), (len(way.seasons), len(values)), len(values)))
     )
-    known = np.flatnonzero(~np.isnan(values))
+    known = np.flatnonzero(~missing)
     if len(known) >= LEAST_POINTS and way.method != "none":
         stretch = slice(int(known[0]), int(known[-1]) + 1)
         found = _parts(interpolated(values), way, robust=robust, fast=fast)
@@ -69,7 +72,10 @@ def _parts(whole: Floats, way: Way, *, robust: bool, fast: bool) -> Parts:
 
 def interpolated(values: Floats) -> Floats:
     """Give the points from the first to the last value, missing ones (NaN) on the line between their neighbours."""
-    known = np.flatnonzero(~np.isnan(values))
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    known = np.flatnonzero(~missing)
     if not len(known):
         return values[:0]
     return np.interp(np.arange(known[0], known[-1] + 1), known, values[known])

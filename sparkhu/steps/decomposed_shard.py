@@ -7,7 +7,7 @@ import polars as pl
 
 from sparkhu.ledger import entries
 from sparkhu.steps.decomposed_series import Decomposed, Way, decomposed
-from sparkhu.steps.dynamics import strength
+from sparkhu.steps.dynamics import strength, variance
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import NEVER, Floats, Ints, times
 
@@ -62,11 +62,13 @@ class DecomposedShard:
         if training.stop < rows.stop:
             whole = decomposed(self.points.y[rows], way, robust=robust, fast=fast)
             self._put(rows, whole, slice(training.stop, rows.stop))
-        varies = float(np.nanvar(self.points.y[training])) if way.method != "none" else 0.0
         inside = ~np.isnan(fitted.resid)
-        for row, part in enumerate((fitted.trend, fitted.seasonal)):
-            if inside.any() and not np.isnan(part[inside]).any() and varies > 0:
-                self.strengths[row, number] = strength(part[inside], fitted.resid[inside], varies)
+        if way.method == "none" or not inside.any():
+            return
+        varies, resid = variance(self.points.y[training][inside]), fitted.resid[inside]
+        for row, part in enumerate((fitted.trend[inside], fitted.seasonal[inside])):
+            if not np.isnan(part).any() and varies > 0:
+                self.strengths[row, number] = strength(part, resid, varies)
 
     def parts(self) -> pl.DataFrame:
         """Give the parts as columns beside the rows."""
@@ -104,9 +106,8 @@ class DecomposedShard:
     def _put(self, rows: slice, parts: Decomposed, into: slice) -> None:
         """Put the parts of `rows` into those of them that `into` names."""
         offset = slice(into.start - rows.start, into.stop - rows.start)
-        for name, values in self.found.items():
-            values[into] = getattr(parts, name)[offset]
-        used = ~np.isnan(self.points.y[rows])
-        if used.any():
-            latest = self.points.available_at[rows][used].max()
-            self.known_from[into] = np.where(np.isnan(parts.trend[offset]), NEVER, latest)
+        trend = parts.trend[offset]
+        for name, values in zip(PARTS, (trend, parts.seasonal[offset], parts.resid[offset]), strict=True):
+            self.found[name][into] = values
+        latest = np.where(np.isnan(self.points.y[rows]), NEVER, self.points.available_at[rows]).max(initial=NEVER)
+        self.known_from[into] = np.where(np.isnan(trend), NEVER, latest)

@@ -189,9 +189,12 @@ def _way(values: Floats, profile: dict[str, Any], method: Method, stated: Sequen
     count = len(whole)
     if int((~np.isnan(values)).sum()) < LEAST_POINTS:
         return Way("none", (), f"fewer than {LEAST_POINTS} values in the training part")
-    suggested = calendar_seasons(profile["period_label"], profile["season_length"], profile["zone"] or "UTC")
-    known = tuple(stated) or suggested
+    known = tuple(stated) or calendar_seasons(
+        profile["period_label"], profile["season_length"], profile["zone"] or "UTC"
+    )
     found = fitting(known, count, least_added=2 if stated else LEAST_ADDED)
+    if method == "stl" and found[:1] == known[:1]:
+        found = found[:1]  # whether a longer season is worth it is not asked where one alone is taken
     if not stated:
         found = tuple(s for s in found if s == known[0] or is_foretold(whole, s, [n for n in found if n < s]))
     if not found and not stated:

@@ -2,23 +2,26 @@
 
 Moments and quantiles are those of pandas (`std` with n − 1, bias-corrected `skew` and `kurt`, linear quantiles) over
 the observed values. An empty series has nulls; a constant one has neither skewness nor kurtosis. Quartiles that later
-steps fit by (`fit_q1`, `fit_q3`) come from the training part alone.
+steps fit by (`fit_q1`, `fit_q3`) come from the training part alone (`sparkhu.steps.training_quartiles`).
 """
 
-from datetime import datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame, segments
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
-from sparkhu.splits import split_times
 from sparkhu.steps.categories import count_categories
 from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
+from sparkhu.steps.moments import moments_of
+from sparkhu.steps.ordered import Ordered
 from sparkhu.steps.regularity import check_regularity, find_periods
 from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import NEVER, Floats, Ints, Runs, instants, times
+from sparkhu.steps.training_quartiles import fit_quartiles
 from sparkhu.steps.validation import Interval, requested_interval
 from sparkhu.threads import for_each, on_one_thread
 
@@ -30,7 +33,14 @@ DYNAMICS_SCHEMA: dict[str, pl.DataType] = {
     "seasonal_strength": pl.Float64(),
     "trend_strength": pl.Float64(),
 }
-LEAST_NEWEST = 5
+VALUES_SCHEMA: dict[str, pl.DataType] = {
+    "unique_id": pl.String(),
+    "n": pl.Int64(),
+    "sample_start": TIME,
+    "sample_end": TIME,
+    **dict.fromkeys(("min", "max", "mean", "median", "q1", "q3", "std", "skewness", "kurtosis"), pl.Float64()),
+    **dict.fromkeys(("share_missing", "share_zero", "cv", "mode"), pl.Float64()),
+}
 DEFAULT_SPLIT = "0.7/0.1/0.2"
 
 
@@ -78,37 +88,47 @@ def describe_values(frame: pl.DataFrame) -> pl.DataFrame:
         >>> describe_values(frame).select("unique_id", "mean", "share_missing")
     """
     check_frame(frame, "unique_id", "ds", "y")
-    y, observed = pl.col("y"), pl.col("y").is_not_null()
-    table = frame.group_by("unique_id", maintain_order=True).agg(
-        n=y.count().cast(pl.Int64),
-        sample_start=pl.col("ds").filter(observed).first(),
-        sample_end=pl.col("ds").filter(observed).last(),
-        min=y.min(),
-        max=y.max(),
-        mean=y.mean(),
-        median=y.median(),
-        q1=y.quantile(0.25, "linear"),
-        q3=y.quantile(0.75, "linear"),
-        std=y.std(),
-        skewness=y.drop_nulls().skew(bias=False),
-        kurtosis=y.drop_nulls().kurtosis(bias=False),
-        share_missing=y.null_count() / pl.len(),
-        share_zero=(y == 0).sum() / y.count(),
-    )
-    varies = pl.col("min") < pl.col("max")
-    table = table.with_columns(
-        skewness=pl.when(varies & (pl.col("n") >= 3)).then("skewness"),
-        kurtosis=pl.when(varies & (pl.col("n") >= 4)).then("kurtosis"),
-        cv=pl.when(pl.col("mean") != 0).then(pl.col("std") / pl.col("mean")),
-    ).join(_modes(frame), on="unique_id", how="left", maintain_order="left")
-    numbers = [name for name, dtype in table.schema.items() if dtype == pl.Float64]
-    return table.with_columns(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in numbers)
+    owner, known = Runs.of(frame), frame["y"].is_not_null().to_numpy()
+    n, values = owner.sum_ints(known), frame["y"].drop_nulls().to_numpy()
+    zeros = owner.sum_ints((frame["y"] == 0).fill_null(value=False).to_numpy())
+    with np.errstate(all="ignore"):  # a share of no value is none
+        shares = {"share_missing": (owner.lengths - n) / owner.lengths, "share_zero": zeros / n}
+    numbers, ends = {**_numbers(values, n), **shares}, _sample_times(frame, np.flatnonzero(known), n)
+    columns = [pl.Series(name, np.where(np.isfinite(each), each, np.nan)) for name, each in numbers.items()]
+    table = pl.DataFrame([owner.ids, pl.Series("n", n), *ends, *(column.fill_nan(None) for column in columns)])
+    return table.select(VALUES_SCHEMA.keys())
 
 
-def _modes(frame: pl.DataFrame) -> pl.DataFrame:
-    counted = frame.drop_nulls("y").group_by("unique_id", "y").len()
-    ranked = counted.sort("unique_id", "len", "y", descending=[False, True, False])
-    return ranked.group_by("unique_id", maintain_order=True).agg(mode=pl.col("y").first())
+def _numbers(values: Floats, n: Ints) -> dict[str, Floats]:
+    """Describe observed values, `n` of each series, by numbers; what is not finite is none."""
+    ordered, moments = Ordered.of(values, n), moments_of(values, n)
+    low, high = ordered.quantile(0), ordered.quantile(1)
+    with np.errstate(all="ignore"):
+        cv = np.where(moments.mean != 0, moments.std / moments.mean, np.nan)
+    return {
+        "min": low,
+        "max": high,
+        "mean": moments.mean,
+        "median": ordered.quantile(0.5),
+        "q1": ordered.quantile(0.25),
+        "q3": ordered.quantile(0.75),
+        "std": moments.std,
+        "skewness": np.where(low < high, moments.skewness, np.nan),
+        "kurtosis": np.where(low < high, moments.kurtosis, np.nan),
+        "cv": cv,
+        "mode": ordered.mode(),
+    }
+
+
+def _sample_times(frame: pl.DataFrame, rows: Ints, n: Ints) -> list[pl.Series]:
+    """Look up the first and the last of `rows`, `n` of each series; null where it has none."""
+    ends = np.cumsum(n)
+    found = []
+    for name, place in (("sample_start", ends - n), ("sample_end", ends - 1)):
+        at = np.full(len(n), NEVER)
+        at[n > 0] = instants(frame["ds"])[rows[place[n > 0]]]
+        found.append(times(at, name))
+    return found
 
 
 @accepts_pandas
@@ -140,10 +160,12 @@ def describe_dynamics(
     if points < 0:
         raise InputError(f"points must be a number of points, or 0 for none, got {points}")
     check_regularity(zone=zone, split=DEFAULT_SPLIT, period=period, season_length=season_length)
-    ids = frame.select("unique_id").unique(maintain_order=True)
+    ids = pl.DataFrame([Runs.of(frame).ids])
+    if not points:
+        return pl.concat([pl.DataFrame(schema=DYNAMICS_SCHEMA), ids], how="diagonal")
     observed = frame.filter(pl.col("y").is_not_null())
     values, (starts, lengths) = observed["y"].to_numpy(), segments(observed)
-    seasons = dict(_seasons(frame, season_length, zone, period).iter_rows()) if points else {}
+    seasons = dict(_seasons(frame, season_length, zone, period).iter_rows())
     names = observed["unique_id"].gather(starts).to_list()
 
     def row_of(number: int) -> tuple[Any, ...]:
@@ -152,7 +174,7 @@ def describe_dynamics(
         trend, seasonal = strengths(latest, seasons[names[number]])
         return names[number], adf_p_value(latest), kpss_p_value(latest), acf_peaks(latest), seasonal, trend
 
-    rows = for_each(row_of, len(names) if points else 0)
+    rows = for_each(row_of, len(names))
     table = pl.DataFrame(rows, schema=DYNAMICS_SCHEMA, orient="row")
     return ids.join(table, on="unique_id", how="left", maintain_order="left")
 
@@ -168,37 +190,6 @@ def _seasons(frame: pl.DataFrame, season_length: int, zone: str, period: str) ->
     label = pl.col("period_label")
     return periods.select(
         "unique_id", season=label.replace_strict(seasons, default=None, return_dtype=pl.Int64).fill_null(1)
-    )
-
-
-def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, end: datetime | None) -> pl.DataFrame:
-    """Compute the quartiles of each series' training part, or of a sample interval.
-
-    Args:
-        frame: Observation frame, sorted.
-        split: The split that says where the training part ends.
-        start: First instant of the sample; None: from the first row.
-        end: The instant the sample ends before; None: the end of each series' training part.
-
-    Returns:
-        `unique_id`, `fit_q1`, `fit_q3` (linear; null without a value in the sample), `fit_until`, the exclusive end;
-        `fit_points`, the values in the sample, and `fit_level`, the median of the newest tenth of
-        them, of five at least.
-    """
-    until = pl.col("train_end") if end is None else pl.lit(end).cast(TIME)
-    rows = frame.join(split_times(frame, split), on="unique_id", how="left", maintain_order="left")
-    rows = rows.with_columns(fit_until=until)
-    inside = pl.col("ds") < pl.col("fit_until")
-    if start is not None:
-        inside &= pl.col("ds") >= pl.lit(start).cast(TIME)
-    sample = pl.when(inside).then("y")
-    values = sample.drop_nulls()
-    return rows.group_by("unique_id", maintain_order=True).agg(
-        fit_q1=sample.quantile(0.25, "linear"),
-        fit_q3=sample.quantile(0.75, "linear"),
-        fit_until=pl.col("fit_until").first(),
-        fit_points=values.len().cast(pl.Int64),
-        fit_level=values.tail(pl.max_horizontal(values.len() // 10, LEAST_NEWEST)).median(),
     )
 
 

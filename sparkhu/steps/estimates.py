@@ -7,6 +7,7 @@ series again for every mask; `fill` with the points taken out is the definition,
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ UNIT = 2.0**40
 
 
 class Estimate(NamedTuple):
-    """One estimate a row.
+    """One estimate a row, of all rows or of some.
 
     Attributes:
         values: In the unit of `y`; NaN where the strategy has none.
@@ -46,7 +47,7 @@ class Masks:
     first: Ints
     number: Ints
 
-    @property
+    @cached_property
     def rows(self) -> Ints:
         """The hidden rows, shape (masks, length)."""
         return self.first[:, None] + np.arange(self.length)
@@ -63,7 +64,7 @@ class Masks:
 
     def across(self, values: Floats) -> Floats:
         """Give all points of a mask its one value, shape (masks, length)."""
-        return np.repeat(values[:, None], self.length, axis=1)
+        return np.broadcast_to(values[:, None], (len(values), self.length))
 
 
 class Strategy(ABC):
@@ -85,6 +86,11 @@ class Strategy(ABC):
     def fill(self, points: Points) -> Estimate:
         """Estimate every row of the shard from its known points."""
 
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """Estimate some rows that are not known."""
+        whole = self.fill(points)
+        return Estimate(whole.values[rows], whole.latest[rows])
+
     @abstractmethod
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """Estimate the hidden points of each mask as if only these were missing; arrays of shape (masks, length)."""
@@ -99,6 +105,11 @@ class Fitted(Strategy):
         """See `Strategy`."""
         return spread(points, self.fit(points))
 
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """See `Strategy`."""
+        fit, number = self.fit(points), np.searchsorted(points.owner.starts, rows, side="right") - 1
+        return Estimate(fit.values[number], fit.latest[number])
+
     @abstractmethod
     def fit(self, points: Points) -> Estimate:
         """Fit the value of each series: one estimate a series, not a row; NaN without a sample."""
@@ -110,18 +121,18 @@ def in_units(points: Points) -> tuple[Points, Floats]:
     Returns:
         The points, the same where none is huge; and the unit of each series, which its estimates are multiples of.
     """
-    if not len(points.y):
-        return points, np.ones(0)
+    if not (np.abs(points.y) >= HUGE).any():
+        return points, np.ones(len(points.owner.lengths))
     largest = np.maximum.reduceat(np.where(points.known, np.abs(points.y), 0.0), points.owner.starts)
     unit = np.where(largest >= HUGE, UNIT, 1.0)
-    return (replace(points, y=points.y / unit[points.number]) if (unit > 1).any() else points), unit
+    return (replace(points, y=points.y / points.owner.spread(unit), whole=None) if (unit > 1).any() else points), unit
 
 
 def filled(points: Points, way: Strategy) -> Estimate:
-    """Estimate every row of the shard by `way`, however large its values; an estimate that is not finite is none."""
+    """Estimate the missing rows by `way`, however large their values; an estimate that is not finite is none."""
     small, unit = in_units(points)
-    values, latest = way.fill(small)
-    return _finite(values, unit[points.number], latest)
+    values, latest = way.fill_at(small, points.missing_rows)
+    return _finite(values, unit[points.missing_number], latest)
 
 
 def fitted(points: Points, way: Fitted) -> Estimate:
@@ -146,7 +157,7 @@ def taken(points: Points, source: Ints) -> Estimate:
 
 def spread(points: Points, fit: Estimate) -> Estimate:
     """Estimate each row by the one estimate of its series."""
-    return Estimate(fit.values[points.number], fit.latest[points.number])
+    return Estimate(points.owner.spread(fit.values), points.owner.spread(fit.latest))
 
 
 def inside(points: Points, rows: Ints, values: Floats, latest: Ints) -> Estimate:

@@ -8,7 +8,7 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import check_frame
 from sparkhu.ledger import entries
-from sparkhu.steps.estimates import Estimate, Strategy, filled, spread, taken
+from sparkhu.steps.estimates import Estimate, Strategy, filled, taken
 from sparkhu.steps.points import Points
 from sparkhu.steps.segmented import NOWHERE, Bools, Ints, Segments, times
 from sparkhu.steps.strategies import DROP
@@ -30,31 +30,33 @@ def check_filling(*, edge: str, max_gap_points: int) -> None:
 
 
 def put(
-    frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Expr, dropped: Bools | None = None
+    frame: pl.DataFrame, points: Points, estimate: Estimate, strategy: pl.Series | str, dropped: Bools | None = None
 ) -> pl.DataFrame:
     """Put the estimates of the missing points into `y`, with what says so beside them.
 
     Args:
         frame: The frame that `points` were read from.
         points: Its points.
-        estimate: Value and availability for each row; NaN where a missing point stays as it is: null, or the
-            observed value where it only counted as missing.
-        strategy: The label of each filled row.
-        dropped: Missing points that are taken out: null, and labelled `drop`.
+        estimate: Value and availability for each missing row; NaN where it stays as it is: null, or the observed
+            value where it only counted as missing.
+        strategy: The label of all filled rows, or one for each series.
+        dropped: Series whose missing points are taken out: null, and labelled `drop`.
 
     Returns:
         The frame with `y`, `y_raw`, `available_at` and `fill_strategy`.
     """
-    missing = pl.Series(points.missing)
-    value = pl.Series(estimate.values).fill_nan(None)
-    done = missing & value.is_not_null()
-    earlier = "fill_strategy" if "fill_strategy" in frame.columns else pl.lit(None, dtype=pl.String)
-    gone = pl.Series(np.zeros(len(missing), np.bool_) if dropped is None else dropped & points.missing)
+    rows, number, done = points.missing_rows, points.missing_number, ~np.isnan(estimate.values)
+    gone = ~done & (False if dropped is None else dropped[number])
+    filled, empty = pl.Series(rows[done]), pl.Series(rows[gone])
+    names = strategy.gather(number[done]) if isinstance(strategy, pl.Series) else strategy
+    none = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    labels = frame["fill_strategy"].cast(pl.String) if "fill_strategy" in frame.columns else none
+    value = frame["y"].scatter(filled, estimate.values[done]).scatter(empty, None)
     return frame.with_columns(
-        y=pl.when(done).then(value).when(~gone).then("y"),
+        y=value,
         y_raw=pl.col("y_raw" if "y_raw" in frame.columns else "y"),
-        available_at=pl.when(done).then(times(estimate.latest)).otherwise("available_at"),
-        fill_strategy=pl.when(done).then(strategy).when(gone).then(pl.lit(DROP)).otherwise(earlier),
+        available_at=frame["available_at"].scatter(filled, times(estimate.latest[done])),
+        fill_strategy=labels.scatter(filled, names).scatter(empty, DROP),
     )
 
 
@@ -71,31 +73,29 @@ def estimates(
         fit: One estimate a series, fitted before, for a `Fitted` strategy; none means to fit it now.
 
     Returns:
-        Values, NaN where a point is not missing or stays so; and the moment from which each could have been known:
+        For each missing row a value, NaN where it stays missing; and the moment from which it could have been known:
         when the latest point it used had become available and, since only then it is known to be missing, the row.
     """
-    values, latest = filled(points, way) if fit is None else spread(points, fit)
+    rows, number = points.missing_rows, points.missing_number
+    values, latest = filled(points, way) if fit is None else (fit.values[number], fit.latest[number])
     if edge == "nearest" and way.from_both_sides:
-        outside = (points.before == NOWHERE) | (points.after == NOWHERE)
-        nearest = taken(points, np.where(points.before != NOWHERE, points.before, points.after))
+        before, after = points.before_gap(rows), points.after_gap(rows)
+        outside = (before == NOWHERE) | (after == NOWHERE)
+        nearest = taken(points, np.where(before != NOWHERE, before, after))
         open_end = np.isnan(values) & outside
         values = np.where(open_end, nearest.values, values)
         latest = np.where(open_end, nearest.latest, latest)
-    kept = points.missing & _short(points, max_gap_points)
-    return Estimate(np.where(kept, values, np.nan), np.maximum(latest, points.available_at))
-
-
-def _short(points: Points, max_gap_points: int) -> Bools:
-    if max_gap_points == 0:
-        return np.ones(len(points.y), np.bool_)
-    return points.run <= max_gap_points
+    if max_gap_points:
+        values = np.where(points.gap_length(rows) <= max_gap_points, values, np.nan)
+    return Estimate(values, np.maximum(latest, points.available_at[rows]))
 
 
 def fit_points(observations: pl.DataFrame, profile: pl.DataFrame) -> Points:
     """Read a shard with the end of each series' training part and its season's length (0 where unknown)."""
     check_frame(observations, "unique_id", "ds")
-    table = Segments.of(observations).align(profile, "train_end", "season_length")
-    return Points.of(observations, table["train_end"], seasons_of(table))
+    owner = Segments.of(observations)
+    table = owner.align(profile, "train_end", "season_length")
+    return Points.of(observations, table["train_end"], seasons_of(table), owner)
 
 
 def seasons_of(table: pl.DataFrame) -> Ints:
@@ -109,15 +109,13 @@ def fill_ledger(points: Points, done: Bools, *, skipped: Bools | None = None, re
 
     Args:
         points: The shard.
-        done: Which rows are filled.
+        done: Which of the missing rows are filled.
         skipped: Series that the strategy does not apply to.
         reason: Why.
     """
-    count = {
-        "missing": points.missing,
-        "filled": points.missing & done,
-        "left": points.missing & ~done,
-    }
+    marked = {"missing": np.ones(len(done), np.bool_), "filled": done, "left": ~done}
+    series = len(points.owner.ids)
+    counts = {name: np.bincount(points.missing_number[rows], minlength=series) for name, rows in marked.items()}
     table = pl.DataFrame({"skipped": np.zeros(len(points.owner.ids), np.bool_) if skipped is None else skipped})
     table = table.select(
         status=pl.when("skipped").then(pl.lit("skipped")).otherwise(pl.lit("ok")),
@@ -127,5 +125,5 @@ def fill_ledger(points: Points, done: Bools, *, skipped: Bools | None = None, re
         points.owner.ids,
         status=table["status"],
         reason=table["reason"],
-        counts={name: pl.Series(points.owner.sum_ints(what)) for name, what in count.items()},
+        counts={name: pl.Series(each) for name, each in counts.items()},
     )

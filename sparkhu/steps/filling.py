@@ -25,15 +25,17 @@ whole. `drop` takes gaps of any length out. `spline` needs 4 known points and `s
 series is left as it is.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas
-from sparkhu.steps.estimates import Fitted, fitted, spread
+from sparkhu.frame import accepts_pandas
+from sparkhu.steps.estimates import Fitted, Strategy, fitted
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, fit_points, put
-from sparkhu.steps.masks import score
+from sparkhu.steps.masks import Trial
 from sparkhu.steps.points import Points
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import times
@@ -159,7 +161,7 @@ def _filled(
     check_filling(edge=edge, max_gap_points=max_gap_points)
     points = Points.of(frame, train_end, season_length)
     estimate = estimates(points, strategy_of(strategy, window=window), edge=edge, max_gap_points=max_gap_points)
-    return put(frame, points, estimate, pl.lit(strategy))
+    return put(frame, points, estimate, strategy)
 
 
 def fill(
@@ -185,25 +187,66 @@ def fill(
         `filled`: columns `<strategy>` (null where the point is not missing or stays so) and
         `<strategy>_available_at`, aligned with the rows; a strategy that fits a value has that of the row's series
         as well, `<strategy>_fit` and `<strategy>_fit_available_at`, on all rows; `scores`: see
-        `sparkhu.steps.masks.score`. The ledger counts `missing`, `filled` and `left` points; a series that is too
+        `sparkhu.steps.masks.Trial.score`. The ledger counts `missing`, `filled` and `left` points; a series that is too
         short for the strategy is `skipped`.
 
     Raises:
         InputError: A parameter cannot be used, or a column is missing.
     """
+    results = fill_each(
+        observations, profile, strategies=(strategy,), edge=edge, max_gap_points=max_gap_points, window=window
+    )
+    return results[strategy]
+
+
+def fill_each(
+    observations: pl.DataFrame,
+    profile: pl.DataFrame,
+    *,
+    strategies: Sequence[str],
+    edge: Edge = "leave",
+    max_gap_points: int = 0,
+    window: int = WINDOW,
+) -> dict[str, StepResult]:
+    """Fill the missing points of a shard with several strategies; what they share is read and drawn once.
+
+    Args:
+        observations: See `fill`.
+        profile: See `fill`.
+        strategies: Names in `sparkhu.steps.strategies.STRATEGIES`.
+        edge: See `fill`.
+        max_gap_points: See `fill`.
+        window: See `fill`.
+
+    Returns:
+        For each name what `fill` gives for it.
+
+    Raises:
+        InputError: A parameter cannot be used, or a column is missing.
+
+    Example:
+        >>> results = fill_each(marked, profile, strategies=("last", "linear"))
+        >>> scores = pl.concat(result.frames["scores"] for result in results.values())
+    """
     check_filling(edge=edge, max_gap_points=max_gap_points)
-    way = strategy_of(strategy, window=window)
-    points = fit_points(observations, profile)
+    ways = {name: strategy_of(name, window=window) for name in strategies}
+    trial = Trial(fit_points(observations, profile))
+    return {name: _result(trial, name, way, edge, max_gap_points) for name, way in ways.items()}
+
+
+def _result(trial: Trial, strategy: str, way: Strategy, edge: Edge, max_gap_points: int) -> StepResult:
+    points = trial.points
     fit = fitted(points, way) if isinstance(way, Fitted) else None
     estimate = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=fit)
-    value = pl.Series(strategy, estimate.values).fill_nan(None)
-    done = value.is_not_null()
-    known_from = pl.select(pl.when(done).then(times(estimate.latest))).to_series()
-    layer = pl.DataFrame({strategy: value, f"{strategy}_available_at": known_from.cast(TIME)})
+    done = ~np.isnan(estimate.values)
+    rows = points.missing_rows[done]
+    columns = {strategy: pl.Series(estimate.values[done]), f"{strategy}_available_at": times(estimate.latest[done])}
+    layer = pl.DataFrame(
+        pl.repeat(None, len(points.y), dtype=column.dtype, eager=True).scatter(rows, column).alias(name)
+        for name, column in columns.items()
+    )
     if fit is not None:
-        own = spread(points, fit)
-        layer = layer.with_columns(
-            pl.Series(f"{strategy}_fit", own.values).fill_nan(None), times(own.latest, f"{strategy}_fit_available_at")
-        )
-    frames = {"filled": layer, "scores": score(points, strategy, way)}
-    return StepResult(frames, fill_ledger(points, done.to_numpy(), skipped=~way.applies(points), reason=way.need))
+        own = pl.DataFrame({f"{strategy}_fit": fit.values, f"{strategy}_fit_available_at": times(fit.latest)})
+        layer = layer.hstack(own.fill_nan(None)[pl.Series(points.number, dtype=pl.get_index_type())])
+    frames = {"filled": layer, "scores": trial.score(strategy, way)}
+    return StepResult(frames, fill_ledger(points, done, skipped=~way.applies(points), reason=way.need))

@@ -24,7 +24,7 @@ class Mean(Fitted):
         """
         counts = points.owner.sum_ints(points.sample)
         center = self._means(points, counts)
-        off = np.where(points.sample, points.y - center[points.number], 0.0)
+        off = np.where(points.sample, points.y - points.owner.spread(center), 0.0)
         total = points.owner.sum_floats(off)
         return [
             mask.across(
@@ -122,8 +122,9 @@ class _Counted:
         ordered, start, sizes, rank = points.sample_order
         number = np.repeat(np.arange(len(sizes)), sizes)
         new = _starts_anew(ordered, number)
-        counts, owner = np.bincount(np.cumsum(new) - 1, minlength=int(new.sum())), number[new]
-        order = np.lexsort((ordered[new], -counts, owner))
+        kind = np.cumsum(new) - 1
+        counts, owner = np.bincount(kind, minlength=int(new.sum())), number[new]
+        order = np.lexsort((-counts, owner))  # stable: the values of a series that are as frequent stay ascending
         self.values, self.counts = ordered[new][order], counts[order]
         self.kinds = np.bincount(owner, minlength=len(sizes))
         self.first = np.cumsum(self.kinds) - self.kinds
@@ -131,7 +132,7 @@ class _Counted:
         place[order] = np.arange(len(order))
         self.kind = np.zeros(len(points.y), np.int64)
         rows = np.flatnonzero(points.sample)
-        self.kind[rows] = place[np.cumsum(new) - 1][start[points.number[rows]] + rank[rows]]
+        self.kind[rows] = place[kind][start[points.number[rows]] + rank[rows]]
 
 
 def _starts_anew(ordered: Floats, number: Ints) -> Bools:

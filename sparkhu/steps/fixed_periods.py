@@ -60,10 +60,21 @@ class GapCounts:
     @classmethod
     def of(cls, gaps: SeriesGaps) -> "GapCounts":
         """Count the distinct gaps of every series."""
-        table = pl.DataFrame({"owner": gaps.owners, "size": gaps.sizes})
-        table = table.group_by("owner", "size").len("count").sort("owner", "size")
+        new = np.ones(len(gaps.sizes), np.bool_)  # equal gaps mostly stand together: few runs of them are to be sorted
+        new[1:] = (gaps.sizes[1:] != gaps.sizes[:-1]) | (gaps.owners[1:] != gaps.owners[:-1])
+        runs = np.flatnonzero(new)
+        lengths = np.diff(runs, append=len(new))
+        table = pl.DataFrame({"owner": gaps.owners[runs], "size": gaps.sizes[runs], "count": lengths})
+        table = table.group_by("owner", "size").sum().sort("owner", "size")
         owners, sizes, counts = (table[name].to_numpy().astype(np.int64) for name in ("owner", "size", "count"))
         return cls(owners, sizes, counts, gaps.totals)
+
+    def medians(self) -> Ints:
+        """Take the median gap of each series (of an even number the lower, a gap there is), 0 without any."""
+        some, medians = self.totals > 0, np.zeros(len(self.totals), np.int64)
+        middle = np.cumsum(self.totals) - self.totals + (self.totals + 1) // 2
+        medians[some] = self.sizes[np.searchsorted(np.cumsum(self.counts), middle[some])]
+        return medians
 
     def measure(self, periods: Ints) -> Fit:
         """Measure one fixed period a series; a series with period 0 (none) is explained nowhere."""

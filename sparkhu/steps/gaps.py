@@ -16,7 +16,7 @@ from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.ledger import entries
 from sparkhu.periods import Period
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import Ints, Segments, instants, times
+from sparkhu.steps.segmented import Ints, Runs, Segments, instants, times
 from sparkhu.steps.stretches import Bounds, Stretches, find_stretches, last_period, new_instants
 from sparkhu.steps.validation import requested_interval
 
@@ -95,7 +95,7 @@ def add_gap_rows(
     if plan.too_many.any():
         worst = int(np.flatnonzero(plan.too_many)[0])
         raise InputError(f"series '{owner.ids[worst]}': {plan.reason()}")
-    return _scatter(frame, owner, *plan.finish())
+    return _put(frame, owner, *plan.finish())
 
 
 class _Plan:
@@ -144,28 +144,23 @@ class _Plan:
         return slots[order], numbers[order], moments[order]
 
 
-def _scatter(frame: pl.DataFrame, owner: Segments, slots: Ints, numbers: Ints, moments: Ints) -> pl.DataFrame:
-    """Put the new rows into the frame, each before the row `slots` says."""
+def _put(frame: pl.DataFrame, owner: Segments, slots: Ints, numbers: Ints, moments: Ints) -> pl.DataFrame:
+    """Put the new rows into the frame, each before the row that `slots` says."""
     observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
     marked = frame.with_columns(is_gap=observed.is_null() | _earlier(frame))
     if not len(slots):
         return marked
-    total = frame.height + len(slots)
-    is_new = np.zeros(total, np.bool_)
-    is_new[slots + np.arange(len(slots))] = True
-    source = pl.Series(np.cumsum(~is_new) - 1).set(pl.Series(is_new), None)
-    ds, number = np.empty(total, np.int64), np.empty(total, np.int64)
-    ds[is_new], ds[~is_new] = moments, instants(frame["ds"])
-    number[is_new], number[~is_new] = numbers, owner.number()
-    new = pl.Series(is_new)
-    flags = [name for name in FLAGS if name in frame.columns]
-    return marked.select(pl.all().gather(source)).with_columns(
-        unique_id=owner.ids.gather(number),
-        ds=times(ds),
-        available_at=pl.when(new).then(times(ds)).otherwise("available_at"),
-        is_gap=pl.when(new).then(pl.lit(value=True)).otherwise("is_gap"),
-        **{name: pl.when(new).then(pl.lit(value=False)).otherwise(name) for name in flags},
+    added = marked.clear(len(slots)).with_columns(
+        unique_id=owner.ids.gather(numbers),
+        ds=times(moments),
+        available_at=times(moments),
+        is_gap=pl.lit(value=True),
+        **{name: pl.lit(value=False) for name in FLAGS if name in frame.columns},
     )
+    order = np.insert(np.arange(frame.height), slots, frame.height + np.arange(len(slots)))
+    rows = pl.Series(order, dtype=pl.get_index_type())
+    columns = zip(marked.iter_columns(), added.iter_columns(), strict=True)  # one by one, for the memory's sake
+    return pl.DataFrame([pl.concat([column, new], rechunk=True).gather(rows) for column, new in columns])
 
 
 def _earlier(frame: pl.DataFrame) -> pl.Expr:
@@ -211,7 +206,7 @@ def mark_gaps(
     for (label, place, month_day), group in regular.group_by("label", "zone", "month_day"):
         plan.add(group["number"].sort().to_numpy(), Period.parse(str(label), str(place), month_day))
     slots, numbers, moments = plan.finish()
-    marked = _scatter(observations, owner, slots, numbers, moments)
+    marked = _put(observations, owner, slots, numbers, moments)
     return _result(marked, owner, table, plan, np.bincount(numbers, minlength=len(owner.lengths)))
 
 
@@ -230,11 +225,11 @@ def _periods(owner: Segments, profile: pl.DataFrame, zone: str) -> pl.DataFrame:
 
 
 def _result(marked: pl.DataFrame, owner: Segments, table: pl.DataFrame, plan: _Plan, added: Ints) -> StepResult:
-    left_out = int(owner.lengths[plan.too_many].sum())
+    left_out, lengths = int(owner.lengths[plan.too_many].sum()), owner.lengths + added
+    gaps = Runs(owner.ids, np.cumsum(lengths) - lengths, lengths).sum_ints(marked["is_gap"].to_numpy())
+    nulls = np.where(plan.too_many, 0, gaps - added)
     if left_out:
-        marked = marked.filter(~pl.col("unique_id").is_in(owner.ids.filter(pl.Series(plan.too_many)).implode()))
-    nulls = marked.group_by("unique_id").agg(n=pl.col("is_gap").sum())
-    nulls_each = owner.align(nulls, "n")["n"].fill_null(0) - pl.Series(added)
+        marked = marked.filter(pl.Series(np.repeat(~plan.too_many, lengths)))
     skipped = table["label"].is_null()
     state = pl.DataFrame({"failed": plan.too_many, "skipped": skipped, "decision": table["decision"]})
     state = state.select(
@@ -248,6 +243,6 @@ def _result(marked: pl.DataFrame, owner: Segments, table: pl.DataFrame, plan: _P
         owner.ids,
         status=state["status"],
         reason=state["reason"],
-        counts={"rows": pl.Series(owner.lengths), "marked": pl.Series(added), "nulls": nulls_each.clip(0)},
+        counts={"rows": pl.Series(owner.lengths), "marked": pl.Series(added), "nulls": pl.Series(nulls)},
     )
     return StepResult({"observations": marked}, ledger, {"marked": int(added.sum()), "left_out": left_out})

@@ -4,6 +4,7 @@ Masks are drawn from the known points of the training part, each with a known po
 depend on the series alone (its name seeds the draw), so they are the same for every strategy and in every shard.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -47,7 +48,7 @@ def draw_masks(points: Points) -> list[Masks]:
         Masks by length, each sorted by series; only the lengths that some series is long enough for.
     """
     known = points.owner.sum_ints(points.sample)
-    draws = _uniforms(points)
+    draws = _uniforms(tuple(points.owner.ids))
     wanted = [(m, np.ones(len(known), np.bool_), column) for column, m in enumerate(SHORT_LENGTHS)]
     seasons = [m for m in np.unique(points.season_length).tolist() if m > 1 and m not in SHORT_LENGTHS]
     wanted += [(m, points.season_length == m, len(SHORT_LENGTHS)) for m in seasons]
@@ -60,34 +61,30 @@ def draw_masks(points: Points) -> list[Masks]:
     return found
 
 
-def _uniforms(points: Points) -> Floats:
-    """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks)."""
-    draws = [np.random.default_rng(seed_of(name)).random((3, MASKS)) for name in points.owner.ids]
+@lru_cache(maxsize=2)
+def _uniforms(names: tuple[str, ...]) -> Floats:
+    """Draw the random numbers of each series from its own generator, shape (series, 3 kinds of length, masks).
+
+    Those of a shard are kept for the next strategy: making a generator a series takes longer than the rest of a draw.
+    """
+    draws = [np.random.default_rng(seed_of(name)).random((3, MASKS)) for name in names]
     return np.array(draws).reshape(-1, 3, MASKS)
 
 
 def _place(points: Points, length: int, series: Bools, draws: Floats) -> Masks:
-    places = _places(points, length, series)
-    counts = np.bincount(points.number[places], minlength=len(series))
+    """Draw the masks of one length; places are counted through the stretches of known points, in their order."""
+    known = points.sample_stretches
+    places = np.maximum(known.lengths - length - 1, 0) * series[known.number]
+    counts = np.bincount(known.number, weights=places, minlength=len(series)).astype(np.int64)
     first = np.cumsum(counts) - counts
     stretch = np.arange(MASKS)
     low = stretch * counts[:, None] // MASKS
     size = (stretch + 1) * counts[:, None] // MASKS - low
     # With fewer places than masks some stretches are empty: they draw nothing, the others hold one place each.
     picked = (first[:, None] + low + (draws * size).astype(np.int64))[size > 0]
-    rows = places[picked]
-    return Masks(length, rows, points.number[rows])
-
-
-def _places(points: Points, length: int, series: Bools) -> Ints:
-    """Find the rows at which a mask may start."""
-    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(points.sample)])
-    if len(points.y) < length + 2:
-        return np.zeros(0, np.int64)
-    whole = total[length + 2 :] - total[: -length - 2] == length + 2
-    one_series = points.number[length + 1 :] == points.number[: -length - 1]
-    found: Ints = np.flatnonzero(whole & one_series & series[points.number[1:-length]]) + 1
-    return found
+    until = np.cumsum(places)
+    own = np.searchsorted(until, picked, side="right")
+    return Masks(length, known.first[own] + 1 + picked - (until - places)[own], known.number[own])
 
 
 def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
@@ -104,9 +101,9 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     Returns:
         Weights, shape (series, lengths), that sum to 1 for each series with a measured length.
     """
-    rows = np.flatnonzero(points.missing & points.fit)
-    number = points.number[rows]
-    distance = np.abs(points.run[rows][:, None] - lengths).astype(np.float64)
+    training = points.fit[points.missing_rows]
+    rows, number = points.missing_rows[training], points.missing_number[training]
+    distance = np.abs(points.gap_length(rows)[:, None] - lengths).astype(np.float64)
     distance[~measured[number]] = np.inf
     counts = np.zeros(measured.shape)
     if len(lengths):
@@ -118,41 +115,51 @@ def weights(points: Points, measured: Bools, lengths: Ints) -> Floats:
     return share
 
 
-def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
-    """Measure a strategy on the masks of every series, as if there were nothing behind the training part.
+class Trial:
+    """Masked points of a shard, drawn once for all strategies that are measured on them."""
 
-    Args:
-        points: The shard.
-        name: The strategy's label in the table.
-        strategy: What fills.
+    def __init__(self, points: Points) -> None:
+        self.points, self._masks = points, draw_masks(points)
+        self._small, self._unit = in_units(points)
+        self._truths = [self._small.y[mask.rows] for mask in self._masks]
+        self._lengths = np.array([mask.length for mask in self._masks], np.int64)
+        self._hidden = np.zeros((len(points.owner.lengths), len(self._masks)), np.int64)
+        for place, mask in enumerate(self._masks):
+            self._hidden[:, place] = np.bincount(mask.number, minlength=len(self._hidden)) * mask.length
+        self._weights = weights(points, self._hidden > 0, self._lengths)
 
-    Returns:
-        `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of `y`;
-        null where the strategy could not fill them all, or the error of huge values is not finite), `points` (hidden
-        points), `weight`; sorted by series.
-    """
-    masks, (small, unit) = draw_masks(points), in_units(points)
-    lengths = np.array([mask.length for mask in masks], np.int64)
-    size = (len(points.owner.lengths), len(lengths))
-    errors, hidden = np.zeros(size), np.zeros(size, np.int64)
-    for place, (mask, refilled) in enumerate(zip(masks, strategy.refill(small.training, masks), strict=True)):
-        scored, first, masks_each = np.unique(mask.number, return_index=True, return_counts=True)
-        misses = np.abs(refilled - small.y[mask.rows]).ravel()
-        hidden[scored, place] = masks_each * mask.length
-        errors[scored, place] = np.add.reduceat(misses, first * mask.length)
-    measured = hidden > 0
-    share = weights(points, measured, lengths)
-    series, column = np.nonzero(measured)
-    with np.errstate(over="ignore"):
-        mae = errors[series, column] / hidden[series, column] * unit[series]
-    return pl.DataFrame(
-        {
-            "unique_id": points.owner.ids.gather(series),
+    def score(self, name: str, strategy: Strategy) -> pl.DataFrame:
+        """Measure a strategy on the masks of every series, as if there were nothing behind the training part.
+
+        Args:
+            name: The strategy's label in the table.
+            strategy: What fills.
+
+        Returns:
+            `unique_id`, `strategy`, `mask_length`, `mae` (mean absolute error over the hidden points, in the unit of
+            `y`; null where the strategy could not fill them all, or the error of huge values is not finite), `points`
+            (hidden points), `weight`; sorted by series.
+        """
+        errors = np.zeros(self._hidden.shape)
+        refills = zip(self._masks, strategy.refill(self._small.training, self._masks), self._truths, strict=True)
+        for place, (mask, refilled, truth) in enumerate(refills):
+            first = np.flatnonzero(np.diff(mask.number, prepend=-1))
+            errors[mask.number[first], place] = np.add.reduceat(np.abs(refilled - truth).ravel(), first * mask.length)
+        series, column = np.nonzero(self._hidden)
+        hidden = self._hidden[series, column]
+        with np.errstate(over="ignore"):
+            mae = errors[series, column] / hidden * self._unit[series]
+        columns = {
+            "unique_id": self.points.owner.ids.gather(series),
             "strategy": pl.repeat(name, len(series), dtype=pl.String, eager=True),
-            "mask_length": lengths[column],
+            "mask_length": self._lengths[column],
             "mae": pl.Series(np.where(np.isfinite(mae), mae, np.nan)).fill_nan(None),
-            "points": hidden[series, column],
-            "weight": share[series, column],
-        },
-        schema=SCORES,
-    )
+            "points": hidden,
+            "weight": self._weights[series, column],
+        }
+        return pl.DataFrame(columns, schema=SCORES)
+
+
+def score(points: Points, name: str, strategy: Strategy) -> pl.DataFrame:
+    """Measure one strategy, see `Trial.score`."""
+    return Trial(points).score(name, strategy)

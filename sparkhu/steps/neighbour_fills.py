@@ -17,6 +17,10 @@ class Last(Strategy):
         """See `Strategy`."""
         return taken(points, points.before)
 
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """See `Strategy`."""
+        return taken(points, points.before_gap(rows))
+
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """See `Strategy`."""
         return [mask.across(points.y[mask.before]) for mask in masks]
@@ -29,6 +33,10 @@ class Next(Strategy):
         """See `Strategy`."""
         return taken(points, points.after)
 
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """See `Strategy`."""
+        return taken(points, points.after_gap(rows))
+
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """See `Strategy`."""
         return [mask.across(points.y[mask.after]) for mask in masks]
@@ -39,10 +47,16 @@ class Linear(Strategy):
 
     def fill(self, points: Points) -> Estimate:
         """See `Strategy`."""
-        rows = points.between
-        before, after = points.before[rows], points.after[rows]
+        found = self.fill_at(points, points.between)
+        return inside(points, points.between, found.values, found.latest)
+
+    def fill_at(self, points: Points, rows: Ints) -> Estimate:
+        """See `Strategy`."""
+        before, after = points.before_gap(rows), points.after_gap(rows)
+        there = (before != NOWHERE) & (after != NOWHERE)
+        line = self._line(points, before, after, rows)
         latest = np.maximum(points.available_at[before], points.available_at[after])
-        return inside(points, rows, self._line(points, before, after, rows), latest)
+        return Estimate(np.where(there, line, np.nan), np.where(there, latest, NEVER))
 
     def refill(self, points: Points, masks: Sequence[Masks]) -> list[Floats]:
         """See `Strategy`."""

@@ -25,6 +25,7 @@ from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.scaler_fits import NOT_FINITE, fit_statistics
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
+from sparkhu.steps.segmented import Runs, floats, instants, times
 
 Scaler = Literal["standard", "minmax", "robust", "power"]
 SCALERS: tuple[str, ...] = get_args(Scaler)
@@ -80,7 +81,7 @@ def fit_scalers(sequences: pl.DataFrame, profile: pl.DataFrame, *, scaler: Scale
     fitted = fit_statistics(_training_values(sequences, profile), scaler)
     usable = fitted.filter(pl.col("reason").ne_missing(NOT_FINITE))
     scalers = _versioned(usable.with_columns(scaler=pl.lit(scaler)))
-    return StepResult({"scalers": scalers}, _ledger(sequences["unique_id"].unique(maintain_order=True), fitted))
+    return StepResult({"scalers": scalers}, _ledger(Runs.of(sequences).ids.unique(maintain_order=True), fitted))
 
 
 def _ledger(ids: pl.Series, fitted: pl.DataFrame) -> pl.DataFrame:
@@ -96,19 +97,17 @@ def _ledger(ids: pl.Series, fitted: pl.DataFrame) -> pl.DataFrame:
     return ledger.entries(ids, status=status, reason=found["reason"], counts={"fitted_points": found["points"]})
 
 
-def training_rows(sequences: pl.DataFrame, profile: pl.DataFrame) -> pl.DataFrame:
-    """Keep the rows of each series before its `train_end` (half-open), with that column."""
-    ends = profile.select("unique_id", "train_end")
-    return sequences.join(ends, on="unique_id", maintain_order="left").filter(pl.col("ds") < pl.col("train_end"))
-
-
 def _training_values(sequences: pl.DataFrame, profile: pl.DataFrame) -> pl.DataFrame:
-    rows = training_rows(sequences, profile).filter(pl.col("y").is_not_null())
-    if "y_raw" in rows.columns:
-        rows = rows.filter(pl.col("y_raw").is_not_null())
-    if "fill_strategy" in rows.columns:
-        rows = rows.filter(pl.col("fill_strategy").is_null())
-    return rows
+    """Keep the observed rows of each series before its `train_end` (half-open), with that column."""
+    runs, columns = Runs.of(sequences), ("unique_id", "ds", "y", "available_at")
+    end = times(runs.spread(instants(runs.align(profile, "train_end")["train_end"])), "train_end")
+    wanted = pl.col("y").is_not_null() & (pl.col("ds") < end)
+    if "y_raw" in sequences.columns:
+        wanted &= pl.col("y_raw").is_not_null()
+    if "fill_strategy" in sequences.columns:
+        wanted &= pl.col("fill_strategy").is_null()
+    used = sequences.select(wanted.fill_null(value=False)).to_series()
+    return sequences.select(*columns, end).filter(used)
 
 
 def _versioned(fitted: pl.DataFrame) -> pl.DataFrame:
@@ -166,6 +165,6 @@ def _each_column(frame: pl.DataFrame, scalers: Any, columns: tuple[str, ...], ch
     for name in columns:
         if not frame.schema[name].is_numeric():
             raise InputError(f"column '{name}' has type {frame.schema[name]}, expected numbers. Leave it out.")
-        values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        values = floats(frame[name])
         changed.append(pl.Series(name, change(values, per_row), pl.Float64).fill_nan(None))
     return frame.with_columns(changed)

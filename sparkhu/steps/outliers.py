@@ -8,13 +8,24 @@ The quartiles are fitted parameters: the pipeline takes them from the training p
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_number
 from sparkhu.ledger import entries
 from sparkhu.steps.result import StepResult
-from sparkhu.steps.segmented import check_table
+from sparkhu.steps.segmented import (
+    NEVER,
+    Bools,
+    Floats,
+    Runs,
+    Segments,
+    check_table,
+    floats,
+    instants,
+    times,
+)
 
 Action = Literal["flag", "flag_only", "null", "clip"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -108,17 +119,13 @@ def flag_iqr(frame: pl.DataFrame, quartiles: Any, *, width: float = 1.5, action:
     table = quartiles if isinstance(quartiles, pl.DataFrame) else pl.from_pandas(quartiles)
     _check_quartiles(table)
     reach = width * (pl.col("q3") - pl.col("q1"))
-    fences = table.select("unique_id", __low=pl.col("q1") - reach, __high=pl.col("q3") + reach)
-    observed = pl.col("y_raw" if "y_raw" in frame.columns else "y")
-    outside = ((observed < pl.col("__low")) | (observed > pl.col("__high"))).fill_null(value=False)
-    return (
-        frame.join(fences, on="unique_id", how="left", maintain_order="left")
-        .with_columns(y_raw=observed, is_outlier=outside)
-        .with_columns(
-            needs_fill=pl.col("is_outlier") if action in {"flag", "null"} else pl.lit(value=False),
-            y=pl.when("is_outlier").then(_replacement(action)).otherwise("y"),
-        )
-        .drop("__low", "__high")
+    fences, runs = table.select("unique_id", low=pl.col("q1") - reach, high=pl.col("q3") + reach), Runs.of(frame)
+    low, high = (runs.spread(floats(fence)) for fence in runs.align(fences, "low", "high")[["low", "high"]])
+    observed = frame["y_raw" if "y_raw" in frame.columns else "y"]
+    outside = (floats(observed) < low) | (floats(observed) > high)  # false where there is no value, or no fence
+    return frame.with_columns(y_raw=observed, is_outlier=pl.Series(outside, dtype=pl.Boolean)).with_columns(
+        needs_fill=pl.col("is_outlier") if action in {"flag", "null"} else pl.lit(value=False),
+        y=pl.when("is_outlier").then(_replacement(action, low, high)).otherwise("y"),
     )
 
 
@@ -131,11 +138,11 @@ def _check_quartiles(table: pl.DataFrame) -> None:
         raise InputError(f"q1 must not lie above q3, got q1 {q1} and q3 {q3} for series '{name}'. Swap them.")
 
 
-def _replacement(action: Action) -> pl.Expr:
+def _replacement(action: Action, low: Floats, high: Floats) -> pl.Expr:
     if action == "null":
         return pl.lit(None, dtype=pl.Float64)
     if action == "clip":
-        return pl.col("y_raw").clip("__low", "__high")
+        return pl.col("y_raw").clip(pl.Series(low), pl.Series(high))
     return pl.col("y_raw")
 
 
@@ -181,17 +188,19 @@ def flag_outliers(
         stats = stats.with_columns(fit_until=pl.lit(None, dtype=TIME))
     quartiles = stats.select("unique_id", q1="fit_q1", q3="fit_q3")
     flagged = flag_iqr(observations, quartiles, width=width, action=action)
-    flagged = flagged.with_columns(fitted=_fitted(flagged, stats))
-    kept = _beyond_share(flagged, stats, max_share)
-    flags = flagged.with_columns(y=pl.when(kept).then("y_raw").otherwise("y")).select(
+    owner = Segments.of(observations)
+    fitted = _fitted(flagged, owner, stats)
+    kept = pl.Series(_beyond_share(flagged, owner, fitted, stats, max_share))
+    flagged = flagged.with_columns(y=pl.when(kept).then("y_raw").otherwise("y"))
+    flags = flagged.select(
         "y",
         "y_raw",
-        available_at=_known_from(),
+        available_at=_known_from(flagged, owner, fitted),
         observed_available_at=pl.when(pl.col("y_raw").is_not_null()).then("available_at"),
         is_outlier="is_outlier",
         needs_fill=pl.col("needs_fill") & ~kept,
     )
-    return StepResult({"flags": flags}, _ledger(flagged.with_columns(kept=kept), quartiles, max_share))
+    return StepResult({"flags": flags}, _ledger(flagged.with_columns(kept=kept), owner, quartiles, max_share))
 
 
 def moved_series(stats: pl.DataFrame) -> pl.Series:
@@ -212,40 +221,44 @@ def moved_series(stats: pl.DataFrame) -> pl.Series:
     return stats.filter(outside | (pl.col("fit_points") < LEAST_POINTS))["unique_id"]
 
 
-def _fitted(rows: pl.DataFrame, stats: pl.DataFrame) -> pl.Series:
+def _fitted(rows: pl.DataFrame, owner: Segments, stats: pl.DataFrame) -> Bools:
     """Mark the rows of the training part: all where it does not end in the data."""
-    until = rows.select("unique_id", "ds").join(
-        stats.select("unique_id", "fit_until"), on="unique_id", how="left", maintain_order="left"
-    )
-    return until.select((pl.col("ds") < pl.col("fit_until")).fill_null(value=True)).to_series()
+    until = instants(owner.align(stats, "fit_until")["fit_until"])
+    return instants(rows["ds"]) < owner.spread(np.where(until == NEVER, np.iinfo(np.int64).max, until))
 
 
-def _known_from() -> pl.Expr:
-    clipped = pl.col("y").is_not_null() & (pl.col("y") != pl.col("y_raw"))
-    training = pl.when("fitted").then("available_at").max().over("unique_id")
-    return pl.when(clipped).then(pl.max_horizontal("available_at", training)).otherwise("available_at")
+def _known_from(flagged: pl.DataFrame, owner: Segments, fitted: Bools) -> pl.Series:
+    clipped = flagged.select((pl.col("y") != pl.col("y_raw")).fill_null(value=False)).to_series()
+    known = instants(flagged["available_at"])
+    if clipped.any():
+        training = owner.latest(np.where(fitted, known, NEVER))
+        known = np.where(clipped.to_numpy(), np.maximum(known, owner.spread(training)), known)
+    return times(known)
 
 
-def _beyond_share(flagged: pl.DataFrame, stats: pl.DataFrame, max_share: float) -> pl.Series:
+def _beyond_share(
+    flagged: pl.DataFrame, owner: Segments, fitted: Bools, stats: pl.DataFrame, max_share: float
+) -> Bools:
     """Mark the outliers beyond the share that may be changed; no point's mark depends on a later part's points."""
-    moved = moved_series(stats)
-    rows = flagged.with_columns(known=pl.col("y_raw").is_not_null())
-    counts = {
-        name: pl.when("fitted")
-        .then((pl.col(name) & pl.col("fitted")).sum().over("unique_id"))
-        .otherwise(pl.col(name).cum_sum().over("unique_id"))
-        for name in ("is_outlier", "known")
-    }
-    crowded = counts["is_outlier"] > 1 + max_share * counts["known"]
-    spared = crowded | pl.col("unique_id").is_in(moved.implode())
-    return rows.select(pl.col("is_outlier") & spared & (max_share < 1)).to_series()
+    beyond, rows = np.zeros(flagged.height, np.bool_), flagged["is_outlier"].arg_true().to_numpy()
+    if max_share >= 1 or not len(rows):
+        return beyond
+    number = np.searchsorted(owner.starts, rows, side="right") - 1
+    counts = {}
+    for name, marked in (("outliers", flagged["is_outlier"]), ("known", flagged["y_raw"].is_not_null())):
+        mask = marked.to_numpy()
+        so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
+        until_here = so_far[rows + 1] - so_far[owner.starts[number]]
+        counts[name] = np.where(fitted[rows], owner.sum_ints(mask & fitted)[number], until_here)
+    crowded = counts["outliers"] > 1 + max_share * counts["known"]
+    beyond[rows] = crowded | owner.ids.is_in(moved_series(stats).implode()).to_numpy()[number]
+    return beyond
 
 
-def _ledger(flagged: pl.DataFrame, quartiles: pl.DataFrame, max_share: float) -> pl.DataFrame:
-    found = flagged.group_by("unique_id", maintain_order=True).agg(
-        outliers=pl.col("is_outlier").sum(), known=pl.col("y_raw").count(), kept=pl.col("kept").sum()
-    )
-    found = found.join(quartiles, on="unique_id", how="left", maintain_order="left")
+def _ledger(flagged: pl.DataFrame, owner: Segments, quartiles: pl.DataFrame, max_share: float) -> pl.DataFrame:
+    told = {"outliers": flagged["is_outlier"], "known": flagged["y_raw"].is_not_null(), "kept": flagged["kept"]}
+    counts = [pl.Series(name, owner.count(rows)) for name, rows in told.items()]
+    found = owner.align(quartiles, "q1", "q3").with_columns(counts)
     text = pl.format(
         "{} of {} points lie beyond the fences, more than a share of {}: {} of them are flagged and kept",
         "outliers",

@@ -8,7 +8,8 @@ import polars as pl
 from sparkhu.frame import TIME
 from sparkhu.periods import Period
 from sparkhu.steps.calendar_periods import KINDS, MONTH_END, NO_KIND, CalendarFit, find_calendar
-from sparkhu.steps.fixed_periods import NONE, find_fixed
+from sparkhu.steps.fixed_periods import NONE, GapCounts, find_fixed
+from sparkhu.steps.segmented import Runs
 from sparkhu.steps.series_gaps import Bools, Fit, Floats, Ints, SeriesGaps
 from sparkhu.zones import DAY_US
 
@@ -42,10 +43,14 @@ def estimate(frame: pl.DataFrame, gaps: SeriesGaps, zone: str) -> pl.DataFrame:
         regular. An irregular series shows the error and share of the candidate that explained most, null if none held
         20 % of the gaps.
     """
-    facts = frame.group_by("unique_id", maintain_order=True).agg(
-        n=pl.col("y").count().cast(pl.Int64), estimated_at=pl.col("ds").last()
+    owner, medians = Runs.of(frame), GapCounts.of(gaps).medians()
+    facts = pl.DataFrame(
+        {
+            "unique_id": owner.ids,
+            "n": owner.sum_ints(frame["y"].is_not_null().to_numpy()),
+            "estimated_at": frame["ds"].gather(owner.ends - 1),
+        }
     )
-    medians = median_gaps(gaps)
     best = _best(gaps, medians, zone)
     enough = facts["n"].to_numpy() >= LEAST_POINTS
     known = enough & ((best.kind != NO_KIND) | (best.length != NONE))
@@ -103,15 +108,6 @@ def _best(gaps: SeriesGaps, medians: Ints, zone: str) -> _Best:
         kind[series], month_day[series] = np.where(wins, calendar.kind, NO_KIND), calendar.month_day
         fit = fit.replaced(series, fixed.replaced(wins, calendar.fit.only(wins)))
     return _Best(kind, month_day, length, fit)
-
-
-def median_gaps(gaps: SeriesGaps) -> Ints:
-    """Take the median gap of each series (of an even number the lower, so that it is a gap there is), 0 without any."""
-    table = pl.DataFrame({"owner": gaps.owners, "size": gaps.sizes})
-    medians = table.group_by("owner").agg(pl.col("size").quantile(0.5, "lower"))
-    result = np.zeros(len(gaps.lengths), np.int64)
-    result[medians["owner"].to_numpy()] = medians["size"].cast(pl.Int64).to_numpy()
-    return result
 
 
 def _fixed_is_better(calendar: CalendarFit, fixed: Fit) -> Bools:

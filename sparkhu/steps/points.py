@@ -15,12 +15,13 @@ from sparkhu.steps.segmented import (
     Floats,
     Ints,
     Segments,
+    Stretch,
     flag,
     floats,
     instants,
     next_true,
     previous_true,
-    run_lengths,
+    stretches_of,
 )
 
 
@@ -37,6 +38,7 @@ class Points:
         missing: To be filled: neither known nor filled before.
         fit: In the series' training part (`ds` before its end).
         season_length: Points a season of each series; 0 where unknown.
+        whole: Where these are the training part of other points, those; both have the same sample.
     """
 
     owner: Segments
@@ -47,10 +49,15 @@ class Points:
     missing: Bools
     fit: Bools
     season_length: Ints
+    whole: "Points | None" = None
 
     @classmethod
     def of(
-        cls, frame: pl.DataFrame, train_end: pl.Series | datetime | None = None, season_length: Ints | int = 0
+        cls,
+        frame: pl.DataFrame,
+        train_end: pl.Series | datetime | None = None,
+        season_length: Ints | int = 0,
+        owner: Segments | None = None,
     ) -> "Points":
         """Read a sorted observation frame.
 
@@ -59,15 +66,16 @@ class Points:
             train_end: Where the training part ends, exclusive: one instant for all, or one a series in row
                 order; without one (or null) the whole series is its training part.
             season_length: Points a season, one number for all or one a series; 0 where unknown.
+            owner: The series of the frame, where they have been looked up already.
         """
         check_frame(frame, "unique_id", "ds", "y", "available_at")
-        owner = Segments.of(frame)
+        owner = owner or Segments.of(frame)
         ds, y = instants(frame["ds"]), floats(frame["y"])
         filled = np.zeros(frame.height, np.bool_)
         if "fill_strategy" in frame.columns:
             filled = frame["fill_strategy"].is_not_null().to_numpy()
-        known = ~np.isnan(y) & ~flag(frame, "needs_fill") & ~filled
-        missing = np.isnan(y) | (~known & ~filled)
+        known = ~(np.isnan(y) | flag(frame, "needs_fill") | filled)
+        missing = np.isnan(y) | ~(known | filled)
         seasons = np.broadcast_to(np.asarray(season_length, np.int64), owner.lengths.shape)
         fit = ds < _ends(owner, train_end)
         return cls(owner, ds, y, instants(frame["available_at"]), known, missing, fit, seasons)
@@ -75,12 +83,44 @@ class Points:
     @cached_property
     def training(self) -> "Points":
         """The same rows, with only the points of the training part known: what a choice may be measured on."""
-        return self if bool(self.fit.all()) else replace(self, known=self.sample)
+        return self if bool(self.fit.all()) else replace(self, known=self.sample, whole=self)
 
     @cached_property
     def number(self) -> Ints:
         """The series' number of every row."""
         return self.owner.number()
+
+    @cached_property
+    def missing_rows(self) -> Ints:
+        """The missing rows, ascending."""
+        return np.flatnonzero(self.missing)
+
+    @cached_property
+    def missing_number(self) -> Ints:
+        """The series' number of every missing row."""
+        return np.searchsorted(self.owner.starts, self.missing_rows, side="right") - 1
+
+    @cached_property
+    def _unknown(self) -> Stretch:
+        """The stretches of points that are not known."""
+        return stretches_of(~self.known, self.owner)
+
+    def _stretch(self, rows: Ints) -> Ints:
+        return np.searchsorted(self._unknown.first, rows, side="right") - 1
+
+    def before_gap(self, rows: Ints) -> Ints:
+        """Find the nearest known row before each of some rows that are not known, `NOWHERE` where there is none."""
+        first, starts = self._unknown.first[self._stretch(rows)], self.owner.starts
+        return np.where(first > starts[np.searchsorted(starts, rows, side="right") - 1], first - 1, NOWHERE)
+
+    def after_gap(self, rows: Ints) -> Ints:
+        """Find the nearest known row after each of some rows that are not known, `NOWHERE` where there is none."""
+        after, ends = self._unknown.after[self._stretch(rows)], self.owner.ends
+        return np.where(after < ends[np.searchsorted(ends, rows, side="right")], after, NOWHERE)
+
+    def gap_length(self, rows: Ints) -> Ints:
+        """Say how many points that are not known stand together with each of some rows that are not."""
+        return self._unknown.lengths[self._stretch(rows)]
 
     @cached_property
     def before(self) -> Ints:
@@ -131,14 +171,14 @@ class Points:
         return np.where(there, known[np.where(there, on, 0)], NOWHERE)
 
     @cached_property
-    def run(self) -> Ints:
-        """How many points that are not known stand together, for each of them; 0 at a known point."""
-        return run_lengths(~self.known, self.owner)
-
-    @cached_property
     def sample(self) -> Bools:
         """The points that parameters are fitted on: known and in the training part."""
         return self.known & self.fit
+
+    @cached_property
+    def sample_stretches(self) -> Stretch:
+        """The stretches of points of the sample that stand together."""
+        return stretches_of(self.sample, self.owner)
 
     @cached_property
     def sample_order(self) -> tuple[Floats, Ints, Ints, Ints]:
@@ -148,6 +188,8 @@ class Points:
             The sorted values of all series one after another, where those of each series start, how many they are,
             and the rank of each row of the sample within its series (0 elsewhere).
         """
+        if self.whole:
+            return self.whole.sample_order
         rows = np.flatnonzero(self.sample)
         counts = self.owner.sum_ints(self.sample)
         first = np.cumsum(counts) - counts
@@ -171,7 +213,7 @@ def _ends(owner: Segments, train_end: pl.Series | datetime | None) -> Ints:
     forever = np.iinfo(np.int64).max
     if isinstance(train_end, pl.Series):
         ends = instants(train_end)
-        return np.repeat(np.where(ends == NEVER, forever, ends), owner.lengths)
+        return owner.spread(np.where(ends == NEVER, forever, ends))
     if train_end is None:
         return np.full(int(owner.lengths.sum()), forever)
     return np.full(int(owner.lengths.sum()), instants(pl.Series([train_end]).cast(TIME))[0])

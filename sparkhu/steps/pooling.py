@@ -153,14 +153,13 @@ def pool_fills(
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
     strategy = choices["strategy"]
     ranges = ranges_of(points.owner, limits)
-    estimate, moved = into_range(_chosen(observations, points.owner, strategy, layers), points.owner, ranges)
+    estimate, moved = into_range(_chosen(observations, points, strategy, layers), points.missing_number, ranges)
     choices = choices.hstack(_fits(observations, points.owner, strategy, layers)).hstack(ranges)
-    label = strategy.gather(points.number)
-    filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
+    filled = put(observations, points, estimate, strategy, (strategy == DROP).to_numpy())
     done = ~np.isnan(estimate.values)
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     frames = {"filled": columns, "choices": choices, "scores": _by_series(scores)}
-    return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int((moved & points.missing).sum())})
+    return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int(moved.sum())})
 
 
 def _needed(variants: Sequence[str], choice: str) -> list[str]:
@@ -193,11 +192,12 @@ def _fits(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: S
     return rows.select(fit_value=value, fit_available_at=known)
 
 
-def _chosen(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> Estimate:
-    """Take each row's estimate from the layer of its series' strategy."""
-    values, latest = np.full(frame.height, np.nan), instants(frame["available_at"]).copy()
+def _chosen(frame: pl.DataFrame, points: Points, strategy: pl.Series, variants: Sequence[str]) -> Estimate:
+    """Take each missing row's estimate from the layer of its series' strategy."""
+    rows = points.missing_rows
+    values, latest = np.full(len(rows), np.nan), points.available_at[rows]
     for name in variants:
-        rows = np.repeat((strategy == name).to_numpy(), owner.lengths)
-        values[rows] = floats(frame[name])[rows]
-        latest[rows] = instants(frame[f"{name}_available_at"])[rows]
+        own = (strategy == name).to_numpy()[points.missing_number]
+        values[own] = floats(frame[name].gather(rows[own]))
+        latest[own] = instants(frame[f"{name}_available_at"].gather(rows[own]))
     return Estimate(values, latest)

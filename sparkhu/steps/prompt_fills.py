@@ -53,7 +53,9 @@ def fill_promptly(frame: pl.DataFrame) -> pl.DataFrame:
     line = STRATEGIES[STAND_IN].fill(points)
     reached = late.to_numpy() & ~np.isnan(line.values)
     latest = np.maximum(line.latest, points.available_at)
-    refilled = put(emptied, points, Estimate(np.where(reached, line.values, np.nan), latest), pl.lit(STAND_IN))
+    values = np.where(reached, line.values, np.nan)
+    filled = Estimate(values[points.missing_rows], latest[points.missing_rows])
+    refilled = put(emptied, points, filled, STAND_IN)
     taken = pl.Series(reached)
     return frame.with_columns(
         pl.when(taken).then(refilled[name]).otherwise(pl.col(name)).alias(name)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.steps.estimates import Estimate
-from sparkhu.steps.segmented import Bools, Segments, floats
+from sparkhu.steps.segmented import Bools, Ints, Segments, floats
 
 RANGE = ("valid_min", "valid_max")
 
@@ -27,12 +27,12 @@ def ranges_of(owner: Segments, limits: pl.DataFrame | None) -> pl.DataFrame:
     return owner.align(limits, *RANGE).select(RANGE)
 
 
-def into_range(estimate: Estimate, owner: Segments, ranges: pl.DataFrame) -> tuple[Estimate, Bools]:
+def into_range(estimate: Estimate, number: Ints, ranges: pl.DataFrame) -> tuple[Estimate, Bools]:
     """Bring estimates into the ranges of their series.
 
     Args:
-        estimate: One estimate a row; NaN stays so.
-        owner: The series of the shard.
+        estimate: Estimates of some rows; NaN stays so.
+        number: The series' number of each.
         ranges: As `ranges_of` gives them.
 
     Returns:
@@ -41,7 +41,7 @@ def into_range(estimate: Estimate, owner: Segments, ranges: pl.DataFrame) -> tup
     Example:
         In a range of 12 to 20, estimates of 11.5, 13 and 21 become 12, 13 and 20.
     """
-    low, high = (np.repeat(floats(ranges[name]), owner.lengths) for name in RANGE)
+    low, high = (floats(ranges[name])[number] for name in RANGE)
     below, above = estimate.values < low, estimate.values > high  # false against NaN, on either side
     values = np.where(below, low, np.where(above, high, estimate.values))
     return estimate._replace(values=values), below | above

@@ -54,16 +54,15 @@ def fill_as_chosen(
     ways = _ways(wanted, window)
     strategy = _within_reach(points, wanted, ways)
     fit = Estimate(floats(chosen["fit_value"]), instants(chosen["fit_available_at"]))
-    values, latest = np.full(observations.height, np.nan), points.available_at.copy()
+    values, latest = np.full(len(points.missing_rows), np.nan), points.available_at[points.missing_rows]
     for name, way in ways.items():
-        rows = np.repeat((strategy == name).to_numpy(), points.owner.lengths)
+        rows = (strategy == name).to_numpy()[points.missing_number]
         own = fit if name in FITTED else None
         part = estimates(points, way, edge=edge, max_gap_points=max_gap_points, fit=own)
         values[rows], latest[rows] = part.values[rows], part.latest[rows]
     limits = choices if set(RANGE) <= set(choices.columns) else None
-    estimate, _ = into_range(Estimate(values, latest), points.owner, ranges_of(points.owner, limits))
-    label = strategy.gather(points.number)
-    filled = put(observations, points, estimate, pl.lit(label), (label == DROP).to_numpy())
+    estimate, _ = into_range(Estimate(values, latest), points.missing_number, ranges_of(points.owner, limits))
+    filled = put(observations, points, estimate, strategy, (strategy == DROP).to_numpy())
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     counted = fill_ledger(points, ~np.isnan(values))
     return StepResult({"filled": columns}, counted.with_columns(reason=_reasons(wanted, strategy, ways)))

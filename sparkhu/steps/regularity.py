@@ -19,6 +19,7 @@ from sparkhu.splits import parse_split, split_times
 from sparkhu.steps.estimate_history import decide, remembered
 from sparkhu.steps.period_estimates import LEAST_POINTS, estimate
 from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Runs
 from sparkhu.steps.series_gaps import SeriesGaps
 from sparkhu.zones import check_zone
 
@@ -142,11 +143,14 @@ def split_by_regularity(observations: pl.DataFrame, profile: pl.DataFrame) -> St
     check_frame(observations, "unique_id")
     check_frame(profile, "unique_id", "decision")
     regular_ids = profile.filter(pl.col("decision") == "regular")["unique_id"]
-    is_regular = pl.col("unique_id").is_in(regular_ids.implode())
-    ids = observations["unique_id"].unique(maintain_order=True)
+    runs = Runs.of(observations)
+    of_run = runs.ids.is_in(regular_ids.implode())
+    is_regular = pl.Series(runs.spread(of_run.to_numpy()), dtype=pl.Boolean)
+    ids = runs.ids.unique(maintain_order=True)
     flag = ids.is_in(regular_ids.implode()).cast(pl.Int64)
+    parts = {"regular": is_regular, "irregular": ~is_regular}
     return StepResult(
-        {"regular": observations.filter(is_regular), "irregular": observations.filter(~is_regular)},
+        {name: observations if rows.all() else observations.filter(rows) for name, rows in parts.items()},
         entries(ids, counts={"regular": flag}),
         {"regular": int(flag.sum()), "irregular": len(ids) - int(flag.sum())},
     )

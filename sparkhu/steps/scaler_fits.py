@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from sparkhu.steps.moments import means_of
+from sparkhu.steps.ordered import Ordered
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
+from sparkhu.steps.segmented import Runs, floats, instants, times
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,40 +72,57 @@ def _with_reason(fitted: pl.DataFrame, unpowered: pl.Series | None = None) -> pl
 
 def _statistics(rows: pl.DataFrame, scaler: str) -> pl.DataFrame:
     """Reduce each series, `lambda` and `spread` (the margin of the held range, null for none) beside its rows."""
-    rows = rows.with_columns(value=pl.Series(_powered(rows["y"], rows["lambda"]), dtype=pl.Float64))
-    rows = rows.with_columns(unit=_unit(rows))
-    value = pl.col("value") / pl.col("unit")
-    center, scale = {
-        "minmax": (value.min(), value.max() - value.min()),
-        "robust": (value.median(), value.quantile(0.75, "linear") - value.quantile(0.25, "linear")),
-    }.get(scaler, (value.mean(), value.std(ddof=0)))
-    y, unit, margin = pl.col("y"), pl.col("unit").first(), pl.col("spread").first()
-    varies = (y.max() > y.min()) & (scale > 10 * np.finfo(np.float64).eps * value.abs().max())
-    return rows.group_by("unique_id", maintain_order=True).agg(
-        center=center * unit,
-        scale=pl.when(varies).then(scale * unit).otherwise(1.0),
-        points=pl.len(),
-        lower=y.min() - margin,
-        upper=y.max() + margin,
-        spread=margin,
-        fitted_from=pl.col("ds").first(),
-        fitted_until=pl.col("train_end").first(),
-        available_at=pl.col("available_at").max(),
-        **{"lambda": pl.col("lambda").first()},
+    runs, y = Runs.of(rows), floats(rows["y"])
+    value = _powered(rows["y"], rows["lambda"])
+    unit = _unit(np.fmax.reduceat(np.abs(value), runs.starts))
+    with np.errstate(all="ignore"):  # a fit beyond the numbers is told of, see `_with_reason`
+        value = value / runs.spread(unit)
+        center, scale = _center_and_scale(value, runs, scaler)
+        least, most = np.fmin.reduceat(y, runs.starts), np.fmax.reduceat(y, runs.starts)
+        rounding = 10 * np.finfo(np.float64).eps * np.fmax.reduceat(np.abs(value), runs.starts)
+        varies = (most > least) & ~(scale <= rounding)
+        center, scale = center * unit, np.where(varies, scale * unit, 1.0)
+    known = instants(rows["available_at"])
+    return rows[pl.Series(runs.starts)].select(
+        "unique_id",
+        center=pl.Series(center),
+        scale=pl.Series(scale),
+        points=pl.Series(runs.lengths),
+        lower=pl.Series(least) - pl.col("spread"),
+        upper=pl.Series(most) + pl.col("spread"),
+        spread="spread",
+        fitted_from="ds",
+        fitted_until="train_end",
+        available_at=times(runs.latest(known)),
+        **{"lambda": "lambda"},
     )
 
 
+def _center_and_scale(value: Floats, runs: Runs, scaler: str) -> tuple[Floats, Floats]:
+    """Reduce the values of each series, in its unit."""
+    if scaler == "minmax":
+        least = np.fmin.reduceat(value, runs.starts)
+        return least, np.fmax.reduceat(value, runs.starts) - least
+    if scaler == "robust":
+        ordered = Ordered.of(value, runs.lengths)
+        return ordered.quantile(0.5), ordered.quantile(0.75) - ordered.quantile(0.25)
+    mean, off = means_of(value, runs.starts, runs.lengths)
+    return mean, np.sqrt(np.add.reduceat(off * off, runs.starts) / runs.lengths)
+
+
 def _powered(values: pl.Series, lambdas: pl.Series) -> Floats:
+    if lambdas.null_count() == len(lambdas):
+        return floats(values)
     rows = len(values)
     nothing = np.zeros(rows), np.ones(rows), lambdas.fill_null(np.nan).to_numpy(), np.zeros(rows), np.zeros(rows)
     return to_scaled(values.to_numpy(), ScalerColumns(*nothing))
 
 
-def _unit(rows: pl.DataFrame) -> pl.Series:
-    """Give each row the unit of its series: 1, or for huge and tiny values the power of two at the largest of them."""
-    largest = rows.select(pl.col("value").abs().max().over("unique_id")).to_series().to_numpy()
+def _unit(largest: Floats) -> Floats:
+    """Give the unit of each series: 1, or for huge and tiny values the power of two at the largest of them."""
     bits = np.frexp(largest)[1]
-    return pl.Series(np.ldexp(1.0, np.where(np.abs(bits) >= HUGE_BITS, bits - 1, 0)))
+    unit: Floats = np.ldexp(1.0, np.where(np.abs(bits) >= HUGE_BITS, bits - 1, 0))
+    return unit
 
 
 def _lambdas(rows: pl.DataFrame) -> pl.DataFrame:

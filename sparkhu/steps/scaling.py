@@ -8,7 +8,7 @@ import polars as pl
 
 from sparkhu.errors import InputError
 from sparkhu.steps.power import inverse_yeo_johnson, yeo_johnson
-from sparkhu.steps.segmented import check_table
+from sparkhu.steps.segmented import Runs, floats
 
 Floats = npt.NDArray[np.float64]
 PARAMETERS = ("center", "scale", "lambda")
@@ -38,13 +38,14 @@ class ScalerColumns:
             InputError: `scalers` lacks a column or holds a series twice, or a series has none.
         """
         scalers = scalers if isinstance(scalers, pl.DataFrame) else pl.from_pandas(scalers)
-        check_table(scalers, *PARAMETERS)
-        found = series.alias("unique_id").to_frame().join(scalers, on="unique_id", how="left", maintain_order="left")
+        held = [name for name in ("lower", "upper") if name in scalers.columns]
+        runs = Runs.of(series.alias("unique_id").to_frame())
+        found = runs.align(scalers, *PARAMETERS, *held)
         missing = found.filter(pl.col("scale").is_null())["unique_id"]
         if len(missing):
             raise InputError(f"series '{missing[0]}' has no scaler; fit one with fit_scalers first")
         for name in ("lower", "upper"):
-            if name not in found.columns:
+            if name not in held:
                 found = found.with_columns(pl.lit(None, pl.Float64).alias(name))
         filled = found.select(
             "center",
@@ -53,12 +54,20 @@ class ScalerColumns:
             pl.col("lower").fill_null(float("-inf")),
             pl.col("upper").fill_null(float("inf")),
         )
-        return cls(*(filled[name].to_numpy() for name in filled.columns))
+        return cls(*(_spread(runs, floats(column)) for column in filled.iter_columns()))
 
     def take(self, index: npt.NDArray[np.int64]) -> "ScalerColumns":
         """Give the parameters at `index` as columns (n, 1), to broadcast over windows."""
         parts = (self.center, self.scale, self.lam, self.lower, self.upper)
         return ScalerColumns(*(part[index][:, None] for part in parts))
+
+
+def _spread(runs: Runs, values: Floats) -> Floats:
+    """Give every row the value of its series; one that all share takes no memory."""
+    rows = int(runs.lengths.sum())
+    if len(values) and np.array_equal(values, np.broadcast_to(values[0], values.shape), equal_nan=True):
+        return np.broadcast_to(values[0], rows)
+    return runs.spread(values)
 
 
 def to_scaled(values: Floats, scaler: ScalerColumns) -> Floats:

@@ -150,7 +150,10 @@ class _Trend:
             return reached
 
         early, late = rows - length // 2, rows - (length - 1) // 2
-        moved: Floats = (until(early + length) - until(early) + until(late + length) - until(late)) / (2 * length)
+        ends, starts = until(early + length), until(early)
+        same = length % 2 == 1  # a season of an odd number of points has one window, not two
+        later = (ends, starts) if same else (until(late + length), until(late))
+        moved: Floats = (ends - starts + later[0] - later[1]) / (2 * length)
         return moved
 
     def known_from(self, rows: Ints, length: int) -> Ints:

@@ -75,10 +75,13 @@ class SeriesGaps:
     @classmethod
     def of(cls, frame: pl.DataFrame) -> "SeriesGaps":
         """Take the distinct instants of each series of a sorted frame."""
-        same = (frame["ds"] == frame["ds"].shift()) & (frame["unique_id"] == frame["unique_id"].shift())
-        points = frame.select("unique_id", "ds").filter(~same.fill_null(value=False))
-        starts, lengths = segments(points)
-        return cls(points["ds"].to_physical().to_numpy(), starts, lengths)
+        (starts, lengths), times = segments(frame), frame["ds"].to_physical().to_numpy()
+        again = np.concatenate([np.zeros(1, np.bool_), np.diff(times) == 0])[: len(times)]
+        again[starts] = False
+        if again.any():
+            lengths = lengths - np.add.reduceat(again, starts, dtype=np.int64)
+            times, starts = times[~again], np.cumsum(lengths) - lengths
+        return cls(times, starts, lengths)
 
     @cached_property
     def first_rows(self) -> Ints:
@@ -95,7 +98,7 @@ class SeriesGaps:
     @cached_property
     def sizes(self) -> Ints:
         """Length of each gap in microseconds."""
-        return self.times[self.first_rows + 1] - self.times[self.first_rows]
+        return np.diff(self.times)[self.first_rows]
 
     @cached_property
     def totals(self) -> Ints:

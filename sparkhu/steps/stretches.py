@@ -86,20 +86,29 @@ def find_stretches(ds: Ints, owner: Segments, series: Ints, period: Period, boun
     """
     chosen = np.zeros(len(owner.lengths), np.bool_)
     chosen[series] = True
-    inner = np.repeat(chosen, owner.lengths)
+    inner = owner.spread(chosen)
     inner[owner.starts] = False
+    inner[1:] &= np.diff(ds) >= _least_gap(period)
     after = np.flatnonzero(inner)
     before = after - 1
     parts = count_parts(ds[before], ds[after], period)
     span = to_wall(ds[after], clock(period)) - to_wall(ds[before], clock(period))
     forward = np.zeros(len(after), np.bool_)
-    between = Stretches(after, owner.number()[after], ds[before], span, parts, forward).take(parts > 1)
+    number = np.searchsorted(owner.starts, after, side="right") - 1
+    between = Stretches(after, number, ds[before], span, parts, forward).take(parts > 1)
     edges = []
     if bounds.start is not None:
         edges.append(_front(owner.starts[series], series, ds, bounds.start, period))
     if bounds.end is not None:
         edges.append(_behind(owner.ends[series], series, ds, bounds.end, period))
     return join([between, *edges])
+
+
+def _least_gap(period: Period) -> int:
+    """Give a length that no gap which holds a new row falls below, so that few rows need a closer look."""
+    if period.microseconds is None or clock(period) != "UTC":
+        return 0
+    return period.microseconds + period.microseconds // 2
 
 
 def clock(period: Period) -> str:

@@ -4,6 +4,7 @@ A value outside the valid range of its own series is refused; one at an alert le
 Rows in = rows out + quarantined + left out, for every series and over all.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame
 from sparkhu.steps.result import StepResult
+from sparkhu.steps.segmented import Runs
 from sparkhu.zones import check_zone
 
 READ = ("unique_id", "ds", "y", "available_at", "source_row")
@@ -101,16 +103,27 @@ def judge_rows(frame: pl.DataFrame, metadata: pl.DataFrame | None = None) -> pl.
     """
     check_frame(frame, "unique_id", "ds", "y", raw=True)
     texts = {name: pl.col(name) if name in frame.columns else pl.lit(None, pl.String) for name in _TEXTS}
-    rows = frame.select("unique_id", "ds", pl.col("y").fill_nan(None), **texts).hstack(_limits(frame, metadata))
+    rows = frame.select("unique_id", "ds", pl.col("y").fill_nan(None), **texts)
+    rows = rows.with_columns(_limits(frame, metadata))
+    refused = rows.select(_is_refused()).to_series()
+    reason = pl.repeat(None, frame.height, dtype=pl.String, eager=True).alias("reason")
+    if refused.any():
+        reason = reason.scatter(refused.arg_true(), rows.filter(refused).select(_reason()).to_series())
     y = pl.col("y")
-    alert = (y <= pl.col("alert_low")) | (y >= pl.col("alert_high"))
-    judged = rows.with_columns(reason=_reason()).with_columns(
-        is_alert=pl.col("reason").is_null() & alert.fill_null(value=False)
-    )
-    return frame.with_columns(judged.select("y", "reason", "is_alert").get_columns())
+    alert = ((y <= pl.col("alert_low")) | (y >= pl.col("alert_high"))).fill_null(value=False)
+    return frame.with_columns(rows.select("y", reason, is_alert=alert & ~pl.lit(refused)).get_columns())
 
 
 _TEXTS = ("ds_text", "y_text", "ds_reason")
+
+
+def _is_refused() -> pl.Expr:
+    """Tell the rows that `_reason` has a reason for: they are few, and texts are made for them alone."""
+    y = pl.col("y")
+    refused = (pl.col("ds_reason") == "line_unreadable").fill_null(value=False)
+    refused |= pl.col("unique_id").is_null() | pl.col("ds").is_null()
+    refused |= y.is_infinite().fill_null(value=False) | (y.is_null() & pl.col("y_text").is_not_null())
+    return refused | ((y < pl.col("valid_min")) | (y > pl.col("valid_max"))).fill_null(value=False)
 
 
 def _reason() -> pl.Expr:
@@ -134,16 +147,17 @@ def _reason() -> pl.Expr:
     )
 
 
-def _limits(frame: pl.DataFrame, metadata: pl.DataFrame | None) -> pl.DataFrame:
+def _limits(frame: pl.DataFrame, metadata: pl.DataFrame | None) -> Sequence[pl.Expr | pl.Series]:
     """Align the limits with the rows; a series without metadata has none."""
     if metadata is None:
-        metadata = pl.DataFrame(schema=LIMITS)
+        return [pl.lit(None, dtype).alias(name) for name, dtype in LIMITS.items() if name != "unique_id"]
     check_frame(metadata, *LIMITS)
     doubled = metadata.filter(pl.col("unique_id").is_duplicated())["unique_id"]
     if len(doubled):
         raise InputError(f"metadata has series '{doubled[0]}' more than once. Give each series one row.")
-    wanted = metadata.select(LIMITS.keys()).cast(pl.Schema(LIMITS))
-    return frame.select("unique_id").join(wanted, on="unique_id", how="left", maintain_order="left").drop("unique_id")
+    runs = Runs.of(frame)
+    limits = runs.align(metadata.cast(pl.Schema(LIMITS)), *(name for name in LIMITS if name != "unique_id"))
+    return limits.drop("unique_id").select(pl.all().gather(runs.number())).get_columns()
 
 
 def validate(
@@ -176,11 +190,12 @@ def validate(
     """
     interval = requested_interval(start, end, zone)
     check_frame(observations, *READ, raw=True)
-    ours = [name for name in (*READ, *_TEXTS) if name in observations.columns]
+    texts = [name for name in _TEXTS if name in observations.columns and not _is_null(observations[name])]
     extras = [name for name in observations.columns if name not in (*OBSERVATIONS, *_TEXTS)]
-    judged = judge_rows(observations.select(ours), metadata).with_columns(_outside=_outside(interval))
+    judged = judge_rows(observations.select(*READ, *texts), metadata).with_columns(_outside=_outside(interval))
     usable = judged.select(pl.col("reason").is_null() & ~pl.col("_outside")).to_series()
-    kept = judged.select(OBSERVATIONS).hstack(observations.select(extras)).filter(usable)
+    kept = judged.select(OBSERVATIONS).hstack(observations.select(extras))
+    kept = kept if usable.all() else kept.filter(usable)
     refused = judged.filter(pl.col("reason").is_not_null() & ~pl.col("_outside"))
     quarantine = _quarantine(refused, _limits(refused, metadata))
     counts = {
@@ -189,6 +204,10 @@ def validate(
         "alerts": int(kept["is_alert"].sum()),
     }
     return StepResult({"observations": kept, "quarantine": quarantine}, _entries(judged), counts)
+
+
+def _is_null(column: pl.Series) -> bool:
+    return column.null_count() == len(column)
 
 
 def _outside(interval: Interval) -> pl.Expr:
@@ -200,7 +219,7 @@ def _outside(interval: Interval) -> pl.Expr:
     return outside.fill_null(value=False)
 
 
-def _quarantine(refused: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+def _quarantine(refused: pl.DataFrame, limits: Sequence[pl.Expr | pl.Series]) -> pl.DataFrame:
     """Show each refused row as text: the source's own where it could not be parsed, else what was read."""
     shown = {"ds_text": pl.col("ds").dt.strftime(STAMP), "y_text": pl.col("y").cast(pl.String)}
     texts = [
@@ -208,7 +227,7 @@ def _quarantine(refused: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
         for name, read in shown.items()
     ]
     detail = pl.when(pl.col("reason") == "value_out_of_range").then(_valid_range()).alias("detail")
-    return refused.hstack(limits).with_columns(*texts, detail).select(QUARANTINE)
+    return refused.with_columns(limits).with_columns(*texts, detail).select(QUARANTINE)
 
 
 def _valid_range() -> pl.Expr:
@@ -226,19 +245,20 @@ def _valid_range() -> pl.Expr:
 
 def _entries(judged: pl.DataFrame) -> pl.DataFrame:
     """Account for every series; rows without one are in the quarantine only."""
-    outside = pl.col("_outside")
-    series = (
-        judged.filter(pl.col("unique_id").is_not_null())
-        .group_by("unique_id", maintain_order=True)
-        .agg(
-            rows=pl.len(),
-            left_out=outside.sum(),
-            quarantined=(pl.col("reason").is_not_null() & ~outside).sum(),
-            alerts=(pl.col("is_alert") & ~outside).sum(),
-            observed=(pl.col("y").is_not_null() & pl.col("reason").is_null() & ~outside).sum(),
-            most=pl.col("reason").filter(~outside).drop_nulls().mode().sort().first(),
-        )
-    )
+    reason, outside = judged["reason"], judged["_outside"]
+    refused = reason.is_not_null() & ~outside
+    told = {
+        "left_out": outside,
+        "quarantined": refused,
+        "alerts": judged["is_alert"] & ~outside,
+        "observed": judged["y"].is_not_null() & reason.is_null() & ~outside,
+    }
+    runs = Runs.of(judged)
+    counts = {name: runs.count(rows) for name, rows in told.items()}
+    table = pl.DataFrame({"unique_id": runs.ids, "rows": runs.lengths, **counts}).drop_nulls("unique_id")
+    most = judged.filter(refused).group_by("unique_id").agg(most=pl.col("reason").mode().sort().first())
+    series = table.group_by("unique_id", maintain_order=True).sum()
+    series = series.join(most, on="unique_id", how="left", maintain_order="left")
     failed = pl.col("observed") == 0
     why = (
         pl.when(pl.col("left_out") == pl.col("rows"))
@@ -250,5 +270,5 @@ def _entries(judged: pl.DataFrame) -> pl.DataFrame:
     judgement = series.select(
         status=pl.when(failed).then(pl.lit("failed")).otherwise(pl.lit("ok")), reason=pl.when(failed).then(why)
     )
-    counts = {name: series[name] for name in ("rows", "quarantined", "left_out", "alerts")}
-    return ledger.entries(series["unique_id"], status=judgement["status"], reason=judgement["reason"], counts=counts)
+    shown = {name: series[name] for name in ("rows", "quarantined", "left_out", "alerts")}
+    return ledger.entries(series["unique_id"], status=judgement["status"], reason=judgement["reason"], counts=shown)

@@ -20,9 +20,9 @@ from sparkhu.steps.description import (
     describe,
     describe_dynamics,
     describe_values,
-    fit_quartiles,
 )
 from sparkhu.steps.dynamics import acf_peaks, adf_p_value, kpss_p_value, strengths
+from sparkhu.steps.training_quartiles import fit_quartiles
 
 UNFITTED = ": no quartiles are fitted, and no outliers found by them"
 START = datetime(2024, 1, 1, tzinfo=UTC)

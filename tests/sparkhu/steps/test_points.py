@@ -54,7 +54,15 @@ def test_neighbours_are_the_nearest_known_rows_of_the_same_series() -> None:
     points = Points.of(FRAME)
     assert points.before.tolist() == [0, 0, 0, 0, 0, 5, NOWHERE, NOWHERE]
     assert points.after.tolist() == [0, 5, 5, 5, 5, 5, NOWHERE, NOWHERE]
-    assert points.run.tolist() == [0, 4, 4, 4, 4, 0, 2, 2]
+
+
+def test_gaps_are_known_by_the_rows_around_them() -> None:
+    points, rows = Points.of(FRAME), np.array([1, 4, 6, 7])
+    assert points.before_gap(rows).tolist() == points.before[rows].tolist() == [0, 0, NOWHERE, NOWHERE]
+    assert points.after_gap(rows).tolist() == points.after[rows].tolist() == [5, 5, NOWHERE, NOWHERE]
+    assert points.gap_length(rows).tolist() == [4, 4, 2, 2]
+    assert points.missing_rows.tolist() == np.flatnonzero(points.missing).tolist()
+    assert points.missing_number.tolist() == points.number[points.missing].tolist()
 
 
 def test_the_training_part_ends_before_its_border() -> None:
@@ -90,7 +98,8 @@ def test_samples_of_several_series_stand_one_after_another() -> None:
 
 def test_a_shard_without_rows_has_no_points() -> None:
     points = Points.of(FRAME.clear(), pl.Series([], dtype=TIME))
-    assert [len(array) for array in (points.known, points.fit, points.before, points.run, points.number)] == [0] * 5
+    rows = (points.known, points.fit, points.before, points.missing_rows, points.missing_number, points.number)
+    assert [len(array) for array in rows] == [0] * 6
     assert [len(array) for array in points.sample_order] == [0] * 4
     assert len(points.sample_available_at) == 0
 

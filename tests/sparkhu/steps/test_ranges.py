@@ -29,7 +29,7 @@ def limits(*rows: tuple[str, float | None, float | None]) -> pl.DataFrame:
 
 def brought(values: list[float], owner: Segments, table: pl.DataFrame | None) -> tuple[list[float], list[bool]]:
     latest = np.arange(len(values))
-    estimate, moved = into_range(Estimate(np.array(values), latest), owner, ranges_of(owner, table))
+    estimate, moved = into_range(Estimate(np.array(values), latest), owner.number(), ranges_of(owner, table))
     assert estimate.latest.tolist() == latest.tolist()
     return estimate.values.tolist(), moved.tolist()
 

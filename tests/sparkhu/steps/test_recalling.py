@@ -15,7 +15,6 @@ from polars.testing import assert_frame_equal
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
 from sparkhu.steps.cleaning import VARIANTS, clean_inputs
-from sparkhu.steps.description import fit_quartiles
 from sparkhu.steps.filling import fill
 from sparkhu.steps.gaps import mark_gaps
 from sparkhu.steps.joining import SEQUENCE_SCHEMA, join_series
@@ -24,6 +23,7 @@ from sparkhu.steps.pooling import pool_fills
 from sparkhu.steps.recalling import Preparation, prepare_new
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.strategies import STRATEGIES
+from sparkhu.steps.training_quartiles import fit_quartiles
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -19,7 +19,7 @@ from sparkhu.steps.segmented import (
     instants,
     next_true,
     previous_true,
-    run_lengths,
+    stretches_of,
     times,
 )
 
@@ -119,7 +119,12 @@ def test_an_absent_or_null_flag_is_false() -> None:
 def test_neighbours_and_runs_agree_with_a_walk_over_each_series(lengths: list[int], random: st.DrawFn) -> None:
     owner = owner_of(lengths)
     mask = np.array([random.random() < 0.5 for _ in range(sum(lengths))], np.bool_)  # type: ignore[attr-defined]
-    before, after, runs = previous_true(mask, owner), next_true(mask, owner), run_lengths(mask, owner)
+    before, after, stretches = previous_true(mask, owner), next_true(mask, owner), stretches_of(mask, owner)
+    rows = [row for first, last in zip(stretches.first, stretches.after, strict=True) for row in range(first, last)]
+    assert rows == np.flatnonzero(mask).tolist()
+    runs = dict(zip(rows, np.repeat(stretches.lengths, stretches.lengths).tolist(), strict=True))
+    owners = np.repeat(stretches.number, stretches.lengths)
+    assert owners.tolist() == owner.number()[mask].tolist()
     for start, end in zip(owner.starts, owner.ends, strict=True):
         for row in range(start, end):
             assert before[row] == max((r for r in range(start, row + 1) if mask[r]), default=NOWHERE)
@@ -129,4 +134,4 @@ def test_neighbours_and_runs_agree_with_a_walk_over_each_series(lengths: list[in
                 low -= 1
             while mask[row] and high + 1 < end and mask[high + 1]:
                 high += 1
-            assert runs[row] == (high - low + 1 if mask[row] else 0)
+            assert runs.get(row, 0) == (high - low + 1 if mask[row] else 0)
