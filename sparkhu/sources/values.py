@@ -1,12 +1,14 @@
 """Numbers and missing values in text, parsed a column at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.parts import Column
 
 MISSING = ("", "na", "nan", "null", "none", "n/a")
 DECIMAL_COMMA = r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$"
@@ -39,6 +41,72 @@ def present(column: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(MISSING), None)
 
 
+class Signs(NamedTuple):
+    """What the commas and points of a stretch of a column are evidence for; stretches are merged by `merged`.
+
+    Attributes:
+        commas: Cells hold commas.
+        points: Cells hold points.
+        thousands: Cells such as 1,010 could be numbers with thousands.
+        decimal: Cells such as 1,5 can only have a decimal comma.
+        point_last: Cells such as 1,234.5.
+        comma_last: Cells such as 1.234,5.
+        with_comma: How many cells are numbers if a comma is decimal.
+        without: How many cells are numbers as they stand.
+        example: The first cell in which a comma may separate thousands.
+    """
+
+    commas: bool = False
+    points: bool = False
+    thousands: bool = False
+    decimal: bool = False
+    point_last: bool = False
+    comma_last: bool = False
+    with_comma: int = 0
+    without: int = 0
+    example: str = ""
+
+    @classmethod
+    def of(cls, text: pl.Series) -> "Signs":
+        """Look at cells, as `present` gives them."""
+        by_thousands, point_last = text.str.contains(BY_THOUSANDS), text.str.contains(POINT_LAST)
+        thousands = by_thousands & ~text.str.contains(BELOW_ONE)
+        comma = text.str.contains(DECIMAL_COMMA)
+        return cls(
+            commas=bool(text.str.contains(",", literal=True).any()),
+            points=bool(text.str.contains(".", literal=True).any()),
+            thousands=bool(thousands.any()),
+            decimal=bool((comma & ~thousands).any()),
+            point_last=bool(point_last.any()),
+            comma_last=bool(text.str.contains(COMMA_LAST).any()),
+            with_comma=int(comma.sum() or 0),
+            without=_floats(text).count(),
+            example=text.filter(by_thousands | point_last).first() or "",
+        )
+
+    def merged(self, other: "Signs") -> "Signs":
+        """Add what stands behind."""
+        return Signs(
+            *(mine or its for mine, its in zip(self[:6], other[:6], strict=True)),
+            self.with_comma + other.with_comma,
+            self.without + other.without,
+            self.example or other.example,
+        )
+
+    @property
+    def notation(self) -> Notation | None:
+        """What commas and points are; null where that is left open or contradicted."""
+        if not self.commas:
+            return "1.5"
+        if self.point_last:
+            return None if self.decimal or self.comma_last else "1,234.5"
+        if self.comma_last:
+            return "1.234,5"
+        if self.thousands and not self.decimal:
+            return None
+        return "1.5" if self.with_comma <= self.without or self.points else "1,5"
+
+
 def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
     """Parse a column as finite float64.
 
@@ -58,17 +126,36 @@ def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
         >>> parse_numbers(pl.Series(["1.5", "NA", "inf", "x"])).refused.to_list()
         [None, None, 'inf', 'x']
     """
+    return read_numbers(column, find_notation(column, decimal))
+
+
+def find_notation(column: pl.Series | Column, decimal: str = "") -> Notation:
+    """Find from all cells of a column what its commas and points are.
+
+    Raises:
+        InputError: As `parse_numbers`.
+    """
+    column = Column.of(column)
+    if column.dtype.is_numeric():
+        return "1.5"
+    if decimal:
+        return STATED[decimal]
+    signs = _signs(column)
+    if signs.notation is None:
+        raise InputError(
+            f"column '{column.name}': the comma in '{signs.example}' could be a decimal point or separate thousands, "
+            "and no other value of the column tells which. Say which sign is the decimal one with --decimal . or "
+            "--decimal ,"
+        )
+    return signs.notation
+
+
+def read_numbers(column: pl.Series, notation: Notation) -> Numbers:
+    """Read a column, or a stretch of one, in the way that was found from all of it."""
     if column.dtype.is_numeric():
         y = column.cast(pl.Float64).fill_nan(None)
         return _finite(y, y.cast(pl.String))
     text = present(column)
-    notation = STATED[decimal] if decimal else _notation(text)
-    if notation is None:
-        example = text.filter(text.str.contains(BY_THOUSANDS) | text.str.contains(POINT_LAST))[0]
-        raise InputError(
-            f"column '{column.name}': the comma in '{example}' could be a decimal point or separate thousands, and no "
-            "other value of the column tells which. Say which sign is the decimal one with --decimal . or --decimal ,"
-        )
     return _finite(_floats(_with_points(text, notation)), text, notation)
 
 
@@ -92,37 +179,81 @@ def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Nu
         >>> [part.y.to_list() for part in parse_numbers_of_files(pl.Series(["1,5", "2.5"]), [1, 1])]
         [[1.5], [2.5]]
     """
-    if column.dtype.is_numeric() or len(lengths) < 2:
-        return [parse_numbers(column)]
-    text = present(column)
-    notation = _notation(text)
-    whole = None if notation is None else parse_numbers(column)
-    if whole is not None and not whole.refused.count():
-        return [whole]
-    spans = [(end - length, length) for end, length in zip(accumulate(lengths), lengths, strict=True)]
-    if all(_notation(text.slice(*span)) for span in spans):
-        parts = [parse_numbers(column.slice(*span)) for span in spans]
-        if whole is None or sum(part.refused.count() for part in parts) < whole.refused.count():
-            return parts
-    return [whole if whole is not None else parse_numbers(column)]
+    notations = find_notations(column, lengths)
+    spans = _spans(lengths) if len(notations) > 1 else [(0, len(column))]
+    return [
+        read_numbers(column.slice(*span), notation) for span, notation in zip(spans, notations, strict=True)
+    ]
 
 
-def _notation(text: pl.Series) -> Notation | None:
-    """Tell from all cells what commas and points are; null where they leave it open or contradict each other."""
-    if not text.str.contains(",", literal=True).any():
-        return "1.5"
-    could_be_thousands = text.str.contains(BY_THOUSANDS) & ~text.str.contains(BELOW_ONE)
-    comma = text.str.contains(DECIMAL_COMMA)
-    decimal_comma = bool((comma & ~could_be_thousands).any())
-    if text.str.contains(POINT_LAST).any():
-        contradicted = decimal_comma or text.str.contains(COMMA_LAST).any()
-        return None if contradicted else "1,234.5"
-    if text.str.contains(COMMA_LAST).any():
-        return "1.234,5"
-    if could_be_thousands.any() and not decimal_comma:
-        return None
-    mostly_without = (comma.sum() or 0) <= _floats(text).count()
-    return "1.5" if mostly_without or text.str.contains(".", literal=True).any() else "1,5"
+def find_notations(column: pl.Series | Column, lengths: Sequence[int]) -> tuple[Notation, ...]:
+    """Find what commas and points are: one notation for the whole column, or one a file (`parse_numbers_of_files`).
+
+    Raises:
+        InputError: As `parse_numbers`.
+    """
+    column = Column.of(column)
+    if column.dtype.is_numeric() or len(lengths) < 2 or not _has_commas(column):
+        return (find_notation(column),)
+    files = [Signs() for _ in lengths]
+    for number, text in _by_file(column, lengths):
+        files[number] = files[number].merged(Signs.of(present(text)))
+    own = [signs.notation for signs in files]
+    whole = _signs(column).notation
+    if None in own or set(own) == {whole}:
+        return (find_notation(column),)
+    each = tuple(notation for notation in own if notation is not None)
+    refused = {"whole": 0, "each": 0}
+    for number, text in _by_file(column, lengths):
+        refused["each"] += read_numbers(text, each[number]).refused.count()
+        refused["whole"] += read_numbers(text, whole).refused.count() if whole else 0
+    return each if whole is None or refused["each"] < refused["whole"] else (whole,)
+
+
+def _spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    return [(end - length, length) for end, length in zip(accumulate(lengths), lengths, strict=True)]
+
+
+def _by_file(column: Column, lengths: Sequence[int]) -> Iterator[tuple[int, pl.Series]]:
+    """Give the stretches of a column that belong to one file each, with the file's number."""
+    before = 0
+    for part in column.scan():
+        for number, first, length in file_spans(lengths, before, len(part)):
+            yield number, part.slice(first, length)
+        before += len(part)
+
+
+def file_spans(lengths: Sequence[int], start: int, rows: int) -> list[tuple[int, int, int]]:
+    """Find the files that rows `[start, start + rows)` come from.
+
+    Returns:
+        Number of each file, where its rows begin behind `start`, and how many they are.
+
+    Example:
+        >>> file_spans([3, 2, 4], start=2, rows=4)
+        [(0, 0, 1), (1, 1, 2), (2, 3, 1)]
+    """
+    found = []
+    for number, (first, length) in enumerate(_spans(lengths)):
+        begin, end = max(first, start), min(first + length, start + rows)
+        if begin < end:
+            found.append((number, begin - start, end - begin))
+    return found
+
+
+def _has_commas(column: Column) -> bool:
+    return column.once("commas", lambda: any(_holds_comma(part) for part in column.scan()))
+
+
+def _holds_comma(part: pl.Series) -> bool:
+    return bool(part.cast(pl.String).str.contains(",", literal=True).any())
+
+
+def _signs(column: Column) -> Signs:
+    """Merge the evidence of all parts; without any comma nothing else matters."""
+    if not _has_commas(column):
+        return Signs()
+    return column.once("signs", lambda: reduce(Signs.merged, (Signs.of(present(part)) for part in column.scan())))
 
 
 def _with_points(text: pl.Series, notation: Notation) -> pl.Series:
@@ -148,18 +279,26 @@ def _finite(y: pl.Series, text: pl.Series, notation: Notation = "1.5") -> Number
     return Numbers(finite, text.set(finite.is_not_null(), None), notation)
 
 
-def share_of_numbers(column: pl.Series, decimal: str = "") -> float:
+def share_of_numbers(column: pl.Series | Column, decimal: str = "") -> float:
     """Tell which share of the cells that are not missing holds a finite number (0 where all are missing).
 
     Where commas leave open what they are, either reading counts: the column is one of numbers all the same.
     """
+    column = Column.of(column)
     if column.dtype.is_numeric():
-        return 1.0 if column.count() else 0.0
-    filled = present(column).drop_nulls()
-    notation = STATED[decimal] if decimal else _notation(filled) or "1,234.5"
-    numbers = _finite(_floats(_with_points(filled, notation)), filled)
-    readable = numbers.y.is_not_null()
-    if not decimal:
-        # Of two files one may have decimal commas and the other points.
-        readable |= filled.str.contains(DECIMAL_COMMA)
-    return int(readable.sum()) / len(filled) if len(filled) else 0.0
+        return 1.0 if any(part.count() for part in column.scan()) else 0.0
+    return column.once(("share of numbers", decimal), lambda: _share_of_numbers(column, decimal))
+
+
+def _share_of_numbers(column: Column, decimal: str) -> float:
+    notation = STATED[decimal] if decimal else _signs(column).notation or "1,234.5"
+    count = filled = 0
+    for part in column.scan():
+        text = present(part).drop_nulls()
+        readable = _finite(_floats(_with_points(text, notation)), text).y.is_not_null()
+        if not decimal:
+            # Of two files one may have decimal commas and the other points.
+            readable |= text.str.contains(DECIMAL_COMMA)
+        count += int(readable.sum())
+        filled += len(text)
+    return count / filled if filled else 0.0
