@@ -51,9 +51,7 @@ class Roles:
     notes: tuple[str, ...]
 
 
-def find_roles(
-    table: Mapping[str, Column], options: SourceOptions, source: str, folders: Sequence[str] = ()
-) -> Roles:
+def find_roles(table: Mapping[str, Column], options: SourceOptions, source: str, folders: Sequence[str] = ()) -> Roles:
     """Choose the columns of `table` as `options` say, and by their names and contents where they say nothing.
 
     Args:

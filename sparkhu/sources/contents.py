@@ -56,7 +56,9 @@ class Content:
                     self._count(chunk)
                     yield chunk
         except (EOFError, zlib.error) as error:
-            raise InputError(f"'{self._named}' cannot be read: {error}{self._far}. Check that it is complete.") from error
+            raise InputError(
+                f"'{self._named}' cannot be read: {error}{self._far}. Check that it is complete."
+            ) from error
         # Each of fsspec's many file systems has errors of its own; what they say may repeat a password.
         except Exception as error:  # noqa: BLE001
             said = without_secrets(str(error) or type(error).__name__, self._uri)
@@ -87,20 +89,20 @@ def _at_least(count: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _unpacked(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Unpack gzip, of several members too; zeros that fill up the last block of a tape are no member."""
-    member = zlib.decompressobj(WITH_HEADER)
+    member: zlib._Decompress | None = zlib.decompressobj(WITH_HEADER)
     for chunk in chunks:
         left = chunk
         while left:
-            if member.eof:
+            if member is None:
                 left = left.lstrip(b"\0")
-                member = zlib.decompressobj(WITH_HEADER) if left else member
+                member = zlib.decompressobj(WITH_HEADER) if left else None
                 continue
             found = member.decompress(left, size)
             if found:
                 yield found
-            left = member.unused_data if member.eof else member.unconsumed_tail
-    rest = b"" if member.eof else member.flush()
-    if rest:
-        yield rest
-    if not member.eof:
-        raise EOFError("the packed file ends in the middle")
+            left = member.unconsumed_tail or member.unused_data
+            member = None if member.eof else member
+    if member is not None:
+        yield member.flush()
+        if not member.eof:
+            raise EOFError("the packed file ends in the middle")

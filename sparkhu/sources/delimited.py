@@ -35,7 +35,9 @@ def checked_delimiter(delimiter: str) -> str:
     return delimiter
 
 
-def parse_csv(chunks: Iterator[bytes], name: str, delimiter: str = "", *, quoted: bool = True) -> Iterator[pl.DataFrame]:
+def parse_csv(
+    chunks: Iterator[bytes], name: str, delimiter: str = "", *, quoted: bool = True
+) -> Iterator[pl.DataFrame]:
     """Parse CSV as text columns, a frame a chunk that ends a row.
 
     Rows with more fields than the header keep the first surplus one in `__overflow__`, which only frames with such rows

@@ -41,8 +41,8 @@ def _rises(part: pl.Series, last: int | None) -> bool:
     numbers = _numbers(part)
     if numbers is None or numbers.null_count():
         return False
-    first = numbers.first()
-    return bool((numbers.diff().drop_nulls() > 0).all()) and (last is None or first is None or int(first) > last)
+    first = next(iter(numbers.head(1)), None)
+    return bool((numbers.diff().drop_nulls() > 0).all()) and (last is None or first is None or first > last)
 
 
 def _number(part: pl.Series, place: int) -> int | None:

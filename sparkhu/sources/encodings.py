@@ -122,8 +122,8 @@ class Utf8:
                 self.note = f"'{self._name}' is read as {found.upper()}, as its byte order mark says"
             self._plain = not found
             self._encoding = self._codec = found or "utf-8"
-        making = codecs.lookup(self._codec).incrementaldecoder
-        self._decoder = making() if making else None
+        with suppress(LookupError):  # a few codecs can only read all at once
+            self._decoder = codecs.getincrementaldecoder(self._codec)()
 
     def _decoded(self, chunk: bytes, *, final: bool) -> bytes:
         assert self._decoder is not None

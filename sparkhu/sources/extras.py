@@ -108,7 +108,7 @@ def read_extra(frame: pl.DataFrame, reading: ExtraReading) -> Extra:
     if kind == "number" and column.dtype != pl.Null:
         numbers = read_numbers(column, reading.notation)
         refused = numbers.refused.drop_nulls()
-        return Extra(numbers.y.alias(reading.name), len(refused), refused.first() or "")
+        return Extra(numbers.y.alias(reading.name), len(refused), "".join(refused.head(1)))
     if kind == "boolean" and column.dtype == pl.String:
         return Extra((present(column).str.to_lowercase() == "true").alias(reading.name))
     return Extra(column if kind == "boolean" else present(column).cast(TYPES[kind]).alias(reading.name))

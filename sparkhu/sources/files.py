@@ -41,7 +41,7 @@ def read_files(uri: str, options: SourceOptions, scratch: Scratch | None = None)
     notes: list[str] = []
     row = 1
     for found in open_files(filesystem, paths, uri):
-        rows = read_file(found, uri, row, options, scratch, notes)
+        rows = read_file(found, row, options, scratch, notes)
         if not rows.lines and len(paths) > 1:
             notes.append(f"'{found.named}' has no rows and is left out")
         elif not rows.lines:

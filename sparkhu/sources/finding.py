@@ -28,12 +28,14 @@ class Found(NamedTuple):
         named: How to call it in messages and records: a path, or a URI that finds it again.
         local: Its place on this machine; null where it lies elsewhere.
         opened: Opens it, as often as it is asked.
+        uri: The source, whose passwords no message may show.
     """
 
     path: str
     named: str
     local: Path | None
     opened: Callable[[], IO[bytes]]
+    uri: str
 
 
 def find_files(uri: str) -> tuple[Any, list[str]]:
@@ -118,7 +120,7 @@ def open_files(filesystem: Any, paths: Sequence[str], uri: str) -> Iterator[Foun
             named = _named(filesystem, path, uri)
             local = Path(path) if named == path else None
             opened = partial(BytesIO, fetched[path]) if path in fetched else partial(filesystem.open, path, "rb")
-            yield Found(path, named, local, opened)
+            yield Found(path, named, local, opened, uri)
 
 
 def _fetched(filesystem: Any, paths: Sequence[str]) -> dict[str, bytes]:

@@ -95,9 +95,7 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield filled
 
 
-def _block(
-    block: bytes, read: Reader, name: str
-) -> tuple[pl.DataFrame, int]:
+def _block(block: bytes, read: Reader, name: str) -> tuple[pl.DataFrame, int]:
     """Read a block; give its rows, and how many lines are broken."""
     lines = _lines(block)
     frame, whole = read(lines)

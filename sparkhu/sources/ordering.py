@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -61,5 +62,5 @@ def _cut(run: SpilledPart, borders: Sequence[Sequence[Any]], scratch: Scratch) -
     ends = [bisect_left(rows, _key(border), key=lambda row: _key(frame.row(row))) for border in borders]
     bounds = [0, *ends, frame.height]
     run.path.unlink()
-    slices = (frame.slice(start, end - start) for start, end in zip(bounds, bounds[1:], strict=False))
+    slices = (frame.slice(start, end - start) for start, end in pairwise(bounds))
     return write_slices(scratch.new_file(), slices)

@@ -42,9 +42,15 @@ class ParquetPart:
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
+        """Their columns."""
         return {**dict.fromkeys(self.told, pl.String()), **self.own, ROW: pl.Int64(), FILE: pl.String()}
 
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Read some of the columns.
+
+        Raises:
+            InputError: The file is damaged; the message names the rows.
+        """
         added = {ROW: pl.int_range(self.first_row, self.first_row + self.rows, dtype=pl.Int64, eager=True)}
         for name in [FILE, *(each for each in self.told if each not in self.own)]:
             text = self.told[name]
@@ -90,7 +96,9 @@ def parquet_parts(place: Path | bytes, name: str, rows: int, told: Mapping[str, 
 
 
 def _scan(place: Path | bytes) -> pl.LazyFrame:
-    return pl.scan_parquet(io.BytesIO(place) if isinstance(place, bytes) else place, glob=False, hive_partitioning=False)
+    return pl.scan_parquet(
+        io.BytesIO(place) if isinstance(place, bytes) else place, glob=False, hive_partitioning=False
+    )
 
 
 def _lengths(groups: Sequence[int], rows: int) -> Iterator[int]:

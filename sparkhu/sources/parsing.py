@@ -40,14 +40,11 @@ class FileRows(NamedTuple):
     sha256: str
 
 
-def read_file(
-    found: Found, uri: str, first_row: int, options: SourceOptions, scratch: Scratch, notes: list[str]
-) -> FileRows:
+def read_file(found: Found, first_row: int, options: SourceOptions, scratch: Scratch, notes: list[str]) -> FileRows:
     """Read a file.
 
     Args:
         found: The file.
-        uri: The source, whose passwords no message may show.
         first_row: Number of its first row in the source.
         options: Encoding and delimiter of text files.
         scratch: Where parts go that are too large for memory.
@@ -57,20 +54,20 @@ def read_file(
         InputError: It is broken, or no data.
     """
     try:
-        return _Reading(found, uri, first_row, options, scratch).read(notes)
+        return _Reading(found, first_row, options, scratch).read(notes)
     except OpenQuoteError:
-        return _Reading(found, uri, first_row, options, scratch, quoted=False).read(notes)
+        return _Reading(found, first_row, options, scratch, quoted=False).read(notes)
 
 
 class _Reading:
     """One attempt at a file."""
 
     def __init__(
-        self, found: Found, uri: str, first_row: int, options: SourceOptions, scratch: Scratch, *, quoted: bool = True
+        self, found: Found, first_row: int, options: SourceOptions, scratch: Scratch, *, quoted: bool = True
     ) -> None:
         self._found, self._options, self._scratch, self._quoted = found, options, scratch, quoted
         self._name = PurePosixPath(found.path).name
-        self._content = Content(found.named, found.opened, uri)
+        self._content = Content(found.named, found.opened, found.uri)
         self._first_row = first_row
         self._parts = scratch.parts()
         self._schema: dict[str, pl.DataType] = {}
@@ -198,9 +195,7 @@ def labelled(frame: pl.DataFrame, path: str, first_row: int) -> pl.DataFrame:
         for name, value in _told(path).items()
         if name == FILE or name not in frame.columns
     ]
-    return (
-        frame.with_columns(blank.alias("__blank__"), rows, *told).filter(~pl.col("__blank__")).drop("__blank__")
-    )
+    return frame.with_columns(blank.alias("__blank__"), rows, *told).filter(~pl.col("__blank__")).drop("__blank__")
 
 
 def _told(path: str) -> dict[str, str | None]:

@@ -62,13 +62,16 @@ class KeptPart:
 
     @property
     def rows(self) -> int:
+        """How many they are."""
         return self.frame.height
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
+        """Their columns."""
         return dict(self.frame.schema)
 
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Give some of the columns."""
         return self.frame.select(columns)
 
 
@@ -81,11 +84,16 @@ class SpilledPart:
     schema: dict[str, pl.DataType]
 
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Read some of the columns.
+
+        Raises:
+            SparkhuError: The file is damaged or gone.
+        """
         if not columns:
             return pl.DataFrame()
         try:
             with self.path.open("rb") as file:
-                return pl.read_ipc(file, columns=list(columns), memory_map=False).select(columns)
+                return pl.read_ipc(file, columns=list(columns)).select(columns)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise unreadable(self.path, error) from error
 
@@ -147,8 +155,8 @@ def written(path: Path) -> Iterator[BinaryIO]:
             yield file
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SparkhuError(
-            f"the scratch folder '{path.parent}' cannot be written: {error}. It needs about as much room as the source; "
-            "make room there, or write the output to another disk."
+            f"the scratch folder '{path.parent}' cannot be written: {error}. It needs about as much room as the "
+            "source; make room there, or write the output to another disk."
         ) from error
 
 

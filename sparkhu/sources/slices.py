@@ -30,9 +30,11 @@ class KeptSlices:
     frames: Sequence[pl.DataFrame]
 
     def read(self, number: int) -> pl.DataFrame:
+        """Give one slice."""
         return self.frames[number]
 
     def only(self, number: int) -> "KeptSlices":
+        """Leave out all slices but one, which is number 0 then."""
         return KeptSlices(self.frames[number : number + 1])
 
 
@@ -61,6 +63,7 @@ class SlicedFile:
             raise unreadable(self.path, error) from error
 
     def only(self, number: int) -> "SlicedFile":
+        """Leave out all slices but one, which is number 0 then."""
         return SlicedFile(self.path, self.schema, self.places[number : number + 1])
 
 

@@ -81,13 +81,18 @@ class Signs(NamedTuple):
             comma_last=bool(text.str.contains(COMMA_LAST).any()),
             with_comma=int(comma.sum() or 0),
             without=_floats(text).count(),
-            example=text.filter(by_thousands | point_last).first() or "",
+            example="".join(text.filter(by_thousands | point_last).head(1)),
         )
 
     def merged(self, other: "Signs") -> "Signs":
         """Add what stands behind."""
         return Signs(
-            *(mine or its for mine, its in zip(self[:6], other[:6], strict=True)),
+            self.commas or other.commas,
+            self.points or other.points,
+            self.thousands or other.thousands,
+            self.decimal or other.decimal,
+            self.point_last or other.point_last,
+            self.comma_last or other.comma_last,
             self.with_comma + other.with_comma,
             self.without + other.without,
             self.example or other.example,
@@ -181,9 +186,7 @@ def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Nu
     """
     notations = find_notations(column, lengths)
     spans = _spans(lengths) if len(notations) > 1 else [(0, len(column))]
-    return [
-        read_numbers(column.slice(*span), notation) for span, notation in zip(spans, notations, strict=True)
-    ]
+    return [read_numbers(column.slice(*span), notation) for span, notation in zip(spans, notations, strict=True)]
 
 
 def find_notations(column: pl.Series | Column, lengths: Sequence[int]) -> tuple[Notation, ...]:
