@@ -128,14 +128,15 @@ def test_several_files_of_differing_columns_and_signs(tmp_path: Path, found: lis
         old.unlink()
     folder.mkdir(exist_ok=True)
     for number, (header, rows) in enumerate(found):
-        header, rows = (header, rows) if number % 2 else (header[:3], [row[:3] for row in rows])
-        (folder / f"f{number}.csv").write_text(csv_text(["time", "id", *header[2:]], rows, ";", "\n"))
+        width = 4 if number % 2 else 3
+        cut = [row[:width] for row in rows]
+        (folder / f"f{number}.csv").write_text(csv_text(["time", "id", *header[2:width]], cut, ";", "\n"))
     assert_alike(folder, tmp_path, value="value", id="id", extra=extra if len(found) > 1 else "")
 
 
 CELLS_OF_JSON = (
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.sampled_from(["x", "1", ""])
-    | st.just({"in": 1}) | st.just({"in": "x"}) | st.just([1]) | st.just([])
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)
+    | st.sampled_from(["x", "1", ""]) | st.just({"in": 1}) | st.just({"in": "x"}) | st.just([1]) | st.just([])
 )  # fmt: skip
 
 
