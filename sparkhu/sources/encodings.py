@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import sys
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
 CANDIDATES = (
     ("cp949", r"[가-힣]"),
     ("shift_jis", r"[ぁ-んァ-ヶー一-龠]"),
@@ -122,8 +124,12 @@ class Utf8:
                 self.note = f"'{self._name}' is read as {found.upper()}, as its byte order mark says"
             self._plain = not found
             self._encoding = self._codec = found or "utf-8"
+        codec = self._codec
+        if codec in ("utf-16", "utf-32") and not first.startswith(MARKS):
+            # Without a mark the order of bytes is that of the machine; a decoder that goes by chunks refuses it.
+            codec += "-le" if sys.byteorder == "little" else "-be"
         with suppress(LookupError):  # a few codecs can only read all at once
-            self._decoder = codecs.getincrementaldecoder(self._codec)()
+            self._decoder = codecs.getincrementaldecoder(codec)()
 
     def _decoded(self, chunk: bytes, *, final: bool) -> bytes:
         assert self._decoder is not None
