@@ -1,7 +1,8 @@
 """Progress of a running step, told as JSON lines to whoever watches.
 
 A runner names a file in `SPARKHU_EVENTS`; steps append to it, each line one event with a `kind`:
-`step_started`, `shard_done`, `step_finished`, `step_failed` and `note`. Without the variable nothing is written.
+`step_started`, `part_done` (of a source), `shard_done`, `step_finished`, `step_failed` and `note`. Without the variable
+nothing is written.
 """
 
 import json

@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
@@ -37,7 +38,8 @@ class Progress:
         """Take one event of `sparkhu.events`; kinds that say nothing to a person are passed over."""
         handlers: dict[str, Callable[[Event], None]] = {
             "step_started": self._started,
-            "shard_done": self._shard_done,
+            "part_done": partial(self._done, "parts read"),
+            "shard_done": partial(self._done, "shards"),
             "step_finished": self._finished,
             "step_failed": self._failed,
             "note": self._noted,
@@ -49,11 +51,11 @@ class Progress:
         self._began[event["step"], event.get("group", 0)] = self._clock()
         self._terminal.passing(f"  {event['step']}{_place(event)}")
 
-    def _shard_done(self, event: Event) -> None:
+    def _done(self, what: str, event: Event) -> None:
         seconds = self._clock() - self._began[event["step"], event.get("group", 0)]
         if seconds >= LONG_SECONDS:
-            shards = f"{event['done']:,} of {event['of']:,} shards{_place(event)}"
-            self._terminal.passing(f"  {event['step']:<{NAME_WIDTH}} {shards}  {seconds_text(seconds)}")
+            count = f"{event['done']:,} of {event['of']:,} {what}{_place(event)}"
+            self._terminal.passing(f"  {event['step']:<{NAME_WIDTH}} {count}  {seconds_text(seconds)}")
 
     def _finished(self, event: Event) -> None:
         record = event["record"]

@@ -1,14 +1,16 @@
 """Which column is the time, which the value, which the series: as told, or found where that is safe."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.distinct import all_differ, has_several
 from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.parts import Column
 from sparkhu.sources.times import share_of_times
 from sparkhu.sources.values import present, share_of_numbers
 
@@ -49,11 +51,11 @@ class Roles:
     notes: tuple[str, ...]
 
 
-def find_roles(table: pl.DataFrame, options: SourceOptions, source: str, folders: Sequence[str] = ()) -> Roles:
+def find_roles(table: Mapping[str, Column], options: SourceOptions, source: str, folders: Sequence[str] = ()) -> Roles:
     """Choose the columns of `table` as `options` say, and by their names and contents where they say nothing.
 
     Args:
-        table: The source's columns, text or typed.
+        table: The source's columns by name, text or typed.
         options: What the user said.
         source: How to call the source in messages.
         folders: Columns among them that come from names of folders. They count only where the user names them, or where
@@ -67,10 +69,11 @@ def find_roles(table: pl.DataFrame, options: SourceOptions, source: str, folders
     for flag, name in (("--time", options.time), ("--value", options.value), ("--id", options.id)):
         if name:
             _check_exists(table, name, flag, source)
-    table = table.drop(name for name in folders if not _counts(name, options))
+    hidden = {name for name in folders if not _counts(name, options)}
+    table = {name: column for name, column in table.items() if name not in hidden}
     time = _time(table, options, source)
-    rest = [name for name in table.columns if name not in (time.column, AVAILABLE_AT)]
-    available_at = AVAILABLE_AT in table.columns and time.column != AVAILABLE_AT
+    rest = [name for name in table if name not in (time.column, AVAILABLE_AT)]
+    available_at = AVAILABLE_AT in table and time.column != AVAILABLE_AT
     if options.wide:
         series = tuple(Role(name, "--wide: a series a column") for name in rest if not UNNAMED.fullmatch(name))
         if not series:
@@ -103,9 +106,9 @@ def _counts(folder: str, options: SourceOptions) -> bool:
     return folder in (options.time, options.value, options.id) or (not options.wide and folder.lower() in ID_NAMES)
 
 
-def _check_exists(table: pl.DataFrame, name: str, flag: str, source: str) -> None:
-    if name not in table.columns:
-        raise InputError(about_missing(table.columns, name, flag, source))
+def _check_exists(table: Mapping[str, Column], name: str, flag: str, source: str) -> None:
+    if name not in table:
+        raise InputError(about_missing(list(table), name, flag, source))
 
 
 def about_missing(columns: Sequence[str], name: str, flag: str, source: str) -> str:
@@ -116,11 +119,11 @@ def about_missing(columns: Sequence[str], name: str, flag: str, source: str) -> 
     return f"{source} has no column '{name}' ({flag}); it has {_list(columns)}.{hint}"
 
 
-def _time(table: pl.DataFrame, options: SourceOptions, source: str) -> Role:
+def _time(table: Mapping[str, Column], options: SourceOptions, source: str) -> Role:
     if options.time:
         return Role(options.time, "--time")
     others = {options.value, options.id, AVAILABLE_AT}
-    candidates = [name for name in table.columns if name not in others]
+    candidates = [name for name in table if name not in others]
     named = [
         name
         for name in _named(candidates, TIME_NAMES)
@@ -132,12 +135,12 @@ def _time(table: pl.DataFrame, options: SourceOptions, source: str) -> Role:
     if parsing:
         return Role(_only(parsing, "ds", "time", source), "the only column that reads as a time")
     raise InputError(
-        f"{source} has no column with a time that can be parsed; it has {_list(table.columns)}. "
+        f"{source} has no column with a time that can be parsed; it has {_list(list(table))}. "
         "Name the time column with --time (and its format with --time-format)."
     )
 
 
-def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str]) -> Role:
+def _value(table: Mapping[str, Column], options: SourceOptions, source: str, candidates: Sequence[str]) -> Role:
     if options.value:
         return Role(options.value, "--value")
     named = _named(candidates, VALUE_NAMES)
@@ -150,14 +153,14 @@ def _value(table: pl.DataFrame, options: SourceOptions, source: str, candidates:
     ]
     if not numeric:
         raise InputError(
-            f"{source} has no column of numbers beside the time; it has {_list(table.columns)}. "
+            f"{source} has no column of numbers beside the time; it has {_list(list(table))}. "
             "Name the value column with --value."
         )
     return Role(_only(numeric, "y", "value", source), "the only column of numbers")
 
 
 def _id(
-    table: pl.DataFrame, options: SourceOptions, source: str, candidates: Sequence[str], time: str
+    table: Mapping[str, Column], options: SourceOptions, source: str, candidates: Sequence[str], time: str
 ) -> tuple[Role | None, tuple[str, ...]]:
     """Find the id column; one that numbers the rows is none, and that is said."""
     if options.id:
@@ -175,17 +178,17 @@ def _id(
     return (Role(_only(found, "unique_id", "id", source), why) if found else None), remark
 
 
-def _is_text(column: pl.Series) -> bool:
+def _is_text(column: Column) -> bool:
     """Tell whether a column is words: neither numbers nor times nor nothing at all."""
     if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
         return False
-    empty = not present(column).count()
+    empty = not any(present(part).count() for part in column.scan())
     return not empty and share_of_numbers(column) <= LIKELY and share_of_times(column, numbers=False) <= LIKELY
 
 
-def _numbers_rows(column: pl.Series, times: pl.Series) -> bool:
+def _numbers_rows(column: Column, times: Column) -> bool:
     """Tell whether a column that differs in every row counts rows; rows of one instant are one a series, though."""
-    return len(column) > 1 and column.n_unique() == len(column) and times.n_unique() > 1
+    return all_differ(column) and has_several(times)
 
 
 def _named(columns: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,12 @@ import polars as pl
 from fsspec.registry import known_implementations
 
 from sparkhu.errors import InputError
-from sparkhu.sources.cells import column_of, stacked
+from sparkhu.sources.cells import column_of, joint_schema
 from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.ordering import in_order
+from sparkhu.sources.parts import Part, PartList, Scratch, beside
 from sparkhu.sources.secrets import redacted, with_environment, without_secrets
-from sparkhu.sources.tables import FILE, ROW, SourceFile, Table, Tables
+from sparkhu.sources.tables import FILE, ROW, SourceFile, Table, Tables, load
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -65,7 +69,7 @@ def _installed_dialects() -> frozenset[str]:
     return frozenset(entry.name.partition(".")[0] for entry in entry_points(group="sqlalchemy.dialects"))
 
 
-def read_database(uri: str, options: SourceOptions) -> Tables:
+def read_database(uri: str, options: SourceOptions, scratch: Scratch | None = None) -> Tables:
     """Read a table or a query, in a transaction that only reads where the database has such.
 
     Rows come in chunks, by a cursor on the server where the driver has one. A table is read in the order of its primary
@@ -74,6 +78,7 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
     Args:
         uri: A SQLAlchemy URL; `${NAME}` in it is taken from the environment.
         options: Which `table` or `query`, exactly one; nothing that text files alone have.
+        scratch: Where parts go that are too large for memory.
 
     Raises:
         InputError: Neither or both are given, an option is for text files alone, the database cannot be reached, there
@@ -81,25 +86,58 @@ def read_database(uri: str, options: SourceOptions) -> Tables:
             rows. No message shows a password.
     """
     _check_choice(uri, options)
+    scratch = scratch or Scratch()
     with _connected(uri) as connection:
         if options.table:
             query, ordered = _select(connection, options.table, uri)
         else:
             query, ordered = options.query.rstrip().rstrip(";"), True
-        frame = _read(connection, query)
+        parts = _read(connection, query, scratch)
     what = f"table '{options.table}'" if options.table else "the query"
     name = f"{what} of '{redacted(uri)}'"
-    if not frame.height:
+    rows = sum(part.rows for part in parts)
+    if not rows:
         raise InputError(f"{name} has no rows. Give one that has.")
-    notes = [f"{frame.height:,} rows read from {name}"]
+    notes = [f"{rows:,} rows read from {name}"]
+    schema = joint_schema([part.schema for part in parts])
     if not ordered:
-        frame = frame.sort(frame.columns, maintain_order=True)
+        parts = in_order(parts, schema, scratch)
         notes.append(f"{what} has no primary key: its rows are numbered in the order of their contents")
-    size, checksum = _fingerprint(frame)
+    size, checksum = _fingerprint(load(part, schema) for part in parts)
     stem = options.table.rpartition(".")[2] or "query"
-    rows = pl.int_range(1, 1 + pl.len(), dtype=pl.Int64).alias(ROW)
-    table = Table(frame.with_columns(rows, pl.lit(stem).alias(FILE)), tuple(frame.columns), name, kind="source")
-    return Tables([table], [SourceFile(redacted(uri), size, checksum, frame.height)], notes)
+    own = {ROW: pl.Int64(), FILE: pl.String()}
+    table = Table(_numbered(parts, stem), {**schema, **own}, tuple(schema), name, kind="source")
+    return Tables([table], [SourceFile(redacted(uri), size, checksum, rows)], notes)
+
+
+@dataclass(frozen=True)
+class _NumberedPart:
+    """Rows of a database with their numbers and the name that a series without one is given."""
+
+    part: Part
+    first_row: int
+    stem: str
+
+    @property
+    def rows(self) -> int:
+        return self.part.rows
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        return {**self.part.schema, ROW: pl.Int64(), FILE: pl.String()}
+
+    def load(self, columns: Sequence[str]) -> pl.DataFrame:
+        own = {
+            ROW: pl.int_range(self.first_row, self.first_row + self.rows, dtype=pl.Int64, eager=True),
+            FILE: pl.repeat(self.stem, self.rows, dtype=pl.String(), eager=True),
+        }
+        frame = self.part.load([name for name in columns if name not in own])
+        return beside(frame, own, columns)
+
+
+def _numbered(parts: Sequence[Part], stem: str) -> list[_NumberedPart]:
+    firsts = accumulate((part.rows for part in parts), initial=1)
+    return [_NumberedPart(part, first, stem) for part, first in zip(parts, firsts, strict=False)]
 
 
 def _check_choice(uri: str, options: SourceOptions) -> None:
@@ -193,16 +231,18 @@ def _about_missing(inspector: Any, name: str, uri: str) -> str:
     return f"'{redacted(uri)}' has no table '{name}' (--table); it has {listed}{more}.{hint}"
 
 
-def _read(connection: "Connection", query: str) -> pl.DataFrame:
+def _read(connection: "Connection", query: str, scratch: Scratch) -> tuple[Part, ...]:
     """Read chunk by chunk, so that the rows are Python objects only a chunk at a time."""
     streaming = connection.execution_options(stream_results=True, no_parameters=True, max_row_buffer=ROWS_AT_A_TIME)
     result = streaming.exec_driver_sql(query)
+    parts: PartList = scratch.parts()
     try:
         names = _unique(list(result.keys()))
-        chunks = [_frame(names, rows) for rows in result.partitions(ROWS_AT_A_TIME)]
+        for rows in result.partitions(ROWS_AT_A_TIME):
+            parts.add(_frame(names, rows))
     finally:
         result.close()
-    return stacked(chunks) if chunks else pl.DataFrame(schema=dict.fromkeys(names, pl.String()))
+    return parts.finished()
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -217,11 +257,12 @@ def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
     return pl.DataFrame([column_of(name, values) for name, values in zip(names, columns, strict=True)])
 
 
-def _fingerprint(frame: pl.DataFrame) -> tuple[int, str]:
+def _fingerprint(frames: Iterable[pl.DataFrame]) -> tuple[int, str]:
     """Give the size and the SHA-256 of the rows written as CSV."""
     digest, size = hashlib.sha256(), 0
-    for part in frame.iter_slices(ROWS_AT_A_TIME):
-        text = part.write_csv(include_header=not size).encode()
-        digest.update(text)
-        size += len(text)
+    for frame in frames:
+        for rows in frame.iter_slices(ROWS_AT_A_TIME):
+            text = rows.write_csv(include_header=not size).encode()
+            digest.update(text)
+            size += len(text)
     return size, digest.hexdigest()

@@ -2,6 +2,8 @@
 
 import codecs
 import re
+import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 from sparkhu.errors import InputError
@@ -14,6 +16,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
 CANDIDATES = (
     ("cp949", r"[가-힣]"),
     ("shift_jis", r"[ぁ-んァ-ヶー一-龠]"),
@@ -24,6 +27,7 @@ CANDIDATES = (
     ("utf-16-le", r"[\x09-\x7e]"),
     ("utf-16-be", r"[\x09-\x7e]"),
 )
+LONGEST_MARK = 4
 LOOKED_AT = 65_536
 SHOWN = 24
 READINGS = 3
@@ -47,73 +51,185 @@ class Text(NamedTuple):
 
 
 def to_utf8(data: bytes, name: str, encoding: str = "") -> Text:
-    """Bring the bytes of a text file to UTF-8.
+    """Bring the bytes of a text file to UTF-8, as `Utf8` does chunk by chunk."""
+    reader = Utf8(name, encoding)
+    return Text(reader.feed(data) + reader.finish(), reader.note)
+
+
+class Utf8:
+    """Brings a text file to UTF-8 as it passes.
 
     Args:
-        data: The file.
-        name: How to call it in messages.
+        name: How to call the file in messages.
         encoding: Any codec of Python, such as `cp949`; empty: UTF-8, or what a byte order mark says. Nothing else is
             taken without being told, for most bytes read as text in several encodings.
 
+    Attributes:
+        note: How the encoding was found where it was not plain UTF-8; empty where there is nothing to say.
+
     Raises:
-        InputError: The codec is unknown, or the bytes are no text in it. The message gives byte and line; where the
-            encoding was not given, it shows how the place would read in those that fit best.
+        InputError: The codec is unknown.
     """
-    if encoding:
-        return Text(_decoded(data, name, encoding))
-    for mark, found in BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            text = _decoded(data, name, found)
-            said = "" if found == "utf-8-sig" else f"'{name}' is read as {found.upper()}, as its byte order mark says"
-            return Text(text, said)
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        where = error.start
-        raise InputError(
-            f"'{name}' is not UTF-8 text: {_place(data, where)} is 0x{data[where]:02x}. {_way_out(data, where)}"
-        ) from error
-    zero = data.find(b"\0")
-    if zero >= 0:
-        stray = data.count(b"\0", 0, LOOKED_AT) < FEW_ZEROS * min(len(data), LOOKED_AT)
-        way_out = "Take the zero bytes out, or keep them with --encoding utf-8." if stray else _way_out(data, zero)
-        raise InputError(f"'{name}' is no plain text: {_place(data, zero)} is zero. {way_out}")
-    return Text(data)
+
+    def __init__(self, name: str, encoding: str = "") -> None:
+        self._name, self._encoding = name, encoding
+        self.note = ""
+        self._codec = _known(encoding) if encoding else ""
+        self._plain = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._begun = False
+        self._waiting = b""
+        self._head = b""
+        self._passed, self._lines = 0, 0
+        self._fault: _Fault | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take some bytes and give what is ready of the text, without a byte order mark.
+
+        Raises:
+            InputError: They are no text in the encoding. The message gives byte and line; where the encoding was not
+                given, it shows how the place would read in those that fit best.
+        """
+        return self._take(chunk, final=False)
+
+    def finish(self) -> bytes:
+        """Say that there is no more, and give the rest.
+
+        Raises:
+            InputError: As `feed`.
+        """
+        return self._take(b"", final=True)
+
+    def _take(self, chunk: bytes, *, final: bool) -> bytes:
+        self._head += chunk[: LOOKED_AT - len(self._head)]
+        if self._fault:
+            self._tell(chunk, final=final)
+            return b""
+        chunk = self._waiting + chunk
+        if self._decoder is None and (len(chunk) < LONGEST_MARK and not final):
+            self._waiting = chunk
+            return b""
+        self._waiting = b""
+        if self._decoder is None:
+            self._choose(chunk)
+        if self._decoder is None:  # a codec that can only read all at once
+            self._waiting = b"" if final else chunk
+            return self._begin(_whole(chunk, self._codec, self._name)) if final else b""
+        return self._decoded(chunk, final=final)
+
+    def _choose(self, first: bytes) -> None:
+        if not self._codec:
+            found = next((codec for mark, codec in BYTE_ORDER_MARKS if first.startswith(mark)), "")
+            if found and found != "utf-8-sig":
+                self.note = f"'{self._name}' is read as {found.upper()}, as its byte order mark says"
+            self._plain = not found
+            self._encoding = self._codec = found or "utf-8"
+        codec = self._codec
+        if codec in ("utf-16", "utf-32") and not first.startswith(MARKS):
+            # Without a mark the order of bytes is that of the machine; a decoder that goes by chunks refuses it.
+            codec += "-le" if sys.byteorder == "little" else "-be"
+        with suppress(LookupError):  # a few codecs can only read all at once
+            self._decoder = codecs.getincrementaldecoder(codec)()
+
+    def _decoded(self, chunk: bytes, *, final: bool) -> bytes:
+        assert self._decoder is not None
+        held = self._decoder.getstate()[0]
+        try:
+            text = self._decoder.decode(chunk, final)
+        except UnicodeDecodeError as error:
+            begun = held + chunk
+            # A decoder may have taken the byte order mark off what it reports on.
+            at = error.start + len(begun) - len(error.object)
+            self._fail(begun, at, self._passed - len(held), error.reason, final=final)
+            return b""
+        zero = chunk.find(b"\0") if self._plain else -1
+        if zero >= 0:
+            self._fail(chunk, zero, self._passed, "", final=final)
+            return b""
+        self._passed += len(chunk)
+        self._lines += chunk.count(b"\n")
+        return chunk if self._plain else self._begin(text)
+
+    def _begin(self, text: str) -> bytes:
+        """Take the mark off the first text that comes."""
+        if not self._begun and text:
+            self._begun = True
+            text = text.removeprefix("\ufeff")
+        # Lone surrogates pass some codecs, such as utf-7, and are no text.
+        return text.encode(errors="replace")
+
+    def _fail(self, data: bytes, at: int, before: int, reason: str, *, final: bool) -> None:
+        """Remember the first fault until enough of what surrounds it is there to tell of it."""
+        lines = self._lines + data.count(b"\n", max(0, self._passed - before), at)
+        offset = before + at
+        start = at - offset % 4 if at >= offset % 4 else at
+        place = f"byte {offset:,} (line {lines + 1:,})"
+        self._fault = _Fault(place, offset, data[at], reason, bytearray(data[start:][:LOOKED_AT]))
+        self._tell(b"", final=final)
+
+    def _tell(self, chunk: bytes, *, final: bool) -> None:
+        fault = self._fault
+        assert fault is not None
+        fault.around.extend(chunk[: LOOKED_AT - len(fault.around)])
+        near = fault.offset < LOOKED_AT
+        around = self._head if near else bytes(fault.around)
+        if not final and len(around) < LOOKED_AT:
+            return
+        if not self._plain:
+            raise InputError(
+                f"'{self._name}' is no {self._encoding} text: {fault.place} is 0x{fault.byte:02x} "
+                f"({fault.reason}). Check --encoding, or repair the file there."
+            )
+        way_out = _way_out(around)
+        if fault.reason:
+            raise InputError(f"'{self._name}' is not UTF-8 text: {fault.place} is 0x{fault.byte:02x}. {way_out}")
+        if self._head.count(b"\0") < FEW_ZEROS * len(self._head):
+            way_out = "Take the zero bytes out, or keep them with --encoding utf-8."
+        raise InputError(f"'{self._name}' is no plain text: {fault.place} is zero. {way_out}")
 
 
-def _decoded(data: bytes, name: str, encoding: str) -> bytes:
+class _Fault(NamedTuple):
+    place: str
+    offset: int
+    byte: int
+    reason: str
+    around: bytearray
+
+
+def _known(encoding: str) -> str:
+    """Give the name of a codec of text; UTF-8 is read with or without a mark."""
     try:
-        known = codecs.lookup(encoding).name
-        text = data.decode("utf-8-sig" if known == "utf-8" else known)
+        name = codecs.lookup(encoding).name
+        with suppress(UnicodeError):
+            b"\0".decode(name)  # refuses codecs that are none of text
     except LookupError as error:
         raise InputError(
             f"--encoding '{encoding}' is no text encoding that Python knows. Give one such as cp949, cp1252 or utf-16."
         ) from error
+    return "utf-8-sig" if name == "utf-8" else name
+
+
+def _whole(data: bytes, codec: str, name: str) -> str:
+    try:
+        return data.decode(codec)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"'{name}' is no {encoding} text: {_place(data, error.start)} is 0x{data[error.start]:02x} "
+            f"'{name}' is no {codec} text: byte {error.start:,} (line {line:,}) is 0x{data[error.start]:02x} "
             f"({error.reason}). Check --encoding, or repair the file there."
         ) from error
-    # Lone surrogates pass some codecs, such as utf-7, and are no text.
-    return text.removeprefix("\ufeff").encode(errors="replace")
 
 
-def _place(data: bytes, offset: int) -> str:
-    line = data.count(b"\n", 0, offset) + 1
-    return f"byte {offset:,} (line {line:,})"
-
-
-def _way_out(data: bytes, offset: int) -> str:
-    readings = _readings(data, offset)
+def _way_out(part: bytes) -> str:
+    readings = _readings(part)
     if not readings:
         return "It seems to be no text at all; give CSV, JSON lines or Parquet, or say its encoding with --encoding."
     shown = ", ".join(f"{encoding} '{text}'" for encoding, text in readings)
     return f"Say its encoding with --encoding; that place would read: {shown}."
 
 
-def _readings(data: bytes, offset: int) -> list[tuple[str, str]]:
-    """Show the line of `offset` in the encodings that turn the bytes above ASCII into letters of their script."""
-    part = data[:LOOKED_AT] if offset < LOOKED_AT else data[offset - offset % 4 :][:LOOKED_AT]
+def _readings(part: bytes) -> list[tuple[str, str]]:
+    """Show the first line of other letters in the encodings that turn the bytes above ASCII into their script."""
     if len(re.findall(CONTROLS, part)) > MOST_CONTROLS * len(part):
         return []
     # Letters with accents stand inside words of plain ones; other scripts have words of their own.

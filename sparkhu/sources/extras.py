@@ -8,8 +8,9 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.sources.columns import AVAILABLE_AT, UNNAMED, Roles, about_missing
 from sparkhu.sources.options import ALL, SourceOptions
+from sparkhu.sources.parts import Column
 from sparkhu.sources.tables import Table
-from sparkhu.sources.values import parse_numbers, present, share_of_numbers
+from sparkhu.sources.values import Notation, find_notation, present, read_numbers, share_of_numbers
 
 Kind = Literal["nothing", "number", "boolean", "text"]
 
@@ -33,20 +34,44 @@ TYPES: dict[Kind, pl.DataType] = {
 }
 
 
-class Extras(NamedTuple):
-    """The extra columns of a source.
+class ExtraReading(NamedTuple):
+    """How an extra column of a table is read.
 
     Attributes:
-        frames: A frame a table with equal columns and types, row by row beside the table.
-        notes: What was found or left empty.
+        name: Its name.
+        kind: What it holds in all tables together.
+        there: The table has it.
+        mixed: It is text because the tables differ.
+        notation: Of numbers in text, what its commas and points are.
     """
 
-    frames: list[pl.DataFrame]
-    notes: list[str]
+    name: str
+    kind: Kind
+    there: bool
+    mixed: bool = False
+    notation: Notation = "1.5"
 
 
-def read_extras(tables: Sequence[Table], roles: Sequence[Roles], options: SourceOptions) -> Extras:
-    """Read the columns that `options.extra` names, each with one type over all tables.
+class Extra(NamedTuple):
+    """An extra column of a stretch of rows.
+
+    Attributes:
+        column: Its cells.
+        refused: How many cells of a numeric column are no finite numbers.
+        example: The first of them.
+    """
+
+    column: pl.Series
+    refused: int = 0
+    example: str = ""
+
+    def merged(self, other: "Extra") -> "Extra":
+        """Count what stands behind; of cells there are none."""
+        return Extra(self.column.clear(), self.refused + other.refused, self.example or other.example)
+
+
+def find_extras(tables: Sequence[Table], roles: Sequence[Roles], options: SourceOptions) -> list[list[ExtraReading]]:
+    """Find how the columns that `options.extra` names are read, each with one type over all tables.
 
     Numbers become float64 by the parser of the values; a cell of a numeric column that is no number becomes null and is
     counted. `true` and `false` become booleans. Everything else becomes text. A table that lacks a column has nulls.
@@ -56,24 +81,66 @@ def read_extras(tables: Sequence[Table], roles: Sequence[Roles], options: Source
         roles: What their columns are, a table each.
         options: Names in `extra`, with commas between them, or `all`; the decimal sign.
 
+    Returns:
+        A list a table, all with the same columns.
+
     Raises:
-        InputError: No table has a column, or its name is one that Sparkhu itself writes.
+        InputError: No table has a column, its name is one that Sparkhu itself writes, or its numbers cannot be told.
     """
-    names = _names(tables, roles, options)
-    notes: list[str] = []
-    columns: dict[str, list[pl.Series]] = {}
-    for name in names:
+    readings: list[list[ExtraReading]] = [[] for _ in tables]
+    for name in _names(tables, roles, options):
         found = [_column(table, name) for table in tables]
-        heights = [table.frame.height for table in tables]
-        columns[name] = _typed(name, found, heights, options.decimal, notes)
-        lacking = [table.name for table, column in zip(tables, found, strict=True) if column is None]
+        kinds = {_kind(column, options.decimal) for column in found if column is not None} - {"nothing"}
+        kind: Kind = "text" if len(kinds) > 1 else next(iter(kinds), "nothing")
+        for reading, column in zip(readings, found, strict=True):
+            notation: Notation = "1.5"
+            if column is not None and kind == "number" and column.dtype != pl.Null:
+                notation = find_notation(column, options.decimal)
+            reading.append(ExtraReading(name, kind, column is not None, len(kinds) > 1, notation))
+    return readings
+
+
+def read_extra(frame: pl.DataFrame, reading: ExtraReading) -> Extra:
+    """Read an extra column of some rows of a table."""
+    if not reading.there:
+        return Extra(pl.repeat(None, frame.height, dtype=TYPES[reading.kind], eager=True).alias(reading.name))
+    column, kind = frame[reading.name], reading.kind
+    if kind == "number" and column.dtype != pl.Null:
+        numbers = read_numbers(column, reading.notation)
+        refused = numbers.refused.drop_nulls()
+        return Extra(numbers.y.alias(reading.name), len(refused), "".join(refused.head(1)))
+    if kind == "boolean" and column.dtype == pl.String:
+        return Extra((present(column).str.to_lowercase() == "true").alias(reading.name))
+    return Extra(column if kind == "boolean" else present(column).cast(TYPES[kind]).alias(reading.name))
+
+
+def notes_of_extras(
+    tables: Sequence[Table], readings: Sequence[Sequence[ExtraReading]], read: Sequence[Sequence[Extra]], *, every: bool
+) -> list[str]:
+    """Say what was found of the extra columns, or left empty.
+
+    Args:
+        tables: The tables of the source.
+        readings: How their columns are read, a table each.
+        read: What became of them, a table each.
+        every: All columns are wanted, so that they are listed.
+    """
+    notes: list[str] = []
+    names = [reading.name for reading in readings[0]]
+    for name, ways, found in zip(names, zip(*readings, strict=True), zip(*read, strict=True), strict=True):
+        if ways[0].mixed:
+            notes.append(f"extra column '{name}' is of several types in the files of the source, so it is text")
+        notes += [
+            f"extra column '{name}': {each.refused} cells are no finite numbers and are left empty, the first is "
+            f"'{each.example}'"
+            for each in found
+            if each.refused
+        ]
+        lacking = [table.name for table, way in zip(tables, ways, strict=True) if not way.there]
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             notes.append(f"extra column '{name}' is missing in {lacking[0]}{more} and empty there")
-    if options.extra.strip() == ALL:
-        notes.append(f"extra columns: {', '.join(names) or 'there is none'}")
-    frames = [pl.DataFrame([columns[name][index] for name in names]) for index in range(len(tables))]
-    return Extras(frames, notes)
+    return [*notes, f"extra columns: {', '.join(names) or 'there is none'}"] if every else notes
 
 
 def _names(tables: Sequence[Table], roles: Sequence[Roles], options: SourceOptions) -> tuple[str, ...]:
@@ -111,7 +178,7 @@ def _check_there(name: str, tables: Sequence[Table], taken: set[str]) -> None:
 
 
 def _is_nested(table: Table, name: str) -> bool:
-    return isinstance(table.frame.schema.get(name), pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object)
+    return isinstance(table.schema.get(name), pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object)
 
 
 def _check_free(name: str) -> None:
@@ -122,51 +189,26 @@ def _check_free(name: str) -> None:
         )
 
 
-def _column(table: Table, name: str) -> pl.Series | None:
-    return table.frame[name] if name in (*table.header, *table.folders) else None
+def _column(table: Table, name: str) -> Column | None:
+    return table.column(name) if name in (*table.header, *table.folders) else None
 
 
-def _typed(
-    name: str, found: Sequence[pl.Series | None], heights: Sequence[int], decimal: str, notes: list[str]
-) -> list[pl.Series]:
-    """Give a column of every table the one type that fits all of them, nulls where a table lacks it."""
-    kinds = {_kind(column, decimal) for column in found if column is not None} - {"nothing"}
-    kind: Kind = "text" if len(kinds) > 1 else next(iter(kinds), "nothing")
-    if len(kinds) > 1:
-        notes.append(f"extra column '{name}' is of several types in the files of the source, so it is text")
-    return [
-        pl.Series(name, [None], dtype=TYPES[kind]).new_from_index(0, height)
-        if column is None
-        else _cast(column, kind, decimal, notes)
-        for column, height in zip(found, heights, strict=True)
-    ]
-
-
-def _kind(column: pl.Series, decimal: str) -> Kind:
+def _kind(column: Column, decimal: str) -> Kind:
     if column.dtype.is_numeric():
         return "number"
     if column.dtype == pl.Boolean:
         return "boolean"
     if column.dtype not in (pl.String, pl.Null):
         return "text"
-    filled = present(column).drop_nulls()
-    if not len(filled):
+    filled, switches = False, True
+    for part in column.scan():
+        cells = present(part).drop_nulls()
+        filled |= len(cells) > 0
+        switches = switches and bool(cells.str.to_lowercase().is_in(SWITCHES).all())
+        if filled and not switches:
+            break
+    if not filled:
         return "nothing"
-    if filled.str.to_lowercase().is_in(SWITCHES).all():
+    if switches:
         return "boolean"
     return "number" if share_of_numbers(column, decimal) > LIKELY else "text"
-
-
-def _cast(column: pl.Series, kind: Kind, decimal: str, notes: list[str]) -> pl.Series:
-    if kind == "number" and column.dtype != pl.Null:
-        numbers = parse_numbers(column, decimal)
-        refused = numbers.refused.drop_nulls()
-        if len(refused):
-            notes.append(
-                f"extra column '{column.name}': {len(refused)} cells are no finite numbers and are left empty, the "
-                f"first is '{refused[0]}'"
-            )
-        return numbers.y.alias(column.name)
-    if kind == "boolean" and column.dtype == pl.String:
-        return (present(column).str.to_lowercase() == "true").alias(column.name)
-    return column if kind == "boolean" else present(column).cast(TYPES[kind]).alias(column.name)

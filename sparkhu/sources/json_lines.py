@@ -3,16 +3,25 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.sources.cells import column_of
+from sparkhu.sources.cells import Kinds, column_of
 from sparkhu.sources.tables import BROKEN
 
 SHOWN = 5
+Blocks = Callable[[], Iterator[bytes]]
+Schema = dict[str, pl.DataType]
+Reader = Callable[[pl.Series], tuple[pl.DataFrame, pl.Series]]
+"""Reads lines; gives the objects and which lines they are."""
+
+
+class UnfitError(Exception):
+    """Lines cannot be read with the types that the others have."""
 
 
 def is_json(data: bytes) -> bool:
@@ -21,55 +30,176 @@ def is_json(data: bytes) -> bool:
 
 
 def parse_json_lines(data: bytes, name: str, notes: list[str]) -> pl.DataFrame:
+    """Parse JSON lines that are in memory, as `json_frames` does."""
+    frames = list(json_frames(lambda: iter((data,)), name, notes))
+    return pl.concat(frames, how="diagonal")
+
+
+def json_frames(blocks: Blocks, name: str, notes: list[str]) -> Iterator[pl.DataFrame]:
     """Parse JSON lines; a row a line that holds anything, null where a line lacks a key.
 
     The keys of an object inside an object become columns with a point between the names (`meta.sensor`). Lists are left
-    out, and that is said. A line that is no JSON object is a row of nulls with its text in `__broken__`; blank lines
-    are rows of nulls.
+    out, and that is said. A line that is no JSON object is a row of nulls with its text in `__broken__`, which only
+    frames with such lines have; blank lines are rows of nulls. The type of a column holds all of its cells.
 
     Args:
-        data: The file's bytes, UTF-8.
+        blocks: Gives the file as UTF-8, in blocks of whole lines, as often as it is asked.
         name: How to call the file in messages.
-        notes: What is found is added here.
+        notes: What is found is added here, once all frames have been given.
 
     Raises:
         InputError: No line is a JSON object, or two keys give the same column.
     """
-    if data.lstrip()[:1] == b"[":
+    first = next(blocks(), b"").decode()
+    if first.lstrip()[:1] == "[":
         raise InputError(f"'{name}' is one JSON list. Give JSON lines, an object a line: jq -c '.[]' FILE writes them.")
-    lines = pl.Series("line", [data.decode().rstrip()]).str.split("\n").explode().str.strip_chars()
-    whole = lines.str.starts_with("{") & lines.str.ends_with("}")
-    frame = _read(lines.filter(whole))
-    if frame is None:
-        frame, whole = _read_line_by_line(lines)
-    if not frame.width:
-        raise InputError(f"no line of '{name}' is a JSON object such as {{\"time\": …}}; its first is: {lines[0][:80]}")
-    frame = _flat(frame, name, notes)
+    schema = _schema(blocks)
+    if schema is not None:
+        read: Reader = partial(_read_typed, schema=schema)
+    else:
+        kinds = _kinds(blocks)
+        schema = {key: kind.dtype for key, kind in kinds.items()}
+        read = partial(_read_line_by_line, kinds=kinds)
+    if not schema:
+        line = first.split("\n", 1)[0].strip()[:80]
+        raise InputError(f"no line of '{name}' is a JSON object such as {{\"time\": …}}; its first is: {line}")
+    lists = _lists(_flat(pl.DataFrame(schema=schema), name))
+    broken = 0
+    for block in blocks():
+        frame, refused = _block(block, read, name)
+        broken += refused
+        yield frame.drop(lists).with_columns(pl.col(pl.Null).cast(pl.String))
+    if lists:
+        notes.append(f"'{name}' has lists under {', '.join(lists[:SHOWN])}, which are left out")
+    if broken:
+        notes.append(f"{broken} lines of '{name}' are no JSON objects and are refused")
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut text at line ends into blocks, without the line end of each; what is blank at the end is left out.
+
+    Args:
+        chunks: UTF-8, cut anywhere.
+    """
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        cut = rest.rfind(b"\n") + 1
+        filled = rest[:cut].decode().rstrip().encode()
+        if filled:
+            yield filled
+            # Blank lines count where lines follow, and the one that was given ends with its line.
+            rest = rest[len(filled) :].partition(b"\n")[2]
+    filled = rest.decode().rstrip().encode()
+    if filled:
+        yield filled
+
+
+def _block(block: bytes, read: Reader, name: str) -> tuple[pl.DataFrame, int]:
+    """Read a block; give its rows, and how many lines are broken."""
+    lines = _lines(block)
+    frame, whole = read(lines)
+    frame = _flat(frame, name)
     if whole.all():
-        return frame
+        return frame, 0
     frame = _spread(frame, whole)
     broken = ~whole & (lines != "")
     if not broken.any():
-        return frame
-    notes.append(f"{broken.sum()} lines of '{name}' are no JSON objects and are refused")
-    return frame.with_columns(lines.set(~broken, None).alias(BROKEN))
+        return frame, 0
+    return frame.with_columns(lines.set(~broken, None).alias(BROKEN)), int(broken.sum())
 
 
-def _read(lines: pl.Series) -> pl.DataFrame | None:
-    """Read with Polars; null where a line is broken or a key mixes kinds."""
+def _lines(block: bytes) -> pl.Series:
+    return pl.Series("line", [block.decode().rstrip()]).str.split("\n").explode().str.strip_chars()
+
+
+def _whole(lines: pl.Series) -> pl.Series:
+    return lines.str.starts_with("{") & lines.str.ends_with("}")
+
+
+def _schema(blocks: Blocks) -> Schema | None:
+    """Find the types that Polars would give the whole file; null where a line is broken or a key mixes kinds."""
+    found: list[Schema] = []
+    settled = True
+    for block in blocks():
+        lines = _lines(block)
+        objects = lines.filter(_whole(lines))
+        if not len(objects):
+            continue
+        frame = _read(objects, None)
+        settled = settled and frame is not None
+        schema = dict(frame.schema) if frame is not None else _inferred(objects)
+        if schema is None:
+            return None
+        if schema not in found:
+            found.append(schema)
+    if len(found) == 1 and settled:
+        return found[0]
+    merged = _inferred(pl.Series([json.dumps(_example(pl.Struct(each))) for each in found])) if found else None
+    if merged is None or not all(_fits(block, merged) for block in blocks()):
+        return None
+    return merged
+
+
+def _inferred(objects: pl.Series) -> Schema | None:
     try:
-        frame = pl.read_ndjson(io.BytesIO(lines.str.join("\n")[0].encode()), infer_schema_length=None)
+        text = io.BytesIO(objects.str.join("\n")[0].encode())
+        return dict(pl.scan_ndjson(text, infer_schema_length=None).collect_schema())
     except (pl.exceptions.PolarsError, OSError):
         return None
-    return frame if frame.height == len(lines) else None
 
 
-def _read_line_by_line(lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+def _example(dtype: Any) -> Any:
+    """Make a JSON value that Polars takes for this type, so that it merges types by its own rules."""
+    if isinstance(dtype, pl.Struct):
+        return {field.name: _example(field.dtype) for field in dtype.fields}
+    if isinstance(dtype, pl.List):
+        return [] if dtype.inner == pl.Null else [_example(dtype.inner)]
+    examples = {pl.Int64: 1, pl.Int128: 2**64, pl.Float64: 1.5, pl.Boolean: True, pl.String: "text"}
+    return examples.get(dtype.base_type())
+
+
+def _read(objects: pl.Series, schema: Schema | None) -> pl.DataFrame | None:
+    """Read with Polars; null where that fails."""
+    try:
+        text = io.BytesIO(objects.str.join("\n")[0].encode())
+        frame = pl.read_ndjson(text, schema=schema, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    return frame if frame.height == len(objects) else None
+
+
+def _read_typed(lines: pl.Series, schema: Schema) -> tuple[pl.DataFrame, pl.Series]:
+    whole = _whole(lines)
+    frame = _read(lines.filter(whole), schema) if whole.any() else pl.DataFrame(schema=schema)
+    if frame is None:
+        raise UnfitError
+    return frame, whole
+
+
+def _fits(block: bytes, schema: Schema) -> bool:
+    try:
+        _read_typed(_lines(block), schema)
+    except UnfitError:
+        return False
+    return True
+
+
+def _kinds(blocks: Blocks) -> dict[str, Kinds]:
+    """Find which kinds of values each key has."""
+    kinds: dict[str, Kinds] = {}
+    for block in blocks():
+        found = [each for each in map(_object, _lines(block)) if each is not None]
+        for key in dict.fromkeys(key for each in found for key in each):
+            kinds[key] = kinds.get(key, Kinds()) | Kinds.of(each.get(key) for each in found)
+    return kinds
+
+
+def _read_line_by_line(lines: pl.Series, kinds: Mapping[str, Kinds]) -> tuple[pl.DataFrame, pl.Series]:
     """Read each line on its own, so that a broken one costs only itself; give the objects and which lines they are."""
     objects = [_object(line) for line in lines]
     found = [each for each in objects if each is not None]
-    keys = dict.fromkeys(key for each in found for key in each)
-    columns = [column_of(key, [each.get(key) for each in found]) for key in keys]
+    columns = [column_of(key, [each.get(key) for each in found], kind) for key, kind in kinds.items()]
     return pl.DataFrame(columns), pl.Series([each is not None for each in objects], dtype=pl.Boolean())
 
 
@@ -97,8 +227,8 @@ def _leaves(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
             yield f"{before}{key}", value
 
 
-def _flat(frame: pl.DataFrame, name: str, notes: list[str]) -> pl.DataFrame:
-    """Bring the keys of inner objects up, and leave out lists."""
+def _flat(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Bring the keys of inner objects up."""
     nested = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
     while nested:
         for column in nested:
@@ -109,7 +239,8 @@ def _flat(frame: pl.DataFrame, name: str, notes: list[str]) -> pl.DataFrame:
                 raise InputError(f"'{name}' has the key '{doubled[0]}' both nested and plain. Rename one of them.")
             frame = frame.drop(column).hstack(inner)
         nested = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
-    lists = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
-    if lists:
-        notes.append(f"'{name}' has lists under {', '.join(lists[:SHOWN])}, which are left out")
-    return frame.drop(lists).with_columns(pl.col(pl.Null).cast(pl.String))
+    return frame
+
+
+def _lists(frame: pl.DataFrame) -> list[str]:
+    return [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]

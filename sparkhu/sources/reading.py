@@ -1,35 +1,32 @@
 """Read a source into the raw frame: every row of it, parsed where it can be, with its text where it cannot."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME
 from sparkhu.sources.agreement import Group, check_agreement
 from sparkhu.sources.columns import AVAILABLE_AT, Roles, find_roles
 from sparkhu.sources.databases import is_database, read_database
-from sparkhu.sources.extras import Extras, read_extras
+from sparkhu.sources.drafts import RAW_SCHEMA, Plan, Tally, draft, first_of, ids_of, settle
+from sparkhu.sources.extras import ExtraReading, find_extras, notes_of_extras
 from sparkhu.sources.files import read_files
-from sparkhu.sources.options import SourceOptions
+from sparkhu.sources.options import ALL, SourceOptions
+from sparkhu.sources.parts import Part, Scratch, SpilledPart
 from sparkhu.sources.secrets import redacted
-from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table
-from sparkhu.sources.times import LocalTimes, parse_times
-from sparkhu.sources.values import Notation, Numbers, parse_numbers, parse_numbers_of_files, present
-from sparkhu.sources.zones import Instants, to_instants
+from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table, load
+from sparkhu.sources.times import find_time_reading
+from sparkhu.sources.values import Notation, find_notation, find_notations
 from sparkhu.zones import check_zone
 
-RAW_SCHEMA: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "ds": TIME,
-    "y": pl.Float64(),
-    "available_at": TIME,
-    "source_row": pl.Int64(),
-    "ds_text": pl.String(),
-    "y_text": pl.String(),
-    "ds_reason": pl.String(),
-}
-SURPLUS, UNREADABLE = "row_too_long", "line_unreadable"
+__all__ = ["RAW_SCHEMA", "RawSource", "Reading", "Stretch", "read_source"]
+
+LARGE = 2
+"""Parts beyond which other processes help to read a source that fits into memory."""
 NOTATIONS: dict[Notation, str] = {
     "1,5": "values have a decimal comma",
     "1,234.5": "values have commas between thousands",
@@ -62,20 +59,180 @@ class RawSource(NamedTuple):
     numbers: tuple[str, ...]
 
 
-class _Part(NamedTuple):
-    frame: pl.DataFrame
-    roles: Roles
-    notation: str
-    notes: list[str]
-    numbers: list[str]
+class Stretch(NamedTuple):
+    """Rows of a table that are read at a time, by whichever process.
+
+    Attributes:
+        part: The rows.
+        start: How many rows of the table lie before.
+        plan: How they are read.
+    """
+
+    part: Part
+    start: int
+    plan: Plan
+
+    def drafts(self, rows: int) -> Iterator[tuple[pl.DataFrame, Tally]]:
+        """Read them, about `rows` observations at a time: a wide table has many a row."""
+        frame = load(self.part, self.plan.columns)
+        height = max(1, rows // len(self.plan.values))
+        for first in range(0, max(frame.height, 1), height):
+            yield draft(frame.slice(first, height), self.start + first, self.plan)
 
 
-def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
+class Reading:
+    """A source, looked at as a whole: what it holds is known, and how each part of it is read.
+
+    Args:
+        uri: The source.
+        options: What is known of it.
+        scratch: Where parts go that are too large for memory.
+
+    Attributes:
+        files: The files read, with their fingerprints.
+        roles: The chosen columns, a table each.
+        stretches: All of its rows, in order.
+        extras: The columns that travel along.
+        part_rows: Rows of a part, about.
+
+    Raises:
+        InputError: As `read_source`.
+    """
+
+    def __init__(self, uri: str, options: SourceOptions, scratch: Scratch) -> None:
+        check_zone(options.zone)
+        self._uri, self._options = uri, options
+        found = read_database(uri, options, scratch) if is_database(uri, options) else read_files(uri, options, scratch)
+        self._tables, self._found = found.tables, found.notes
+        self.files = tuple(found.files)
+        self.part_rows = scratch.size.rows
+        self.plans = [_plan(number, table, options) for number, table in enumerate(found.tables)]
+        self.roles = tuple(plan.roles for plan in self.plans)
+        check_agreement([_group(table, plan) for table, plan in zip(found.tables, self.plans, strict=True)])
+        self._extras = find_extras(found.tables, self.roles, options) if options.extra else [[] for _ in found.tables]
+        self.extras = tuple(extra.name for extra in self._extras[0])
+        self.stretches = [
+            Stretch(part, start, _with_extras(plan, table, extras))
+            for table, plan, extras in zip(found.tables, self.plans, self._extras, strict=True)
+            for part, start in zip(table.parts, table.starts, strict=True)
+        ]
+
+    @property
+    def large(self) -> bool:
+        """Whether there is more than stays in memory."""
+        parts = [stretch.part for stretch in self.stretches]
+        spilled = any(isinstance(part, SpilledPart) for part in parts)
+        return spilled or sum(part.rows for part in parts) > LARGE * self.part_rows
+
+    def discard(self) -> None:
+        """Remove what was written to the scratch folder; the rows cannot be read again."""
+        for stretch in self.stretches:
+            if isinstance(stretch.part, SpilledPart):
+                stretch.part.path.unlink(missing_ok=True)
+
+    def series(self) -> pl.DataFrame:
+        """Count the rows of each series.
+
+        Returns:
+            `unique_id, rows`, sorted; rows without a series come first, under null.
+        """
+        found = pl.DataFrame(schema={"unique_id": pl.String(), "rows": pl.Int64()})
+        for table, plan in zip(self._tables, self.plans, strict=True):
+            for counts in _counts(table, plan.roles):
+                together = pl.concat([found, counts])
+                found = together.group_by("unique_id").agg(pl.col("rows").sum())
+        return found.sort("unique_id")
+
+    def told(self, tallies: Sequence[Tally], doubled: Mapping[tuple[int, str | None], int]) -> "Told":
+        """Say what was found, once all rows are read.
+
+        Args:
+            tallies: What was seen in the rows, a tally a table.
+            doubled: How many rows of a repeated hour were told apart, by table and series.
+
+        Raises:
+            InputError: There is no instant or no number in all of them.
+        """
+        self.check_something(tallies)
+        notes, numbers = list(self._found), list[str]()
+        for table, plan, tally in zip(self._tables, self.plans, tallies, strict=True):
+            written = [] if self._options.decimal else list(_said_of_numbers(plan, table))
+            numbers += written
+            notes += [*plan.roles.notes, *self._said(table, plan, tally, doubled), *written]
+        if self._options.extra:
+            every = self._options.extra.strip() == ALL
+            notes += notes_of_extras(self._tables, self._extras, [tally.extras for tally in tallies], every=every)
+        return Told(tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(numbers)))
+
+    def raw(self, frame: pl.DataFrame, told: "Told") -> RawSource:
+        """Put what is known of the source beside its frame."""
+        notations = tuple(plan.times.notation for plan in self.plans)
+        names = tuple(table.name for table in self._tables)
+        return RawSource(frame, told.notes, self.files, self.roles, notations, names, told.numbers)
+
+    def _said(
+        self, table: Table, plan: Plan, tally: Tally, doubled: Mapping[tuple[int, str | None], int]
+    ) -> Iterator[str]:
+        zone, notation = self._options.zone, plan.times.notation
+        yield f"times are {notation}" if notation.startswith("typed") else f"times are written as {notation}"
+        if plan.times.evidence:
+            yield plan.times.evidence
+        if tally.local:
+            yield f"times without an offset are taken in zone {zone}"
+        count = sum(
+            rows
+            for (group, series), rows in doubled.items()
+            # Each row of a wide table gives one to every series.
+            if group == plan.group and (not plan.roles.wide or series == plan.roles.values[0].column)
+        )
+        if count:
+            yield (
+                f"{count} rows lie in an hour that a clock change in {zone} repeats; "
+                "the first of two is taken in summer time, the second in winter time"
+            )
+        if plan.roles.id is None and not plan.roles.wide:
+            named = ", ".join(sorted(_stems(table))[:5])
+            yield f"no id column: the series is named after its {table.kind} ({named})"
+        if OVERFLOW in table.schema:
+            yield f"{tally.long} rows have more fields than the header and are refused"
+
+    def check_something(self, tallies: Sequence[Tally]) -> None:
+        """Refuse a source without any instant, or without any number.
+
+        Raises:
+            InputError: It is one; the message shows what stands there instead.
+        """
+        roles, uri = self.roles[0], redacted(self._uri)
+        if not any(tally.times for tally in tallies):
+            shown = _examples(first_of(*(tally.time_texts for tally in tallies)))
+            raise InputError(
+                f"no time in column '{roles.time.column}' of '{uri}' can be parsed; it holds {shown}. "
+                "Name another column with --time, or the format with --time-format."
+            )
+        texts = first_of(*chain.from_iterable(tally.value_texts for tally in tallies))
+        named = bool(self._options.value)
+        if not any(tally.numbers for tally in tallies) and (texts or not named):
+            what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
+            raise InputError(
+                f"there is no number in {what} of '{uri}'; it holds {_examples(texts)}. "
+                f"{_way_to_values(roles, named=named, nothing=not texts)}"
+            )
+
+
+class Told(NamedTuple):
+    """What is said of a source: all notes, and among them how its values are written."""
+
+    notes: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def read_source(uri: str, options: SourceOptions | None = None, scratch: Scratch | None = None) -> RawSource:
     """Read CSV or JSON lines (gzip too) or Parquet from a file, a glob or a folder, or a table or query of a database.
 
     Args:
         uri: A local path, any fsspec URI, or any SQLAlchemy URL. A `${NAME}` in it is taken from the environment.
         options: What is known of it; what is not is found where that is safe, and said in `notes`.
+        scratch: Where parts go that are too large for memory while they are read; the result is in memory.
 
     Raises:
         InputError: There is nothing to read, a column is missing or cannot be chosen safely, files take different
@@ -85,48 +242,83 @@ def read_source(uri: str, options: SourceOptions | None = None) -> RawSource:
     Example:
         >>> read_source("sensors.csv", SourceOptions(time="when", zone="Europe/Berlin")).frame  # doctest: +SKIP
     """
-    options = options or SourceOptions()
-    check_zone(options.zone)
-    found = read_database(uri, options) if is_database(uri, options) else read_files(uri, options)
-    parts = [_read_table(table, options) for table in found.tables]
-    check_agreement([_group(table, part) for table, part in zip(found.tables, parts, strict=True)])
-    extras = read_extras(found.tables, [part.roles for part in parts], options) if options.extra else Extras([], [])
-    frame = pl.concat(part.frame for part in parts)
-    if extras.frames:
-        frame = frame.hstack(pl.concat(extras.frames))
-    _check_something(frame, parts, redacted(uri), named=bool(options.value))
-    notes = dict.fromkeys([*found.notes, *(note for part in parts for note in part.notes), *extras.notes])
-    return RawSource(
-        frame.sort("unique_id", "ds", "source_row"),
-        tuple(notes),
-        tuple(found.files),
-        tuple(part.roles for part in parts),
-        tuple(part.notation for part in parts),
-        tuple(table.name for table in found.tables),
-        tuple(dict.fromkeys(text for part in parts for text in part.numbers)),
-    )
+    scratch = scratch or Scratch()
+    reading = Reading(uri, options or SourceOptions(), scratch)
+    tallies, drafts = [Tally() for _ in reading.plans], []
+    for stretch in reading.stretches:
+        for rows, tally in stretch.drafts(scratch.size.rows):
+            drafts.append(rows)
+            tallies[stretch.plan.group] = tallies[stretch.plan.group].merged(tally)
+    settled = settle(drafts, reading.extras)
+    if not settled.frame["ds"].count():
+        tallies = [tally._replace(times=False) for tally in tallies]
+    return reading.raw(settled.frame, reading.told(tallies, settled.doubled))
 
 
-def _group(table: Table, part: _Part) -> Group:
-    after_files = part.roles.id is None and not part.roles.wide
-    return Group(table.name, part.roles, frozenset(part.frame["unique_id"].unique()) if after_files else None)
+def _plan(number: int, table: Table, options: SourceOptions) -> Plan:
+    """Find how a table is read from all of its rows."""
+    columns = {name: table.column(name) for name in (*table.header, *table.folders)}
+    roles = find_roles(columns, options, table.name, table.folders)
+    times = find_time_reading(columns[roles.time.column], time_format=options.time_format)
+    known = find_time_reading(columns[AVAILABLE_AT]) if roles.available_at else None
+    values = tuple(_notations(table, role.column, options.decimal) for role in roles.values)
+    return Plan(number, roles, times, known, values, (), table.lengths, options.zone, _needed(table, roles))
 
 
-def _check_something(frame: pl.DataFrame, parts: list[_Part], uri: str, *, named: bool) -> None:
-    roles = parts[0].roles
-    if not frame["ds"].count():
-        raise InputError(
-            f"no time in column '{roles.time.column}' of '{uri}' can be parsed; "
-            f"it holds {_examples(frame['ds_text'])}. "
-            "Name another column with --time, or the format with --time-format."
+def _notations(table: Table, column: str, decimal: str) -> tuple[Notation, ...]:
+    if decimal:
+        return (find_notation(table.column(column), decimal),)
+    return find_notations(table.column(column), table.lengths)
+
+
+def _needed(table: Table, roles: Roles) -> dict[str, pl.DataType]:
+    names = {roles.time.column, *(role.column for role in roles.values), ROW, FILE, OVERFLOW, BROKEN}
+    names |= {AVAILABLE_AT} if roles.available_at else set()
+    names |= {roles.id.column} if roles.id else set()
+    return {name: dtype for name, dtype in table.schema.items() if name in names}
+
+
+def _with_extras(plan: Plan, table: Table, extras: Sequence[ExtraReading]) -> Plan:
+    there = {extra.name: table.schema[extra.name] for extra in extras if extra.there}
+    return replace(plan, extras=tuple(extras), columns={**plan.columns, **there})
+
+
+def _group(table: Table, plan: Plan) -> Group:
+    after_files = plan.roles.id is None and not plan.roles.wide
+    return Group(table.name, plan.roles, _stems(table) if after_files else None)
+
+
+def _stems(table: Table) -> frozenset[str]:
+    """Give what the files of a table are called."""
+    return table.column(FILE).once("stems", lambda: frozenset(_distinct(table.column(FILE).scan())))
+
+
+def _distinct(parts: Iterator[pl.Series]) -> Iterator[str]:
+    return chain.from_iterable(part.unique() for part in parts)
+
+
+def _counts(table: Table, roles: Roles) -> Iterator[pl.DataFrame]:
+    if roles.wide:
+        yield pl.DataFrame({"unique_id": [role.column for role in roles.values]}).with_columns(
+            rows=pl.lit(table.rows, pl.Int64)
         )
-    nothing = not frame["y_text"].count()
-    if not frame["y"].count() and not (named and nothing):
-        what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
-        raise InputError(
-            f"there is no number in {what} of '{uri}'; it holds {_examples(frame['y_text'])}. "
-            f"{_way_to_values(roles, named=named, nothing=nothing)}"
-        )
+        return
+    column = roles.id.column if roles.id else FILE
+    for part in table.parts:
+        ids = ids_of(load(part, {column: table.schema[column]}), roles)
+        yield ids.to_frame().group_by("unique_id").agg(rows=pl.len().cast(pl.Int64))
+
+
+def _said_of_numbers(plan: Plan, table: Table) -> Iterator[str]:
+    """Say how numbers are written where that is not the usual way, and that files differ."""
+    for role, notations in zip(plan.roles.values, plan.values, strict=True):
+        found = Counter(notations)
+        yield from (text for notation, text in NOTATIONS.items() if notation in found)
+        if len(found) > 1:
+            signs = "; ".join(f"{notation} in {count}" for notation, count in sorted(found.items()))
+            yield (
+                f"column '{role.column}' of {table.name} is written in several ways, each file read by its own: {signs}"
+            )
 
 
 def _way_to_values(roles: Roles, *, named: bool, nothing: bool) -> str:
@@ -140,118 +332,5 @@ def _way_to_values(roles: Roles, *, named: bool, nothing: bool) -> str:
     return "Name the value column with --value."
 
 
-def _examples(texts: pl.Series) -> str:
-    shown = texts.drop_nulls().unique(maintain_order=True).head(3)
-    return ", ".join(f"'{text}'" for text in shown) or "only missing values"
-
-
-def _read_table(table: Table, options: SourceOptions) -> _Part:
-    frame = table.frame
-    roles = find_roles(frame.select(*table.header, *table.folders), options, table.name, table.folders)
-    notes = list(roles.notes)
-    ids = _ids(frame, roles)
-    column = frame[roles.time.column]
-    times = parse_times(column, time_format=options.time_format)
-    instants = to_instants(times, ids, present(column).is_null(), options.zone)
-    notes += _said(times, instants, options.zone)
-    if roles.id is None and not roles.wide:
-        named = ", ".join(ids.unique().sort().head(5))
-        notes.append(f"no id column: the series is named after its {table.kind} ({named})")
-    base = pl.DataFrame(
-        {
-            "unique_id": ids,
-            "ds": instants.ds,
-            "available_at": _available_at(frame, instants.ds, ids, options, wanted=roles.available_at),
-            ROW: frame[ROW],
-            "ds_text": column.cast(pl.String).set(instants.ds.is_not_null(), None),
-            "ds_reason": instants.reason,
-        }
-    )
-    if OVERFLOW in frame.columns:
-        long = frame[OVERFLOW].is_not_null()
-        notes.append(f"{long.sum()} rows have more fields than the header and are refused")
-        # Which of their fields is which cannot be known.
-        base = _refuse(base, long, column.cast(pl.String), SURPLUS)
-    if BROKEN in frame.columns:
-        base = _refuse(base, frame[BROKEN].is_not_null(), frame[BROKEN], UNREADABLE)
-    numbers: list[str] = []
-    values = _with_values(base, table, roles, options.decimal, numbers)
-    return _Part(values, roles, times.notation, [*notes, *numbers], numbers)
-
-
-def _with_values(base: pl.DataFrame, table: Table, roles: Roles, decimal: str, notes: list[str]) -> pl.DataFrame:
-    """Set the values beside their times: the one column of a long source, or a wide one's columns below one another."""
-    columns = []
-    for role in roles.values:
-        parts = _numbers(table, role.column, decimal)
-        if not decimal:
-            notes += _said_of_numbers(parts, role.column, table)
-        columns.append(
-            base.with_columns(
-                pl.lit(role.column).alias("unique_id") if roles.wide else pl.col("unique_id"),
-                pl.concat([part.y for part in parts]).alias("y"),
-                pl.concat([part.refused for part in parts]).alias("y_text"),
-            )
-        )
-    return pl.concat(columns).select(RAW_SCHEMA.keys()).cast(pl.Schema(RAW_SCHEMA))
-
-
-def _numbers(table: Table, column: str, decimal: str) -> list[Numbers]:
-    if decimal:
-        return [parse_numbers(table.frame[column], decimal)]
-    return parse_numbers_of_files(table.frame[column], table.lengths)
-
-
-def _said_of_numbers(parts: list[Numbers], column: str, table: Table) -> list[str]:
-    """Say how numbers are written where that is not the usual way, and that files differ."""
-    found = {part.notation for part in parts}
-    notes = [text for notation, text in NOTATIONS.items() if notation in found]
-    if len(found) > 1:
-        signs = "; ".join(f"{each} in {sum(part.notation == each for part in parts)}" for each in sorted(found))
-        notes.append(
-            f"column '{column}' of {table.name} is written in several ways, each file read by its own: {signs}"
-        )
-    return notes
-
-
-def _ids(frame: pl.DataFrame, roles: Roles) -> pl.Series:
-    if roles.id is None:
-        return frame[FILE].alias("unique_id")
-    text = frame[roles.id.column].cast(pl.String).str.strip_chars()
-    return text.set(text == "", None).alias("unique_id")
-
-
-def _available_at(
-    frame: pl.DataFrame, ds: pl.Series, ids: pl.Series, options: SourceOptions, *, wanted: bool
-) -> pl.Series:
-    """Take the column `available_at` where there is one; a row without it was known at its own time."""
-    if not wanted:
-        return ds.alias(AVAILABLE_AT)
-    column = frame[AVAILABLE_AT]
-    known = to_instants(parse_times(column), ids, present(column).is_null(), options.zone).ds
-    return known.zip_with(known.is_not_null(), ds).alias(AVAILABLE_AT)
-
-
-def _said(times: LocalTimes, instants: Instants, zone: str) -> list[str]:
-    typed = times.notation.startswith("typed")
-    notes = [f"times are {times.notation}" if typed else f"times are written as {times.notation}"]
-    if times.evidence:
-        notes.append(times.evidence)
-    if (times.local.is_not_null() & times.offset.is_null()).any():
-        notes.append(f"times without an offset are taken in zone {zone}")
-    if instants.doubled:
-        notes.append(
-            f"{instants.doubled} rows lie in an hour that a clock change in {zone} repeats; "
-            "the first of two is taken in summer time, the second in winter time"
-        )
-    return notes
-
-
-def _refuse(base: pl.DataFrame, rows: pl.Series, text: pl.Series, reason: str) -> pl.DataFrame:
-    """Take the times from rows that cannot be used, and keep their text and why."""
-    return base.with_columns(
-        base["ds"].set(rows, None),
-        base["available_at"].set(rows, None),
-        base["ds_text"].zip_with(~rows, text),
-        base["ds_reason"].set(rows, reason),
-    )
+def _examples(texts: Sequence[str]) -> str:
+    return ", ".join(f"'{text}'" for text in texts) or "only missing values"

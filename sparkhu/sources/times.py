@@ -4,19 +4,26 @@ A notation is chosen for the column as a whole, by the kind that most of its cel
 unparsable, so that a truncated `2014-01` in a column of full stamps does not silently become the first of January.
 """
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.notations import (
+    DAY_FIRST,
+    DAY_OR_MONTH_FIRST,
+    LOCAL,
+    MONTH_FIRST,
+    NOTATIONS,
+    NUMBER_NOTATIONS,
+    TEXT_NOTATIONS,
+    Notation,
+)
+from sparkhu.sources.parts import Column
 from sparkhu.sources.values import present
 
-LOCAL = pl.Datetime("us")
 SAMPLE = 10_000
-CLOCKS = ("", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %H:%M", "T%H:%M", " %I:%M:%S %p", " %I:%M %p")
 OFFSET = r"(:\d{2}(?:[.,]\d+)?)\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
-DAY_OR_MONTH_FIRST = r"^(\d{1,2})[-/.](\d{1,2})[-/.]\d{4}(?:[T ]|$)"
 
 
 class LocalTimes(NamedTuple):
@@ -35,87 +42,20 @@ class LocalTimes(NamedTuple):
     evidence: str = ""
 
 
-class Notation(NamedTuple):
-    """One kind of notation: its name, the pattern of its cells, and how they are parsed."""
+class TimeReading(NamedTuple):
+    """How a column of times is read.
 
-    name: str
-    pattern: str
-    parse: Callable[[pl.Series], pl.Series]
+    Attributes:
+        notation: What the notation is, in words; of text, the name of one of `NOTATIONS`.
+        evidence: How an ambiguity was decided, in words; empty where there was none.
+        time_format: The stated `strptime` format; empty: none.
+        whole: Cells are whole numbers in a type that may hold others.
+    """
 
-
-def _by_formats(formats: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
-    """Parse with the first of `formats` that fits each cell; the ones that fit nothing cost only the rows left."""
-
-    def parse(text: pl.Series) -> pl.Series:
-        times = pl.Series(text.name, [None], dtype=LOCAL).new_from_index(0, len(text))
-        for form in formats:
-            left = (times.is_null() & text.is_not_null()).arg_true()
-            if not len(left):
-                break
-            times = times.scatter(left, text.gather(left).str.to_datetime(form, time_unit="us", strict=False))
-        return times
-
-    return parse
-
-
-def _dated(*dates: str) -> Callable[[pl.Series], pl.Series]:
-    return _by_formats([date + clock for date in dates for clock in CLOCKS])
-
-
-def _year(text: pl.Series) -> pl.Series:
-    return (text.str.slice(0, 4) + "-01-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-
-
-def _month(text: pl.Series) -> pl.Series:
-    return (text.str.replace("/", "-") + "-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-
-
-def _quarter(text: pl.Series) -> pl.Series:
-    month = (text.str.slice(-1).cast(pl.Int32) * 3 - 2).cast(pl.String).str.zfill(2)
-    return (text.str.slice(0, 4) + "-" + month + "-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-
-
-def _epoch(digits_after_seconds: int) -> Callable[[pl.Series], pl.Series]:
-    """Parse counts since 1970 in integer arithmetic, so that no microsecond is lost to rounding."""
-
-    def parse(text: pl.Series) -> pl.Series:
-        digits = pl.lit(text)
-        whole = digits.str.extract(r"^(\d+)").cast(pl.Int64)
-        if digits_after_seconds > 6:
-            return pl.select((whole // 10 ** (digits_after_seconds - 6)).cast(LOCAL)).to_series()
-        room = 6 - digits_after_seconds
-        fraction = digits.str.extract(r"\.(\d+)").fill_null("0").str.pad_end(room, "0").str.slice(0, room)
-        below = fraction.cast(pl.Int64) if room else pl.lit(0)
-        return pl.select((whole * 10**room + below).cast(LOCAL)).to_series()
-
-    return parse
-
-
-NAMED_MONTH = _dated(
-    *("%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y"),
-    *("%d-%B-%Y", "%d %B %Y", "%d. %B %Y", "%B %d, %Y", "%B %d %Y"),
-)
-WORDS = r"^(?:\d{1,2}\.?[- ][A-Za-z]{3,9}[- ]\d{4}|[A-Za-z]{3,9} \d{1,2},? \d{4})(?:[T ]|$)"
-YEAR_FIRST = Notation("year-month-day", r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]|$)", _dated("%Y-%m-%d", "%Y/%m/%d"))
-DAY_FIRST = Notation("day/month/year", DAY_OR_MONTH_FIRST, _dated("%d/%m/%Y"))
-MONTH_FIRST = Notation("month/day/year", DAY_OR_MONTH_FIRST, _dated("%m/%d/%Y"))
-TEXT_NOTATIONS = (
-    YEAR_FIRST,
-    DAY_FIRST,
-    Notation("day and month by name", WORDS, NAMED_MONTH),
-    Notation("year-month", r"^\d{4}[-/]\d{1,2}$", _month),
-    Notation("year and quarter", r"^\d{4}[- ]?[Qq][1-4]$", _quarter),
-)
-NUMBER_NOTATIONS = (
-    Notation("year, taken as 1 January", r"^\d{4}(?:\.0*)?$", _year),
-    Notation("yyyymmdd", r"^(?:1\d|20)\d{6}$", _by_formats(["%Y%m%d"])),
-    Notation("yyyymmddHHMM", r"^(?:1\d|20)\d{10}$", _by_formats(["%Y%m%d%H%M"])),
-    Notation("yyyymmddHHMMSS", r"^(?:1\d|20)\d{12}$", _by_formats(["%Y%m%d%H%M%S"])),
-    Notation("seconds since 1970 (UTC)", r"^\d{10}(?:\.\d*)?$", _epoch(0)),
-    Notation("milliseconds since 1970 (UTC)", r"^\d{13}(?:\.\d*)?$", _epoch(3)),
-    Notation("microseconds since 1970 (UTC)", r"^\d{16}$", _epoch(6)),
-    Notation("nanoseconds since 1970 (UTC)", r"^\d{19}$", _epoch(9)),
-)
+    notation: str
+    evidence: str = ""
+    time_format: str = ""
+    whole: bool = False
 
 
 def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
@@ -128,12 +68,37 @@ def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
     Raises:
         InputError: Day and month cannot be told apart, or contradict one another. The message names `--time-format`.
     """
+    return read_times(column, find_time_reading(column, time_format=time_format))
+
+
+def find_time_reading(column: pl.Series | Column, *, time_format: str = "") -> TimeReading:
+    """Find from all cells of a column how its times are written.
+
+    Raises:
+        InputError: As `parse_times`.
+    """
+    column = Column.of(column)
+    if column.dtype in (pl.Date, pl.Datetime):
+        return TimeReading(_kind(column.dtype))
+    whole = _is_whole(column)
+    if time_format:
+        return TimeReading(f"stated format {time_format}", time_format=time_format, whole=whole)
+    sample = _sample(column)
+    notation = max((*TEXT_NOTATIONS, *NUMBER_NOTATIONS), key=lambda each: _matches(sample, each))
+    if notation is not DAY_FIRST:
+        return TimeReading(notation.name, whole=whole)
+    chosen, evidence = _day_or_month_first(column)
+    return TimeReading(chosen.name, evidence, whole=whole)
+
+
+def read_times(column: pl.Series, reading: TimeReading) -> LocalTimes:
+    """Read a column, or a stretch of one, in the way that was found from all of it."""
     if column.dtype in (pl.Date, pl.Datetime):
         return _typed(column)
-    text = present(_integral(column))
-    if time_format:
-        return _stated(text, time_format)
-    notation, evidence = _read_as(_notation(text, (*TEXT_NOTATIONS, *NUMBER_NOTATIONS)), text, column.name)
+    text = _text(column, whole=reading.whole)
+    if reading.time_format:
+        return _stated(text, reading)
+    notation = NOTATIONS[reading.notation]
     text = text.set(~text.str.contains(notation.pattern), None)
     if "since 1970" in notation.name:
         return LocalTimes(notation.parse(text), _no_offset(text).fill_null(0), notation.name)
@@ -141,43 +106,64 @@ def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
     if notation in (DAY_FIRST, MONTH_FIRST):
         body = body.str.replace(r"^(\d+)[-.](\d+)[-.]", "$1/$2/")
     local = notation.parse(body.str.replace(r"(:\d{2}),(\d+)$", "$1.$2"))
-    return LocalTimes(local, offset, notation.name, evidence)
+    return LocalTimes(local, offset, notation.name, reading.evidence)
 
 
-def share_of_times(column: pl.Series, *, numbers: bool) -> float:
+def share_of_times(column: pl.Series | Column, *, numbers: bool) -> float:
     """Tell which share of the cells that are not missing has the column's most frequent notation.
 
     Args:
         column: Any column; only a sample of it is looked at.
         numbers: Count bare numbers (years, epochs) as times as well.
     """
+    column = Column.of(column)
     if column.dtype in (pl.Date, pl.Datetime):
-        return 1.0 if column.count() else 0.0
+        return 1.0 if any(part.count() for part in column.scan()) else 0.0
     if column.dtype.is_numeric() and not numbers:
         return 0.0
-    sample = _sample(present(_integral(column)))
+    sample = _sample(column)
     notations = (*TEXT_NOTATIONS, *NUMBER_NOTATIONS) if numbers else TEXT_NOTATIONS
     return max(_matches(sample, each) for each in notations) / len(sample) if len(sample) else 0.0
 
 
-def _sample(text: pl.Series) -> pl.Series:
-    filled = text.drop_nulls()
-    return filled.gather_every(max(1, len(filled) // SAMPLE))
+def _sample(column: Column) -> pl.Series:
+    """Take every n-th of the cells that are not missing, some ten thousand in all."""
+    return column.once("sample", lambda: _sampled(column, whole=_is_whole(column)))
+
+
+def _sampled(column: Column, *, whole: bool) -> pl.Series:
+    counts, few = [], [pl.Series(column.name, [], dtype=pl.String)]
+    for part in column.scan():
+        filled = _text(part, whole=whole).drop_nulls()
+        counts.append(len(filled))
+        few.append(filled if sum(counts) < 2 * SAMPLE else filled.clear())
+    step = max(1, sum(counts) // SAMPLE)
+    if step == 1:
+        return pl.concat(few)
+    chosen, before = [], 0
+    for part, count in zip(column.scan(), counts, strict=True):
+        places = pl.int_range(-before % step, count, step, eager=True)
+        filled = part if count == len(part) else part.filter(_text(part, whole=whole).is_not_null())
+        chosen.append(_text(filled.gather(places), whole=whole))
+        before += count
+    return pl.concat(chosen)
 
 
 def _matches(text: pl.Series, notation: Notation) -> int:
     return int(text.str.contains(notation.pattern).sum())
 
 
-def _notation(text: pl.Series, notations: Sequence[Notation]) -> Notation:
-    sample = _sample(text)
-    return max(notations, key=lambda each: _matches(sample, each))
-
-
-def _integral(column: pl.Series) -> pl.Series:
+def _text(column: pl.Series, *, whole: bool) -> pl.Series:
     """Write whole floats as integers: 1388534400.0 as text could come out as 1.3885344e9."""
-    whole = column.dtype.is_float() and column.is_nan().not_().all() and (column == column.round(0)).all()
-    return column.cast(pl.Int64) if whole else column
+    return present(column.cast(pl.Int64) if whole else column)
+
+
+def _is_whole(column: Column) -> bool:
+    return column.dtype.is_float() and column.once("whole", lambda: all(map(_holds_whole, column.scan())))
+
+
+def _holds_whole(part: pl.Series) -> bool:
+    return bool(part.is_nan().not_().all() and (part == part.round(0)).all())
 
 
 def _typed(column: pl.Series) -> LocalTimes:
@@ -196,13 +182,14 @@ def _kind(dtype: pl.DataType) -> str:
     return f"typed ({unit}, {f'zone {dtype.time_zone}' if dtype.time_zone else 'no zone'})"
 
 
-def _stated(text: pl.Series, time_format: str) -> LocalTimes:
+def _stated(text: pl.Series, reading: TimeReading) -> LocalTimes:
+    form = reading.time_format
     try:
-        times = text.str.to_datetime(time_format, time_unit="us", strict=False)
+        times = text.str.to_datetime(form, time_unit="us", strict=False)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"--time-format '{time_format}' is not a strptime format such as %d/%m/%Y: {error}") from error
+        raise InputError(f"--time-format '{form}' is not a strptime format such as %d/%m/%Y: {error}") from error
     typed = _typed(times)
-    return LocalTimes(typed.local, typed.offset, f"stated format {time_format}")
+    return LocalTimes(typed.local, typed.offset, reading.notation)
 
 
 def _no_offset(column: pl.Series) -> pl.Series:
@@ -231,19 +218,27 @@ def _offset_microseconds(written: str) -> int | None:
     return -total if written[0] == "-" else total
 
 
-def _read_as(notation: Notation, text: pl.Series, column: str) -> tuple[Notation, str]:
+def _day_or_month_first(column: Column) -> tuple[Notation, str]:
     """Decide between day first and month first by evidence: a number above 12 can only be a day."""
-    if notation is not DAY_FIRST:
-        return notation, ""
+    proofs: dict[str, str] = {}
+    for part in column.scan():
+        for order, example in _proofs(present(part)).items():
+            proofs.setdefault(order, example)
+    day, month = proofs.get("day"), proofs.get("month")
+    way_out = "Say which with --time-format, such as %d/%m/%Y or %m/%d/%Y."
+    if day and month:
+        examples = f"'{day}' and '{month}'"
+        raise InputError(f"time column '{column.name}' has the day first and the month first: {examples}. {way_out}")
+    if not day and not month:
+        raise InputError(f"time column '{column.name}': '{proofs['any']}' may be day/month or month/day. {way_out}")
+    chosen = DAY_FIRST if day else MONTH_FIRST
+    return chosen, f"times are {chosen.name}: '{day or month}' allows no other reading"
+
+
+def _proofs(text: pl.Series) -> dict[str, str]:
+    """Give the first time that can only have the day first, the first with the month first, and the first at all."""
     parts = [text.str.extract(DAY_OR_MONTH_FIRST, group).cast(pl.Int64) for group in (1, 2)]
     is_day, can_be_month = [part.is_between(13, 31) for part in parts], [part.is_between(1, 12) for part in parts]
-    day_first, month_first = is_day[0] & can_be_month[1], is_day[1] & can_be_month[0]
-    way_out = "Say which with --time-format, such as %d/%m/%Y or %m/%d/%Y."
-    if day_first.any() and month_first.any():
-        examples = f"'{text.filter(day_first)[0]}' and '{text.filter(month_first)[0]}'"
-        raise InputError(f"time column '{column}' has the day first and the month first: {examples}. {way_out}")
-    if not day_first.any() and not month_first.any():
-        example = text.filter(text.str.contains(DAY_OR_MONTH_FIRST))[0]
-        raise InputError(f"time column '{column}': '{example}' may be day/month or month/day. {way_out}")
-    chosen, proof = (DAY_FIRST, day_first) if day_first.any() else (MONTH_FIRST, month_first)
-    return chosen, f"times are {chosen.name}: '{text.filter(proof)[0]}' allows no other reading"
+    kinds = {"day": is_day[0] & can_be_month[1], "month": is_day[1] & can_be_month[0], "any": parts[0].is_not_null()}
+    found = {kind: text.filter(rows).first() for kind, rows in kinds.items()}
+    return {kind: str(example) for kind, example in found.items() if example is not None}

@@ -1,21 +1,37 @@
 """Numbers and missing values in text, parsed a column at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.parts import Column
+from sparkhu.sources.signs import (
+    BY_THOUSANDS,
+    DECIMAL_COMMA,
+    POINT_LAST,
+    Notation,
+    Signs,
+    floats,
+    present,
+)
 
-MISSING = ("", "na", "nan", "null", "none", "n/a")
-DECIMAL_COMMA = r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$"
-BY_THOUSANDS = r"^[+-]?\d{1,3}(?:,\d{3})+$"
-BELOW_ONE = r"^[+-]?0,\d+$"
-POINT_LAST = r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"
-COMMA_LAST = r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$"
+__all__ = [
+    "Notation",
+    "Numbers",
+    "file_spans",
+    "find_notation",
+    "find_notations",
+    "parse_numbers",
+    "parse_numbers_of_files",
+    "present",
+    "read_numbers",
+    "share_of_numbers",
+]
 
-Notation = Literal["1.5", "1,5", "1,234.5", "1.234,5"]
 STATED: dict[str, Notation] = {".": "1,234.5", ",": "1.234,5"}
 
 
@@ -31,12 +47,6 @@ class Numbers(NamedTuple):
     y: pl.Series
     refused: pl.Series
     notation: Notation = "1.5"
-
-
-def present(column: pl.Series) -> pl.Series:
-    """Give a column as trimmed text, null where it is empty or a word for a missing value (`MISSING`, any case)."""
-    text = column.cast(pl.String).str.strip_chars()
-    return text.set(text.str.to_lowercase().is_in(MISSING), None)
 
 
 def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
@@ -58,18 +68,37 @@ def parse_numbers(column: pl.Series, decimal: str = "") -> Numbers:
         >>> parse_numbers(pl.Series(["1.5", "NA", "inf", "x"])).refused.to_list()
         [None, None, 'inf', 'x']
     """
+    return read_numbers(column, find_notation(column, decimal))
+
+
+def find_notation(column: pl.Series | Column, decimal: str = "") -> Notation:
+    """Find from all cells of a column what its commas and points are.
+
+    Raises:
+        InputError: As `parse_numbers`.
+    """
+    column = Column.of(column)
+    if column.dtype.is_numeric():
+        return "1.5"
+    if decimal:
+        return STATED[decimal]
+    signs = _signs(column)
+    if signs.notation is None:
+        raise InputError(
+            f"column '{column.name}': the comma in '{signs.example}' could be a decimal point or separate thousands, "
+            "and no other value of the column tells which. Say which sign is the decimal one with --decimal . or "
+            "--decimal ,"
+        )
+    return signs.notation
+
+
+def read_numbers(column: pl.Series, notation: Notation) -> Numbers:
+    """Read a column, or a stretch of one, in the way that was found from all of it."""
     if column.dtype.is_numeric():
         y = column.cast(pl.Float64).fill_nan(None)
         return _finite(y, y.cast(pl.String))
     text = present(column)
-    notation = STATED[decimal] if decimal else _notation(text)
-    if notation is None:
-        example = text.filter(text.str.contains(BY_THOUSANDS) | text.str.contains(POINT_LAST))[0]
-        raise InputError(
-            f"column '{column.name}': the comma in '{example}' could be a decimal point or separate thousands, and no "
-            "other value of the column tells which. Say which sign is the decimal one with --decimal . or --decimal ,"
-        )
-    return _finite(_floats(_with_points(text, notation)), text, notation)
+    return _finite(floats(_with_points(text, notation)), text, notation)
 
 
 def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Numbers]:
@@ -92,37 +121,79 @@ def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Nu
         >>> [part.y.to_list() for part in parse_numbers_of_files(pl.Series(["1,5", "2.5"]), [1, 1])]
         [[1.5], [2.5]]
     """
-    if column.dtype.is_numeric() or len(lengths) < 2:
-        return [parse_numbers(column)]
-    text = present(column)
-    notation = _notation(text)
-    whole = None if notation is None else parse_numbers(column)
-    if whole is not None and not whole.refused.count():
-        return [whole]
-    spans = [(end - length, length) for end, length in zip(accumulate(lengths), lengths, strict=True)]
-    if all(_notation(text.slice(*span)) for span in spans):
-        parts = [parse_numbers(column.slice(*span)) for span in spans]
-        if whole is None or sum(part.refused.count() for part in parts) < whole.refused.count():
-            return parts
-    return [whole if whole is not None else parse_numbers(column)]
+    notations = find_notations(column, lengths)
+    spans = _spans(lengths) if len(notations) > 1 else [(0, len(column))]
+    return [read_numbers(column.slice(*span), notation) for span, notation in zip(spans, notations, strict=True)]
 
 
-def _notation(text: pl.Series) -> Notation | None:
-    """Tell from all cells what commas and points are; null where they leave it open or contradict each other."""
-    if not text.str.contains(",", literal=True).any():
-        return "1.5"
-    could_be_thousands = text.str.contains(BY_THOUSANDS) & ~text.str.contains(BELOW_ONE)
-    comma = text.str.contains(DECIMAL_COMMA)
-    decimal_comma = bool((comma & ~could_be_thousands).any())
-    if text.str.contains(POINT_LAST).any():
-        contradicted = decimal_comma or text.str.contains(COMMA_LAST).any()
-        return None if contradicted else "1,234.5"
-    if text.str.contains(COMMA_LAST).any():
-        return "1.234,5"
-    if could_be_thousands.any() and not decimal_comma:
-        return None
-    mostly_without = (comma.sum() or 0) <= _floats(text).count()
-    return "1.5" if mostly_without or text.str.contains(".", literal=True).any() else "1,5"
+def find_notations(column: pl.Series | Column, lengths: Sequence[int]) -> tuple[Notation, ...]:
+    """Find what commas and points are: one notation for the whole column, or one a file (`parse_numbers_of_files`).
+
+    Raises:
+        InputError: As `parse_numbers`.
+    """
+    column = Column.of(column)
+    if column.dtype.is_numeric() or len(lengths) < 2 or not _has_commas(column):
+        return (find_notation(column),)
+    files = [Signs() for _ in lengths]
+    for number, text in _by_file(column, lengths):
+        files[number] = files[number].merged(Signs.of(present(text)))
+    own = [signs.notation for signs in files]
+    whole = _signs(column).notation
+    if None in own or set(own) == {whole}:
+        return (find_notation(column),)
+    each = tuple(notation for notation in own if notation is not None)
+    refused = {"whole": 0, "each": 0}
+    for number, text in _by_file(column, lengths):
+        refused["each"] += read_numbers(text, each[number]).refused.count()
+        refused["whole"] += read_numbers(text, whole).refused.count() if whole else 0
+    return each if whole is None or refused["each"] < refused["whole"] else (whole,)
+
+
+def _spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    return [(end - length, length) for end, length in zip(accumulate(lengths), lengths, strict=True)]
+
+
+def _by_file(column: Column, lengths: Sequence[int]) -> Iterator[tuple[int, pl.Series]]:
+    """Give the stretches of a column that belong to one file each, with the file's number."""
+    before = 0
+    for part in column.scan():
+        for number, first, length in file_spans(lengths, before, len(part)):
+            yield number, part.slice(first, length)
+        before += len(part)
+
+
+def file_spans(lengths: Sequence[int], start: int, rows: int) -> list[tuple[int, int, int]]:
+    """Find the files that rows `[start, start + rows)` come from.
+
+    Returns:
+        Number of each file, where its rows begin behind `start`, and how many they are.
+
+    Example:
+        >>> file_spans([3, 2, 4], start=2, rows=4)
+        [(0, 0, 1), (1, 1, 2), (2, 3, 1)]
+    """
+    found = []
+    for number, (first, length) in enumerate(_spans(lengths)):
+        begin, end = max(first, start), min(first + length, start + rows)
+        if begin < end:
+            found.append((number, begin - start, end - begin))
+    return found
+
+
+def _has_commas(column: Column) -> bool:
+    return column.once("commas", lambda: any(_holds_comma(part) for part in column.scan()))
+
+
+def _holds_comma(part: pl.Series) -> bool:
+    return bool(part.cast(pl.String).str.contains(",", literal=True).any())
+
+
+def _signs(column: Column) -> Signs:
+    """Merge the evidence of all parts; without any comma nothing else matters."""
+    if not _has_commas(column):
+        return Signs()
+    return column.once("signs", lambda: reduce(Signs.merged, (Signs.of(present(part)) for part in column.scan())))
 
 
 def _with_points(text: pl.Series, notation: Notation) -> pl.Series:
@@ -139,27 +210,31 @@ def _with_points(text: pl.Series, notation: Notation) -> pl.Series:
     return swapped.set(odd_points, None)
 
 
-def _floats(text: pl.Series) -> pl.Series:
-    return text.cast(pl.Float64, strict=False).fill_nan(None)
-
-
 def _finite(y: pl.Series, text: pl.Series, notation: Notation = "1.5") -> Numbers:
     finite = y.set(y.is_infinite(), None)
     return Numbers(finite, text.set(finite.is_not_null(), None), notation)
 
 
-def share_of_numbers(column: pl.Series, decimal: str = "") -> float:
+def share_of_numbers(column: pl.Series | Column, decimal: str = "") -> float:
     """Tell which share of the cells that are not missing holds a finite number (0 where all are missing).
 
     Where commas leave open what they are, either reading counts: the column is one of numbers all the same.
     """
+    column = Column.of(column)
     if column.dtype.is_numeric():
-        return 1.0 if column.count() else 0.0
-    filled = present(column).drop_nulls()
-    notation = STATED[decimal] if decimal else _notation(filled) or "1,234.5"
-    numbers = _finite(_floats(_with_points(filled, notation)), filled)
-    readable = numbers.y.is_not_null()
-    if not decimal:
-        # Of two files one may have decimal commas and the other points.
-        readable |= filled.str.contains(DECIMAL_COMMA)
-    return int(readable.sum()) / len(filled) if len(filled) else 0.0
+        return 1.0 if any(part.count() for part in column.scan()) else 0.0
+    return column.once(("share of numbers", decimal), lambda: _share_of_numbers(column, decimal))
+
+
+def _share_of_numbers(column: Column, decimal: str) -> float:
+    notation = STATED[decimal] if decimal else _signs(column).notation or "1,234.5"
+    count = filled = 0
+    for part in column.scan():
+        text = present(part).drop_nulls()
+        readable = _finite(floats(_with_points(text, notation)), text).y.is_not_null()
+        if not decimal:
+            # Of two files one may have decimal commas and the other points.
+            readable |= text.str.contains(DECIMAL_COMMA)
+        count += int(readable.sum())
+        filled += len(text)
+    return count / filled if filled else 0.0

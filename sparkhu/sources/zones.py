@@ -1,5 +1,6 @@
 """From wall-clock times to instants: zones, and the hours that a clock change doubles or skips."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -28,6 +29,20 @@ class Instants(NamedTuple):
     doubled: int = 0
 
 
+class Placed(NamedTuple):
+    """Times as far as each can be placed by itself.
+
+    Attributes:
+        ds: UTC microseconds, null where there is no instant; in an hour that a clock change repeats, the earlier one.
+        late: In such an hour the later instant, else null.
+        reason: Why there is no instant, else null.
+    """
+
+    ds: pl.Series
+    late: pl.Series
+    reason: pl.Series
+
+
 def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str) -> Instants:
     """Place wall-clock times in a zone; times with an offset of their own need none.
 
@@ -44,14 +59,29 @@ def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str
     Raises:
         InputError: `zone` is not a time zone.
     """
+    placed = place(times, missing, zone)
+    rows = placed.late.is_not_null()
+    ds = tell_apart(placed.ds, placed.late, [ids])
+    return Instants(ds, placed.reason.set(rows & ds.is_null(), AMBIGUOUS), ds.filter(rows).count())
+
+
+def place(times: LocalTimes, missing: pl.Series, zone: str) -> Placed:
+    """Place each time by itself: what depends on its neighbours in the series is left open.
+
+    Args:
+        times: Parsed times.
+        missing: Where the source has no time at all.
+        zone: IANA name.
+
+    Raises:
+        InputError: `zone` is not a time zone.
+    """
     check_zone(zone)
     offset = times.offset
-    early = _placed(times.local, zone, "earliest")
-    late = _placed(times.local, zone, "latest")
+    early, late = _in_zone(times.local, zone, "earliest"), _in_zone(times.local, zone, "latest")
     doubled = (early != late).fill_null(False) & offset.is_null()
-    chosen, told_apart = _told_apart(times.local, ids, early, late, doubled)
     stated = (times.local - offset.cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
-    ds = stated.zip_with(offset.is_not_null(), chosen).alias("ds").cast(TIME)
+    ds = stated.zip_with(offset.is_not_null(), early).alias("ds").cast(TIME)
     reasons = pl.select(
         pl.when(ds.is_not_null())
         .then(None)
@@ -59,35 +89,34 @@ def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str
         .then(pl.lit(MISSING))
         .when(times.local.is_null())
         .then(pl.lit(UNPARSABLE))
-        .when(doubled)
-        .then(pl.lit(AMBIGUOUS))
         .otherwise(pl.lit(NONEXISTENT))
         .alias("ds_reason")
     ).to_series()
-    return Instants(ds, reasons, told_apart)
+    return Placed(ds, late.set(~doubled, None).cast(TIME), reasons)
 
 
-def _placed(local: pl.Series, zone: str, ambiguous: str) -> pl.Series:
+def _in_zone(local: pl.Series, zone: str, ambiguous: str) -> pl.Series:
     clock = pl.lit(local).dt.replace_time_zone(zone, ambiguous=pl.lit(ambiguous), non_existent="null")
     return pl.select(clock.dt.convert_time_zone("UTC").alias("ds")).to_series()
 
 
-def _told_apart(
-    local: pl.Series, ids: pl.Series, early: pl.Series, late: pl.Series, doubled: pl.Series
-) -> tuple[pl.Series, int]:
-    """Choose between summer and winter time by how often, and in what order, a series repeats the time."""
-    rows = doubled.arg_true()
+def tell_apart(ds: pl.Series, late: pl.Series, series: Sequence[pl.Series]) -> pl.Series:
+    """Choose between summer and winter time by how often, and in what order, a series repeats the time.
+
+    Args:
+        ds: Instants in source order, the earlier one where there are two.
+        late: The later instant where there are two, else null.
+        series: What names the series of each row.
+
+    Returns:
+        The instants; null where neither can be chosen.
+    """
+    rows = late.is_not_null().arg_true()
     if not len(rows):
-        return early, 0
-    group = ["id", "local"]
-    chosen = pl.DataFrame(
-        {
-            "id": ids.gather(rows),
-            "local": local.gather(rows),
-            "early": early.gather(rows),
-            "late": late.gather(rows),
-        }
-    ).select(
+        return ds
+    keys = {f"key{number}": key.gather(rows) for number, key in enumerate(series)}
+    group = [*keys, "early"]
+    chosen = pl.DataFrame({**keys, "early": ds.gather(rows), "late": late.gather(rows)}).select(
         pl.when(pl.len().over(group) != 2)
         .then(None)
         .when(pl.int_range(pl.len()).over(group) == 0)
@@ -95,4 +124,4 @@ def _told_apart(
         .otherwise("late")
         .alias("ds")
     )["ds"]
-    return early.scatter(rows, chosen), chosen.count()
+    return ds.scatter(rows, chosen)

@@ -1,6 +1,7 @@
-"""Ingest: cut a sorted frame into shards of whole series."""
+"""Ingest: which series make a shard, and which rows go to which."""
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import polars as pl
 
@@ -54,3 +55,43 @@ def raw_shards(frame: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> Ite
     """
     _, lengths = segments(frame)
     return (frame.slice(offset, rows) for offset, rows in shard_bounds(lengths.tolist(), rows_per_shard))
+
+
+def shard_borders(series: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> pl.Series:
+    """Tell with which series each shard begins, but the first, which begins with whatever comes first.
+
+    Args:
+        series: `unique_id, rows`, sorted as a frame is, rows without a series first.
+        rows_per_shard: Largest number of rows in a shard of more than one series.
+
+    Raises:
+        InputError: `rows_per_shard` is not positive.
+
+    Example:
+        >>> shard_borders(pl.DataFrame({"unique_id": ["a", "b", "c"], "rows": [3, 3, 5]}), 6).to_list()
+        ['c']
+    """
+    offsets = [offset for offset, _ in shard_bounds(series["rows"].to_list(), rows_per_shard)]
+    starts = series["rows"].cum_sum() - series["rows"]
+    return series["unique_id"].gather(starts.search_sorted(pl.Series(offsets[1:], dtype=pl.Int64)))
+
+
+def by_shard(rows: pl.DataFrame, borders: pl.Series) -> list[pl.DataFrame]:
+    """Part rows in any order by the shards that their series belong to.
+
+    Args:
+        rows: A frame with `unique_id`; null is a series too, the first.
+        borders: As `shard_borders` gives them.
+
+    Returns:
+        A frame a shard, with its rows in the order that they had.
+    """
+    shards = len(borders) + 1
+    ids = rows["unique_id"]
+    number = borders.search_sorted(ids.fill_null(""), side="right").set(ids.is_null(), 0)
+    placed = rows.with_columns(__shard__=number).sort("__shard__", maintain_order=True)
+    counts = number.value_counts().rows()
+    lengths = [dict(counts).get(shard, 0) for shard in range(shards)]
+    starts = accumulate(lengths, initial=0)
+    placed = placed.drop("__shard__")
+    return [placed.slice(start, length) for start, length in zip(starts, lengths, strict=False)]

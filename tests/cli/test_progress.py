@@ -57,6 +57,14 @@ def test_shards_done_are_shown_on_a_terminal_once_a_step_takes_long(monkeypatch:
     assert text == f"  ingest\r\x1b[2K  {'ingest':<30} 3 of 1,200 shards  2.0 s"
 
 
+def test_parts_of_a_source_are_shown_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    part = {"kind": "part_done", "step": "ingest", "done": 2, "of": 20}
+    text = events(STARTED, part, live=True, times=[0.0, 2.0])
+    assert text.endswith(f"  {'ingest':<30} 2 of 20 parts read  2.0 s")
+
+
 def test_shards_done_are_not_shown_elsewhere() -> None:
     shard = {"kind": "shard_done", "step": "ingest", "done": 3, "of": 1200}
     assert events(STARTED, shard, times=[0.0, 100.0]) == ""
