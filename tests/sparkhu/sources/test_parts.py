@@ -202,12 +202,12 @@ def test_a_mark_that_is_never_closed_counts_for_what_was_read_before_it(tmp_path
 def test_signs_of_several_files_hold_for_the_rows_of_each(tmp_path: Path) -> None:
     folder = tmp_path / "all"
     folder.mkdir()
-    for name, sign in (("1", ","), ("2", "."), ("3", ",")):
-        lines = [f"a;2024-0{name}-{day:02d};1000{sign}25" for day in range(1, 8)]
+    for name, value in (("1", "1.000,25"), ("2", "1,000.25"), ("3", "1.000,25")):
+        lines = [f"a;2024-0{name}-{day:02d};{value}" for day in range(1, 8)]
         (folder / f"{name}.csv").write_text("unique_id;ds;y\n" + "\n".join(lines) + "\n")
     _, rows, rest = assert_alike(folder, tmp_path)
     assert [row[2] for row in rows] == [1000.25] * 21
-    assert any("1,5 in 2; 1.5 in 1" in note for note in rest.notes)
+    assert any("1,234.5 in 1; 1.234,5 in 2" in note for note in rest.notes)
 
 
 def doubled(found: tuple[Any, ...]) -> list[tuple[Any, ...]]:
