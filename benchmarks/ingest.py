@@ -8,6 +8,7 @@ at every twentieth of a second, shared pages counted once (PSS).
 """
 
 import argparse
+import resource
 import shutil
 import subprocess
 import sys
@@ -87,20 +88,26 @@ def memory(pid: int) -> int:
     return total
 
 
-def measure(source: Path, out: Path) -> tuple[float, int]:
-    """Ingest in a process of its own; give seconds and the largest memory."""
+def processor_seconds() -> float:
+    """Give the seconds that processors worked for the processes which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measure(source: Path, out: Path) -> tuple[float, float, int]:
+    """Ingest in a process of its own; give seconds, seconds of processors, and the largest memory."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     script = out / "ingest.py"
     script.write_text(INGEST)
-    began, most = time.perf_counter(), 0
+    began, worked, most = time.perf_counter(), processor_seconds(), 0
     with subprocess.Popen([sys.executable, str(script), str(source), str(out)]) as process:
         while process.poll() is None:
             most = max(most, memory(process.pid))
             time.sleep(LOOK_SECONDS)
     if process.returncode:
         raise SystemExit(f"the ingest of {source} ended with {process.returncode}")
-    return time.perf_counter() - began, most
+    return time.perf_counter() - began, processor_seconds() - worked, most
 
 
 def main() -> None:
@@ -111,20 +118,18 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--in", dest="folder", type=Path, default=None, help="folder with room for the files")
     given = parser.parse_args()
-    print(f"{'source':<10}{'rows':>14}{'size':>10}{'seconds':>10}{'rows/s':>12}{'memory':>10}")
+    print(f"{'source':<10}{'rows':>14}{'size':>10}{'seconds':>10}{'CPU s':>8}{'rows/s':>12}{'memory':>10}")
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         for suffix in given.formats:
             found = []
             for rows in given.rows:
                 source = Path(folder, f"source.{suffix}")
                 write_source(source, rows, given.series)
-                seconds, most = measure(source, Path(folder, "out"))
-                found.append((rows, seconds, most))
-                size = f"{source.stat().st_size / 1e6:,.0f} MB"
-                print(
-                    f"{suffix:<10}{rows:>14,}{size:>10}{seconds:>10.1f}{rows / seconds:>12,.0f}{most / 1e6:>7,.0f} MB",
-                    flush=True,
-                )
+                seconds, worked, most = measure(source, Path(folder, "out"))
+                found.append((rows, worked, most))
+                size, speed = f"{source.stat().st_size / 1e6:,.0f} MB", f"{rows / seconds:,.0f}"
+                times = f"{seconds:>10.1f}{worked:>8.1f}"
+                print(f"{suffix:<10}{rows:>14,}{size:>10}{times}{speed:>12}{most / 1e6:>7,.0f} MB", flush=True)
             for (few, fast, small), (many, slow, large) in pairwise(found):
                 print(
                     f"  {many / few:.0f} times the rows: {slow / fast:.1f} × the time, {large / small:.2f} × the memory"

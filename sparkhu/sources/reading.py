@@ -1,6 +1,5 @@
 """Read a source into the raw frame: every row of it, parsed where it can be, with its text where it cannot."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -19,6 +18,7 @@ from sparkhu.sources.options import ALL, SourceOptions
 from sparkhu.sources.parts import Part, Scratch, SpilledPart
 from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table, load
+from sparkhu.sources.telling import examples, said_of_numbers, way_to_values
 from sparkhu.sources.times import find_time_reading
 from sparkhu.sources.values import Notation, find_notation, find_notations
 from sparkhu.zones import check_zone
@@ -27,11 +27,6 @@ __all__ = ["RAW_SCHEMA", "RawSource", "Reading", "Stretch", "read_source"]
 
 LARGE = 2
 """Parts beyond which other processes help to read a source that fits into memory."""
-NOTATIONS: dict[Notation, str] = {
-    "1,5": "values have a decimal comma",
-    "1,234.5": "values have commas between thousands",
-    "1.234,5": "values have a decimal comma and points between thousands",
-}
 
 
 class RawSource(NamedTuple):
@@ -156,7 +151,7 @@ class Reading:
         self.check_something(tallies)
         notes, numbers = list(self._found), list[str]()
         for table, plan, tally in zip(self._tables, self.plans, tallies, strict=True):
-            written = [] if self._options.decimal else list(_said_of_numbers(plan, table))
+            written = [] if self._options.decimal else list(said_of_numbers(plan, table))
             numbers += written
             notes += [*plan.roles.notes, *self._said(table, plan, tally, doubled), *written]
         if self._options.extra:
@@ -204,7 +199,7 @@ class Reading:
         """
         roles, uri = self.roles[0], redacted(self._uri)
         if not any(tally.times for tally in tallies):
-            shown = _examples(first_of(*(tally.time_texts for tally in tallies)))
+            shown = examples(first_of(*(tally.time_texts for tally in tallies)))
             raise InputError(
                 f"no time in column '{roles.time.column}' of '{uri}' can be parsed; it holds {shown}. "
                 "Name another column with --time, or the format with --time-format."
@@ -214,8 +209,8 @@ class Reading:
         if not any(tally.numbers for tally in tallies) and (texts or not named):
             what = "any series column" if roles.wide else f"column '{roles.values[0].column}'"
             raise InputError(
-                f"there is no number in {what} of '{uri}'; it holds {_examples(texts)}. "
-                f"{_way_to_values(roles, named=named, nothing=not texts)}"
+                f"there is no number in {what} of '{uri}'; it holds {examples(texts)}. "
+                f"{way_to_values(roles, named=named, nothing=not texts)}"
             )
 
 
@@ -307,30 +302,3 @@ def _counts(table: Table, roles: Roles) -> Iterator[pl.DataFrame]:
     for part in table.parts:
         ids = ids_of(load(part, {column: table.schema[column]}), roles)
         yield ids.to_frame().group_by("unique_id").agg(rows=pl.len().cast(pl.Int64))
-
-
-def _said_of_numbers(plan: Plan, table: Table) -> Iterator[str]:
-    """Say how numbers are written where that is not the usual way, and that files differ."""
-    for role, notations in zip(plan.roles.values, plan.values, strict=True):
-        found = Counter(notations)
-        yield from (text for notation, text in NOTATIONS.items() if notation in found)
-        if len(found) > 1:
-            signs = "; ".join(f"{notation} in {count}" for notation, count in sorted(found.items()))
-            yield (
-                f"column '{role.column}' of {table.name} is written in several ways, each file read by its own: {signs}"
-            )
-
-
-def _way_to_values(roles: Roles, *, named: bool, nothing: bool) -> str:
-    if roles.wide:
-        return "Leave --wide out and name the value column with --value."
-    if named:
-        return "Name another column with --value, or the sign in its numbers with --decimal."
-    if nothing:
-        column = roles.values[0].column
-        return f"Name another column with --value, or this one, --value {column}, if its values are withdrawn."
-    return "Name the value column with --value."
-
-
-def _examples(texts: Sequence[str]) -> str:
-    return ", ".join(f"'{text}'" for text in texts) or "only missing values"

@@ -188,3 +188,60 @@ def test_a_database(tmp_path: Path, rows: list[Any], table: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sparkhu.sources.databases.ROWS_AT_A_TIME", 3)
         assert_alike(f"sqlite:///{tmp_path / 'a.db'}", tmp_path, table=table)
+
+
+@pytest.mark.parametrize("last", ['2024-01-04,a 5" pipe,7', '2024-01-04,"open,8', "2024-01-04,c,8"])
+def test_a_mark_that_is_never_closed_counts_for_what_was_read_before_it(tmp_path: Path, last: str) -> None:
+    (tmp_path / "a.csv").write_text(f'time,id,value\n2024-01-01,"a\nb",1\n2024-01-02,b,2\n2024-01-03,b,2\n{last}')
+    _, rows, rest = assert_alike(tmp_path / "a.csv", tmp_path, id="id", value="value")
+    plain = "c" not in last
+    assert any("never closed" in note for note in rest.notes) == plain
+    assert any(row[0] == '"a' for row in rows) == plain
+
+
+def test_signs_of_several_files_hold_for_the_rows_of_each(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for name, value in (("1", "1.000,25"), ("2", "1,000.25"), ("3", "1.000,25")):
+        lines = [f"a;2024-0{name}-{day:02d};{value}" for day in range(1, 8)]
+        (folder / f"{name}.csv").write_text("unique_id;ds;y\n" + "\n".join(lines) + "\n")
+    _, rows, rest = assert_alike(folder, tmp_path)
+    assert [row[2] for row in rows] == [1000.25] * 21
+    assert any("1,234.5 in 1; 1.234,5 in 2" in note for note in rest.notes)
+
+
+def doubled(found: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    schema, rows, _ = found
+    frame = pl.DataFrame(rows, schema=schema, orient="row").sort("source_row", "unique_id")
+    return frame.select(pl.col("ds").dt.strftime("%H:%M"), "ds_text", "ds_reason").rows()
+
+
+TWICE = "2024-10-27 02:30:00"
+AMBIGUOUS = (None, TWICE, "time_ambiguous")
+
+
+def test_a_repeated_hour_is_told_apart_within_files_of_equal_columns_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    # Each file has the time of series a once; only b.csv has it twice, of series c.
+    (folder / "a.csv").write_text(f"time,id,value\n{TWICE},a,1\n2024-10-28,a,2\n")
+    (folder / "b.csv").write_text(f"time,id,value,more\n{TWICE},a,1,x\n{TWICE},c,2,x\n{TWICE},c,3,x\n")
+    found = assert_alike(folder, tmp_path, id="id", value="value", zone="Europe/Berlin")
+    assert doubled(found) == [AMBIGUOUS, ("23:00", None, None), AMBIGUOUS, ("00:30", None, None), ("01:30", None, None)]
+
+
+def test_a_repeated_hour_of_wide_files_is_told_apart_file_by_file(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    (folder / "a.csv").write_text(f"time,p\n{TWICE},1\n")
+    (folder / "b.csv").write_text(f"time,p\n{TWICE},1\n2024-10-28 00:00:00,5\n")
+    found = assert_alike(folder, tmp_path, wide=True, zone="Europe/Berlin")
+    assert doubled(found) == [AMBIGUOUS, AMBIGUOUS, ("23:00", None, None)]
+
+
+def test_a_repeated_hour_in_available_at_is_told_apart_too(tmp_path: Path) -> None:
+    rows = [f"2024-10-2{day} 05:00:00,{day},{TWICE}" for day in (7, 8)]
+    (tmp_path / "a.csv").write_text("time,value,available_at\n" + "\n".join(rows) + "\n2024-10-26 05:00:00,6,\n")
+    schema, found, _ = assert_alike(tmp_path / "a.csv", tmp_path, zone="Europe/Berlin")
+    frame = pl.DataFrame(found, schema=schema, orient="row").sort("source_row")
+    assert frame["available_at"].dt.strftime("%d %H:%M").to_list() == ["27 00:30", "27 01:30", "26 03:00"]
