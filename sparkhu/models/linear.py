@@ -7,6 +7,8 @@ last value of the input, map linearly, add it back); here fitted in closed form 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sparkhu.errors import SparkhuError
 from sparkhu.models.base import Floats, check_inputs
 from sparkhu.models.storage import write_model
@@ -54,10 +56,14 @@ class Linear:
         return int(self.weights.shape[1])
 
     def predict(self, inputs: Floats) -> Floats:
-        """Forecast (n, H) from inputs (n, L)."""
+        """Forecast (n, H) from inputs (n, L); each row's to the bit as if it stood alone.
+
+        A product of two matrices is summed in another order for another number of rows, one a row is not.
+        """
         check_inputs(inputs, self.input_size)
         last = inputs[:, -1:]
-        return (inputs - last) @ self.weights + self.intercept + last
+        forecast: Floats = np.matmul((inputs - last)[:, None, :], self.weights)[:, 0] + self.intercept + last
+        return forecast
 
     def for_evaluation(self) -> "Linear":
         """Give the model as it stood after the training interval, to be scored on what came later."""

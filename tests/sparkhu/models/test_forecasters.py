@@ -44,6 +44,16 @@ def test_the_linear_forecast_worked_by_hand() -> None:
     assert (model.input_size, model.horizon) == (3, 1)
 
 
+def test_a_forecast_does_not_depend_on_the_rows_beside_it() -> None:
+    generator = np.random.default_rng(0)
+    weights, intercept = generator.normal(size=(24, 6)), generator.normal(size=6)
+    model = Linear(weights, intercept, weights, intercept, 1.0)
+    for rows in (1, 2, 3, 7, 40):
+        inputs = generator.normal(size=(rows, 24))
+        alone = np.vstack([model.predict(inputs[row : row + 1]) for row in range(rows)])
+        assert (model.predict(inputs) == alone).all()
+
+
 def test_the_evaluation_model_is_the_one_fitted_on_the_training_interval() -> None:
     model = linear()
     wanted = (INPUTS - INPUTS[:, -1:]) @ model.evaluation_weights + model.evaluation_intercept + INPUTS[:, -1:]
