@@ -18,7 +18,7 @@ from sparkhu.sources.options import ALL, SourceOptions
 from sparkhu.sources.parts import Part, Scratch, SpilledPart
 from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table, load
-from sparkhu.sources.telling import examples, said_of_numbers, way_to_values
+from sparkhu.sources.telling import Told, examples, said_of_numbers, way_to_values
 from sparkhu.sources.times import find_time_reading
 from sparkhu.sources.values import Notation, find_notation, find_notations
 from sparkhu.zones import check_zone
@@ -138,7 +138,7 @@ class Reading:
                 found = together.group_by("unique_id").agg(pl.col("rows").sum())
         return found.sort("unique_id")
 
-    def told(self, tallies: Sequence[Tally], doubled: Mapping[tuple[int, str | None], int]) -> "Told":
+    def told(self, tallies: Sequence[Tally], doubled: Mapping[tuple[int, str | None], int]) -> Told:
         """Say what was found, once all rows are read.
 
         Args:
@@ -159,7 +159,7 @@ class Reading:
             notes += notes_of_extras(self._tables, self._extras, [tally.extras for tally in tallies], every=every)
         return Told(tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(numbers)))
 
-    def raw(self, frame: pl.DataFrame, told: "Told") -> RawSource:
+    def raw(self, frame: pl.DataFrame, told: Told) -> RawSource:
         """Put what is known of the source beside its frame."""
         notations = tuple(plan.times.notation for plan in self.plans)
         names = tuple(table.name for table in self._tables)
@@ -212,13 +212,6 @@ class Reading:
                 f"there is no number in {what} of '{uri}'; it holds {examples(texts)}. "
                 f"{way_to_values(roles, named=named, nothing=not texts)}"
             )
-
-
-class Told(NamedTuple):
-    """What is said of a source: all notes, and among them how its values are written."""
-
-    notes: tuple[str, ...]
-    numbers: tuple[str, ...]
 
 
 def read_source(uri: str, options: SourceOptions | None = None, scratch: Scratch | None = None) -> RawSource:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sparkhu.sources.columns import Roles
 from sparkhu.sources.drafts import Plan
@@ -13,6 +14,13 @@ NOTATIONS: dict[Notation, str] = {
     "1,234.5": "values have commas between thousands",
     "1.234,5": "values have a decimal comma and points between thousands",
 }
+
+
+class Told(NamedTuple):
+    """What is said of a source: all notes, and among them how its values are written."""
+
+    notes: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 def said_of_numbers(plan: Plan, table: Table) -> Iterator[str]:
