@@ -183,3 +183,20 @@ def segments(frame: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
     borders = ids.slice(1).ne_missing(ids.slice(0, max(len(ids) - 1, 0))).arg_true().to_numpy().astype(np.int64) + 1
     starts = np.concatenate([np.zeros(min(len(ids), 1), np.int64), borders])
     return starts, np.diff(starts, append=len(ids))
+
+
+def whole_segments(frame: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find where each series of a frame starts and how many rows it has, as `segments`.
+
+    Raises:
+        InputError: The rows of a series stand in several places.
+    """
+    starts, lengths = segments(frame)
+    ids = frame["unique_id"].gather(starts)
+    if ids.n_unique() != len(ids):
+        name = ids.filter(ids.is_duplicated())[0]
+        raise InputError(
+            f"the rows of series '{name}' stand in several places. "
+            'Bring those of each series together first: frame.sort("unique_id", "ds").'
+        )
+    return starts, lengths

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, accepts_pandas, check_frame, segments
+from sparkhu.frame import TIME, accepts_pandas, check_frame, whole_segments
 
 _DECIMALS = 9
 _WAY_OUT = "give training/validation/test as shares that add up to 1 (0.7/0.1/0.2) or as rows (8640/2880/2880)"
@@ -98,14 +98,14 @@ def split_times(frame: pl.DataFrame, split: Split | str) -> pl.DataFrame:
         observed row.
 
     Raises:
-        InputError: The split or a column cannot be used.
+        InputError: The split or a column cannot be used, or the rows of a series stand in several places.
 
     Example:
         >>> split_times(frame, "8640/2880/2880")  # test_end is the instant of row 14,401, exclusive
     """
     check_frame(frame, "unique_id", "ds", "y")
     parts = split if isinstance(split, Split) else parse_split(split)
-    first, rows = segments(frame)
+    first, rows = whole_segments(frame)
     observed = frame["y"].is_not_null().to_numpy()
     lengths = np.add.reduceat(observed, first, dtype=np.int64) if len(first) else rows
     some, starts = lengths > 0, np.cumsum(lengths) - lengths

@@ -82,13 +82,13 @@ def describe_values(frame: pl.DataFrame) -> pl.DataFrame:
         several); `cv` = std / mean, null at mean 0; `share_missing` of the rows; `share_zero` of the observed values.
 
     Raises:
-        InputError: A column is missing or has another type.
+        InputError: A column is missing or has another type, or the rows of a series stand in several places.
 
     Example:
         >>> describe_values(frame).select("unique_id", "mean", "share_missing")
     """
     check_frame(frame, "unique_id", "ds", "y")
-    owner, known = Runs.of(frame), frame["y"].is_not_null().to_numpy()
+    owner, known = Runs.whole(frame), frame["y"].is_not_null().to_numpy()
     n, values = owner.sum_ints(known), frame["y"].drop_nulls().to_numpy()
     zeros = owner.sum_ints((frame["y"] == 0).fill_null(value=False).to_numpy())
     with np.errstate(all="ignore"):  # a share of no value is none
@@ -160,7 +160,7 @@ def describe_dynamics(
     if points < 0:
         raise InputError(f"points must be a number of points, or 0 for none, got {points}")
     check_regularity(zone=zone, split=DEFAULT_SPLIT, period=period, season_length=season_length)
-    ids = pl.DataFrame([Runs.of(frame).ids])
+    ids = pl.DataFrame([Runs.whole(frame).ids])
     if not points:
         return pl.concat([pl.DataFrame(schema=DYNAMICS_SCHEMA), ids], how="diagonal")
     observed = frame.filter(pl.col("y").is_not_null())

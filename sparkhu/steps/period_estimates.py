@@ -43,7 +43,7 @@ def estimate(frame: pl.DataFrame, gaps: SeriesGaps, zone: str) -> pl.DataFrame:
         regular. An irregular series shows the error and share of the candidate that explained most, null if none held
         20 % of the gaps.
     """
-    owner, medians = Runs.of(frame), GapCounts.of(gaps).medians()
+    owner, medians = Runs.whole(frame), GapCounts.of(gaps).medians()
     facts = pl.DataFrame(
         {
             "unique_id": owner.ids,

@@ -72,7 +72,7 @@ def _with_reason(fitted: pl.DataFrame, unpowered: pl.Series | None = None) -> pl
 
 def _statistics(rows: pl.DataFrame, scaler: str) -> pl.DataFrame:
     """Reduce each series, `lambda` and `spread` (the margin of the held range, null for none) beside its rows."""
-    runs, y = Runs.of(rows), floats(rows["y"])
+    runs, y = Runs.whole(rows), floats(rows["y"])
     value = _powered(rows["y"], rows["lambda"])
     unit = _unit(np.fmax.reduceat(np.abs(value), runs.starts))
     with np.errstate(all="ignore"):  # a fit beyond the numbers is told of, see `_with_reason`

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, check_frame, segments
+from sparkhu.frame import TIME, check_frame, segments, whole_segments
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -45,6 +45,16 @@ class Runs:
     def of(cls, frame: pl.DataFrame) -> Self:
         """Find the runs of a frame."""
         starts, lengths = segments(frame)
+        return cls(frame["unique_id"].gather(starts), starts, lengths)
+
+    @classmethod
+    def whole(cls, frame: pl.DataFrame) -> Self:
+        """Find the series of a frame, one run each.
+
+        Raises:
+            InputError: The rows of a series stand in several places.
+        """
+        starts, lengths = whole_segments(frame)
         return cls(frame["unique_id"].gather(starts), starts, lengths)
 
     @property

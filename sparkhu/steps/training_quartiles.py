@@ -35,7 +35,7 @@ def fit_quartiles(frame: pl.DataFrame, *, split: str, start: datetime | None, en
         `fit_points`, the values in the sample, and `fit_level`, the median of the newest tenth of
         them, of five at least.
     """
-    owner, ds = Runs.of(frame), instants(frame["ds"])
+    owner, ds = Runs.whole(frame), instants(frame["ds"])
     until = split_times(frame, split)["train_end"]
     if end is not None:
         until = times(np.full(len(until), instants(pl.Series([end]))[0]))
