@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sparkhu.errors import InputError
 
@@ -51,6 +51,8 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = f"SPARKHU_{first['loc'][0]}".upper()
             raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
+        except SettingsError as error:
+            raise InputError(f"a SPARKHU_* variable is not JSON: {error}. Change or unset it.") from error
 
     def engine_variables(self) -> dict[str, str]:
         """Give the environment variables with which another process maps its steps as this one does."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sparkhu_cli.session import Session
+
+if TYPE_CHECKING:
+    from sparkhu.settings import Settings
 
 
 def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
@@ -55,6 +58,21 @@ ENGINE_OPTIONS: tuple[Callable[..., Any], ...] = (
 )
 
 
+def engine_settings(session: Session) -> "Settings":
+    """Give the settings of this call: what options say wins over the environment.
+
+    Raises:
+        InputError: A setting cannot be used, or Spark is told something and not wanted.
+    """
+    from sparkhu.errors import InputError
+    from sparkhu.settings import Settings
+
+    settings = Settings(**session.engine)
+    if settings.engine != "spark" and session.engine.keys() - {"engine"}:
+        raise InputError("--spark-master and --spark-conf are for --engine spark, got --engine local. Leave one out.")
+    return settings
+
+
 @contextmanager
 def engine_of(session: Session, *, log: Path) -> Iterator[dict[str, str]]:
     """Give the variables that tell the steps of a run their engine; Spark is started once for all of them.
@@ -63,9 +81,7 @@ def engine_of(session: Session, *, log: Path) -> Iterator[dict[str, str]]:
         InputError: A setting cannot be used, or Spark or Java is not installed.
         SparkhuError: Spark cannot be reached, or does not start.
     """
-    from sparkhu.settings import Settings
-
-    settings = Settings(**session.engine)
+    settings = engine_settings(session)
     if settings.engine != "spark":
         yield settings.engine_variables()
         return

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.engine_options import ENGINE_OPTIONS
+from sparkhu_cli.engine_options import ENGINE_OPTIONS, engine_settings
 from sparkhu_cli.options import with_options
 from sparkhu_cli.session import Session
 
@@ -70,14 +70,13 @@ def run_step_on_folders(
         SparkhuError: The step fails; nothing is left half-written.
     """
     from sparkhu.engines.base import environment
-    from sparkhu.settings import Settings
     from sparkhu_cli.components import arguments_of, load_component, run_component
     from sparkhu_cli.terminal import OK, Terminal, seconds_text
 
     component = load_component(name)
     arguments = arguments_of(component, inputs, params)
     session.open_log(f"step-{name}")
-    with environment(Settings(**session.engine).engine_variables()):
+    with environment(engine_settings(session).engine_variables()):
         metadata: dict[str, Any] = run_component(component, arguments, out)
     terminal = Terminal()
     if "seconds" in metadata:

@@ -12,6 +12,8 @@ from sparkhu.sources.parts import beside
 from sparkhu.sources.tables import FILE, ROW
 
 MAGIC = b"PAR1"
+NARROW = 16
+"""Columns of which a part has as many rows as it is told."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class ParquetPart:
 
 
 def parquet_parts(place: Path | bytes, name: str, rows: int, told: Mapping[str, str | None]) -> Iterator[ParquetPart]:
-    """Cut a Parquet file along its row groups into parts of about `rows` rows.
+    """Cut a Parquet file along its row groups into parts of about `rows` rows, of fewer where it has many columns.
 
     Args:
         place: The file, or its bytes.
@@ -90,7 +92,7 @@ def parquet_parts(place: Path | bytes, name: str, rows: int, told: Mapping[str, 
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         raise InputError(f"'{name}' is not a whole Parquet file: {error}") from error
     first = 0
-    for length in _lengths(groups, rows):
+    for length in _lengths(groups, max(1, rows * NARROW // max(NARROW, len(schema)))):
         yield ParquetPart(place, name, first, length, schema, 0, told)
         first += length
 

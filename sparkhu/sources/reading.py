@@ -26,7 +26,7 @@ from sparkhu.zones import check_zone
 __all__ = ["RAW_SCHEMA", "RawSource", "Reading", "Stretch", "read_source"]
 
 LARGE = 2
-"""Parts beyond which other processes help to read a source that fits into memory."""
+"""Parts of observations beyond which a source is sorted outside memory, and other processes help."""
 
 
 class RawSource(NamedTuple):
@@ -115,9 +115,9 @@ class Reading:
     @property
     def large(self) -> bool:
         """Whether there is more than stays in memory."""
-        parts = [stretch.part for stretch in self.stretches]
-        spilled = any(isinstance(part, SpilledPart) for part in parts)
-        return spilled or sum(part.rows for part in parts) > LARGE * self.part_rows
+        spilled = any(isinstance(stretch.part, SpilledPart) for stretch in self.stretches)
+        rows = sum(stretch.part.rows * len(stretch.plan.values) for stretch in self.stretches)
+        return spilled or rows > LARGE * self.part_rows
 
     def discard(self) -> None:
         """Remove what was written to the scratch folder; the rows cannot be read again."""

@@ -55,6 +55,14 @@ def test_a_master_that_is_none_is_refused(tmp_path: Path) -> None:
         variables(Session(engine={"engine": "spark", "spark_master": "head"}), tmp_path)
 
 
+def test_a_master_that_would_not_be_asked_is_refused(tmp_path: Path, source: Path) -> None:
+    asked = ("--engine", "local", "--spark-master", "spark://head:7077", "--out", tmp_path / "out")
+    for found in (call("run", "--source", source, *asked), call("step", "ingest", "--set", f"source={source}", *asked)):
+        assert found.exit_code == 2
+        assert "--spark-master and --spark-conf are for --engine spark, got --engine local" in found.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("scheme", ["sc", "spark"])
 def test_a_run_whose_spark_cannot_be_reached_ends_with_1_and_leaves_nothing(
     scheme: str, free_port: int, source: Path, tmp_path: Path

@@ -41,3 +41,9 @@ def test_shards_are_as_large_as_the_environment_says(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SPARKHU_ROWS_PER_SHARD", "0")
     with pytest.raises(InputError, match=r"^SPARKHU_ROWS_PER_SHARD=0: .*greater than or equal to 1"):
         Settings()
+
+
+def test_a_variable_that_is_no_json_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARKHU_SPARK_CONF", "{spark.executor.memory=4g")
+    with pytest.raises(InputError, match=r'not JSON.*"spark_conf".*Change or unset it'):
+        Settings()

@@ -12,7 +12,7 @@ SECONDS_TO_ANSWER = 5.0
 _CORES = r"(\*|[1-9]\d*)"
 _KNOWN: Final = re.compile(
     rf"local(\[{_CORES}(,\s*\d+)?\])?|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]|yarn|k8s://.+"
-    r"|spark://[^\s:,/]+:\d+(,[^\s:,/]+:\d+)*|sc://[^\s/;]+(/.*)?"
+    r"|spark://[^\s:,/]+:\d+(,[^\s:,/]+:\d+)*|sc://[^\s/;]+(/(;\S*)?)?"
 )
 
 
@@ -24,8 +24,8 @@ def check_master(master: str) -> str:
     """
     if not _KNOWN.fullmatch(master):
         raise InputError(
-            f"Spark's master '{master}' is no address that Spark knows. Give local[2], spark://HOST:PORT, yarn, "
-            "k8s://HOST:PORT, or sc://HOST:PORT for Spark Connect."
+            f"Spark's master '{without_secrets(master)}' is no address that Spark knows. Give local[2], "
+            "spark://HOST:PORT, yarn, k8s://HOST:PORT, or sc://HOST:PORT for Spark Connect."
         )
     return master
 
@@ -75,4 +75,4 @@ def _refusal(host: str, port: int) -> str:
 
 def without_secrets(master: str) -> str:
     """Leave out the options of a Connect address, among which a token may be."""
-    return master.split("/;", maxsplit=1)[0]
+    return master.split(";", maxsplit=1)[0].rstrip("/")

@@ -65,6 +65,13 @@ def test_a_token_is_not_told(free_port: int) -> None:
     assert without_secrets("sc://head:15002/;token=secret") == "sc://head:15002"
 
 
+@pytest.mark.parametrize("address", ["sc://head:15002", "sc://head/x", "sc:head/"])
+def test_a_token_is_not_told_of_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(InputError, match="is no address that Spark knows") as told:
+        check_master(f"{address};token=secret")
+    assert "secret" not in str(told.value)
+
+
 def test_without_pyspark_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparkhu.engines.spark.sessions.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"needs PySpark\. Install it: pip install 'sparkhu\[spark\]'"):

@@ -4,6 +4,7 @@ import gzip
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.sources import SourceOptions, read_source
+from sparkhu.sources.parquet import parquet_parts
 from sparkhu.sources.parts import PartSize, Scratch
+from sparkhu.sources.reading import Reading
 
 TINY = [PartSize(rows=2, text=7, kept=0), PartSize(rows=5, text=64, kept=300)]
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -245,3 +248,18 @@ def test_a_repeated_hour_in_available_at_is_told_apart_too(tmp_path: Path) -> No
     schema, found, _ = assert_alike(tmp_path / "a.csv", tmp_path, zone="Europe/Berlin")
     frame = pl.DataFrame(found, schema=schema, orient="row").sort("source_row")
     assert frame["available_at"].dt.strftime("%d %H:%M").to_list() == ["27 00:30", "27 01:30", "26 03:00"]
+
+
+def test_a_wide_source_is_as_large_as_its_observations_are_many(tmp_path: Path) -> None:
+    hours = pl.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 2), "1h", eager=True)
+    wide = pl.DataFrame({"time": hours, **{f"s{number}": range(25) for number in range(40)}})
+    wide.write_parquet(tmp_path / "wide.parquet")
+    for rows, large in ((500, False), (400, True)):  # 1,000 observations, and two parts are not large yet
+        scratch = Scratch(tmp_path, PartSize(rows=rows))
+        assert Reading(str(tmp_path / "wide.parquet"), SourceOptions(wide=True), scratch).large is large
+
+
+def test_parts_of_a_file_of_many_columns_have_fewer_rows(tmp_path: Path) -> None:
+    file = tmp_path / "wide.parquet"
+    pl.DataFrame({f"s{number}": range(100) for number in range(160)}).write_parquet(file, row_group_size=50)
+    assert [part.rows for part in parquet_parts(file, "wide", 100, {})] == [10] * 10
