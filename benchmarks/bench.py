@@ -23,6 +23,8 @@ BENCHMARKS = {
     "spark": "benchmarks/spark.py",
     "feast_join": "benchmarks/feast_join.py",
     "daily": "benchmarks/daily.py",
+    "pipeline": "benchmarks/pipeline.py",
+    "memory": "benchmarks/memory.py",
 }
 ROOT = Path(__file__).parent.parent
 
