@@ -21,7 +21,6 @@ from sparkhu_components.validate import validate
 
 FILLS = {"mean": fill_mean, "median": fill_median, "last": fill_last, "next": fill_next, "linear": fill_linear}
 UNUSED = ("mode", "spline", "seasonal", "moving_average")
-TASKS = 10 + len(FILLS)
 
 
 @dsl.pipeline(name="sparkhu-chain")

@@ -33,10 +33,8 @@ class Ordered:
             values: Of all series, one after another, without NaN; left as they are.
             counts: How many each series has.
         """
-        ordered, ends = (
-            values + 0.0,
-            np.cumsum(counts),
-        )  # a sum of −0 and 0 is 0: which of the two comes first is chance
+        ordered = values + 0.0  # −0 becomes 0: which of the two would come first is chance
+        ends = np.cumsum(counts)
         first = ends - counts
         # Sorting is the work of a series: series by series is five times as fast as one sort by two keys.
         for start, end in zip(first.tolist(), ends.tolist(), strict=True):
