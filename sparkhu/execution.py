@@ -32,7 +32,7 @@ from sparkhu.shards import (
     write_manifest,
     write_shard,
 )
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import Columns, StepResult, columns_read
 
 Inputs = Mapping[str, Path | str | Sequence[Path | str]]
 Outputs = Mapping[str, tuple[Path | str, Kind]]
@@ -191,7 +191,7 @@ def run_step(
         work = partial(_step_on_shard, step, params, drafts)
         shards: dict[str, list[Shard]] = {key: [] for key in outputs}
         entries = [ledger.empty()]
-        for written, part, counts in map_shards(work, sources, workers=workers, step=name):
+        for written, part, counts in map_shards(work, sources, workers=workers, step=name, columns=columns_read(step)):
             for key, shard in written.items():
                 shards[key].append(shard)
             entries.append(part)
@@ -217,6 +217,7 @@ def map_shards(
     *,
     step: str,
     workers: int | None = None,
+    columns: Columns | None = None,
 ) -> Iterator[Result]:
     """Yield `function(frames of the shard)` for every shard of the first input, in order.
 
@@ -227,10 +228,11 @@ def map_shards(
         sources: Datasets per input, as `open_inputs` gives them.
         step: Name of the step, for progress.
         workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
+        columns: What is read of the inputs that are named; by default, and of the others, everything.
     """
     names = [shard.name for shard in next(iter(sources.values()))[0].shards]
     trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
-    work = partial(_with_frames, function, sources, ledger.failed_ids(trail.entries))
+    work = partial(_with_frames, function, sources, columns or {}, ledger.failed_ids(trail.entries))
     engine, place = chosen_engine(workers), _place(trail.group)
     try:
         for done, result in enumerate(engine.map(work, names), start=1):
@@ -265,11 +267,12 @@ class ShardFrames:
 def _with_frames(
     function: Callable[[ShardFrames], Result],
     sources: Mapping[str, Sequence[Dataset]],
+    columns: Columns,
     failed: pl.Series,
     name: str,
 ) -> Result:
     try:
-        frames = {key: read_shard(group, name) for key, group in sources.items()}
+        frames = {key: read_shard(group, name, columns.get(key)) for key, group in sources.items()}
     except UnreadableShard as error:
         raise UnreadableShard(f"{error} It holds {_held(sources, name)}.") from error
     keep = ~pl.col("unique_id").is_in(failed.implode()).fill_null(False)

@@ -161,10 +161,13 @@ class UnreadableShard(SparkhuError):  # noqa: N818 - says what is the matter
     """A file of a dataset is missing or damaged; the message names dataset and shard."""
 
 
-def _read_file(dataset: Dataset, name: str) -> pl.DataFrame:
+def _read_file(dataset: Dataset, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     place = f"shard {name} of '{dataset.path}'"
+    file = dataset.file(name)
     try:
-        return pl.read_parquet(dataset.file(name))
+        if columns is None:
+            return pl.read_parquet(file)
+        return pl.read_parquet(file, columns=[each for each in pl.read_parquet_schema(file) if each in columns])
     except FileNotFoundError as error:
         raise UnreadableShard(
             f"{place} is missing on {socket.gethostname()}. Spark's executors need the folder where the driver has it; "
@@ -193,13 +196,14 @@ def held_by(datasets: Sequence[Dataset], name: str) -> str:
     return f"{shard.series:,} series, {counted}"
 
 
-def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
+def read_shard(datasets: Sequence[Dataset], name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Assemble the shard `name` of rows and their layers, or of several tables about series.
 
     Args:
         datasets: Rows (or a table) first. `columns` datasets that follow are set beside it, later ones winning;
             further `series` datasets are set below it.
         name: The shard.
+        columns: What is read, where it is there; null: everything.
 
     Raises:
         UnreadableShard: A file is missing or damaged.
@@ -210,11 +214,13 @@ def read_shard(datasets: Sequence[Dataset], name: str) -> pl.DataFrame:
             raise SparkhuError(
                 f"'{dataset.path}' has no shard {name}, which '{datasets[0].path}' may have. Make it from that dataset."
             )
-    frames = [_read_file(dataset, name) for dataset in datasets]
+    frames = [_read_file(dataset, name, columns) for dataset in datasets]
     first, layers = frames[0], []
     for dataset, frame in zip(datasets[1:], frames[1:], strict=True):
         if dataset.kind != "columns":
             first = pl.concat([first, frame], how="diagonal")
+        elif not frame.width:
+            continue  # none of its columns are wanted
         elif frame.height != first.height:
             raise SparkhuError(
                 f"layer '{dataset.path}' has {frame.height} rows in shard {name}, its dataset "

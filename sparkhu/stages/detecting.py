@@ -18,7 +18,9 @@ from sparkhu.sources.secrets import redacted, with_environment, without_secrets
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.steps.estimate_history import ESTIMATES, PAST_COLUMNS, changes
 from sparkhu.steps.regularity import check_regularity, detect_regularity
+from sparkhu.steps.result import columns_read
 
+STEP = "detect_regularity"
 ESTIMATES_FILE = "estimates.parquet"
 MOST_NAMED = 5
 
@@ -61,13 +63,14 @@ def detect_periods(
     earlier = earlier_estimates(past, lake)
     sources = open_inputs({"observations": observations})
     params = {**how, "past": redacted(past), "lake": redacted(lake)}
-    with recorded("detect_regularity", inputs=[observations], outputs=[profile, estimates], params=params) as (
+    with recorded(STEP, inputs=[observations], outputs=[profile, estimates], params=params) as (
         notes,
         at,
     ):
+        columns = columns_read(detect_regularity)
         rows, work = sources["observations"][0], partial(_profile_shard, at, earlier, how)
         entries, profiles, kept, changed = [ledger.empty()], [], [], []
-        for written, part, counts, found in map_shards(work, sources, step="detect_regularity"):
+        for written, part, counts, found in map_shards(work, sources, step=STEP, columns=columns):
             profiles.append(written[0])
             kept.append(written[1])
             entries.append(part)

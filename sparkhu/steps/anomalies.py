@@ -25,7 +25,7 @@ from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_n
 from sparkhu.ledger import entries
 from sparkhu.steps.fitted_limits import fitted, observed_remainder, within
 from sparkhu.steps.outliers import check_interval
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.segmented import NEVER, Segments, check_table, floats, instants
 from sparkhu.steps.validation import Interval, requested_interval
 
@@ -180,6 +180,7 @@ def _check_limits(table: pl.DataFrame) -> None:
             raise InputError(f"limits of series '{name}' have {what}: {given}. Give low < high and a scale above 0.")
 
 
+@reads(observations=(*FILLED, "trend", "seasonal", "resid", "parts_available_at"))
 def flag_anomalies(
     observations: pl.DataFrame,
     profile: pl.DataFrame,

@@ -15,7 +15,7 @@ from sparkhu.errors import InputError
 from sparkhu.frame import accepts_pandas, check_frame
 from sparkhu.steps.decomposed_series import LEAST_POINTS, Way, decomposed, interpolated
 from sparkhu.steps.decomposed_shard import PARTS, DecomposedShard
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.seasons import (
     LEAST_ADDED,
     calendar_seasons,
@@ -126,6 +126,7 @@ def _with_parts(
     return frame.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items())
 
 
+@reads(observations=FILLED)
 def decompose(
     observations: pl.DataFrame,
     profile: pl.DataFrame,

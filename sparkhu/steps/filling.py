@@ -37,7 +37,7 @@ from sparkhu.steps.estimates import Fitted, Strategy, fitted
 from sparkhu.steps.filled_rows import Edge, check_filling, estimates, fill_ledger, fit_points, put
 from sparkhu.steps.masks import Trial
 from sparkhu.steps.points import Points
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.segmented import times
 from sparkhu.steps.strategies import WINDOW, strategy_of
 
@@ -164,6 +164,7 @@ def _filled(
     return put(frame, points, estimate, strategy)
 
 
+@reads(observations=FILLED)
 def fill(
     observations: pl.DataFrame,
     profile: pl.DataFrame,

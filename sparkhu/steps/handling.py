@@ -10,9 +10,9 @@ import polars as pl
 from sparkhu.frame import TIME
 from sparkhu.ledger import entries
 from sparkhu.steps.handling_injection import score
-from sparkhu.steps.handling_rows import Rows
+from sparkhu.steps.handling_rows import PARTS, Rows
 from sparkhu.steps.handling_strategies import replacement
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.segmented import Bools, times
 
 NO_ANOMALIES = "no anomalies"
@@ -20,6 +20,7 @@ NO_LIMITS = "no limits, so nothing is an anomaly"
 NONE_TO_FIT = "no anomaly in the training part, so the series is not smoothed"
 
 
+@reads(observations=(*FILLED, *PARTS, "is_anomaly"))
 def handle(
     observations: pl.DataFrame,
     profile: pl.DataFrame,

@@ -18,11 +18,12 @@ from sparkhu.steps.handling import NO_ANOMALIES
 from sparkhu.steps.handling_injection import SCORES
 from sparkhu.steps.handling_strategies import BY_NAME_ONLY, ORDER
 from sparkhu.steps.pooling import TIE
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.segmented import Segments
 
 LAYERED = tuple(name for name in ORDER if name != "leave")
 """The strategies that a layer of values stands for."""
+LAYERS = tuple(f"{name}{kind}" for name in LAYERED for kind in ("", "_available_at"))
 HANDLING: dict[str, pl.DataType] = {
     "unique_id": pl.String(),
     "strategy": pl.String(),
@@ -148,6 +149,7 @@ def with_leave(scores: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([left, scores]).sort("unique_id", _place())
 
 
+@reads(observations=(*FILLED, "parts_available_at", "is_anomaly", *LAYERS))
 def pool_handling(
     observations: pl.DataFrame, scores: pl.DataFrame, *, variants: Sequence[str] = ORDER, choice: str = ""
 ) -> StepResult:

@@ -26,7 +26,7 @@ from sparkhu.frame import TIME, check_frame
 from sparkhu.ledger import entries
 from sparkhu.steps.level_drift import find_drift
 from sparkhu.steps.level_shifts import WINDOWS, find_shifts
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import StepResult, reads
 from sparkhu.steps.seasons import calendar_seasons
 from sparkhu.steps.segmented import NEVER, Floats, Ints, Segments, floats, instants, times
 
@@ -58,6 +58,7 @@ def check_level_changes(*, window: int, shift_width: float, drift_width: float) 
             raise InputError(f"{name} must be a number above 0, got {width}. Usual is 5 to 7.")
 
 
+@reads(observations=("unique_id", "ds", "y_raw", "available_at"))
 def find_level_changes(
     observations: pl.DataFrame,
     profile: pl.DataFrame,

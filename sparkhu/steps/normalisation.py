@@ -22,7 +22,7 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.scaler_fits import NOT_FINITE, fit_statistics
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
 from sparkhu.steps.segmented import Runs, floats, instants, times
@@ -55,6 +55,7 @@ def check_scaler(scaler: str) -> None:
         raise InputError(f"scaler must be one of {', '.join(SCALERS)}, got '{scaler}'")
 
 
+@reads(sequences=FILLED)
 def fit_scalers(sequences: pl.DataFrame, profile: pl.DataFrame, *, scaler: Scaler = "standard") -> StepResult:
     """Fit one scaler a series on the observed values of its training interval.
 

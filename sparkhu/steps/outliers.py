@@ -14,7 +14,7 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.frame import TIME, accepts_pandas, check_frame, check_numbers, is_number
 from sparkhu.ledger import entries
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import StepResult, reads
 from sparkhu.steps.segmented import (
     NEVER,
     Bools,
@@ -146,6 +146,7 @@ def _replacement(action: Action, low: Floats, high: Floats) -> pl.Expr:
     return pl.col("y_raw")
 
 
+@reads(observations=("unique_id", "ds", "y", "y_raw", "available_at"))
 def flag_outliers(
     observations: pl.DataFrame,
     stats: pl.DataFrame,

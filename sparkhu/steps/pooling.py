@@ -7,6 +7,7 @@ are chosen by name only.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from sparkhu.steps.estimates import Estimate
 from sparkhu.steps.filled_rows import fill_ledger, put
 from sparkhu.steps.points import Points
 from sparkhu.steps.ranges import into_range, ranges_of
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import FILLED, StepResult, reads
 from sparkhu.steps.segmented import Segments, floats, instants
 from sparkhu.steps.strategies import DROP, FITTED, ORDER, STRATEGIES, UNSCORED
 
@@ -25,6 +26,11 @@ DEFAULT_VARIANTS = ("mean", "median", "last", "next", "linear", "spline", "seaso
 UNMEASURED = "linear"
 """What a series too short to be measured is filled with."""
 TIE = 1e-9
+LAYERS = {
+    name: (name, f"{name}_available_at", *((f"{name}_fit", f"{name}_fit_available_at") if name in FITTED else ()))
+    for name in ORDER
+}
+"""The columns of each strategy's layer."""
 CHOICES = ("unique_id", "strategy", "mae", "runner_up", "reason")
 
 
@@ -117,6 +123,7 @@ def _ranked(scores: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
     return pooled.with_columns(place=place).sort("unique_id", "place", "order")
 
 
+@reads(observations=(*FILLED, *chain.from_iterable(LAYERS.values())))
 def pool_fills(
     observations: pl.DataFrame,
     scores: pl.DataFrame,
@@ -148,7 +155,7 @@ def pool_fills(
     """
     check_pooling(variants=variants, choice=choice)
     layers = [name for name in _needed(variants, choice) if name not in UNSCORED]
-    check_frame(observations, *[column for name in layers for column in _layer(name)])
+    check_frame(observations, *[column for name in layers for column in LAYERS[name]])
     points = Points.of(observations)
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
     strategy = choices["strategy"]
@@ -171,11 +178,6 @@ def _by_series(scores: pl.DataFrame) -> pl.DataFrame:
     """Sort score tables that stand one after another by series, in each from the simplest strategy on."""
     order = pl.col("strategy").replace_strict(ORDER, range(len(ORDER)), return_dtype=pl.Int64)
     return scores.sort("unique_id", order, "mask_length")
-
-
-def _layer(name: str) -> list[str]:
-    fit = [f"{name}_fit", f"{name}_fit_available_at"] if name in FITTED else []
-    return [name, f"{name}_available_at", *fit]
 
 
 def _fits(frame: pl.DataFrame, owner: Segments, strategy: pl.Series, variants: Sequence[str]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from sparkhu.periods import Period
 from sparkhu.splits import parse_split, split_times
 from sparkhu.steps.estimate_history import decide, remembered
 from sparkhu.steps.period_estimates import LEAST_POINTS, estimate
-from sparkhu.steps.result import StepResult
+from sparkhu.steps.result import StepResult, reads
 from sparkhu.steps.segmented import Runs
 from sparkhu.steps.series_gaps import SeriesGaps
 from sparkhu.zones import check_zone
@@ -91,6 +91,7 @@ def find_periods(frame: pl.DataFrame, *, zone: str = "UTC") -> pl.DataFrame:
     )
 
 
+@reads(observations=("unique_id", "ds", "y"))
 def detect_regularity(
     observations: pl.DataFrame,
     past: pl.DataFrame | None = None,

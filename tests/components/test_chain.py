@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from sparkhu.sources import SourceOptions
 from sparkhu.stages.ingesting import ingest_source
@@ -75,6 +76,16 @@ def test_the_number_of_shards_changes_no_bit(one_shard: dict[str, Path], several
 
 
 @pytest.mark.slow
+def test_columns_that_no_step_reads_change_no_bit(
+    one_shard: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sparkhu.execution", "sparkhu.stages.detecting"):
+        monkeypatch.setattr(f"{module}.columns_read", lambda _: {})
+    whole = results(tmp_path / "run", rows_per_shard=1_000_000, workers=1)
+    for name in TABLES:
+        assert_frame_equal(table(whole, name), table(one_shard, name), check_exact=True)
+
+
 def test_the_order_of_the_input_changes_nothing(one_shard: dict[str, Path], tmp_path: Path) -> None:
     """But for the one conflicting duplicate, whose policy is the order of the source."""
     shuffled = results(tmp_path / "run", rows_per_shard=1_000_000, workers=1, shuffled=True)

@@ -46,6 +46,14 @@ def test_a_dataset_comes_back_as_its_manifest_says(tmp_path: Path) -> None:
     assert open_dataset(str(tmp_path / "d")) == made
 
 
+def test_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "base", "rows", s0=rows(1, 2).with_columns(price=pl.lit(5), label=pl.lit("x")))
+    flags = dataset(tmp_path / "flags", "columns", s0=pl.DataFrame({"flag": [True, False], "y": [9.0, 8.0]}))
+    other = dataset(tmp_path / "other", "columns", s0=pl.DataFrame({"other": [1, 2]}))
+    found = read_shard([base, flags, other], "s0", ("unique_id", "y", "price", "absent"))
+    assert found.to_dict(as_series=False) == {"unique_id": ["a", "a"], "y": [9.0, 8.0], "price": [5, 5]}
+
+
 def test_a_layer_of_columns_names_no_series(tmp_path: Path) -> None:
     assert dataset(tmp_path / "d", "columns", s0=pl.DataFrame({"y": [1.0]})).series == 0
 
