@@ -19,6 +19,7 @@ from sparkhu import events, ledger
 from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, read_trail
+from sparkhu.reading_ahead import read_ahead
 from sparkhu.shards import (
     Dataset,
     Kind,
@@ -237,6 +238,8 @@ def map_shards(
     try:
         for done, result in enumerate(engine.map(work, names), start=1):
             events.emit("shard_done", step=step, done=done, of=len(names), **place)
+            if engine.at_once and (soon := done + engine.at_once) < len(names):
+                read_ahead(sources, names[soon], columns or {})
             yield result
     except LostItem as error:
         if error.number is None:

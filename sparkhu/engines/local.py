@@ -23,12 +23,15 @@ class LocalEngine:
 
     Args:
         workers: Largest number of processes; by default one a core that this process may use.
+
+    Attributes:
+        at_once: How many items are worked on at a time.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers must be at least 1, got {workers}")
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.at_once = workers or len(os.sched_getaffinity(0))
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield `function(item)` for each item, in order.
@@ -40,7 +43,7 @@ class LocalEngine:
         Raises:
             LostItem: A worker process was killed. What `function` raises goes on, once the items at work are done.
         """
-        workers = min(self.workers, len(items))
+        workers = min(self.at_once, len(items))
         if workers <= 1:
             yield from map(function, items)
             return

@@ -135,4 +135,4 @@ def test_fewer_than_one_worker_is_refused(workers: int) -> None:
 
 
 def test_by_default_every_core_works() -> None:
-    assert LocalEngine().workers == len(os.sched_getaffinity(0))
+    assert LocalEngine().at_once == len(os.sched_getaffinity(0))
