@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sparkhu import execution
-from sparkhu.execution import open_inputs
+from sparkhu import mapping
 from sparkhu.lineage import Trail
+from sparkhu.mapping import open_inputs
 from sparkhu.reading_ahead import read_ahead
 from sparkhu.shards import Dataset, write_manifest, write_shard
 
@@ -80,7 +80,7 @@ def test_shards_are_asked_for_while_those_before_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, ahead: list[str]
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(execution, "read_ahead", lambda _sources, name, _columns: asked.append(name))
+    monkeypatch.setattr(mapping, "read_ahead", lambda _sources, name, _columns: asked.append(name))
     sources = open_inputs({"observations": wide_shards(tmp_path / "rows", 5)})
-    list(execution.map_shards(str, sources, step="count", workers=workers))
+    list(mapping.map_shards(str, sources, step="count", workers=workers))
     assert asked == ahead
