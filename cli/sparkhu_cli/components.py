@@ -46,7 +46,7 @@ def describe_component(component: Any) -> str:
     described = {f"{name} ({item.type.lower()})": f"{_text(item)}{_default(item)}" for name, item in params.items()}
     lines += _section("Parameters (--set NAME=VALUE)", described)
     said = _docstring(component)
-    lines += _section("Outputs (folders in --out)", {name: said.get(name, "") for name in spec.outputs or {}})
+    lines += _section("Outputs (folders in --out)", {name: said.get(name, "") for name in written_by(component)})
     return "\n".join(lines)
 
 
@@ -98,13 +98,19 @@ def parse_value(name: str, kind: str, text: str) -> Any:
         ) from error
 
 
+def written_by(component: Any) -> tuple[str, ...]:
+    """Name the outputs of a component that are folders; values that it returns are for the steps behind it."""
+    outputs = component.component_spec.outputs or {}
+    return tuple(name for name, item in outputs.items() if str(item.type).startswith(ARTIFACT))
+
+
 def run_component(component: Any, arguments: dict[str, Any], out: Path) -> dict[str, Any]:
     """Run a component in this process, its outputs as folders in `out`, all of them or none.
 
     Returns:
         What the first output's metadata say: seconds, rows in and out, counts.
     """
-    outputs = tuple(component.component_spec.outputs or {})
+    outputs = written_by(component)
     with staged(out, last=outputs[-1], owned=outputs) as stage:
         artifacts = {
             name: _artifact_class(component, name)(name=name, uri=str(stage.results / name)) for name in outputs

@@ -17,7 +17,8 @@ from sparkhu_cli.session import Session
     example="""
         sparkhu step --list
         sparkhu step ingest --set source=sales.csv --out work/ingest
-        sparkhu step validate --in raw=work/ingest/raw --out work/validate
+        sparkhu step sync_metadata --out work/metadata
+        sparkhu step validate --in raw=work/ingest/raw --in metadata=work/metadata/metadata --out work/validate
     """,
     # NAME --help describes the step, so the option is the command's own.
     context_settings={"help_option_names": []},
@@ -70,7 +71,7 @@ def run_step_on_folders(
         SparkhuError: The step fails; nothing is left half-written.
     """
     from sparkhu.engines.base import environment
-    from sparkhu_cli.components import arguments_of, load_component, run_component
+    from sparkhu_cli.components import arguments_of, load_component, run_component, written_by
     from sparkhu_cli.terminal import OK, Terminal, seconds_text
 
     component = load_component(name)
@@ -84,4 +85,4 @@ def run_step_on_folders(
         terminal.marked(OK, f"{name}  {rows}  {seconds_text(metadata['seconds'])}")
     else:
         terminal.marked(OK, name)
-    terminal.line(f"Outputs: {', '.join(str(out / output) for output in component.component_spec.outputs or {})}")
+    terminal.line(f"Outputs: {', '.join(str(out / output) for output in written_by(component))}")

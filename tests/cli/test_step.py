@@ -12,7 +12,7 @@ from sparkhu.errors import InputError
 from sparkhu.execution import recorded
 from sparkhu.frame import TIME
 from sparkhu.shards import Kind, open_dataset, write_manifest, write_shard
-from sparkhu_cli.components import arguments_of, load_component, parse_value
+from sparkhu_cli.components import arguments_of, load_component, parse_value, written_by
 from sparkhu_cli.main import sparkhu
 from sparkhu_components import COMPONENTS
 
@@ -116,6 +116,27 @@ def test_a_value_that_the_step_refuses_leaves_nothing(observations: Path, stats:
     )  # fmt: skip
     assert (result.exit_code, out.exists()) == (2, False)
     assert "width must be a number of interquartile ranges" in result.stderr
+
+
+def test_the_example_of_the_help_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    Path("sales.csv").write_text("ds,y\n" + "".join(f"2026-01-{day:02d},{day}\n" for day in range(1, 31)))
+    lines = [
+        line.split()[2:] for line in step("--help").stdout.splitlines() if line.strip().startswith("sparkhu step ")
+    ]
+    assert ["--list"] in lines
+    for line in lines:
+        result = step(*line)
+        assert result.exit_code == 0, result.output
+    assert open_dataset("work/validate/observations").rows == 30
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_what_is_written_has_a_folder_each_and_no_value_has_one(name: str) -> None:
+    component = load_component(name)
+    values = {key for key, item in (component.component_spec.outputs or {}).items() if item.type == "String"}
+    assert set(written_by(component)) == set(component.component_spec.outputs or {}) - values
 
 
 def test_a_folder_that_holds_no_dataset_is_named(stats: Path, tmp_path: Path) -> None:
