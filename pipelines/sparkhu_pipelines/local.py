@@ -86,7 +86,10 @@ def run_locally(
 def _start(
     job: Mapping[str, Any], root: Path, events: Path, sink: IO[bytes], environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start the driver in a session of its own; what its tasks leave in temporary folders stays inside `root`."""
+    """Start the driver in a session of its own; what its tasks leave in temporary folders stays inside `root`.
+
+    Nothing is written to its standard input: it ends with this process, also when this one is killed.
+    """
     file, scratch = root / "job.json", root / "tmp"
     file.write_text(json.dumps(job))
     events.touch()
@@ -94,7 +97,7 @@ def _start(
     told = {"SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
     return subprocess.Popen(
         [sys.executable, "-m", "sparkhu_pipelines.driver", str(file)],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=sink,
         stderr=subprocess.STDOUT,
         env={**os.environ, **environment, **told},
@@ -130,6 +133,8 @@ def _end(driver: subprocess.Popen[bytes]) -> None:
             break
         _wait_for_group(driver, grace)
     driver.wait()
+    if driver.stdin:
+        driver.stdin.close()
 
 
 def _wait_for_group(driver: subprocess.Popen[bytes], seconds: float | None) -> None:

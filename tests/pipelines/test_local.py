@@ -82,7 +82,8 @@ def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp
     assert "Traceback" in (tmp_path / "run.log").read_text()
 
 
-def test_ctrl_c_ends_every_process_of_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (
         "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
         "root = Path(sys.argv[1])\n"
@@ -99,8 +100,10 @@ def test_ctrl_c_ends_every_process_of_the_run(tmp_path: Path) -> None:
         assert process.stdout.readline() == "step_started\n"
         assert len(alive(root)) >= 3
         asked = time.monotonic()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         process.wait(timeout=20)
+        while alive(root) and time.monotonic() - asked < 10:
+            time.sleep(0.05)
     finally:
         watchdog.cancel()
         process.stdout.close()
