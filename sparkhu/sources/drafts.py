@@ -10,6 +10,7 @@ import polars as pl
 from sparkhu.frame import TIME
 from sparkhu.sources.columns import AVAILABLE_AT, Roles
 from sparkhu.sources.extras import Extra, ExtraReading, read_extra
+from sparkhu.sources.ids import series_names
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW
 from sparkhu.sources.times import TimeReading, read_times
 from sparkhu.sources.values import Notation, Numbers, file_spans, present, read_numbers
@@ -114,8 +115,7 @@ def ids_of(frame: pl.DataFrame, roles: Roles) -> pl.Series:
     """Give the series of each row as its id column, or its file, names it; of a wide source the latter."""
     if roles.id is None:
         return frame[FILE].alias("unique_id")
-    text = frame[roles.id.column].cast(pl.String).str.strip_chars()
-    return text.set(text == "", None).alias("unique_id")
+    return series_names(frame[roles.id.column])
 
 
 def draft(frame: pl.DataFrame, start: int, plan: Plan) -> tuple[pl.DataFrame, Tally]:

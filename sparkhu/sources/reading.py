@@ -15,7 +15,7 @@ from sparkhu.sources.drafts import RAW_SCHEMA, Plan, Tally, draft, first_of, ids
 from sparkhu.sources.extras import ExtraReading, find_extras, notes_of_extras
 from sparkhu.sources.files import read_files
 from sparkhu.sources.options import ALL, SourceOptions
-from sparkhu.sources.parts import Part, Scratch, SpilledPart
+from sparkhu.sources.parts import Part, Scratch
 from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table, load
 from sparkhu.sources.telling import Told, examples, said_of_numbers, way_to_values
@@ -115,15 +115,9 @@ class Reading:
     @property
     def large(self) -> bool:
         """Whether there is more than stays in memory."""
-        spilled = any(isinstance(stretch.part, SpilledPart) for stretch in self.stretches)
+        spilled = any(stretch.part.in_scratch for stretch in self.stretches)
         rows = sum(stretch.part.rows * len(stretch.plan.values) for stretch in self.stretches)
         return spilled or rows > LARGE * self.part_rows
-
-    def discard(self) -> None:
-        """Remove what was written to the scratch folder; the rows cannot be read again."""
-        for stretch in self.stretches:
-            if isinstance(stretch.part, SpilledPart):
-                stretch.part.path.unlink(missing_ok=True)
 
     def series(self) -> pl.DataFrame:
         """Count the rows of each series.
