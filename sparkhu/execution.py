@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
+from sparkhu.attempts import new_folder
 from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, read_trail
@@ -26,7 +27,6 @@ from sparkhu.shards import (
     UnreadableShard,
     aligned,
     held_by,
-    new_folder,
     open_dataset,
     read_shard,
     write_manifest,

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -187,13 +186,6 @@ def unreadable(path: Path, error: Exception) -> SparkhuError:
             "output where the driver has it; otherwise run the step again."
         )
     return SparkhuError(f"the scratch file '{path}' cannot be read: {error}. Run the step again.")
-
-
-@contextmanager
-def scratch_folder(beside: Path) -> Iterator[Path]:
-    """Give a folder inside an output that is being written; it vanishes when the block ends, however it ends."""
-    with TemporaryDirectory(prefix=".scratch-", dir=beside, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 class PartList:
