@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from sparkhu import events, ledger
-from sparkhu.attempts import new_folder
+from sparkhu import attempts, events, ledger
 from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, read_trail
@@ -37,7 +36,6 @@ from sparkhu.steps.result import Columns, StepResult, columns_read
 Inputs = Mapping[str, Path | str | Sequence[Path | str]]
 Outputs = Mapping[str, tuple[Path | str, Kind]]
 Result = TypeVar("Result")
-
 MAX_FAILED_SHARE = 0.5
 
 
@@ -117,7 +115,7 @@ def recorded(
         trail = read_trail(folders)
         notes.group = group or trail.group
         events.emit("step_started", step=step, **_place(notes.group))
-        with new_folder(*(Path(path) for path in outputs)) as drafts:
+        with attempts.new_folder(*(Path(path) for path in outputs)) as drafts:
             yield notes, drafts
             entries = ledger.with_step(notes.entries, step)
             record = notes.record(started, time.perf_counter() - clock, folders, params or {})
