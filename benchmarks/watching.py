@@ -1,5 +1,6 @@
 """Watch a process and its children: how long they ran, and the most memory that all of them held at once."""
 
+import resource
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +12,17 @@ POLL_SECONDS = 0.1
 
 
 class Watched(NamedTuple):
-    """What a process took: seconds, and bytes at the most; memory that several share counts once."""
+    """What a process took.
+
+    Attributes:
+        seconds: From its start to its end.
+        peak: Bytes of memory at the most, of all processes together; what several share counts once.
+        processors: Seconds that processors worked for it and for those of its children that it waited for.
+    """
 
     seconds: float
     peak: int
+    processors: float
 
 
 def watched(call: Sequence[str], environment: Mapping[str, str] | None = None) -> Watched:
@@ -23,14 +31,20 @@ def watched(call: Sequence[str], environment: Mapping[str, str] | None = None) -
     Raises:
         CalledProcessError: It failed.
     """
-    began, peak = time.perf_counter(), 0
+    began, worked, peak = time.perf_counter(), _worked(), 0
     with subprocess.Popen(call, env=environment) as process:
         while process.poll() is None:
             peak = max(peak, sum(held(pid) for pid in family(process.pid)))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, call)
-    return Watched(time.perf_counter() - began, peak)
+    return Watched(time.perf_counter() - began, peak, _worked() - worked)
+
+
+def _worked() -> float:
+    """Give the seconds that processors worked for all children which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def family(pid: int) -> Iterator[int]:
