@@ -94,9 +94,9 @@ def write(path: Path, name: str) -> None:
 
 def test_an_exception_leaves_neither_result_nor_draft(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="broken"):
-        fail_halfway(tmp_path / "x", tmp_path / "deep" / "y")
+        fail_halfway(tmp_path / "x", tmp_path / "deep" / "er" / "y")
     assert names(tmp_path) == ["deep"]
-    assert names(tmp_path / "deep") == []
+    assert names(tmp_path / "deep" / "er") == []
 
 
 def test_an_exception_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
