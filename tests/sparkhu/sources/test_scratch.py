@@ -148,3 +148,13 @@ def test_a_file_that_only_the_driver_sees_is_not_called_damaged(tmp_path: Path) 
     (tmp_path / "a.parquet").unlink()
     with pytest.raises(InputError, match=r"'a.parquet' is not at '.*a.parquet' on .* put it on storage that all"):
         part.load(["y"])
+
+
+@pytest.mark.parametrize("at_once", [0, 7, 1000])
+def test_rows_of_a_series_are_counted_over_all_parts(
+    tmp_path: Path, scratch: Scratch, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("sparkhu.sources.reading.COUNTS", at_once)
+    reading = Reading(written("json", tmp_path), SourceOptions(), scratch)
+    assert len(reading.stretches) > 5
+    assert reading.series().rows() == [(f"s{series}", 28) for series in range(5)]
