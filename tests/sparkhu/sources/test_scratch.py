@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sparkhu.errors import InputError
+from sparkhu.errors import InputError, SparkhuError
 from sparkhu.sources import SourceOptions, delimited, parsing, read_source
+from sparkhu.sources.blocks import Blocks
 from sparkhu.sources.delimited import OpenQuoteError, parse_csv
 from sparkhu.sources.parquet import parquet_parts
 from sparkhu.sources.parts import PartSize, Scratch
@@ -158,3 +159,22 @@ def test_rows_of_a_series_are_counted_over_all_parts(
     reading = Reading(written("json", tmp_path), SourceOptions(), scratch)
     assert len(reading.stretches) > 5
     assert reading.series().rows() == [(f"s{series}", 28) for series in range(5)]
+
+
+def test_blocks_lie_on_disk_but_the_first_and_go_as_they_are_taken(scratch: Scratch) -> None:
+    blocks = Blocks([b"1", b"2", b"3"], scratch)
+    assert len(in_scratch(scratch)) == 2
+    assert list(blocks) == list(blocks) == [b"1", b"2", b"3"]
+    assert [(block, len(in_scratch(scratch))) for block in blocks.taken()] == [(b"1", 2), (b"2", 2), (b"3", 1)]
+    assert in_scratch(scratch) == set()
+    with pytest.raises(SparkhuError, match=r"the scratch file '.*[0-9a-f]{32}' is missing on "):
+        list(blocks)
+
+
+def test_damaged_rows_of_a_parquet_file_are_named(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"y": [float(number) for number in range(40)]})
+    frame.write_parquet(tmp_path / "a.parquet", row_group_size=10)
+    last = parquet_parts(tmp_path / "a.parquet", "a.parquet", 10, {"__file__": "a"})[-1]
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"'a.parquet' is not a whole Parquet file: rows 31 to 40 cannot be read: "):
+        last.load(["y"])
