@@ -24,6 +24,7 @@ BENCHMARKS = {
     "feast_join": "benchmarks/feast_join.py",
     "daily": "benchmarks/daily.py",
     "pipeline": "benchmarks/pipeline.py",
+    "ingest": "benchmarks/ingest.py",
     "memory": "benchmarks/memory.py",
 }
 ROOT = Path(__file__).parent.parent

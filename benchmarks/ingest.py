@@ -1,38 +1,31 @@
-"""Ingest beside the size of its source: seconds and memory for CSV and Parquet of a million rows and ten.
+"""Ingest of a source and of one ten times as large, in one run: time, work of the processors and memory.
 
-    python benchmarks/ingest.py [--rows 1000000 10000000] [--formats csv parquet] [--series 10000] [--in FOLDER]
+    python benchmarks/ingest.py [--rows 10000000] [--times 10] [--format csv] [--series 10000] [--in FOLDER]
 
 The source holds hourly series, its rows in the order of time: each series is spread over the whole file, the worst case
-for a sort. Every ingest runs in a process of its own; its memory is that of the process and all that it started, looked
-at every twentieth of a second, shared pages counted once (PSS).
+for a sort. Every ingest runs in a process of its own; its memory is that of the process and all that it started. The
+chain that follows an ingest is measured by `memory.py`.
 """
 
 import argparse
-import resource
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-FIRST, HOUR = 1_704_067_200_000_000, 3_600_000_000
-AT_A_TIME = 1_000_000
-LOOK_SECONDS = 0.05
-INGEST = """
-import sys
+from benchmarks.figures import GIB, Figure, json_option, report
+from benchmarks.watching import Watched, watched
 from sparkhu.sources import SourceOptions
 from sparkhu.stages.ingesting import ingest_source
 
-if __name__ == "__main__":
-    source, out = sys.argv[1:]
-    ingest_source(source, SourceOptions(), out=out + "/raw", history=out + "/history", versions=out + "/versions")
-"""
+FIRST, HOUR = 1_704_067_200_000_000, 3_600_000_000
+AT_A_TIME = 1_000_000
+KINDS = {"csv": "CSV", "parquet": "Parquet"}
+MORE_MEMORY, MOST_MEMORY, MORE_TIME = 1.25, 2.0, 1.1
 
 
 def rows_of(rows: int, series: int) -> Iterator[pl.DataFrame]:
@@ -50,7 +43,7 @@ def rows_of(rows: int, series: int) -> Iterator[pl.DataFrame]:
 
 
 def write_source(path: Path, rows: int, series: int) -> None:
-    """Write a CSV or Parquet file."""
+    """Write a CSV or Parquet file, as its suffix says."""
     if path.suffix == ".csv":
         with path.open("wb") as file:
             for number, frame in enumerate(rows_of(rows, series)):
@@ -67,73 +60,51 @@ def write_source(path: Path, rows: int, series: int) -> None:
             writer.write_table(table)
 
 
-def memory(pid: int) -> int:
-    """Give the bytes that a process and all its descendants hold."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(status.parent.name))
-    total, left = 0, [pid]
-    while left:
-        each = left.pop()
-        left += children.get(each, [])
-        try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
+def ingest(source: Path) -> None:
+    """Ingest a source, and leave the result beside it."""
+    raw, history, versions = (source.with_name(name) for name in ("raw", "history", "versions"))
+    ingest_source(str(source), SourceOptions(), out=raw, history=history, versions=versions)
 
 
-def processor_seconds() -> float:
-    """Give the seconds that processors worked for the processes which have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def measured(rows: int, given: argparse.Namespace) -> Watched:
+    """Write a source, and watch a process of its own ingest it."""
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        source = Path(folder, f"source.{given.format}")
+        write_source(source, rows, given.series)
+        return watched([sys.executable, "-m", "benchmarks.ingest", "--source", str(source)])
 
 
-def measure(source: Path, out: Path) -> tuple[float, float, int]:
-    """Ingest in a process of its own; give seconds, seconds of processors, and the largest memory."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    script = out / "ingest.py"
-    script.write_text(INGEST)
-    began, worked, most = time.perf_counter(), processor_seconds(), 0
-    with subprocess.Popen([sys.executable, str(script), str(source), str(out)]) as process:
-        while process.poll() is None:
-            most = max(most, memory(process.pid))
-            time.sleep(LOOK_SECONDS)
-    if process.returncode:
-        raise SystemExit(f"the ingest of {source} ended with {process.returncode}")
-    return time.perf_counter() - began, processor_seconds() - worked, most
+def figures(few: Watched, many: Watched, rows: int, times: int, kind: str) -> list[Figure]:
+    """Set the larger source beside the smaller one."""
+    one, other = f"{rows / 1e6:g} M rows", f"{rows * times / 1e6:g} M rows"
+    both = f"{other} of {kind} beside {one}"
+    return [
+        Figure(f"Ingest, {one}", few.seconds, "s", f"of {kind}; {few.processors:.1f} s of processors"),
+        Figure(f"Ingest, {other}", many.seconds, "s", f"of {kind}; {many.processors:.1f} s of processors"),
+        Figure("Ingest, time of more rows", many.seconds / few.seconds, "×", both, MORE_TIME * times),
+        Figure("Ingest, processors' time of more rows", many.processors / few.processors, "×", both),
+        Figure(f"Ingest, peak memory of {one}", few.peak / GIB, "GiB", "all processes", MOST_MEMORY),
+        Figure(f"Ingest, peak memory of {other}", many.peak / GIB, "GiB", "all processes", MOST_MEMORY),
+        Figure("Ingest, memory of more rows", many.peak / few.peak, "×", both, MORE_MEMORY),
+    ]
 
 
 def main() -> None:
-    """Print a line a source, and how seconds and memory grow from one size to the next."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--formats", nargs="+", choices=["csv", "parquet"], default=["csv", "parquet"])
+    """Measure both sizes and print the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--format", choices=KINDS, default="csv")
     parser.add_argument("--series", type=int, default=10_000)
-    parser.add_argument("--in", dest="folder", type=Path, default=None, help="folder with room for the files")
+    parser.add_argument("--in", dest="folder", type=Path, metavar="FOLDER", help="a folder with room for the files")
+    parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
+    json_option(parser)
     given = parser.parse_args()
-    print(f"{'source':<10}{'rows':>14}{'size':>10}{'seconds':>10}{'CPU s':>8}{'rows/s':>12}{'memory':>10}")
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        for suffix in given.formats:
-            found = []
-            for rows in given.rows:
-                source = Path(folder, f"source.{suffix}")
-                write_source(source, rows, given.series)
-                seconds, worked, most = measure(source, Path(folder, "out"))
-                found.append((rows, worked, most))
-                size, speed = f"{source.stat().st_size / 1e6:,.0f} MB", f"{rows / seconds:,.0f}"
-                times = f"{seconds:>10.1f}{worked:>8.1f}"
-                print(f"{suffix:<10}{rows:>14,}{size:>10}{times}{speed:>12}{most / 1e6:>7,.0f} MB", flush=True)
-            for (few, fast, small), (many, slow, large) in pairwise(found):
-                print(
-                    f"  {many / few:.0f} times the rows: {slow / fast:.1f} × the time, {large / small:.2f} × the memory"
-                )
+    if given.source:
+        ingest(given.source)
+        return
+    few, many = measured(given.rows, given), measured(given.rows * given.times, given)
+    report(figures(few, many, given.rows, given.times, KINDS[given.format]), given.json)
 
 
 if __name__ == "__main__":

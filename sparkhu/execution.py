@@ -16,10 +16,11 @@ from typing import Any
 import polars as pl
 
 from sparkhu import events, ledger
+from sparkhu.attempts import new_folder
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, place_of, read_trail
 from sparkhu.mapping import Inputs, ShardFrames, map_shards, open_inputs
-from sparkhu.shards import Kind, Shard, aligned, new_folder, write_manifest, write_shard
+from sparkhu.shards import Kind, Shard, aligned, write_manifest, write_shard
 from sparkhu.steps.result import StepResult, columns_read
 
 Outputs = Mapping[str, tuple[Path | str, Kind]]

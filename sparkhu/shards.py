@@ -7,16 +7,14 @@ Three kinds of dataset share the names of their shards, from ingest to the end o
 - `series`: a table about series, any number of rows for each, in the shard of its series.
 
 A step writes only what it adds; `read_shard` assembles rows and their layers, and where names are equal the later
-layer wins. A dataset appears whole or not at all: it is written beside its place and renamed into it.
+layer wins. A dataset appears whole or not at all (`sparkhu.attempts`).
 """
 
-import errno
 import json
-import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -90,7 +88,7 @@ def open_dataset(path: Path | str) -> Dataset:
 
 
 def write_shard(folder: Path, name: str, frame: pl.DataFrame) -> Shard:
-    """Write one shard file into a folder that `new_folder` gave, and describe it.
+    """Write one shard file into a folder that `sparkhu.attempts.new_folder` gave, and describe it.
 
     The file appears whole: an engine may run a shard twice, and the one attempt may end in the middle of the other.
     """
@@ -118,43 +116,6 @@ def write_manifest(folder: Path, kind: Kind, shards: Sequence[Shard]) -> None:
         left.unlink(missing_ok=True)
     content = {"schema_version": SCHEMA_VERSION, "kind": kind, "shards": [asdict(shard) for shard in shards]}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1))
-
-
-@contextmanager
-def new_folder(*paths: Path) -> Iterator[tuple[Path, ...]]:
-    """Give temporary folders that take the places of `paths` when the block ends well, and vanish when it fails.
-
-    Names are unique per attempt, so two attempts at one place never mix; the last to end stands.
-    """
-    attempt = uuid.uuid4().hex[:8]
-    drafts = tuple(path.with_name(f".{path.name}.{attempt}") for path in paths)
-    try:
-        for draft in drafts:
-            draft.mkdir(parents=True)
-        yield drafts
-        for draft, path in zip(drafts, paths, strict=True):
-            _replace(path, draft)
-    finally:
-        for draft in drafts:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _replace(path: Path, draft: Path) -> None:
-    """Put `draft` in the place of `path`. What lay there is moved aside first: half deleted it would look whole."""
-    aside = draft.with_name(f"{draft.name}.old")
-    while True:
-        with suppress(FileNotFoundError):
-            path.rename(aside)
-        try:
-            draft.rename(path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            # Another attempt has just put its result there; this one ends later and stands.
-        else:
-            return
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 class UnreadableShard(SparkhuError):  # noqa: N818 - says what is the matter

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.ids import series_names
 from sparkhu.sources.values import parse_numbers, present
 
 TEXTS = ("type", "unit", "group")
@@ -74,8 +75,7 @@ def recognise(table: pl.DataFrame, rows: pl.Series, source: str, id_column: str 
             of metadata, a row names no series, or a limit is not a finite number.
     """
     taken = _taken(table.columns, source, id_column)
-    ids = table[taken["unique_id"]].cast(pl.String).str.strip_chars()
-    ids = ids.set(ids == "", None).alias("unique_id")
+    ids = series_names(table[taken["unique_id"]])
     _check_ids(ids, rows, taken["unique_id"], source)
     _check_bytes(ids, taken["unique_id"], ids, source)
     columns = [ids]

@@ -126,6 +126,10 @@ class _NumberedPart:
     def schema(self) -> dict[str, pl.DataType]:
         return {**self.part.schema, ROW: pl.Int64(), FILE: pl.String()}
 
+    @property
+    def in_scratch(self) -> bool:
+        return self.part.in_scratch
+
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
         own = {
             ROW: pl.int_range(self.first_row, self.first_row + self.rows, dtype=pl.Int64, eager=True),
@@ -133,6 +137,9 @@ class _NumberedPart:
         }
         frame = self.part.load([name for name in columns if name not in own])
         return beside(frame, own, columns)
+
+    def discard(self) -> None:
+        self.part.discard()
 
 
 def _numbered(parts: Sequence[Part], stem: str) -> list[_NumberedPart]:

@@ -15,7 +15,7 @@ TAB_SPELLINGS = ("\\t", "tab")
 # Stands for a delimiter that is no single byte.
 UNIT_SEPARATOR = "\x1f"
 LONGEST_ROW = 64 * 2**20
-"""Bytes beyond which a field in quotation marks counts as one that is never closed."""
+"""Bytes beyond which a field in quotation marks counts as one that is never closed, and a line is refused."""
 
 
 class OpenQuoteError(Exception):
@@ -140,7 +140,7 @@ def _blocks(rest: bytes, chunks: Iterator[bytes], *, quoted: bool) -> Iterator[b
         if cut and not blank:
             yield rest[:cut]
             rest = rest[cut:]
-        elif quoted and not blank and len(rest) > LONGEST_ROW:
+        elif quoted and len(rest) - cut > LONGEST_ROW:
             raise OpenQuoteError
         rest += chunk
     if rest and not (blank and not rest.strip()):

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from sparkhu.frame import TIME
 from sparkhu.sources.columns import AVAILABLE_AT, Roles
 from sparkhu.sources.extras import Extra, ExtraReading, read_extra
+from sparkhu.sources.ids import series_names
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW
 from sparkhu.sources.times import TimeReading, read_times
 from sparkhu.sources.values import Notation, Numbers, file_spans, present, read_numbers
@@ -40,6 +43,8 @@ The table that the row is from; the later instant of its time, and of `available
 hour; what names the series among which it is told apart; why the row cannot be used whatever its time is.
 """
 EXAMPLES = 3
+FIRST = -(2**63)
+"""What sorts before every instant and every series."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,7 @@ def ids_of(frame: pl.DataFrame, roles: Roles) -> pl.Series:
     """Give the series of each row as its id column, or its file, names it; of a wide source the latter."""
     if roles.id is None:
         return frame[FILE].alias("unique_id")
-    text = frame[roles.id.column].cast(pl.String).str.strip_chars()
-    return text.set(text == "", None).alias("unique_id")
+    return series_names(frame[roles.id.column])
 
 
 def draft(frame: pl.DataFrame, start: int, plan: Plan) -> tuple[pl.DataFrame, Tally]:
@@ -127,8 +131,8 @@ def draft(frame: pl.DataFrame, start: int, plan: Plan) -> tuple[pl.DataFrame, Ta
         plan: How they are read.
 
     Returns:
-        Rows with the columns of `RAW_SCHEMA`, those of `OPEN` that are needed to settle them, and the extra columns;
-        and what they showed.
+        Rows with the columns of `RAW_SCHEMA` that hold anything, those of `OPEN` that are needed to settle them, and
+        the extra columns; and what they showed.
     """
     roles, column = plan.roles, frame[plan.roles.time.column]
     times = read_times(column, plan.times)
@@ -159,7 +163,7 @@ def draft(frame: pl.DataFrame, start: int, plan: Plan) -> tuple[pl.DataFrame, Ta
         texts,
         tuple(each._replace(column=each.column.clear()) for each in extras),
     )
-    return rows, tally
+    return rows.drop(name for name in RAW_SCHEMA if not rows[name].count()), tally
 
 
 def _known(frame: pl.DataFrame, plan: Plan) -> list[pl.Series]:
@@ -238,9 +242,9 @@ def settle(drafts: Sequence[pl.DataFrame], extras: Sequence[str]) -> Settled:
         drafts: All rows of some series, in the order of tables and of the rows in them.
         extras: Names of the columns that travel along.
     """
-    rows = pl.concat(drafts, how="diagonal")
-    opened = {name: dtype for name, dtype in OPEN.items() if name not in rows.columns}
-    rows = rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in opened.items())
+    rows = pl.concat(drafts, how="diagonal", rechunk=True)
+    lacking = {name: dtype for name, dtype in {**RAW_SCHEMA, **OPEN}.items() if name not in rows.columns}
+    rows = rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in lacking.items())
     named = [rows[GROUP], rows["unique_id"], rows[NAMED]]
     ds = tell_apart(rows["ds"], rows[LATE], named)
     known = tell_apart(rows[AVAILABLE_AT], rows[KNOWN_LATE], named)
@@ -255,4 +259,16 @@ def settle(drafts: Sequence[pl.DataFrame], extras: Sequence[str]) -> Settled:
         rows["ds_reason"].set(ambiguous, AMBIGUOUS).zip_with(~bad, rows[REFUSED]),
     )
     columns = [*RAW_SCHEMA, *extras]
-    return Settled(settled.select(columns).sort("unique_id", "ds", ROW), counts)
+    return Settled(settled.select(columns)[_order(settled)], counts)
+
+
+def _order(rows: pl.DataFrame) -> npt.NDArray[np.intp]:
+    """Find the order of (`unique_id`, `ds`, `source_row`), nulls first.
+
+    Series are compared as the numbers of their names: rows come in stretches that are in order, which a sort of whole
+    numbers by merging makes much of.
+    """
+    ids = rows["unique_id"]
+    series = ids.cast(pl.Enum(ids.drop_nulls().unique().sort())).to_physical().cast(pl.Int64)
+    keys = (rows[ROW], rows["ds"].to_physical(), series)
+    return np.lexsort([key.fill_null(FIRST).to_numpy() for key in keys])

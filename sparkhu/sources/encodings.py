@@ -38,24 +38,6 @@ MOST_CONTROLS = 0.01
 HIGH = rb"[\x80-\xff]+"
 
 
-class Text(NamedTuple):
-    """A file as UTF-8.
-
-    Attributes:
-        data: The bytes, without a byte order mark.
-        note: How the encoding was found where it was not plain UTF-8; empty where there is nothing to say.
-    """
-
-    data: bytes
-    note: str = ""
-
-
-def to_utf8(data: bytes, name: str, encoding: str = "") -> Text:
-    """Bring the bytes of a text file to UTF-8, as `Utf8` does chunk by chunk."""
-    reader = Utf8(name, encoding)
-    return Text(reader.feed(data) + reader.finish(), reader.note)
-
-
 class Utf8:
     """Brings a text file to UTF-8 as it passes.
 

@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.blocks import Blocks
 from sparkhu.sources.cells import Kinds, column_of
 from sparkhu.sources.tables import BROKEN
 
 SHOWN = 5
-Blocks = Callable[[], Iterator[bytes]]
 Schema = dict[str, pl.DataType]
 Reader = Callable[[pl.Series], tuple[pl.DataFrame, pl.Series]]
 """Reads lines; gives the objects and which lines they are."""
@@ -29,10 +29,14 @@ def is_json(data: bytes) -> bool:
     return re.match(rb"\s*(?:\{|\[\s*\{)", data) is not None
 
 
-def parse_json_lines(data: bytes, name: str, notes: list[str]) -> pl.DataFrame:
-    """Parse JSON lines that are in memory, as `json_frames` does."""
-    frames = list(json_frames(lambda: iter((data,)), name, notes))
-    return pl.concat(frames, how="diagonal")
+def check_lines(data: bytes, name: str) -> None:
+    """Refuse JSON whose first sign begins a list.
+
+    Raises:
+        InputError: It does.
+    """
+    if data.lstrip().startswith(b"["):
+        raise InputError(f"'{name}' is one JSON list. Give JSON lines, an object a line: jq -c '.[]' FILE writes them.")
 
 
 def json_frames(blocks: Blocks, name: str, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -43,16 +47,13 @@ def json_frames(blocks: Blocks, name: str, notes: list[str]) -> Iterator[pl.Data
     frames with such lines have; blank lines are rows of nulls. The type of a column holds all of its cells.
 
     Args:
-        blocks: Gives the file as UTF-8, in blocks of whole lines, as often as it is asked.
+        blocks: The file in blocks of whole lines.
         name: How to call the file in messages.
         notes: What is found is added here, once all frames have been given.
 
     Raises:
         InputError: No line is a JSON object, or two keys give the same column.
     """
-    first = next(blocks(), b"").decode()
-    if first.lstrip()[:1] == "[":
-        raise InputError(f"'{name}' is one JSON list. Give JSON lines, an object a line: jq -c '.[]' FILE writes them.")
     schema = _schema(blocks)
     if schema is not None:
         read: Reader = partial(_read_typed, schema=schema)
@@ -61,11 +62,11 @@ def json_frames(blocks: Blocks, name: str, notes: list[str]) -> Iterator[pl.Data
         schema = {key: kind.dtype for key, kind in kinds.items()}
         read = partial(_read_line_by_line, kinds=kinds)
     if not schema:
-        line = first.split("\n", 1)[0].strip()[:80]
+        line = next(iter(blocks), b"").decode().split("\n", 1)[0].strip()[:80]
         raise InputError(f"no line of '{name}' is a JSON object such as {{\"time\": …}}; its first is: {line}")
     lists = _lists(_flat(pl.DataFrame(schema=schema), name))
     broken = 0
-    for block in blocks():
+    for block in blocks.taken():
         frame, refused = _block(block, read, name)
         broken += refused
         yield frame.drop(lists).with_columns(pl.col(pl.Null).cast(pl.String))
@@ -121,7 +122,7 @@ def _schema(blocks: Blocks) -> Schema | None:
     """Find the types that Polars would give the whole file; null where a line is broken or a key mixes kinds."""
     found: list[Schema] = []
     settled = True
-    for block in blocks():
+    for block in blocks:
         lines = _lines(block)
         objects = lines.filter(_whole(lines))
         if not len(objects):
@@ -136,7 +137,7 @@ def _schema(blocks: Blocks) -> Schema | None:
     if len(found) == 1 and settled:
         return found[0]
     merged = _inferred(pl.Series([json.dumps(_example(pl.Struct(each))) for each in found])) if found else None
-    if merged is None or not all(_fits(block, merged) for block in blocks()):
+    if merged is None or not all(_fits(block, merged) for block in blocks):
         return None
     return merged
 
@@ -188,7 +189,7 @@ def _fits(block: bytes, schema: Schema) -> bool:
 def _kinds(blocks: Blocks) -> dict[str, Kinds]:
     """Find which kinds of values each key has."""
     kinds: dict[str, Kinds] = {}
-    for block in blocks():
+    for block in blocks:
         found = [each for each in map(_object, _lines(block)) if each is not None]
         for key in dict.fromkeys(key for each in found for key in each):
             kinds[key] = kinds.get(key, Kinds()) | Kinds.of(each.get(key) for each in found)

@@ -55,7 +55,7 @@ def _epoch(digits_after_seconds: int) -> Callable[[pl.Series], pl.Series]:
 
     def parse(text: pl.Series) -> pl.Series:
         digits = pl.lit(text)
-        whole = digits.str.extract(r"^(\d+)").cast(pl.Int64)
+        whole = digits.str.extract(r"^(\d+)").cast(pl.Int64, strict=False)
         if digits_after_seconds > 6:
             return pl.select((whole // 10 ** (digits_after_seconds - 6)).cast(LOCAL)).to_series()
         room = 6 - digits_after_seconds

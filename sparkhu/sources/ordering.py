@@ -25,7 +25,7 @@ def in_order(parts: Sequence[Part], schema: Mapping[str, pl.DataType], scratch: 
     Args:
         parts: The rows, all of them in memory or all on disk.
         schema: The columns, with the types that the whole table has.
-        scratch: Where the sorted rows go.
+        scratch: Where the sorted rows go; the parts themselves are removed from it.
 
     Returns:
         Parts that are in order, one behind the other.
@@ -35,13 +35,17 @@ def in_order(parts: Sequence[Part], schema: Mapping[str, pl.DataType], scratch: 
     runs, samples = [], []
     for part in parts:
         run = _sorted(load(part, schema))
+        part.discard()
         samples += run.gather_every(max(1, run.height // SAMPLES)).rows()
         runs.append(scratch.write(run))
     samples.sort(key=_key)
     borders = [samples[len(samples) * number // len(parts)] for number in range(1, len(parts))]
     cut = [_cut(run, borders, scratch) for run in runs]
     stretches = (pl.concat(file.read(number) for file in cut) for number in range(len(parts)))
-    return tuple(scratch.write(_sorted(rows)) for rows in stretches if rows.height)
+    ordered = tuple(scratch.write(_sorted(rows)) for rows in stretches if rows.height)
+    for file in cut:
+        file.path.unlink()
+    return ordered
 
 
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
@@ -61,6 +65,6 @@ def _cut(run: SpilledPart, borders: Sequence[Sequence[Any]], scratch: Scratch) -
     rows = range(frame.height)
     ends = [bisect_left(rows, _key(border), key=lambda row: _key(frame.row(row))) for border in borders]
     bounds = [0, *ends, frame.height]
-    run.path.unlink()
+    run.discard()
     slices = (frame.slice(start, end - start) for start, end in pairwise(bounds))
     return write_slices(scratch.new_file(), slices)

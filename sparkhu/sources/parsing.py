@@ -1,6 +1,6 @@
 """One file of a source, whatever it is, to rows that are labelled with where they stood."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -8,12 +8,13 @@ from typing import NamedTuple
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.sources.blocks import Blocks
 from sparkhu.sources.contents import Content
-from sparkhu.sources.delimited import OpenQuoteError, checked_delimiter, parse_csv
+from sparkhu.sources.delimited import LONGEST_ROW, OpenQuoteError, checked_delimiter, parse_csv
 from sparkhu.sources.encodings import Utf8
 from sparkhu.sources.finding import PARQUET, SMALL, Found
 from sparkhu.sources.folders import folder_values
-from sparkhu.sources.json_lines import is_json, json_frames, lines_of
+from sparkhu.sources.json_lines import check_lines, is_json, json_frames, lines_of
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.parquet import MAGIC, ParquetPart, parquet_parts
 from sparkhu.sources.parts import PartList, Scratch, written
@@ -94,13 +95,13 @@ class _Reading:
 
     def _read_text(self, chunks: Iterator[bytes]) -> list[str]:
         reader = Utf8(self._name, self._options.encoding)
-        text = _texts(reader, chunks)
+        text = self._with_line_ends(_texts(reader, chunks))
         first = _until(text, lambda first: len(first.strip()) > 1)
         notes: list[str] = []
         whole = chain((first,), text)
         if is_json(first):
-            blocks = _kept_blocks(lines_of(whole), self._scratch)
-            frames = json_frames(lambda: map(_block, blocks), self._name, notes)
+            check_lines(first, self._name)
+            frames = json_frames(Blocks(lines_of(whole), self._scratch), self._name, notes)
         else:
             frames = parse_csv(whole, self._name, checked_delimiter(self._options.delimiter), quoted=self._quoted)
         for frame in frames:
@@ -111,6 +112,19 @@ class _Reading:
             )
         return [reader.note, *notes] if reader.note else notes
 
+    def _with_line_ends(self, text: Iterable[bytes]) -> Iterator[bytes]:
+        """Refuse a line that would have to be held as a whole and is too long for that."""
+        length = 0
+        for chunk in text:
+            end = chunk.rfind(b"\n") + 1
+            length = len(chunk) - end + (0 if end else length)
+            if length > LONGEST_ROW:
+                raise InputError(
+                    f"'{self._name}': line {self._content.lines + 1:,} is longer than {LONGEST_ROW / 2**20:,.0f} MB. "
+                    "Check that the file is CSV or JSON lines, and that its lines end with a line feed (\\n)."
+                )
+            yield chunk
+
     def _add(self, frame: pl.DataFrame) -> None:
         self._schema |= {name: dtype for name, dtype in frame.schema.items() if name not in self._schema}
         if frame.height:
@@ -119,10 +133,14 @@ class _Reading:
 
     def _read_parquet(self, chunks: Iterator[bytes]) -> None:
         place = self._place(chunks)
-        for part in parquet_parts(place, self._name, self._scratch.size.rows, _told(self._found.path)):
-            if isinstance(place, bytes) or _has_blank_rows(part):
+        copied = isinstance(place, Path) and place != self._found.local
+        parts = parquet_parts(place, self._name, self._scratch.size.rows, _told(self._found.path), copied=copied)
+        if isinstance(place, bytes) or any(map(_has_blank_rows, parts)):
+            for part in parts:
                 self._add(part.load(list(part.own)))
-                continue
+                part.discard()
+            return
+        for part in parts:
             self._schema = dict(part.own)
             self._parts.append(part.numbered(self._first_row + self._lines))
             self._lines += part.rows
@@ -163,24 +181,6 @@ def _texts(reader: Utf8, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         yield reader.feed(chunk)
     yield reader.finish()
-
-
-def _kept_blocks(blocks: Iterable[bytes], scratch: Scratch) -> Sequence[bytes | Path]:
-    """Keep blocks to be gone over again: the first in memory, the others on disk."""
-    kept: list[bytes | Path] = []
-    for block in blocks:
-        if scratch.folder is None or not kept:
-            kept.append(block)
-            continue
-        path = scratch.new_file()
-        with written(path) as file:
-            file.write(block)
-        kept.append(path)
-    return kept
-
-
-def _block(kept: bytes | Path) -> bytes:
-    return kept if isinstance(kept, bytes) else kept.read_bytes()
 
 
 def labelled(frame: pl.DataFrame, path: str, first_row: int) -> pl.DataFrame:

@@ -4,13 +4,13 @@ Parts stay in memory while all of them together are small; beyond that they lie 
 are read column by column.
 """
 
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -49,8 +49,17 @@ class Part(Protocol):
         """Their columns."""
         ...
 
+    @property
+    def in_scratch(self) -> bool:
+        """Whether they were too large for memory, and lie in the scratch folder."""
+        ...
+
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
         """Give some of the columns; of none, only the number of rows counts."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what lies of them in the scratch folder; they cannot be loaded again."""
         ...
 
 
@@ -59,6 +68,7 @@ class KeptPart:
     """Rows in memory."""
 
     frame: pl.DataFrame
+    in_scratch = False
 
     @property
     def rows(self) -> int:
@@ -74,6 +84,9 @@ class KeptPart:
         """Give some of the columns."""
         return self.frame.select(columns)
 
+    def discard(self) -> None:
+        """Leave it to memory."""
+
 
 @dataclass(frozen=True)
 class SpilledPart:
@@ -82,6 +95,7 @@ class SpilledPart:
     path: Path
     rows: int
     schema: dict[str, pl.DataType]
+    in_scratch = True
 
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
         """Read some of the columns.
@@ -96,6 +110,10 @@ class SpilledPart:
                 return pl.read_ipc(file, columns=list(columns)).select(columns)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise unreadable(self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
 
 
 class Scratch:
@@ -162,14 +180,12 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 def unreadable(path: Path, error: Exception) -> SparkhuError:
     """Say that a scratch file is gone or damaged."""
+    if isinstance(error, FileNotFoundError):
+        return SparkhuError(
+            f"the scratch file '{path}' is missing on {socket.gethostname()}. Spark's executors need the folder of the "
+            "output where the driver has it; otherwise run the step again."
+        )
     return SparkhuError(f"the scratch file '{path}' cannot be read: {error}. Run the step again.")
-
-
-@contextmanager
-def scratch_folder(beside: Path) -> Iterator[Path]:
-    """Give a folder inside an output that is being written; it vanishes when the block ends, however it ends."""
-    with TemporaryDirectory(prefix=".scratch-", dir=beside, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 class PartList:
@@ -203,9 +219,10 @@ class PartList:
         return parts
 
     def clear(self) -> None:
-        """Forget what is there."""
+        """Forget what is there, and free its room."""
         self._scratch.kept -= sum(map(_size, self._parts))
-        self._parts = []
+        for part in self.handed_over():
+            part.discard()
 
     def spill(self) -> None:
         """Write what is in memory to the scratch folder, small neighbours as one part."""

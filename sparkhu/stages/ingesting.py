@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from sparkhu import ledger
+from sparkhu.attempts import scratch_folder
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.shards import Shard, write_manifest, write_shard
 from sparkhu.sources import Roles, SourceOptions, redacted
-from sparkhu.sources.parts import PartSize, Scratch, scratch_folder
+from sparkhu.sources.parts import PartSize, Scratch
 from sparkhu.sources.reading import Reading
 from sparkhu.stages.sorting import Sorting
 from sparkhu.steps.ingestion import ROWS_PER_SHARD, shard_borders

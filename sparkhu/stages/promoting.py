@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.execution import metadata, recorded
 from sparkhu.lineage import Trail, code_fingerprint, read_trail
 from sparkhu.models.bundle import write_bundle
@@ -96,9 +96,9 @@ def promote_champion(
     )
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
         versions: dict[str, ModelVersion] = {}
-        with TemporaryDirectory(dir=draft.parent) as scratch:
+        with scratch_folder(draft) as scratch:
             for name in models:
-                bundle = Path(scratch) / name
+                bundle = scratch / name
                 bundle.mkdir()
                 write(bundle, flavor=name)
                 versions[name] = log_model(
@@ -109,7 +109,7 @@ def promote_champion(
             rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in ranked]
             decision = promote(model_name, rivals, metric=METRIC, window=WINDOW, reach=reach(trail, planned))
             winner = next(name for name, version in versions.items() if version.version == decision.best)
-            shutil.copytree(Path(scratch) / winner, draft, dirs_exist_ok=True)
+            shutil.copytree(scratch / winner, draft, dirs_exist_ok=True)
         kind = f", {winner}" if decision.champion == decision.best else ""
         notes.say(f"champion of '{model_name}' is version {decision.champion}{kind}: {decision.reason}")
         notes.series_in = planned.height

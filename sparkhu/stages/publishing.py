@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import CLEAN_SCHEMA, extra_columns
 from sparkhu.mapping import Inputs, ShardFrames, map_shards, open_inputs
@@ -57,12 +57,12 @@ def publish_results(
         columns = {**ROWS_SCHEMA, **_extras(sources)}
         schema = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
         with (
-            TemporaryDirectory(dir=draft.parent) as scratch,
+            scratch_folder(draft) as scratch,
             pq.ParquetWriter(draft / "clean.parquet", schema, compression="zstd") as writer,
         ):
             # Rows reach this process by way of files: workers may be on other machines.
-            for part in map_shards(partial(_leave_clean, Path(scratch), columns), sources, step="publish"):
-                left = Path(scratch) / f"{part.name}.parquet"
+            for part in map_shards(partial(_leave_clean, scratch, columns), sources, step="publish"):
+                left = scratch / f"{part.name}.parquet"
                 writer.write_table(pl.read_parquet(left).to_arrow(compat_level=pl.CompatLevel.oldest()))
                 left.unlink()
                 notes.rows_out += part.rows

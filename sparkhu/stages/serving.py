@@ -3,9 +3,9 @@
 import shutil
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.execution import Outputs, metadata, recorded, run_step
 from sparkhu.models.bundle import read_bundle
 from sparkhu.models.serving import serve
@@ -26,8 +26,8 @@ def fetch_champion(model_name: str, *, out: Path | str) -> dict[str, Any]:
         InputError: There is no such model, or it has no champion.
     """
     with recorded("load_champion", inputs=[], outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
-        with TemporaryDirectory(dir=draft.parent) as downloaded:
-            bundle, version = load_champion(model_name, Path(downloaded))
+        with scratch_folder(draft) as downloaded:
+            bundle, version = load_champion(model_name, downloaded)
             shutil.copytree(bundle.folder, draft, dirs_exist_ok=True)
         notes.say(f"version {version.version} of '{model_name}' forecasts: {bundle.flavor}, made by {bundle.code}")
         notes.sources = tuple(dict(source) for source in bundle.sources)

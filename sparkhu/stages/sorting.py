@@ -63,8 +63,8 @@ class Sorting:
             self._reading.stretches, self._mapped(spread, self._reading.stretches, "part"), strict=True
         ):
             cut += slices
+            stretch.part.discard()
             self.tallies[stretch.plan.group] = self.tallies[stretch.plan.group].merged(tally)
-        self._reading.discard()
         self._reading.check_something(self.tallies)
         shards = [_Shard(f"{number:05d}", _only(cut, number)) for number in range(len(self._borders) + 1)]
         return self._together(shards, rows, versions)

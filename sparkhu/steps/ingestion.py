@@ -90,8 +90,8 @@ def by_shard(rows: pl.DataFrame, borders: pl.Series) -> list[pl.DataFrame]:
     ids = rows["unique_id"]
     number = borders.search_sorted(ids.fill_null(""), side="right").set(ids.is_null(), 0)
     placed = rows.with_columns(__shard__=number).sort("__shard__", maintain_order=True)
-    counts = number.value_counts().rows()
-    lengths = [dict(counts).get(shard, 0) for shard in range(shards)]
+    counts = dict(number.value_counts().rows())
+    lengths = [counts.get(shard, 0) for shard in range(shards)]
     starts = accumulate(lengths, initial=0)
     placed = placed.drop("__shard__")
     return [placed.slice(start, length) for start, length in zip(starts, lengths, strict=False)]

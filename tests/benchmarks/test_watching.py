@@ -22,6 +22,13 @@ def test_what_was_given_back_does_not_count_twice() -> None:
     assert watched([sys.executable, "-c", turns]).peak < 150_000_000
 
 
+def test_the_work_of_children_counts() -> None:
+    works = "import time\nwhile time.process_time() < 1: pass"
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {works!r}], check=True)"
+    assert 0.7 < watched([sys.executable, "-c", starts]).processors < 2
+    assert watched([sys.executable, "-c", "import time; time.sleep(0.6)"]).processors < 0.5
+
+
 def test_a_command_that_fails_is_told() -> None:
     with pytest.raises(subprocess.CalledProcessError):
         watched([sys.executable, "-c", "raise SystemExit(3)"])

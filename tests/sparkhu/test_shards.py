@@ -1,18 +1,16 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from sparkhu.attempts import new_folder
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.shards import (
     Dataset,
     Kind,
     Shard,
     held_by,
-    new_folder,
     open_dataset,
     read_shard,
     write_manifest,
@@ -28,13 +26,6 @@ def dataset(path: Path, kind: Kind, **shards: pl.DataFrame) -> Dataset:
 
 def rows(*values: float) -> pl.DataFrame:
     return pl.DataFrame({"unique_id": ["a"] * len(values), "y": list(values)})
-
-
-def fail_halfway(*paths: Path) -> None:
-    with new_folder(*paths) as drafts:
-        assert all(draft.is_dir() for draft in drafts)
-        write_shard(drafts[0], "s0", rows(2))
-        raise RuntimeError("broken")
 
 
 def test_a_dataset_comes_back_as_its_manifest_says(tmp_path: Path) -> None:
@@ -102,61 +93,6 @@ def test_a_dataset_without_the_shard_is_refused(tmp_path: Path) -> None:
     layer = dataset(tmp_path / "layer", "columns", s0=pl.DataFrame({"flag": [True]}))
     with pytest.raises(SparkhuError, match=r"'.*layer' has no shard s1"):
         read_shard([base, layer], "s1")
-
-
-def test_an_exception_leaves_neither_result_nor_draft(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="broken"):
-        fail_halfway(tmp_path / "x", tmp_path / "y")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_exception_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
-    dataset(tmp_path / "d", "rows", s0=rows(1))
-    with pytest.raises(RuntimeError, match="broken"):
-        fail_halfway(tmp_path / "d")
-    assert read_shard([open_dataset(tmp_path / "d")], "s0")["y"].to_list() == [1]
-    assert [path.name for path in tmp_path.iterdir()] == ["d"]
-
-
-def test_of_two_attempts_at_one_place_the_last_to_end_stands_whole(tmp_path: Path) -> None:
-    with new_folder(tmp_path / "d") as (first,):
-        (first / "first").touch()
-        with new_folder(tmp_path / "d") as (second,):
-            (second / "second").touch()
-        assert [path.name for path in (tmp_path / "d").iterdir()] == ["second"]
-    assert [path.name for path in (tmp_path / "d").iterdir()] == ["first"]
-    assert [path.name for path in tmp_path.iterdir()] == ["d"]
-
-
-def test_attempts_of_several_processes_end_with_one_whole_result(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from sparkhu.shards import new_folder\n"
-        "for _ in range(100):\n"
-        "    with new_folder(Path(sys.argv[1])) as (draft,):\n"
-        "        for part in range(5): (draft / f'{sys.argv[2]}{part}').touch()"
-    )
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "d"), name]) for name in "ab"]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
-    names = {path.name for path in (tmp_path / "d").iterdir()}
-    assert names in ({f"a{part}" for part in range(5)}, {f"b{part}" for part in range(5)})
-    assert [path.name for path in tmp_path.iterdir()] == ["d"]
-
-
-def test_a_killed_writer_leaves_nothing_in_place(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; import polars as pl\n"
-        "from sparkhu.shards import new_folder, write_shard\n"
-        "with new_folder(Path(sys.argv[1])) as (draft,):\n"
-        "    write_shard(draft, 's0', pl.DataFrame({'y': [1.0]})); print('half', flush=True); time.sleep(60)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "d")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "half\n"
-        writer.kill()
-    assert not (tmp_path / "d").exists()
-    dataset(tmp_path / "d", "rows", s0=rows(1))
-    assert open_dataset(tmp_path / "d").rows == 1
 
 
 def test_what_a_killed_attempt_left_is_swept(tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.sources.contents import Content
 from sparkhu.sources.distinct import all_differ, has_several
-from sparkhu.sources.encodings import Utf8, to_utf8
+from sparkhu.sources.encodings import Utf8
 from sparkhu.sources.json_lines import lines_of
 from sparkhu.sources.ordering import in_order
 from sparkhu.sources.parts import Column, KeptPart, PartSize, Scratch, SpilledPart
 from sparkhu.sources.signs import Signs, present
 from sparkhu.sources.slices import write_slices
 from sparkhu.sources.times import SAMPLE, find_time_reading, share_of_times
-from sparkhu.sources.values import file_spans, find_notations, parse_numbers_of_files, share_of_numbers
+from sparkhu.sources.values import file_spans, find_notations, share_of_numbers
+from tests.sparkhu.sources.test_encodings import to_utf8
 
 FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NUMBERS = st.sampled_from(["1", "1.5", "1,5", "1,010", "1,234.5", "1.234,5", "0,5", "x", "", "NA", None, "1e3", "inf"])
@@ -69,7 +70,7 @@ def test_signs_of_files_are_found_across_parts(files, cuts):
 def test_files_of_a_stretch_are_found_by_their_lengths():
     # Rows 0-2, none, 3-4 and 5-8 belong to the files; rows 2-5 are the last of the first and the first of the last.
     assert file_spans([3, 0, 2, 4], start=2, rows=4) == [(0, 0, 1), (2, 1, 2), (3, 3, 1)]
-    assert [part.y.to_list() for part in parse_numbers_of_files(pl.Series(["1,5", "2.5"]), [1, 1])] == [[1.5], [2.5]]
+    assert find_notations(pl.Series(["1,5", "2.5"]), [1, 1]) == ("1,5", "1.5")
 
 
 @FEW
@@ -143,8 +144,14 @@ def test_slices_are_read_one_by_one_and_a_lost_file_is_named(tmp_path):
 
 def test_a_scratch_file_that_is_gone_is_named(tmp_path):
     part = SpilledPart(tmp_path / "gone", 1, {"a": pl.String()})
-    with pytest.raises(SparkhuError, match=r"the scratch file '.*gone' cannot be read"):
+    with pytest.raises(SparkhuError, match=r"the scratch file '.*gone' is missing on .* where the driver has it"):
         part.load(["a"])
+
+
+def test_a_scratch_file_that_is_damaged_is_named(tmp_path):
+    (tmp_path / "half").write_bytes(b"ARROW1")
+    with pytest.raises(SparkhuError, match=r"the scratch file '.*half' cannot be read: .* Run the step again"):
+        SpilledPart(tmp_path / "half", 1, {"a": pl.String()}).load(["a"])
 
 
 def test_parts_stay_in_memory_while_they_are_few_and_small_ones_are_put_together(tmp_path):
@@ -192,7 +199,7 @@ def test_text_cut_anywhere_is_decoded_or_refused_as_a_whole_is(text, junk, size,
         reader = Utf8("a.csv", encoding)
         return b"".join([*(reader.feed(data[at : at + size]) for at in range(0, len(data), size)), reader.finish()])
 
-    assert outcome(in_chunks) == outcome(lambda: to_utf8(data, "a.csv", encoding).data)
+    assert outcome(in_chunks) == outcome(lambda: to_utf8(data, encoding)[0])
 
 
 @FEW

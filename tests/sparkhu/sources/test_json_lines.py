@@ -5,13 +5,16 @@ import json
 from datetime import UTC, datetime
 
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.sources import SourceOptions, inspect_source, read_source
-from sparkhu.sources.json_lines import is_json, parse_json_lines
+from sparkhu.sources.blocks import Blocks
+from sparkhu.sources.json_lines import is_json, json_frames
+from sparkhu.sources.parts import PartSize, Scratch
 from sparkhu.sources.tables import BROKEN
 from sparkhu.steps.validation import validate
 
@@ -21,7 +24,8 @@ CELLS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(all
 
 def parse(text: str) -> tuple[list[dict], list[str]]:
     notes: list[str] = []
-    return parse_json_lines(text.encode(), "a.jsonl", notes).to_dicts(), notes
+    frames = json_frames(Blocks([text.encode()], Scratch()), "a.jsonl", notes)
+    return pl.concat(frames, how="diagonal").to_dicts(), notes
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.jsonl.gz", "a.ndjson.gz", "a.json"])
@@ -116,7 +120,6 @@ def test_keys_of_mixed_kinds_become_text(text, rows):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"y":1}]', "is one JSON list. Give JSON lines"),
         ('{\n "y": 1\n}\n', "no line of 'a.jsonl' is a JSON object"),
         ("{}\n{}\n", "no line of 'a.jsonl' is a JSON object"),
         ('{"a.b":1,"a":{"b":2}}', "has the key 'a.b' both nested and plain"),
@@ -126,6 +129,17 @@ def test_what_is_no_json_lines_says_so(text, message):
     assert is_json(text.encode())
     with pytest.raises(InputError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize("begins", [b'[{"y": 1},\n', b' [\n\n  {"y": 1},\n'])
+def test_a_json_list_is_refused_at_its_first_bytes(tmp_path, begins):
+    # The rest is no text, which is told once it is read.
+    (tmp_path / "a.json").write_bytes(begins + b'{"y": 2},\n' * 1000 + b"\xff")
+    scratch = Scratch(tmp_path / "scratch", PartSize(text=20))
+    scratch.folder.mkdir()
+    with pytest.raises(InputError, match=r"'a.json' is one JSON list. Give JSON lines"):
+        read_source(str(tmp_path / "a.json"), scratch=scratch)
+    assert list(scratch.folder.iterdir()) == []
 
 
 def test_csv_is_not_taken_for_json():

@@ -1,6 +1,7 @@
 """Times are found in text as pandas reads them, and never guessed."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import pandas as pd
 import polars as pl
@@ -9,14 +10,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.sources.times import SAMPLE, parse_times, share_of_times
-from sparkhu.sources.zones import to_instants
+from sparkhu.sources.columns import Role, Roles
+from sparkhu.sources.drafts import Plan, draft, settle
+from sparkhu.sources.tables import ROW
+from sparkhu.sources.times import SAMPLE, LocalTimes, find_time_reading, read_times, share_of_times
+
+ROLES = Roles(Role("when", ""), (Role("y", ""),), Role("id", ""), wide=False, available_at=False, notes=())
+
+
+class Instants(NamedTuple):
+    """Instants of a column in source order, why there is none, and how many rows of a repeated hour were told apart."""
+
+    ds: pl.Series
+    reason: pl.Series
+    doubled: int
 
 
 def instants(texts, zone="UTC", ids=None, time_format=""):
     column = pl.Series("when", texts)
     names = pl.Series("id", ids or ["a"] * len(texts), dtype=pl.String)
-    return to_instants(parse_times(column, time_format=time_format), names, column.is_null(), zone)
+    rows = pl.int_range(len(column), eager=True, dtype=pl.Int64)
+    frame = pl.DataFrame({"id": names, "when": column, "y": rows.cast(pl.Float64), ROW: rows})
+    reading = find_time_reading(column, time_format=time_format)
+    drafted, _ = draft(frame, 0, Plan(0, ROLES, reading, None, (("1.5",),), (), (len(column),), zone, frame.schema))
+    settled = settle([drafted], [])
+    found = settled.frame.sort(ROW)
+    return Instants(found["ds"], found["ds_reason"], sum(settled.doubled.values()))
+
+
+def parse_times(column: pl.Series) -> LocalTimes:
+    return read_times(column, find_time_reading(column))
 
 
 def read(texts, **options):
@@ -203,3 +226,16 @@ def test_an_unknown_zone_is_named():
 )
 def test_typed_columns_are_described_in_words(dtype, words):
     assert parse_times(pl.Series([None], dtype=dtype)).notation == words
+
+
+@pytest.mark.parametrize("number", [1e20, -1e20, float("inf"), float("-inf"), 2.0**63])
+@pytest.mark.parametrize("times", [[1388534400.0, 1388534401.0], [2014.0, 2015.0]])
+def test_a_number_too_large_for_any_time_is_an_unparsable_one(times, number):
+    found = instants([*times, number, None])
+    assert found.reason.to_list() == [None, None, "time_unparsable", "time_missing"]
+    assert found.ds.dt.year().to_list()[0] == 2014
+
+
+def test_nanoseconds_beyond_64_bits_are_unparsable():
+    found = instants(["1388534400000000000", "9999999999999999999"])
+    assert found.reason.to_list() == [None, "time_unparsable"]

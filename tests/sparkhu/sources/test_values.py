@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.sources.values import parse_numbers, parse_numbers_of_files, present, share_of_numbers
+from sparkhu.sources.values import (
+    Numbers,
+    file_spans,
+    find_notations,
+    parse_numbers,
+    present,
+    read_numbers,
+    share_of_numbers,
+)
 
 
 def test_missing_words_are_null_in_any_case_and_with_blanks_around():
@@ -98,21 +106,28 @@ def test_written_floats_come_back_bit_for_bit(numbers):
     assert parse_numbers(pl.Series(texts)).y.to_list() == numbers
 
 
+def of_files(column: pl.Series, lengths: list[int]) -> list[Numbers]:
+    """Read a column by the one notation that was found, or each file by its own."""
+    notations = find_notations(column, lengths)
+    spans = file_spans(lengths if len(notations) > 1 else [len(column)], 0, len(column))
+    return [read_numbers(column.slice(first, rows), notations[number]) for number, first, rows in spans]
+
+
 def test_files_with_another_decimal_sign_are_read_each_by_its_own() -> None:
     column = pl.Series(["1000,25", "0,5", "1000.25", "x", "7"])
-    german, english, plain = parse_numbers_of_files(column, [2, 2, 1])
+    german, english, plain = of_files(column, [2, 2, 1])
     assert (german.y.to_list(), german.notation) == ([1000.25, 0.5], "1,5")
     assert (english.y.to_list(), english.refused.to_list()) == ([1000.25, None], [None, "x"])
     assert plain.y.to_list() == [7.0]
 
 
 def test_a_file_that_leaves_its_sign_open_is_settled_by_the_others() -> None:
-    (whole,) = parse_numbers_of_files(pl.Series(["1,010", "0,5"]), [1, 1])
+    (whole,) = of_files(pl.Series(["1,010", "0,5"]), [1, 1])
     assert whole.y.to_list() == [1.01, 0.5]
     with pytest.raises(InputError, match="could be a decimal point"):
-        parse_numbers_of_files(pl.Series(["1,010", "1.5"]), [1, 1])
+        of_files(pl.Series(["1,010", "1.5"]), [1, 1])
 
 
 def test_files_whose_cells_are_no_numbers_at_all_are_read_as_one() -> None:
-    (whole,) = parse_numbers_of_files(pl.Series(["x", "1.5"]), [1, 1])
+    (whole,) = of_files(pl.Series(["x", "1.5"]), [1, 1])
     assert whole.refused.to_list() == ["x", None]
