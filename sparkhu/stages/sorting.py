@@ -60,7 +60,7 @@ class Sorting:
         cut: list[Slices] = []
         spread = partial(_spread, self._borders, self._reading.part_rows, self._folder)
         for stretch, (slices, tally) in zip(
-            self._reading.stretches, self._mapped(spread, self._reading.stretches, "part"), strict=True
+            self._reading.stretches, mapped(self._engine, spread, self._reading.stretches, "part"), strict=True
         ):
             cut += slices
             self.tallies[stretch.plan.group] = self.tallies[stretch.plan.group].merged(tally)
@@ -72,7 +72,7 @@ class Sorting:
     def _together(self, items: Sequence["_Shard"], rows: Path, versions: Path) -> list[Shard]:
         shards, instants = [], 0
         sort = partial(_sort, self._reading.extras, rows, versions)
-        for shard, found, doubled in self._mapped(sort, items, "shard"):
+        for shard, found, doubled in mapped(self._engine, sort, items, "shard"):
             shards.append(shard)
             instants += found
             self.doubled.update(doubled)
@@ -81,14 +81,22 @@ class Sorting:
             self.tallies = [tally._replace(times=False) for tally in self.tallies]
         return shards
 
-    def _mapped(self, function: Callable[[Item], Result], items: Sequence[Item], kind: str) -> Iterator[Result]:
-        try:
-            for done, result in enumerate(self._engine.map(function, items), start=1):
-                events.emit(f"{kind}_done", step=STEP, done=done, of=len(items))
-                yield result
-        except LostItem as error:
-            place = "" if error.number is None else f"{kind} {error.number + 1} of {len(items)} of the source: "
-            raise SparkhuError(f"{place}{error.message} {error.way_out}") from error
+
+def mapped(
+    engine: Engine, function: Callable[[Item], Result], items: Sequence[Item], kind: str, whole: str = "the source"
+) -> Iterator[Result]:
+    """Map over the parts or the shards (`kind`) of what is ingested (`whole`), and tell how far it has come.
+
+    Raises:
+        SparkhuError: A process was lost; the message says with which of them, where the engine can tell.
+    """
+    try:
+        for done, result in enumerate(engine.map(function, items), start=1):
+            events.emit(f"{kind}_done", step=STEP, done=done, of=len(items))
+            yield result
+    except LostItem as error:
+        place = "" if error.number is None else f"{kind} {error.number + 1} of {len(items)} of {whole}: "
+        raise SparkhuError(f"{place}{error.message} {error.way_out}") from error
 
 
 class _Shard(NamedTuple):

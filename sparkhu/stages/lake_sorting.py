@@ -1,0 +1,116 @@
+"""Sort a span of a lake by series and time where it does not fit into memory: cut by shard, then sort each.
+
+A lake is cut by time and by buckets of series, a shard holds whole series of all times. All versions of a point lie in
+one partition and bucket, so what is told of a part of these by itself is true of the whole: how many instants a series
+has, and hence which series make a shard. Then the rows of each part are cut by shard, and each shard is put together
+from what every part has of it. Nothing holds more than a part or a shard.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from sparkhu.engines import LocalEngine, chosen_engine
+from sparkhu.engines.base import Engine
+from sparkhu.frame import TIME
+from sparkhu.lake import Table
+from sparkhu.lake.tables import ORDER
+from sparkhu.sources.parts import PartSize, new_file
+from sparkhu.sources.reading import LARGE
+from sparkhu.sources.slices import KeptSlices, Slices, write_slices
+from sparkhu.stages.sorting import mapped
+from sparkhu.steps.ingestion import by_shard
+
+WHOLE = "the lake"
+
+
+class SlicedTable(NamedTuple):
+    """What every part of a table has of a shard: slice 0 of each."""
+
+    slices: Sequence[Slices]
+    schema: pl.Schema
+
+    def read(self) -> pl.DataFrame:
+        """Give the rows of the shard, sorted as `Table.read` sorts them."""
+        rows = pl.concat([pl.DataFrame(schema=self.schema), *(each.read(0) for each in self.slices)])
+        # Rows that tie in all of these are versions of one point: they come from one part, in their order.
+        return rows.sort([name for name in ORDER if name in self.schema], maintain_order=True)
+
+
+class TableSpan:
+    """The rows of a table between two instants, on their way into shards.
+
+    A small span is one part in memory.
+
+    Args:
+        table: The table.
+        start: The first instant; null: that of the first row.
+        end: The end, which does not belong to it; null: behind the last row.
+        folder: Where rows lie, cut by shard, until the shards are put together.
+        size: How much is held in memory at a time.
+    """
+
+    def __init__(
+        self, table: Table, start: datetime | None, end: datetime | None, folder: Path, size: PartSize | None = None
+    ) -> None:
+        self._rows = (size or PartSize()).rows
+        self._table, self._start, self._end, self._folder = table, start, end, folder
+        self.large = sum(file.rows for file in table.files(start, end)) > LARGE * self._rows
+        self._held = None if self.large else table.read(start, end)
+
+    @property
+    def engine(self) -> Engine:
+        """What parts and shards are mapped on: a small span is done in this process."""
+        return chosen_engine() if self.large else LocalEngine(1)
+
+    def series(self, start: datetime | None) -> pl.DataFrame:
+        """Count the instants of each series from `start` on.
+
+        Returns:
+            `unique_id, rows`, sorted; several versions of a point count once.
+        """
+        if self._held is not None:
+            return _instants(self._held, start).sort("unique_id")
+        found = pl.DataFrame(schema={"unique_id": pl.String(), "rows": pl.Int64()})
+        parts = self._table.parts(start, self._end, self._rows)
+        for counts in mapped(self.engine, partial(_count, start, self._end), parts, "part", WHOLE):
+            found = pl.concat([found, counts]).group_by("unique_id").agg(pl.col("rows").sum())
+        return found.sort("unique_id")
+
+    def cut(self, borders: pl.Series) -> list[SlicedTable]:
+        """Cut the rows by shard; they are held no longer.
+
+        Args:
+            borders: The series with which each shard but the first begins.
+
+        Returns:
+            What there is of each shard.
+        """
+        cut: list[Slices]
+        if self._held is not None:
+            cut = [KeptSlices(by_shard(self._held, borders))]
+            self._held = None
+        else:
+            parts = self._table.parts(self._start, self._end, self._rows)
+            spread = partial(_spread, self._start, self._end, borders, self._folder)
+            cut = list(mapped(self.engine, spread, parts, "part", WHOLE))
+        shards = range(len(borders) + 1)
+        return [SlicedTable([each.only(number) for each in cut], self._table.columns) for number in shards]
+
+
+def _instants(rows: pl.DataFrame, start: datetime | None) -> pl.DataFrame:
+    """Count the instants of each series from `start` on."""
+    wanted = rows if start is None else rows.filter(pl.col("ds") >= pl.lit(start).cast(TIME))
+    return wanted.group_by("unique_id").agg(rows=pl.col("ds").n_unique().cast(pl.Int64))
+
+
+def _count(start: datetime | None, end: datetime | None, part: Table) -> pl.DataFrame:
+    return _instants(part.read(start, end, columns=["unique_id", "ds"]), None)
+
+
+def _spread(start: datetime | None, end: datetime | None, borders: pl.Series, folder: Path, part: Table) -> Slices:
+    return write_slices(new_file(folder), by_shard(part.read(start, end), borders))
