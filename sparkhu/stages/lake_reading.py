@@ -102,7 +102,7 @@ def read_interval(
             notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {count:,} rows")
             items = _shards(rows, _summaries(version, span, folder, part_size), series, rows_per_shard)
             sort = partial(_sort, lake, version.number, span, at)
-            shards = list(zip(*mapped(rows.engine, sort, items, "shard", WHOLE), strict=True))
+            shards = list(zip(*mapped(rows.engine, sort, items, "shard", whole=WHOLE), strict=True))
         for draft, kind, written in zip(at, KINDS, shards, strict=True):
             write_manifest(draft, kind, written)
         notes.sources = (_source(version, table, span, count),)

@@ -6,7 +6,7 @@ has, and hence which series make a shard. Then the rows of each part are cut by 
 from what every part has of it. Nothing holds more than a part or a shard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from sparkhu.lake.tables import ORDER
 from sparkhu.sources.parts import PartSize, new_file
 from sparkhu.sources.reading import LARGE
 from sparkhu.sources.slices import KeptSlices, Slices, write_slices
-from sparkhu.stages.sorting import mapped
+from sparkhu.stages.sorting import STEP, Result, mapped
 from sparkhu.steps.ingestion import by_shard
 
 WHOLE = "the lake"
@@ -52,15 +52,28 @@ class TableSpan:
         end: The end, which does not belong to it; null: behind the last row.
         folder: Where rows lie, cut by shard, until the shards are put together.
         size: How much is held in memory at a time.
+        columns: The columns; null: all.
+        step: The step that is told how far this has come.
     """
 
     def __init__(
-        self, table: Table, start: datetime | None, end: datetime | None, folder: Path, size: PartSize | None = None
+        self,
+        table: Table,
+        start: datetime | None,
+        end: datetime | None,
+        folder: Path,
+        size: PartSize | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        step: str = STEP,
     ) -> None:
-        self._rows = (size or PartSize()).rows
-        self._table, self._start, self._end, self._folder = table, start, end, folder
-        self.large = sum(file.rows for file in table.files(start, end)) > LARGE * self._rows
-        self._held = None if self.large else table.read(start, end)
+        rows = (size or PartSize()).rows
+        self._wanted = _Wanted(start, end, list(columns or table.columns))
+        self._schema = pl.Schema({name: table.columns[name] for name in self._wanted.columns})
+        self._folder, self._step = folder, step
+        self._parts = table.parts(start, end, rows)
+        self.large = sum(part.rows for part in self._parts) > LARGE * rows
+        self._held = None if self.large else self._wanted.of(table)
 
     @property
     def engine(self) -> Engine:
@@ -76,8 +89,8 @@ class TableSpan:
         if self._held is not None:
             return _instants(self._held, start).sort("unique_id")
         found = pl.DataFrame(schema={"unique_id": pl.String(), "rows": pl.Int64()})
-        parts = self._table.parts(start, self._end, self._rows)
-        for counts in mapped(self.engine, partial(_count, start, self._end), parts, "part", WHOLE):
+        wanted = _Wanted(start or self._wanted.start, self._wanted.end, ("unique_id", "ds"))
+        for counts in self._mapped(partial(_count, wanted)):
             found = pl.concat([found, counts]).group_by("unique_id").agg(pl.col("rows").sum())
         return found.sort("unique_id")
 
@@ -95,11 +108,23 @@ class TableSpan:
             cut = [KeptSlices(by_shard(self._held, borders))]
             self._held = None
         else:
-            parts = self._table.parts(self._start, self._end, self._rows)
-            spread = partial(_spread, self._start, self._end, borders, self._folder)
-            cut = list(mapped(self.engine, spread, parts, "part", WHOLE))
+            cut = list(self._mapped(partial(_spread, self._wanted, borders, self._folder)))
         shards = range(len(borders) + 1)
-        return [SlicedTable([each.only(number) for each in cut], self._table.columns) for number in shards]
+        return [SlicedTable([each.only(number) for each in cut], self._schema) for number in shards]
+
+    def _mapped(self, function: Callable[[Table], Result]) -> Iterator[Result]:
+        return mapped(self.engine, function, self._parts, "part", step=self._step, whole=WHOLE)
+
+
+class _Wanted(NamedTuple):
+    """What of a table is read."""
+
+    start: datetime | None
+    end: datetime | None
+    columns: Sequence[str]
+
+    def of(self, table: Table) -> pl.DataFrame:
+        return table.read(*self[:2], columns=self.columns)
 
 
 def _instants(rows: pl.DataFrame, start: datetime | None) -> pl.DataFrame:
@@ -108,9 +133,9 @@ def _instants(rows: pl.DataFrame, start: datetime | None) -> pl.DataFrame:
     return wanted.group_by("unique_id").agg(rows=pl.col("ds").n_unique().cast(pl.Int64))
 
 
-def _count(start: datetime | None, end: datetime | None, part: Table) -> pl.DataFrame:
-    return _instants(part.read(start, end, columns=["unique_id", "ds"]), None)
+def _count(wanted: _Wanted, part: Table) -> pl.DataFrame:
+    return _instants(wanted.of(part), None)
 
 
-def _spread(start: datetime | None, end: datetime | None, borders: pl.Series, folder: Path, part: Table) -> Slices:
-    return write_slices(new_file(folder), by_shard(part.read(start, end), borders))
+def _spread(wanted: _Wanted, borders: pl.Series, folder: Path, part: Table) -> Slices:
+    return write_slices(new_file(folder), by_shard(wanted.of(part), borders))

@@ -83,16 +83,22 @@ class Sorting:
 
 
 def mapped(
-    engine: Engine, function: Callable[[Item], Result], items: Sequence[Item], kind: str, whole: str = "the source"
+    engine: Engine,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    kind: str,
+    *,
+    step: str = STEP,
+    whole: str = "the source",
 ) -> Iterator[Result]:
-    """Map over the parts or the shards (`kind`) of what is ingested (`whole`), and tell how far it has come.
+    """Map over the parts or the shards (`kind`) of what is read (`whole`), and tell how far it has come.
 
     Raises:
         SparkhuError: A process was lost; the message says with which of them, where the engine can tell.
     """
     try:
         for done, result in enumerate(engine.map(function, items), start=1):
-            events.emit(f"{kind}_done", step=STEP, done=done, of=len(items))
+            events.emit(f"{kind}_done", step=step, done=done, of=len(items))
             yield result
     except LostItem as error:
         place = "" if error.number is None else f"{kind} {error.number + 1} of {len(items)} of {whole}: "
