@@ -9,11 +9,12 @@ import json
 import os
 from typing import Any
 
-from sparkhu.settings import Settings
-
 
 def emit(kind: str, **fields: Any) -> None:
     """Append one event. The line is written in a single call, so that several processes may write at once."""
+    # Imported here: workers start with every step, tell nothing, and need not read what settings are made of.
+    from sparkhu.settings import Settings
+
     path = Settings().events
     if path is None:
         return

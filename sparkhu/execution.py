@@ -11,32 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
-from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, read_trail
-from sparkhu.shards import (
-    Dataset,
-    Kind,
-    Shard,
-    UnreadableShard,
-    aligned,
-    held_by,
-    new_folder,
-    open_dataset,
-    read_shard,
-    write_manifest,
-    write_shard,
-)
-from sparkhu.steps.result import Columns, StepResult, columns_read
+from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, place_of, read_trail
+from sparkhu.mapping import Inputs, ShardFrames, map_shards, open_inputs
+from sparkhu.shards import Kind, Shard, aligned, new_folder, write_manifest, write_shard
+from sparkhu.steps.result import StepResult, columns_read
 
-Inputs = Mapping[str, Path | str | Sequence[Path | str]]
 Outputs = Mapping[str, tuple[Path | str, Kind]]
-Result = TypeVar("Result")
 
 MAX_FAILED_SHARE = 0.5
 
@@ -65,7 +51,7 @@ class StepNotes:
         """Say aloud what was found from the data or chosen by default, once."""
         if message not in self.notes:
             self.notes.append(message)
-            events.emit("note", step=self.step, message=message, **_place(self.group))
+            events.emit("note", step=self.step, message=message, **place_of(self.group))
 
     def record(
         self, started: datetime, seconds: float, inputs: Sequence[Path], params: Mapping[str, Any]
@@ -116,7 +102,7 @@ def recorded(
     try:
         trail = read_trail(folders)
         notes.group = group or trail.group
-        events.emit("step_started", step=step, **_place(notes.group))
+        events.emit("step_started", step=step, **place_of(notes.group))
         with new_folder(*(Path(path) for path in outputs)) as drafts:
             yield notes, drafts
             entries = ledger.with_step(notes.entries, step)
@@ -126,14 +112,9 @@ def recorded(
                 notes.trails.get(draft, trail).extended(record, entries).write(draft)
     except BaseException as error:
         told = {"error_type": type(error).__name__, "message": str(error), "exit_code": _exit_code(error)}
-        events.emit("step_failed", step=step, **told, **_place(notes.group))
+        events.emit("step_failed", step=step, **told, **place_of(notes.group))
         raise
-    events.emit("step_finished", step=step, record=record.__dict__, **_place(notes.group))
-
-
-def _place(group: Group | None) -> dict[str, int]:
-    """Tell in an event which group of shards it is about."""
-    return group._asdict() if group else {}
+    events.emit("step_finished", step=step, record=record.__dict__, **place_of(notes.group))
 
 
 def _exit_code(error: BaseException) -> int:
@@ -203,83 +184,6 @@ def run_step(
         notes.entries, notes.rows_in, notes.series_in = pl.concat(entries), first.rows, first.series
         notes.rows_out = sum(shard.rows for shard in shards[next(iter(outputs))])
     return metadata(paths[0])
-
-
-def open_inputs(inputs: Inputs) -> dict[str, list[Dataset]]:
-    """Open the datasets of each input: one folder, or rows followed by their layers."""
-    several = {key: [paths] if isinstance(paths, str | Path) else list(paths) for key, paths in inputs.items()}
-    return {key: [open_dataset(path) for path in paths] for key, paths in several.items()}
-
-
-def map_shards(
-    function: Callable[["ShardFrames"], Result],
-    sources: Mapping[str, Sequence[Dataset]],
-    *,
-    step: str,
-    workers: int | None = None,
-    columns: Columns | None = None,
-) -> Iterator[Result]:
-    """Yield `function(frames of the shard)` for every shard of the first input, in order.
-
-    Series that failed in an earlier step are left out of all frames.
-
-    Args:
-        function: A module-level function or a partial of one.
-        sources: Datasets per input, as `open_inputs` gives them.
-        step: Name of the step, for progress.
-        workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
-        columns: What is read of the inputs that are named; by default, and of the others, everything.
-    """
-    names = [shard.name for shard in next(iter(sources.values()))[0].shards]
-    trail = read_trail(dict.fromkeys(dataset.path for group in sources.values() for dataset in group))
-    work = partial(_with_frames, function, sources, columns or {}, ledger.failed_ids(trail.entries))
-    engine, place = chosen_engine(workers), _place(trail.group)
-    try:
-        for done, result in enumerate(engine.map(work, names), start=1):
-            events.emit("shard_done", step=step, done=done, of=len(names), **place)
-            yield result
-    except LostItem as error:
-        if error.number is None:
-            raise
-        name = names[error.number]
-        raise SparkhuError(f"shard {name} ({_held(sources, name)}): {error.message} {error.way_out}") from error
-
-
-def _held(sources: Mapping[str, Sequence[Dataset]], name: str) -> str:
-    return held_by([dataset for group in sources.values() for dataset in group], name)
-
-
-@dataclass(frozen=True)
-class ShardFrames:
-    """What a step gets of one shard: a frame per input, without the series that failed before.
-
-    Attributes:
-        name: The shard.
-        frames: One frame per input.
-        kept: Which rows of the first input's shard are in its frame.
-    """
-
-    name: str
-    frames: dict[str, pl.DataFrame]
-    kept: pl.Series
-
-
-def _with_frames(
-    function: Callable[[ShardFrames], Result],
-    sources: Mapping[str, Sequence[Dataset]],
-    columns: Columns,
-    failed: pl.Series,
-    name: str,
-) -> Result:
-    try:
-        frames = {key: read_shard(group, name, columns.get(key)) for key, group in sources.items()}
-    except UnreadableShard as error:
-        raise UnreadableShard(f"{error} It holds {_held(sources, name)}.") from error
-    keep = ~pl.col("unique_id").is_in(failed.implode()).fill_null(False)
-    kept = next(iter(frames.values())).select(kept=keep).to_series()
-    if len(failed):
-        frames = {key: frame.filter(keep) for key, frame in frames.items()}
-    return function(ShardFrames(name, frames, kept))
 
 
 def _step_on_shard(

@@ -35,6 +35,11 @@ class Group(NamedTuple):
     """How many there are."""
 
 
+def place_of(group: Group | None) -> dict[str, int]:
+    """Tell in an event which group of shards it is about."""
+    return group._asdict() if group else {}
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """One step of a run.

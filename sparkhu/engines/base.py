@@ -15,7 +15,13 @@ ONE_THREAD: Final = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLA
 
 
 class Engine(Protocol):
-    """Maps a function over items."""
+    """Maps a function over items.
+
+    Attributes:
+        at_once: How many items this machine works on at a time; 0: items go to other machines.
+    """
+
+    at_once: int
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield `function(item)` for each item, in the order of the items.

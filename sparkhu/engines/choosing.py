@@ -2,7 +2,6 @@
 
 from sparkhu.engines.base import Engine
 from sparkhu.engines.local import LocalEngine
-from sparkhu.settings import Settings
 
 
 def chosen_engine(workers: int | None = None) -> Engine:
@@ -14,6 +13,8 @@ def chosen_engine(workers: int | None = None) -> Engine:
     Raises:
         InputError: A setting cannot be used, or PySpark is not installed.
     """
+    from sparkhu.settings import Settings
+
     settings = Settings()
     if settings.engine == "spark":
         from sparkhu.engines.spark import SparkEngine

@@ -1,13 +1,18 @@
 """The embedded engine: a pool of processes on this machine, each with one thread."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Final
 
 from sparkhu.engines.base import ONE_THREAD, Item, LostItem, Result, environment
 from sparkhu.errors import InputError
+
+# Imported once, by the process that workers are forked from.
+PRELOADED: Final = ["sparkhu.execution"]
 
 
 class LocalEngine:
@@ -18,12 +23,15 @@ class LocalEngine:
 
     Args:
         workers: Largest number of processes; by default one a core that this process may use.
+
+    Attributes:
+        at_once: How many items are worked on at a time.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers must be at least 1, got {workers}")
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.at_once = workers or len(os.sched_getaffinity(0))
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield `function(item)` for each item, in order.
@@ -35,12 +43,11 @@ class LocalEngine:
         Raises:
             LostItem: A worker process was killed. What `function` raises goes on, once the items at work are done.
         """
-        workers = min(self.workers, len(items))
+        workers = min(self.at_once, len(items))
         if workers <= 1:
             yield from map(function, items)
             return
-        # `spawn`: a fork of a process whose Polars threads run can hang.
-        with environment(ONE_THREAD), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with environment(ONE_THREAD), _pool(workers) as pool:
             futures = [pool.submit(function, item) for item in items]
             try:
                 for future in futures:
@@ -54,3 +61,29 @@ class LocalEngine:
                 # Waits for what is at work: no worker may write once the caller begins to clear up.
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Give a pool of processes that have this one's environment and end with it.
+
+    They are forked from a server that has imported Polars and never used it: a fork of a process whose Polars threads
+    run can hang, and processes that begin from nothing spend longer on imports than on a small shard.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=(dict(os.environ),))
+
+
+def _begin_work(variables: Mapping[str, str]) -> None:
+    """Take the environment that the engine has now: the server has that of its own beginning."""
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the engine's process was killed: nobody else would tell a worker that waits for the next item."""
+    if parent := parent_process():
+        parent.join()
+    os._exit(1)

@@ -2,7 +2,9 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from typing import IO
@@ -47,8 +49,8 @@ class Content:
             InputError: The file cannot be read, or ends in the middle; the message says how far it could be read.
         """
         try:
-            with self._opened() as file:
-                raw = _at_least(len(GZIP), iter(partial(file.read, size), b""))
+            with self._opened() as file, closing(_ahead(partial(file.read, size))) as coming:
+                raw = _at_least(len(GZIP), coming)
                 first = next(raw, b"")
                 self.packed = first.startswith(GZIP)
                 whole = chain((first,), raw)
@@ -74,6 +76,15 @@ class Content:
         self._digest.update(chunk)
         self.size += len(chunk)
         self.lines += chunk.count(b"\n")
+
+
+def _ahead(read: Callable[[], bytes]) -> Generator[bytes, None, None]:
+    """Give chunks; while the caller has one, the next is read, from a disk or over the network."""
+    with ThreadPoolExecutor(1, thread_name_prefix="sparkhu-source") as reader:
+        coming = reader.submit(read)
+        while chunk := coming.result():
+            coming = reader.submit(read)
+            yield chunk
 
 
 def _at_least(count: int, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -23,8 +23,9 @@ from sparkhu.evaluation.variants import (
     sum_grams,
     variant_grams,
 )
-from sparkhu.execution import ShardFrames, StepNotes, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.ledger import entries
+from sparkhu.mapping import ShardFrames, map_shards, open_inputs
 from sparkhu.models.base import Forecaster
 from sparkhu.sections import Guard
 from sparkhu.shards import Dataset, Shard, aligned, open_dataset, write_manifest, write_shard, write_whole

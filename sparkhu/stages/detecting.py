@@ -11,8 +11,9 @@ import polars as pl
 
 from sparkhu import ledger
 from sparkhu.errors import InputError
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
 from sparkhu.lake import open_lake
+from sparkhu.mapping import ShardFrames, map_shards, open_inputs
 from sparkhu.shards import Shard, write_manifest, write_shard
 from sparkhu.sources.secrets import redacted, with_environment, without_secrets
 from sparkhu.stages.lake_reading import PROFILES

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
+from sparkhu.mapping import ShardFrames, map_shards, open_inputs
 from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest, write_shard
 from sparkhu.steps.windows import index_windows
 from sparkhu.training.groups import plan_groups

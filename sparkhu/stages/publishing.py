@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from sparkhu.execution import Inputs, ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
 from sparkhu.frame import CLEAN_SCHEMA, extra_columns
+from sparkhu.mapping import Inputs, ShardFrames, map_shards, open_inputs
 from sparkhu.shards import Dataset, Shard, open_dataset, write_shard
 
 ROWS_SCHEMA: dict[str, pl.DataType] = {

@@ -15,10 +15,11 @@ import polars as pl
 from sparkhu import events, ledger
 from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded
+from sparkhu.execution import metadata, recorded
 from sparkhu.lake import Append, Version, create_lake, is_lake, open_lake
 from sparkhu.lake.layout import MOST_BUCKETS
 from sparkhu.lineage import read_trail
+from sparkhu.mapping import ShardFrames, map_shards, open_inputs
 from sparkhu.shards import Dataset, open_dataset
 from sparkhu.training.stored import INPUTS, SCHEMAS, assemble_stored, stored_rows
 from sparkhu.training.windows import ShardWindows

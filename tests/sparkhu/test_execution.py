@@ -1,6 +1,5 @@
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +7,7 @@ import pytest
 
 from sparkhu import ledger
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.execution import ShardFrames, map_shards, metadata, open_inputs, recorded, run_step
+from sparkhu.execution import metadata, recorded, run_step
 from sparkhu.lineage import code_fingerprint, read_trail
 from sparkhu.shards import open_dataset, read_shard, write_manifest, write_shard
 from sparkhu.steps.result import StepResult
@@ -196,28 +195,6 @@ def test_the_allowed_share_of_failed_series_is_the_one_of_the_first_step(ingest:
     run(raw, tmp_path / "one", params={"failing": ("a",)})
     with pytest.raises(SparkhuError, match=r"2 of 4 series failed, more than max_failed_share = 0\.25 allows"):
         run(raw, tmp_path / "two", params={"failing": ("a", "b")})
-
-
-def test_failures_of_several_inputs_add_up(ingest: Ingest, tmp_path: Path) -> None:
-    raw = ingest()
-    one = run(raw, tmp_path / "one", name="one", params={"failing": ("a",)})
-    two = run(raw, tmp_path / "two", name="two", params={"failing": ("b",)})
-    both = open_inputs({"observations": [raw, one / "layer", two / "layer"]})
-    assert [list(ids) for ids in map_shards(ids_of, both, step="count", workers=1)] == [[], ["c", "d"]]
-
-
-def ids_of(shard: ShardFrames) -> pl.Series:
-    return shard.frames["observations"]["unique_id"].unique().sort()
-
-
-def total(of: str, shard: ShardFrames) -> tuple[str, float]:
-    return shard.name, shard.frames[of]["y"].sum()
-
-
-def test_a_reduction_gets_one_result_a_shard_in_order(ingest: Ingest) -> None:
-    sources = open_inputs({"observations": ingest()})
-    found = map_shards(partial(total, "observations"), sources, step="sum", workers=2)
-    assert list(found) == [("s0", 6.0), ("s1", 30.0)]
 
 
 def test_progress_is_told(ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ class SparkEngine:
         [1, 2]
     """
 
+    at_once = 0
+
     def __init__(self, master: str = "local[*]", conf: Mapping[str, str] | None = None) -> None:
         self.master = check_master(master)
         self.conf = dict(conf or {})

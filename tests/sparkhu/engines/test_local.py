@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +36,26 @@ def marked(folder: Path, number: int) -> int:
 
 def killed(_: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def named_and_slow(folder: Path, _: int) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def work_until_killed(folder: str) -> None:
+    list(LocalEngine(2).map(partial(named_and_slow, Path(folder)), range(2)))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -87,6 +109,25 @@ def test_a_killed_worker_is_told_in_one_message() -> None:
         list(LocalEngine(2).map(killed, range(2)))
 
 
+def test_workers_have_the_environment_of_each_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told in ("first", "second"):
+        monkeypatch.setenv("SPARKHU_HOME", told)
+        assert list(LocalEngine(2).map(variable, ["SPARKHU_HOME"] * 2)) == [told] * 2
+    monkeypatch.delenv("SPARKHU_HOME")
+    assert list(LocalEngine(2).map(variable, ["SPARKHU_HOME"] * 2)) == [None] * 2
+
+
+def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
+    code = f"from tests.sparkhu.engines.test_local import work_until_killed; work_until_killed({str(tmp_path)!r})"
+    engine = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+    engine.kill()
+    engine.wait()
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert engine.pid not in workers
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
 @pytest.mark.parametrize("workers", [0, -2])
 def test_fewer_than_one_worker_is_refused(workers: int) -> None:
     with pytest.raises(InputError, match=f"workers must be at least 1, got {workers}"):
@@ -94,4 +135,4 @@ def test_fewer_than_one_worker_is_refused(workers: int) -> None:
 
 
 def test_by_default_every_core_works() -> None:
-    assert LocalEngine().workers == len(os.sched_getaffinity(0))
+    assert LocalEngine().at_once == len(os.sched_getaffinity(0))

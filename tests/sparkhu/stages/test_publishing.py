@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from sparkhu.execution import ShardFrames, recorded
+from sparkhu.execution import recorded
 from sparkhu.frame import TIME
+from sparkhu.mapping import ShardFrames
 from sparkhu.shards import Kind, write_manifest, write_shard
 from sparkhu.stages.publishing import ROWS_SCHEMA, clean_rows, publish_results
 
