@@ -17,14 +17,15 @@ class Append:
     """Add rows to a table.
 
     Args:
-        rows: The rows; or a function that is given the version that they will be added to and makes them, or null for
-            none. It is called again when another publisher was first, so that what it compares with is never stale.
+        rows: The rows; or a function that is given the version that they will be added to and makes them, or their
+            pieces where they are too many to be in memory together, or null for none. It is called again when another
+            publisher was first, so that what it compares with is never stale.
 
     Example:
         >>> lake.commit({"observations": Append(rows)}, run="2024-01-03", based_on=lake.version())
     """
 
-    rows: pl.DataFrame | Callable[[Version], pl.DataFrame | None]
+    rows: pl.DataFrame | Callable[[Version], pl.DataFrame | Pieces | None]
 
 
 @dataclass(frozen=True, eq=False)

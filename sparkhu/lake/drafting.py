@@ -4,6 +4,7 @@ import io
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import polars as pl
 
@@ -86,26 +87,28 @@ class Draft:
         return changed
 
     def _appended(self, base: Version, name: str, change: Append) -> Manifest | None:
-        rows = self._rows(base, name, change)
-        if rows is None or (rows.is_empty() and name in base.tables):
+        pieces = self._added(base, name, change)
+        if pieces is None or (not pieces.extents and name in base.tables):
             return None
         before = base.manifest(name)
-        columns = joined_columns(name, before.columns, rows.schema)
-        pieces = KeptPieces(rows, name, self._layout)
-        jobs = [_Job(name, key, pieces) for key in pieces.extents]
+        columns = joined_columns(name, before.columns, pieces.schema)
+        jobs = [_Job(name, key, pieces) for key in sorted(pieces.extents)]
         return replace(before, columns=columns, files=(*before.files, *self._files(base, jobs)))
 
-    def _rows(self, base: Version, name: str, change: Append) -> pl.DataFrame | None:
+    def _added(self, base: Version, name: str, change: Append) -> Pieces | None:
+        """Give what is added; what was written of other rows is forgotten."""
         if isinstance(change.rows, pl.DataFrame):
-            return change.rows
+            return KeptPieces(change.rows, name, self._layout)
         made = change.rows(base)
         if made is None:
             return None
-        rows = checked_rows(name, made)
-        if name not in self._asked or not rows.equals(self._asked[name]):
+        rows = checked_rows(name, made) if isinstance(made, pl.DataFrame) else None
+        if rows is None or name not in self._asked or not rows.equals(self._asked[name]):
             self._written = {identity: file for identity, file in self._written.items() if identity[0] != name}
-            self._asked[name] = rows
-        return rows
+        if rows is None:
+            return cast(Pieces, made)
+        self._asked[name] = rows
+        return KeptPieces(rows, name, self._layout)
 
     def _replaced(self, base: Version, name: str, change: Replace) -> Manifest | None:
         if change.read_version > base.number:

@@ -20,11 +20,11 @@ from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Append, Change, Interval, Lake, Layout, Replace, Version, open_lake
 from sparkhu.lake.layout import time_column
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lineage import GROUPING, StepRecord, code_fingerprint, read_trail
 from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
 from sparkhu.sources.parts import scratch_folder
-from sparkhu.stages.appending import OBSERVATIONS
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.stages.lake_spooling import SpooledPieces
 from sparkhu.stages.lake_targets import FORECAST_COLUMNS, FORECASTS, STEP, TARGETS, NewTargets
@@ -169,7 +169,7 @@ def _tables(folder: Path, limits: Limits, layout: Layout, scratch: Path) -> dict
     profile = pl.read_parquet(folder / "profile.parquet")
     return {
         **{
-            name: SpooledPieces(_interval(folder, name, limits).read(), name, layout, scratch)
+            name: SpooledPieces(name, layout, scratch, _interval(folder, name, limits).read())
             for name in (CLEAN, FORECASTS)
         },
         PROFILES: profile.with_columns(ds=pl.lit(limits[1] - INSTANT).cast(TIME)),

@@ -14,12 +14,12 @@ from sparkhu.errors import InputError
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version, open_lake
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
 from sparkhu.shards import Kind, Shard, write_manifest, write_shard
 from sparkhu.sources import redacted
 from sparkhu.sources.parts import PartSize, scratch_folder
 from sparkhu.sources.reading import RAW_SCHEMA
-from sparkhu.stages.appending import OBSERVATIONS
 from sparkhu.stages.lake_history import border_of, known_history, summaries_before
 from sparkhu.stages.lake_sorting import WHOLE, SlicedTable, TableSpan
 from sparkhu.stages.sorting import mapped

@@ -19,10 +19,10 @@ class SpooledPieces:
     """Pieces in scratch files (`sparkhu.lake.pieces.Pieces`).
 
     Args:
-        frames: The rows, one frame after the other, all with the same columns; at least one frame.
-        table: The table that they are for.
+        table: The table that the rows are for.
         layout: How the lake cuts it.
         folder: Where the scratch files lie until the pieces are written.
+        frames: The rows, one frame after the other, all with the same columns; more can be added.
 
     Attributes:
         height: How many rows there are.
@@ -32,29 +32,32 @@ class SpooledPieces:
         SparkhuError: There is no room.
     """
 
-    def __init__(self, frames: Iterable[pl.DataFrame], table: str, layout: Layout, folder: Path) -> None:
+    def __init__(self, table: str, layout: Layout, folder: Path, frames: Iterable[pl.DataFrame] = ()) -> None:
         self.schema, self.height = pl.Schema(), 0
         self.extents: Mapping[Key, Extent] = {}
+        self._table, self._layout, self._folder = table, layout, folder
         self._places: dict[Key, list[SlicedFile]] = {}
         for frame in frames:
-            self.schema = frame.schema
-            if frame.height:
-                self._spool(frame, table, layout, folder)
+            self.add(frame)
 
-    def read(self, key: Key) -> pl.DataFrame:
-        """Give the rows of a piece."""
-        return pl.concat([place.read(0) for place in self._places[key]])
-
-    def _spool(self, frame: pl.DataFrame, table: str, layout: Layout, folder: Path) -> None:
-        pieces = list(cut_rows(table, frame, layout))
+    def add(self, frame: pl.DataFrame) -> None:
+        """Add rows; errors are those of the constructor."""
+        if frame.is_empty():
+            self.schema = self.schema or frame.schema
+            return
+        pieces = list(cut_rows(self._table, frame, self._layout))
         self.schema, self.height = pieces[0].rows.schema, self.height + frame.height
-        file = write_slices(new_file(folder), (piece.rows for piece in pieces))
+        file = write_slices(new_file(self._folder), (piece.rows for piece in pieces))
         found = dict(self.extents)
         for number, piece in enumerate(pieces):
             key, extent = key_of(piece), extent_of(piece)
             self._places.setdefault(key, []).append(file.only(number))
             found[key] = _joined(found[key], extent) if key in found else extent
         self.extents = found
+
+    def read(self, key: Key) -> pl.DataFrame:
+        """Give the rows of a piece."""
+        return pl.concat([place.read(0) for place in self._places[key]])
 
 
 def _joined(one: Extent, other: Extent) -> Extent:

@@ -147,13 +147,13 @@ def test_a_table_without_rows_is_one_part(tmp_path: Path) -> None:
     parts = ResultParts(tmp_path / "clean.parquet", START, START + HOUR)
     assert [rows.schema for rows in parts.read()] == [clean_rows(0).schema]
     assert parts.range("ds") == (None, None)
-    pieces = SpooledPieces(parts.read(), "clean", Layout(), tmp_path)
+    pieces = SpooledPieces("clean", Layout(), tmp_path, parts.read())
     assert (pieces.height, dict(pieces.extents)) == (0, {})
 
 
 def test_pieces_outside_the_interval_are_refused(tmp_path: Path) -> None:
     lake = create_lake(str(tmp_path / "lake"))
-    pieces = SpooledPieces([clean_rows(30)], "clean", lake.layout, tmp_path)
+    pieces = SpooledPieces("clean", lake.layout, tmp_path, [clean_rows(30)])
     change = Replace(pieces, START, START + 29 * HOUR, 0, "p")
     with pytest.raises(InputError, match=r"outside the interval from 2024-01-01.* there are some from .*05:00:00"):
         lake.commit({"clean": change}, run="run", based_on=lake.version())
@@ -166,7 +166,7 @@ def test_pieces_replace_only_what_is_open(tmp_path: Path) -> None:
         rows = clean_rows(48).filter(pl.col("ds").is_between(START + first * HOUR, START + last * HOUR, closed="left"))
         change = Replace(rows.with_columns(y=pl.lit(0.0)), START + first * HOUR, START + last * HOUR, 0, "p")
         lake.commit({"clean": change}, run=f"at {first}", based_on=lake.version())
-    pieces = SpooledPieces([clean_rows(48)], "clean", lake.layout, tmp_path)
+    pieces = SpooledPieces("clean", lake.layout, tmp_path, [clean_rows(48)])
     done = lake.commit({"clean": Replace(pieces, START, START + 48 * HOUR, 0, "p")}, run="run", based_on=lake.version())
     found = done.table("clean").read()
     stays = (pl.col("ds") >= START + 24 * HOUR) | pl.col("ds").is_between(START + 6 * HOUR, START + 11 * HOUR)

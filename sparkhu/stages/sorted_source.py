@@ -1,0 +1,60 @@
+"""A source as shards of whole series in scratch files, for what goes over it more than once."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from sparkhu.sources import SourceOptions
+from sparkhu.sources.parts import PartSize, Scratch
+from sparkhu.sources.reading import Reading
+from sparkhu.stages.sorting import Sorting
+from sparkhu.steps.ingestion import ROWS_PER_SHARD, shard_borders
+
+ROWS, VERSIONS = "rows", "versions"
+
+
+class SortedSource:
+    """A source, read and sorted outside memory.
+
+    Args:
+        source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
+        options: What is known of it; the rest is found from it and said.
+        folder: An empty folder for what is read; it takes about as much room as the source does unpacked.
+        rows_per_shard: Rows of a shard, about; a series is never split.
+        part_size: How much is held in memory at a time.
+
+    Attributes:
+        borders: The series with which each shard but the first begins.
+        files: The files read, with their fingerprints.
+        roles: The chosen columns, one a group of files with equal columns.
+        notes: What was found from the data and chosen by default, to be said aloud.
+
+    Raises:
+        InputError: As `sparkhu.sources.read_source`.
+        SparkhuError: There is no room.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        options: SourceOptions,
+        folder: Path,
+        *,
+        rows_per_shard: int = ROWS_PER_SHARD,
+        part_size: PartSize | None = None,
+    ) -> None:
+        reading = Reading(source, options, Scratch(folder, part_size))
+        self.borders = shard_borders(reading.series(), rows_per_shard)
+        self.files, self.roles = reading.files, reading.roles
+        places = [folder / name for name in (ROWS, VERSIONS)]
+        for place in places:
+            place.mkdir()
+        sorting = Sorting(reading, self.borders, folder)
+        self._files = [places[0] / f"{shard.name}.parquet" for shard in sorting.write(*places)]
+        self.notes = reading.told(sorting.tallies, sorting.doubled).notes
+
+    def shards(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Give the raw frame shard by shard, sorted by series and time (`sparkhu.sources.RawSource.frame`)."""
+        for file in self._files:
+            yield pl.read_parquet(file, columns=None if columns is None else list(columns))
