@@ -2,9 +2,9 @@
 
     python benchmarks/lake.py [--rows 1000000 10000000] [--series 10000] [--in FOLDER]
 
-The lake holds hourly series in files of a day. What is measured is the read of all of it into shards, and the
-publication of as many clean rows. Each runs in a process of its own; its memory is that of the process and all that it
-started, shared pages counted once (PSS).
+The lake holds hourly series in files of a day. What is measured is the append of a CSV file to a new lake, the read of
+all of a lake into shards, and the publication of as many clean rows. Each runs in a process of its own; its memory is
+that of the process and all that it started, shared pages counted once (PSS).
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from benchmarks.ingest import AT_A_TIME, FIRST, HOUR, processor_seconds, rows_of
+from benchmarks.ingest import AT_A_TIME, FIRST, HOUR, processor_seconds, rows_of, write_source
 from benchmarks.watching import Watched, watched
 from sparkhu.frame import TIME
 from sparkhu.lake import Append, create_lake, open_lake
@@ -40,6 +40,15 @@ from sparkhu.stages.lake_publishing import publish_interval
 if __name__ == "__main__":
     lake, out = sys.argv[1:]
     publish_interval(results=lake + "-results", lake=lake, out=out + "/published")
+"""
+APPEND = """
+import sys
+from sparkhu.sources import SourceOptions
+from sparkhu.stages.appending import append_source
+
+if __name__ == "__main__":
+    lake, out = sys.argv[1:]
+    append_source(lake + ".csv", SourceOptions(), lake=out + "/lake")
 """
 
 
@@ -116,7 +125,8 @@ def main() -> None:
         for rows, lake in lakes.items():
             fill_lake(lake, rows, given.series)
             fill_results(lake.with_name(f"{lake.name}-results"), rows, given.series)
-        for name, task in (("read", READ), ("publish", PUBLISH)):
+            write_source(lake.with_name(f"{lake.name}.csv"), rows, given.series)
+        for name, task in (("append", APPEND), ("read", READ), ("publish", PUBLISH)):
             found = []
             for rows, lake in lakes.items():
                 took, worked = measured(task, lake, Path(folder, "out"))

@@ -115,9 +115,9 @@ def _batch(
     """Read a source, and give what is known of it before it is compared with a lake, and what was found."""
     read = SortedSource(source, options, folder, rows_per_shard=rows_per_shard, part_size=part_size)
     has_marks = not (options.table or options.query)
-    files = SourceFiles.of(read.shards, read.files if has_marks else (), folder)
+    files = SourceFiles.of(read.shards, read.raw.files if has_marks else (), folder)
     checked = CheckedSource(read, redacted(source), folder, zone=options.zone)
-    return Batch(checked, files, read.files, _dated(read.roles), folder, part_size), list(read.notes)
+    return Batch(checked, files, read.raw.files, _dated(read.raw.roles), folder, part_size), list(read.raw.notes)
 
 
 def _dated(groups: Sequence[Roles]) -> bool:

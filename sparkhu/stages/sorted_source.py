@@ -26,9 +26,7 @@ class SortedSource:
 
     Attributes:
         borders: The series with which each shard but the first begins.
-        files: The files read, with their fingerprints.
-        roles: The chosen columns, one a group of files with equal columns.
-        notes: What was found from the data and chosen by default, to be said aloud.
+        raw: What is known of it as a whole; its frame has the columns, and no rows.
 
     Raises:
         InputError: As `sparkhu.sources.read_source`.
@@ -46,15 +44,15 @@ class SortedSource:
     ) -> None:
         reading = Reading(source, options, Scratch(folder, part_size))
         self.borders = shard_borders(reading.series(), rows_per_shard)
-        self.files, self.roles = reading.files, reading.roles
         places = [folder / name for name in (ROWS, VERSIONS)]
         for place in places:
             place.mkdir()
         sorting = Sorting(reading, self.borders, folder)
         self._files = [places[0] / f"{shard.name}.parquet" for shard in sorting.write(*places)]
-        self.notes = reading.told(sorting.tallies, sorting.doubled).notes
+        empty = pl.read_parquet(self._files[0], n_rows=0)
+        self.raw = reading.raw(empty, reading.told(sorting.tallies, sorting.doubled))
 
     def shards(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        """Give the raw frame shard by shard, sorted by series and time (`sparkhu.sources.RawSource.frame`)."""
+        """Give the rows of the raw frame, shard by shard."""
         for file in self._files:
             yield pl.read_parquet(file, columns=None if columns is None else list(columns))
