@@ -24,13 +24,14 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from benchmarks import pandas_chain
-from benchmarks.figures import Figure, json_option, report
+from benchmarks.figures import OF_BARE, Figure, json_option, report, shown
 from benchmarks.shard_chain import HOUR, copied, decomposed, everything, preprocessed, stationarity, write_raw
 from sparkhu.engines.base import ONE_THREAD, environment
 
 ROWS_PER_SHARD = 1_000_000
 M5_SERIES, M5_POINTS, WEEK = 30_000, 400, 7
 CHAIN, WITH_STL = "Chain of steps", "Chain of steps with plain STL"
+ALL = "all processes"
 Work = Callable[[Path], dict[str, float]]
 
 
@@ -80,14 +81,14 @@ def chain_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[
     tested = _seconds(pandas_chain.stationarity, table) * times
     ratios = {CHAIN: plain.seconds / bare.seconds, WITH_STL: stl.seconds / bare.seconds}
     return [
-        Figure("Bare read + write", bare.seconds, "s", rows),
+        Figure("Bare read + write", bare.seconds, "s", rows, detail=True),
         *_steps("Step", plain, bare),
         *_steps("Step", Turn(0, {"decompose": stl.steps["decompose"]}), bare),
         Figure(CHAIN, ratios[CHAIN], "×", f"one bare read + write; {plain.seconds:.2f} s, {rows}", 9),
         Figure(WITH_STL, ratios[WITH_STL], "×", f"one bare read + write; {stl.seconds:.2f} s, {rows}", 20),
         Figure(f"{CHAIN}, speed", peers[0] / plain.seconds, "×", _peer(peers[0], given), 25, "more"),
         Figure(f"{WITH_STL}, speed", peers[1] / stl.seconds, "×", _peer(peers[1], given), 25, "more"),
-        Figure("ADF and KPSS of every series", tests.seconds, "s", _told(tests)),
+        Figure("ADF and KPSS of every series", tests.seconds, "s", _told(tests), detail=True),
         Figure("ADF and KPSS, speed", tested / tests.seconds, "×", _peer(tested, given), None, "more"),
     ]
 
@@ -103,15 +104,16 @@ def m5_figures(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[Fig
 
 def _steps(label: str, turn: Turn, bare: Turn | None) -> list[Figure]:
     """List the steps; seconds are those of all processes, so they add up to more than what a clock shows."""
-    unit = bare.steps["copy"] if bare else float("nan")
+    if bare is None:
+        return [Figure(f"{label}: {name}", spent, "s", ALL, detail=True) for name, spent in turn.steps.items()]
     return [
-        Figure(f"{label}: {name}", seconds, "s", "all processes" + (f"; {seconds / unit:.2f} × bare" if bare else ""))
-        for name, seconds in turn.steps.items()
+        Figure(f"{label}: {name}", spent / bare.steps["copy"], OF_BARE, f"{shown(spent)} s of {ALL}", detail=True)
+        for name, spent in turn.steps.items()
     ]
 
 
 def _told(turn: Turn) -> str:
-    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in turn.steps.items()) + " of all processes"
+    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in turn.steps.items()) + f" of {ALL}"
 
 
 def _peer(seconds: float, given: argparse.Namespace) -> str:

@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 PLACE: Final = Path(__file__).parent / "figures.json"
 SCHEMA_VERSION: Final = 1
 GIB: Final = 2**30
+OF_BARE: Final = "× a bare read + write"
+"""The unit of a step's share of the chain."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Figure:
         beside: What it is a ratio to, or what else was measured in the same run.
         goal: What it should reach; null where nothing was promised.
         better: Whether less of it is better, or more.
+        detail: It is one of many: it stands on the page of all figures, not in the README.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Figure:
     beside: str
     goal: float | None = None
     better: Literal["less", "more"] = "less"
+    detail: bool = False
 
     @property
     def met(self) -> bool:

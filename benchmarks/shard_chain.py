@@ -120,7 +120,7 @@ def _filled(path: Path, clock: Clock, strategies: tuple[str, ...]) -> tuple[pl.D
     rows = clock.time("split", split_by_regularity, rows, profile).frames["regular"]
     rows = rows.with_columns(clock.time("flag_outliers", flag_outliers, rows, stats).frames["flags"])
     rows = clock.time("mark_gaps", mark_gaps, rows, profile).frames["observations"]
-    made = clock.time(f"fill, {len(strategies)} ways", fill_each, rows, profile, strategies=strategies)
+    made = clock.time(f"fill in {len(strategies)} ways", fill_each, rows, profile, strategies=strategies)
     layered = rows.with_columns(column for result in made.values() for column in result.frames["filled"])
     scores = pl.concat(result.frames["scores"] for result in made.values())
     pooled = clock.time("pool_fills", pool_fills, layered, scores, variants=strategies)

@@ -26,6 +26,8 @@ from benchmarks.figures import Figure, json_option, report
 Floats = npt.NDArray[np.float64]
 Kernel = Callable[[Floats], Floats]
 REPEATS = 3
+FIRST = "2,000 points, season of 24"
+GOALS = {f"STL: {FIRST}": 100.0, f"STL, robust: {FIRST}": 25.0}
 
 
 @dataclass(frozen=True)
@@ -129,16 +131,17 @@ def lines(repeats: int = REPEATS) -> Iterator[Line]:
     """Give the comparisons; those with statsforecast where it is installed (`make bench` sees to that)."""
     for count, periods, size in ((2000, (24,), 10), (1500, (365,), 1), (1000, (24, 168), 2)):
         batch = [made_series(count, *periods, seed=seed) for seed in range(size)]
+        of = f"{count:,} points, season of {' and '.join(map(str, periods))}"
         for robust in (False, True):
-            name = f"{'M' if len(periods) > 1 else ''}STL{', robust' if robust else ''}: {count} points, {periods}"
+            name = f"{'M' if len(periods) > 1 else ''}STL{', robust' if robust else ''}: {of}"
             ours, theirs = (partial(function, periods=periods, robust=robust) for function in (our_stl, their_stl))
             yield measure(name, ours, theirs, batch, repeats)
         if find_spec("statsforecast"):
             ours, theirs = partial(our_stl, periods=periods, robust=False), partial(statsforecast_mstl, periods=periods)
-            yield measure(f"MSTL: {count} points, {periods}", ours, theirs, batch, repeats, peer="statsforecast")
+            yield measure(f"MSTL: {of}", ours, theirs, batch, repeats, peer="statsforecast")
     walks = [made_series(1000, 24, seed=seed).cumsum() for seed in range(10)]
-    yield measure("LOWESS, robust: 1000 points", our_trend, their_trend, walks, repeats)
-    yield measure("Dickey-Fuller: 1000 points", our_test, their_test, walks, repeats)
+    yield measure("LOWESS, robust: 1,000 points", our_trend, their_trend, walks, repeats)
+    yield measure("Dickey-Fuller: 1,000 points", our_test, their_test, walks, repeats)
 
 
 def main(arguments: list[str]) -> None:
@@ -160,9 +163,9 @@ def main(arguments: list[str]) -> None:
 
 def figure(line: Line) -> Figure:
     """Give a comparison as a figure of the table, with the goal that it has."""
-    goal = {"STL: 2000 points, (24,)": 100.0, "STL, robust: 2000 points, (24,)": 25.0}.get(line.name)
-    beside = f"as fast as {line.peer}, one core"
-    return Figure(line.name, line.ratio, "×", beside, goal if line.peer == "statsmodels" else None, "more")
+    first = line.name.endswith(FIRST)
+    goal = GOALS.get(line.name) if line.peer == "statsmodels" else None
+    return Figure(line.name, line.ratio, "×", f"as fast as {line.peer}, one core", goal, "more", detail=not first)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import docstring_parser
 
+from benchmarks.figures import OF_BARE, Figure, read, shown
 from sparkhu.lake.schemas import json_schemas as lake_schemas
 from sparkhu.results import json_schemas
 
@@ -190,17 +191,38 @@ def schema_page(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def figures_table() -> str:
-    """Render the README's table of figures, as the benchmarks left them."""
-    from benchmarks.figures import Figure, read, shown
+def figure_cells(figure: Figure) -> list[str]:
+    """Render one figure: what, measured, beside, goal."""
+    measured = f"{shown(figure.measured)} {figure.unit}"
+    return [figure.name, f"**{measured}**" if figure.met else f"**{measured}, missed**", figure.beside, figure.promise]
 
-    rows = []
+
+def figures_table() -> str:
+    """Render the README's table of figures, as the benchmarks left them, and the shares of the steps below it."""
+    rows, shares = [], []
     for benchmark in read()["benchmarks"].values():
         for figure in (Figure(**each) for each in benchmark["figures"]):
-            measured = f"{shown(figure.measured)} {figure.unit}"
-            told = measured if figure.met else f"{measured}, missed"
-            rows.append([figure.name, f"**{told}**", figure.beside, figure.promise, f"`{benchmark['command']}`"])
-    return table(["what", "measured", "beside", "goal", "command"], rows)
+            if not figure.detail:
+                rows.append([*figure_cells(figure), f"`{benchmark['command']}`"])
+            elif figure.unit == OF_BARE:
+                shares.append(f"{figure.name.partition(': ')[2]} {shown(figure.measured)}")
+    steps = f"\n\nThe chain, step by step, in multiples of a bare read + write of the table: {', '.join(shares)}."
+    return table(["what", "measured", "beside", "goal", "command"], rows) + (steps if shares else "")
+
+
+def figures_page() -> str:
+    """Render all figures, a section a benchmark."""
+    parts = [
+        "# Figures of speed and memory",
+        NOTICE,
+        "`make bench` measures them anew, each beside its peer in one run.",
+    ]
+    for name, benchmark in read()["benchmarks"].items():
+        figures = [figure_cells(Figure(**each)) for each in benchmark["figures"]]
+        parts.append(f"## {name}")
+        parts.append(f"`{benchmark['command']}`, measured {benchmark['measured_at']} on {benchmark['machine']}.")
+        parts.append(table(["what", "measured", "beside", "goal"], figures))
+    return "\n\n".join(parts) + "\n"
 
 
 def readme() -> str:
@@ -223,6 +245,7 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "parameters.md": parameters_page(),
+        REFERENCE / "figures.md": figures_page(),
         **{REFERENCE / name: schema_page(schema) for name, schema in (json_schemas() | lake_schemas()).items()},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]

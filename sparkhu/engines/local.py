@@ -1,10 +1,13 @@
 """The embedded engine: a pool of processes on this machine, each with one thread."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from ctypes import Array, c_longlong
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Final
 
@@ -13,6 +16,10 @@ from sparkhu.errors import InputError
 
 # Imported once, by the process that workers are forked from.
 PRELOADED: Final = ["sparkhu.execution"]
+
+Doing = Array[c_longlong]
+"""For each item the id of the process that works on it; 0: none does. It lies in memory that processes share."""
+_here: Final[dict[str, Doing]] = {}
 
 
 class LocalEngine:
@@ -47,14 +54,18 @@ class LocalEngine:
         if workers <= 1:
             yield from map(function, items)
             return
-        with environment(ONE_THREAD), _pool(workers) as pool:
-            futures = [pool.submit(function, item) for item in items]
+        doing = get_context("forkserver").RawArray("q", len(items))
+        with environment(ONE_THREAD), _pool(workers, doing) as pool:
+            others = set(active_children())
+            futures = [pool.submit(_on_item, function, number, item) for number, item in enumerate(items)]
+            processes = [process for process in active_children() if process not in others]
             try:
                 for future in futures:
                     yield future.result()
             except BrokenProcessPool as error:
                 raise LostItem(
                     f"a worker process was killed, most often for want of memory; {workers} were at work.",
+                    number=_lost(doing, processes),
                     way_out="Set SPARKHU_WORKERS to a smaller number.",
                 ) from error
             except BaseException:
@@ -63,19 +74,20 @@ class LocalEngine:
                 raise
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Give a pool of processes that have this one's environment and end with it.
+def _pool(workers: int, doing: Doing) -> ProcessPoolExecutor:
+    """Give a pool of processes that have this one's environment, end with it, and say in `doing` what they do.
 
     They are forked from a server that has imported Polars and never used it: a fork of a process whose Polars threads
     run can hang, and processes that begin from nothing spend longer on imports than on a small shard.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=(dict(os.environ),))
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=(dict(os.environ), doing))
 
 
-def _begin_work(variables: Mapping[str, str]) -> None:
+def _begin_work(variables: Mapping[str, str], doing: Doing) -> None:
     """Take the environment that the engine has now: the server has that of its own beginning."""
+    _here["doing"] = doing
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
     os.environ.update(variables)
@@ -87,3 +99,18 @@ def _end_with_parent() -> None:
     if parent := parent_process():
         parent.join()
     os._exit(1)
+
+
+def _on_item(function: Callable[[Item], Result], number: int, item: Item) -> Result:
+    doing = _here["doing"]
+    doing[number] = os.getpid()
+    try:
+        return function(item)
+    finally:
+        doing[number] = 0
+
+
+def _lost(doing: Doing, processes: Sequence[BaseProcess]) -> int | None:
+    """Find the item of the process that was killed; the pool ends the others itself, with SIGTERM."""
+    killed = {process.pid for process in processes if process.exitcode not in (None, 0, -signal.SIGTERM)}
+    return next((number for number, pid in enumerate(doing) if pid in killed), None)

@@ -21,7 +21,7 @@ def shard(tmp_path: Path) -> Path:
 
 
 def test_the_chain_names_every_step_and_writes_every_row_of_the_grid(shard: Path) -> None:
-    assert list(preprocessed(shard)) == [*STEPS, "fill, 5 ways", "pool_fills", "fit_scalers", "scale", "write"]
+    assert list(preprocessed(shard)) == [*STEPS, "fill in 5 ways", "pool_fills", "fit_scalers", "scale", "write"]
     done = pl.read_parquet(shard.with_suffix(OUT))
     spans = done.group_by("unique_id").agg(
         rows=pl.len(), hours=(pl.col("ds").max() - pl.col("ds").min()).dt.total_hours()
@@ -55,7 +55,7 @@ def test_both_sides_test_every_series_for_stationarity(shard: Path) -> None:
 
 def test_the_whole_preprocessing_handles_anomalies(shard: Path) -> None:
     told = everything(shard)
-    assert {"fill, 9 ways", "decompose", "handle clip", "pool_handling", "write"} <= set(told)
+    assert {"fill in 9 ways", "decompose", "handle clip", "pool_handling", "write"} <= set(told)
     assert "handled" in pl.read_parquet(shard.with_suffix(OUT)).columns
 
 

@@ -31,13 +31,13 @@ def test_trend_and_unit_root_are_alike_too() -> None:
 def test_a_line_is_printed_for_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    made = stl.Line("STL: 2000 points, (24,)", 0.002, 0.5, 1e-12)
+    made = stl.Line("STL: 2,000 points, season of 24", 0.002, 0.5, 1e-12)
     monkeypatch.setattr(stl, "lines", lambda repeats: [made] * repeats)
     monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)
     stl.main(["--repeats", "2", "--json", str(tmp_path / "figures.json")])
     head, *rest = capsys.readouterr().out.splitlines()
     assert head.split() == ["sparkhu", "peer", "ratio", "difference"]
     told = ["2.00", "ms", "500.0", "ms", "250×", "1.0e-12", "statsmodels"]
-    assert [line.split()[4:] for line in rest[:2]] == [told] * 2
+    assert [line.split()[6:] for line in rest[:2]] == [told] * 2
     (figure, _) = json.loads((tmp_path / "figures.json").read_text())
     assert (figure["measured"], figure["goal"], figure["better"]) == (250.0, 100.0, "more")

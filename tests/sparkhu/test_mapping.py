@@ -66,7 +66,7 @@ def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
     assert list(found) == [[1, 2], [1, 2]]
 
 
-def test_a_killed_worker_ends_the_map_with_a_clear_error(tmp_path: Path) -> None:
+def test_a_killed_worker_is_told_with_the_shard_and_its_series(tmp_path: Path) -> None:
     sources = open_inputs({"observations": write_rows(tmp_path / "rows")})
-    with pytest.raises(SparkhuError, match=r"a worker process was killed, most often for want of memory"):
+    with pytest.raises(SparkhuError, match=r"shard s1 \(2 series, 'c' to 'd', 5 rows\): a worker process was killed"):
         list(map_shards(killed_in_the_second, sources, step="sum", workers=2))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkhu.engines import LocalEngine
-from sparkhu.errors import InputError, SparkhuError
+from sparkhu.engines import LocalEngine, LostItem
+from sparkhu.errors import InputError
 
 
 def square(number: int) -> int:
@@ -34,8 +34,11 @@ def marked(folder: Path, number: int) -> int:
     return number
 
 
-def killed(_: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def killed_at(victim: int, number: int) -> int:
+    time.sleep(0.05)
+    if number == victim:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
 
 
 def variable(name: str) -> str | None:
@@ -104,9 +107,11 @@ def test_a_reader_that_stops_early_ends_the_pool(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == done
 
 
-def test_a_killed_worker_is_told_in_one_message() -> None:
-    with pytest.raises(SparkhuError, match=r"a worker process was killed.*2 were at work\. Set SPARKHU_WORKERS"):
-        list(LocalEngine(2).map(killed, range(2)))
+@pytest.mark.parametrize("victim", [0, 1, 5, 19])
+def test_a_killed_worker_is_told_with_its_item(victim: int) -> None:
+    with pytest.raises(LostItem, match=r"a worker process was killed.*2 were at work\. Set SPARKHU_WORKERS") as lost:
+        list(LocalEngine(2).map(partial(killed_at, victim), range(20)))
+    assert lost.value.number == victim
 
 
 def test_workers_have_the_environment_of_each_map(monkeypatch: pytest.MonkeyPatch) -> None:
