@@ -24,11 +24,15 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     return stored(tmp_path, NAMES)
 
 
-@pytest.fixture
-def _on_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("SPARKHU_ENGINE", "spark")
+@pytest.fixture(params=["local", "spark"])
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Choose an engine; give what it says of a killed process."""
+    monkeypatch.setenv("SPARKHU_ENGINE", request.param)
     monkeypatch.setenv("SPARKHU_SPARK_MASTER", "local[1]")
-    yield
+    if request.param == "local":
+        yield "a worker process was killed, most often for want of memory; 2 were at work. Set SPARKHU_WORKERS to"
+        return
+    yield "an executor or its Python was killed, most often for want of memory. Give executors more memory"
     stop_classic()
 
 
@@ -42,23 +46,11 @@ def series_of(name: str, windows: ShardWindows) -> tuple[str, list[str]]:
     return name, windows.series["unique_id"].to_list()
 
 
-def killed(made: Made) -> str:
-    with pytest.raises(SparkhuError) as told:
-        list(map_buckets(dying, made.open(), step="train_linear", workers=2))
-    return str(told.value)
-
-
-@pytest.mark.usefixtures("_on_spark")
-def test_a_bucket_that_dies_is_named_with_its_series(made: Made) -> None:
-    seen = dict(map_buckets(series_of, made.open(), step="seen"))
-    (number, ids), *others = [(number, ids) for number, ids in seen.items() if "s3" in ids]
-    assert not others
+def test_a_bucket_that_dies_is_named_with_its_series(made: Made, told: str) -> None:
+    seen = dict(map_buckets(series_of, made.open(), step="seen", workers=2))
+    ((number, ids),) = [(number, ids) for number, ids in seen.items() if "s3" in ids]
     assert 1 < len(ids) < len(NAMES)
+    with pytest.raises(SparkhuError) as error:
+        list(map_buckets(dying, made.open(), step="train_linear", workers=2))
     held = f"{len(ids)} series, '{ids[0]}' to '{ids[-1]}', {200 * len(ids)} rows"
-    message = killed(made)
-    assert message.startswith(f"bucket {number} ({held}): an executor or its Python was killed")
-    assert "Give executors more memory" in message
-
-
-def test_a_worker_of_this_machine_that_dies_is_told_with_a_way_out(made: Made) -> None:
-    assert "2 were at work. Set SPARKHU_WORKERS to a smaller number." in killed(made)
+    assert str(error.value).startswith(f"bucket {number} ({held}): {told}")
