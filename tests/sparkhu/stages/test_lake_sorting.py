@@ -71,6 +71,8 @@ def test_a_span_is_the_same_in_parts_of_any_size(
     monkeypatch.setenv("SPARKHU_WORKERS", "1")
     whole = read(lake, tmp_path / "whole", 1_000_000, **limits)
     assert len(whole) >= 6, "several shards of each"
+    places = pl.concat(rows["source_row"] for rows in whole if "source_row" in rows.columns)
+    assert places.to_list() == list(range(1, len(places) + 1))
     for rows in (1, 300):
         parts = read(lake, tmp_path / f"{rows}", rows, **limits)
         assert all(one.equals(other) for one, other in zip(parts, whole, strict=True))

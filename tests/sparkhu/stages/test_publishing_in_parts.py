@@ -1,5 +1,7 @@
 """Publication of an interval: what is held of the results, and that it is the same in parts of any size."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA, TIME
-from sparkhu.lake import Append, Lake, Layout, Replace, create_lake
+from sparkhu.lake import Append, Lake, Layout, Replace, create_lake, drafting
 from sparkhu.lineage import StepRecord, Trail
 from sparkhu.snapshots import take_parts, take_snapshots
 from sparkhu.stages import lake_sorting
@@ -172,6 +174,37 @@ def test_pieces_replace_only_what_is_open(tmp_path: Path) -> None:
     stays = (pl.col("ds") >= START + 24 * HOUR) | pl.col("ds").is_between(START + 6 * HOUR, START + 11 * HOUR)
     assert found.equals(clean_rows(48).with_columns(y=pl.when(stays).then(0.0).otherwise("y")))
     assert [file.run for file in done.table("clean").files()] == ["at 24", "run"]
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(180, 1), (360, 2)])
+def test_files_that_are_written_at_the_same_time_have_so_many_rows_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, most: int
+) -> None:
+    # Five files of 144 rows: two of them are 288.
+    lake, busy, seen, lock = create_lake(str(tmp_path / "lake")), [0], list[int](), threading.Lock()
+    read = SpooledPieces.read
+
+    def slowly(self: SpooledPieces, key: Any) -> pl.DataFrame:
+        with lock:
+            busy[0] += 1
+            seen.append(busy[0])
+        time.sleep(0.05)
+        with lock:
+            busy[0] -= 1
+        return read(self, key)
+
+    monkeypatch.setattr(drafting, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(SpooledPieces, "read", slowly)
+    pieces = SpooledPieces("clean", lake.layout, tmp_path, [clean_rows(DAYS * 24)])
+    change = Replace(pieces, START, START + DAYS * 24 * HOUR, 0, "p")
+    lake.commit({"clean": change}, run="run", based_on=lake.version())
+    assert len(seen) == DAYS
+    assert max(seen) == most
+
+
+def test_a_series_that_nobody_knows_when_to_have_known_tells_one_row() -> None:
+    rows = clean_rows(24).with_columns(available_at=pl.lit(None, TIME), y=pl.lit(None, pl.Float64), y_raw=None)
+    assert telling_rows(rows.with_columns(pl.col("y_raw").cast(pl.Float64)))["unique_id"].to_list() == NAMES
 
 
 hours = st.integers(0, 60)
