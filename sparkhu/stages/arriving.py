@@ -25,7 +25,7 @@ from sparkhu.stages.lake_sorting import SlicedTable, TableSpan
 from sparkhu.stages.lake_spooling import SpooledPieces
 from sparkhu.stages.late_rows import SUMMARIES, late_rows
 from sparkhu.stages.read_files import PLACE
-from sparkhu.stages.sorted_source import SortedSource
+from sparkhu.stages.sorted_source import SortedSource, engine_here
 from sparkhu.steps.validation import QUARANTINE, validate
 from sparkhu.summaries import summarise_days
 
@@ -188,7 +188,8 @@ class Batch:
         ranges, size = self._ranges(), self.part_size or PartSize()
         # All of them together are in memory where none is large.
         share = PartSize(max(1, size.rows // max(1, len(ranges))))
-        return [TableSpan(table, *limits, self.folder, share).cut(self.checked.borders) for limits in ranges]
+        found = [TableSpan(table, *limits, self.folder, share, engine=engine_here()) for limits in ranges]
+        return [span.cut(self.checked.borders) for span in found]
 
     def _ranges(self) -> Sequence[tuple[datetime, datetime]]:
         """Fold the UTC days of the batch, with one on either side, into ranges; where there are many, into one.

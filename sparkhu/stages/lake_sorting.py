@@ -54,6 +54,7 @@ class TableSpan:
         size: How much is held in memory at a time.
         columns: The columns; null: all.
         step: The step that is told how far this has come.
+        engine: What parts are mapped on, where they are many; null: the one that is chosen.
     """
 
     def __init__(
@@ -66,11 +67,12 @@ class TableSpan:
         *,
         columns: Sequence[str] | None = None,
         step: str = STEP,
+        engine: Engine | None = None,
     ) -> None:
         rows = (size or PartSize()).rows
         self._wanted = _Wanted(start, end, list(columns or table.columns))
         self._schema = pl.Schema({name: table.columns[name] for name in self._wanted.columns})
-        self._folder, self._step = folder, step
+        self._folder, self._step, self._engine = folder, step, engine
         self._parts = table.parts(start, end, rows)
         self.large = sum(part.rows for part in self._parts) > LARGE * rows
         self._held = None if self.large else self._wanted.of(table)
@@ -78,7 +80,7 @@ class TableSpan:
     @property
     def engine(self) -> Engine:
         """What parts and shards are mapped on: a small span is done in this process."""
-        return chosen_engine() if self.large else LocalEngine(1)
+        return (self._engine or chosen_engine()) if self.large else LocalEngine(1)
 
     def series(self, start: datetime | None) -> pl.DataFrame:
         """Count the instants of each series from `start` on.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from sparkhu.engines import LocalEngine
+from sparkhu.settings import Settings
 from sparkhu.sources import SourceOptions
 from sparkhu.sources.parts import PartSize, Scratch
 from sparkhu.sources.reading import Reading
@@ -14,8 +16,13 @@ from sparkhu.steps.ingestion import ROWS_PER_SHARD, shard_borders
 ROWS, VERSIONS = "rows", "versions"
 
 
+def engine_here() -> LocalEngine:
+    """Give the processes of this machine, whatever engine is chosen: no other reads its folder of temporary files."""
+    return LocalEngine(Settings().workers)
+
+
 class SortedSource:
-    """A source, read and sorted outside memory.
+    """A source, read and sorted outside memory, on this machine.
 
     Args:
         source: File, folder, glob or URI, or the SQLAlchemy URL of a database.
@@ -47,7 +54,7 @@ class SortedSource:
         places = [folder / name for name in (ROWS, VERSIONS)]
         for place in places:
             place.mkdir()
-        sorting = Sorting(reading, self.borders, folder)
+        sorting = Sorting(reading, self.borders, folder, engine_here())
         self._files = [places[0] / f"{shard.name}.parquet" for shard in sorting.write(*places)]
         empty = pl.read_parquet(self._files[0], n_rows=0)
         self.raw = reading.raw(empty, reading.told(sorting.tallies, sorting.doubled))

@@ -33,16 +33,17 @@ class Sorting:
         reading: The source.
         borders: The series with which each shard but the first begins.
         folder: Where the rows of each part lie, cut by shard, until the shards are put together.
+        engine: What parts and shards are mapped on, where they are many; null: the one that is chosen.
 
     Attributes:
         tallies: What was seen in the rows, a tally a table; complete once they are written.
         doubled: How many rows of a repeated hour were told apart, by table and series.
     """
 
-    def __init__(self, reading: Reading, borders: pl.Series, folder: Path) -> None:
+    def __init__(self, reading: Reading, borders: pl.Series, folder: Path, engine: Engine | None = None) -> None:
         self._reading, self._borders = reading, borders
         self._folder = folder if reading.large else None
-        self._engine: Engine = chosen_engine() if reading.large else LocalEngine(1)
+        self._engine: Engine = (engine or chosen_engine()) if reading.large else LocalEngine(1)
         self.tallies = [Tally() for _ in reading.roles]
         self.doubled: Counter[tuple[int, str | None]] = Counter()
 

@@ -108,6 +108,15 @@ def test_nothing_larger_than_a_part_or_a_shard_is_held(folder: Path, monkeypatch
     assert 300 < max(heights) <= 500
 
 
+def test_an_append_is_done_on_this_machine_as_no_other_reads_its_scratch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKHU_ENGINE", "spark")
+    monkeypatch.setenv("SPARKHU_SPARK_MASTER", "spark://nowhere:1")
+    sizes: dict[str, Any] = {"rows_per_shard": 1_000, "part_size": PartSize(rows=300, text=2_000, kept=0)}
+    assert append_all(folder, folder / "lake", **sizes)[1].added > 0
+
+
 def test_what_fails_leaves_no_scratch_behind(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
