@@ -3,6 +3,8 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from sparkhu_cli.terminal import Terminal
@@ -18,16 +20,24 @@ SPLIT: Final = "0.7/0.1/0.2"
 
 
 def check_source(uri: str, options: "SourceOptions", terminal: Terminal) -> None:
-    """Show what is in a source and what a run would make of it; nothing is written.
+    """Show what is in a source and what a run would make of it; nothing is left behind.
+
+    The source is sorted in a scratch folder, and a shard of it looked at at a time.
 
     Raises:
         InputError: A run could not use the source.
     """
-    from sparkhu.sources import inspect_source, read_source
+    import polars as pl
 
-    look = inspect_source(uri, options)
+    from sparkhu.sources import look_over
+    from sparkhu.stages.sorted_source import SortedSource
+
+    with TemporaryDirectory(prefix="sparkhu-check-", ignore_cleanup_errors=True) as folder:
+        read = SortedSource(uri, options, Path(folder))
+        look = look_over(read.raw, read.shards(), zone=options.zone)
+        profile = pl.concat(profile_of(rows, options.zone) for rows in read.shards())
     _show_reading(uri, look, terminal)
-    _show_choices(profile_of(read_source(uri, options).frame, options.zone), options.zone, terminal)
+    _show_choices(profile, options.zone, terminal)
     terminal.line()
     _show_problems(look, terminal)
     terminal.line(f"Next: {_run_command(uri, options)}")

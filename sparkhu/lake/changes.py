@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from sparkhu.errors import InputError
+from sparkhu.lake.pieces import Pieces
 from sparkhu.lake.records import Interval
 from sparkhu.lake.tables import Version
 
@@ -16,14 +17,15 @@ class Append:
     """Add rows to a table.
 
     Args:
-        rows: The rows; or a function that is given the version that they will be added to and makes them, or null for
-            none. It is called again when another publisher was first, so that what it compares with is never stale.
+        rows: The rows; or a function that is given the version that they will be added to and makes them, or their
+            pieces where they are too many to be in memory together, or null for none. It is called again when another
+            publisher was first, so that what it compares with is never stale.
 
     Example:
         >>> lake.commit({"observations": Append(rows)}, run="2024-01-03", based_on=lake.version())
     """
 
-    rows: pl.DataFrame | Callable[[Version], pl.DataFrame | None]
+    rows: pl.DataFrame | Callable[[Version], pl.DataFrame | Pieces | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,8 @@ class Replace:
     observations with the same parameters. Partitions that the interval cuts are written anew, whole.
 
     Args:
-        rows: The new rows, all of them in `[start, end)`.
+        rows: The new rows, all of them in `[start, end)`; or their pieces, cut as the lake cuts them, where they are
+            too many to be in memory together.
         start: Start of the interval.
         end: Its end, which does not belong to it.
         read_version: The version of the lake that changed the observations last, of those that were read.
@@ -42,7 +45,7 @@ class Replace:
         read_from: The first instant that was read, up to `end`; null: all before it.
     """
 
-    rows: pl.DataFrame
+    rows: pl.DataFrame | Pieces
     start: datetime
     end: datetime
     read_version: int

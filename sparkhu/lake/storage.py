@@ -10,6 +10,7 @@ from sparkhu.errors import InputError, SparkhuError
 
 T = TypeVar("T")
 R = TypeVar("R")
+AT_ONCE = 8
 
 
 class NoSuchFile(SparkhuError):  # noqa: N818 - says what is the matter
@@ -88,7 +89,7 @@ def open_storage(uri: str) -> Storage:
     raise InputError(f"a lake lies in a folder or under s3://bucket/prefix, got '{scheme}://…'.")
 
 
-def each(work: Callable[[T], R], items: Iterable[T], *, at_once: int = 8) -> Iterator[R]:
+def each(work: Callable[[T], R], items: Iterable[T], *, at_once: int = AT_ONCE) -> Iterator[R]:
     """Do `work` for every item, several at a time: most of it is waiting for the storage. Results keep the order."""
     todo = list(items)
     if len(todo) <= 1:

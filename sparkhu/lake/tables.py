@@ -3,9 +3,10 @@
 import io
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 
 import polars as pl
 
@@ -147,6 +148,28 @@ class Table:
             for file in self.manifest.files
             if file.overlaps(start, end) and (buckets is None or file.bucket in buckets)
         )
+
+    def parts(self, start: datetime | None, end: datetime | None, rows: int) -> list["Table"]:
+        """Part what may hold rows of `[start, end)`: what is read of each by itself is what is read of the whole.
+
+        Args:
+            start: As in `files`.
+            end: As in `files`.
+            rows: Rows that the files of a part hold, about. All versions of a point lie in one: those of one partition
+                and bucket are never apart.
+
+        Returns:
+            Tables with a share of the files each, in order of partition; at least one.
+        """
+        cells: dict[tuple[str, int], list[DataFile]] = {}
+        for file in self.files(start, end):
+            cells.setdefault((file.partition, file.bucket), []).append(file)
+        parts: list[list[DataFile]] = [[]]
+        for _, files in sorted(cells.items()):
+            if parts[-1] and sum(file.rows for file in chain(parts[-1], files)) > rows:
+                parts.append([])
+            parts[-1] += files
+        return [replace(self, manifest=Manifest(self.columns, tuple(files))) for files in parts]
 
     def uris(
         self, start: datetime | None = None, end: datetime | None = None, ids: Collection[str] | None = None

@@ -1,7 +1,7 @@
 """Sources of raw observations: files and databases, columns and times recognised, every row kept."""
 
 from sparkhu.sources.columns import Role, Roles
-from sparkhu.sources.looking import SourceLook, inspect_source
+from sparkhu.sources.looking import SourceLook, inspect_source, look_over
 from sparkhu.sources.options import SourceOptions
 from sparkhu.sources.reading import RAW_SCHEMA, RawSource, read_source
 from sparkhu.sources.secrets import redacted, sealed, with_environment
@@ -16,6 +16,7 @@ __all__ = [
     "SourceLook",
     "SourceOptions",
     "inspect_source",
+    "look_over",
     "read_source",
     "redacted",
     "sealed",

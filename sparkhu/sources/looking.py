@@ -1,6 +1,8 @@
 """A dry look at a source: what would be read, how, and what is wrong with it. Nothing is written."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -75,7 +77,19 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
     """
     options = options or SourceOptions()
     raw = read_source(uri, options)
-    spans = _spans(raw.frame)
+    return look_over(raw, [raw.frame], zone=options.zone)
+
+
+def look_over(raw: RawSource, shards: Iterable[pl.DataFrame], *, zone: str) -> SourceLook:
+    """Look at a source that was read, a shard at a time.
+
+    Args:
+        raw: What is known of it as a whole; of its frame only the columns count.
+        shards: Its raw frame, in parts of whole series, in order.
+        zone: Zone of times without an offset.
+    """
+    found = [_Shard.of(frame) for frame in shards]
+    spans = pl.concat(each.spans for each in found)
     return SourceLook(
         files=raw.files,
         groups=tuple(zip(raw.groups, raw.roles, strict=True)),
@@ -84,13 +98,39 @@ def inspect_source(uri: str, options: SourceOptions | None = None) -> SourceLook
         ),
         numbers=raw.numbers,
         notations=tuple(dict.fromkeys(raw.notations)),
-        zone=options.zone,
-        rows=raw.frame.height,
+        zone=zone,
+        rows=sum(each.rows for each in found),
         series=spans.height,
         spans=spans,
-        problems=_problems(raw),
+        problems=tuple(_problems(found)),
         notes=raw.notes,
     )
+
+
+class _Shard(NamedTuple):
+    """What is seen in a shard: of refused rows a row a reason, of duplicates a row a kind, with the first of each."""
+
+    rows: int
+    spans: pl.DataFrame
+    refused: pl.DataFrame
+    gaps: int
+    failed: pl.DataFrame
+    duplicates: pl.DataFrame
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "_Shard":
+        """Look at a shard."""
+        checked = validate(frame)
+        observations = checked.frames["observations"]
+        duplicates = drop_duplicates(observations).frames["duplicates"]
+        return cls(
+            rows=frame.height,
+            spans=_spans(frame),
+            refused=_refused(checked.frames["quarantine"].with_columns(len=pl.lit(1, pl.Int64))),
+            gaps=observations["y"].null_count(),
+            failed=checked.ledger.filter(pl.col("status") == "failed").select("unique_id", "reason"),
+            duplicates=_kinds(duplicates.with_columns(len=pl.lit(1, pl.Int64))),
+        )
 
 
 def _spans(frame: pl.DataFrame) -> pl.DataFrame:
@@ -106,23 +146,31 @@ def _spans(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _problems(raw: RawSource) -> tuple[str, ...]:
-    checked = validate(raw.frame)
-    refused = checked.frames["quarantine"].sort("source_row").group_by("reason", maintain_order=True)
-    examples = refused.agg(pl.len(), pl.all().first())
-    problems = [_refusal(row) for row in examples.iter_rows(named=True)]
-    gaps = checked.frames["observations"]["y"].null_count()
+def _problems(found: Sequence[_Shard]) -> Iterator[str]:
+    for row in _refused(pl.concat(each.refused for each in found)).iter_rows(named=True):
+        yield _refusal(row)
+    gaps = sum(each.gaps for each in found)
     if gaps:
-        problems.append(f"{gaps} rows have a missing value, read as a marked gap")
-    failed = checked.ledger.filter(pl.col("status") == "failed").select("unique_id", "reason")
-    problems += [f"series '{name}' cannot be used: {why}" for name, why in failed.head(5).rows()]
+        yield f"{gaps} rows have a missing value, read as a marked gap"
+    failed = pl.concat(each.failed for each in found)
+    for name, why in failed.head(5).rows():
+        yield f"series '{name}' cannot be used: {why}"
     if failed.height > 5:
-        problems.append(f"{failed.height - 5} more series cannot be used")
-    duplicates = drop_duplicates(checked.frames["observations"]).frames["duplicates"]
-    kinds = duplicates.group_by("kind", maintain_order=True).agg(
-        pl.len(), pl.col("rows").sum(), pl.col("unique_id").first(), pl.col("ds").first()
-    )
-    return (*problems, *(_duplicate(row) for row in kinds.iter_rows(named=True)))
+        yield f"{failed.height - 5} more series cannot be used"
+    for row in _kinds(pl.concat(each.duplicates for each in found)).iter_rows(named=True):
+        yield _duplicate(row)
+
+
+def _refused(rows: pl.DataFrame) -> pl.DataFrame:
+    """Fold refused rows, `len` of them each, by reason, in the order of the source."""
+    reasons = rows.sort("source_row", maintain_order=True).group_by("reason", maintain_order=True)
+    return reasons.agg(pl.col("len").sum(), pl.exclude("len").first())
+
+
+def _kinds(duplicates: pl.DataFrame) -> pl.DataFrame:
+    """Fold duplicates, `len` instants each, by kind."""
+    kinds = duplicates.group_by("kind", maintain_order=True)
+    return kinds.agg(pl.col("len", "rows").sum(), pl.col("unique_id").first(), pl.col("ds").first())
 
 
 def _refusal(row: dict[str, object]) -> str:

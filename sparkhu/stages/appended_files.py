@@ -8,17 +8,16 @@ Rows are dated by the first instant that was read from the file, so that only wh
 looked at.
 """
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from sparkhu.frame import TIME
 from sparkhu.lake import Version
-from sparkhu.sources import RawSource, SourceFile
+from sparkhu.sources import SourceFile
+from sparkhu.stages.read_files import Shards, told_of_files
 
 SOURCES = "sources"
 SOURCES_SCHEMA: dict[str, pl.DataType] = {
@@ -31,9 +30,6 @@ SOURCES_SCHEMA: dict[str, pl.DataType] = {
 }
 OTHER_ZONE = timedelta(days=2)
 """How far the first instant of a file may move when it is read in another zone."""
-TEXTS_AT_ONCE = 100_000
-PLACE = "source_row"
-"""The one column of a row that says where in the source it stood, not what was read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +59,19 @@ class SourceFiles:
     ends: pl.Series
 
     @classmethod
-    def of(cls, raw: RawSource, files: tuple[SourceFile, ...]) -> "SourceFiles":
-        """Look at the rows that were read from each of `files`: those of a source that has a checksum for each."""
+    def of(cls, shards: Shards, files: tuple[SourceFile, ...], folder: Path | None = None) -> "SourceFiles":
+        """Look at the rows that were read from each of `files`: those of a source that has a checksum for each.
+
+        Args:
+            shards: Gives the source shard by shard, with the columns that it is asked for.
+            files: The files.
+            folder: Where the rows of each file lie meanwhile, when they are many; null: in memory.
+        """
         ends = pl.Series([file.rows for file in files], dtype=pl.Int64).cum_sum()
-        parts = raw.frame.with_columns(__file=ends.search_sorted(raw.frame[PLACE])).partition_by(
-            "__file", as_dict=True, include_key=False, maintain_order=True
-        )
+        told = told_of_files(shards, ends, folder)
         rows = [
-            (file.uri, part["ds"].min(), file.size, file.sha256, _checksum(part), file.rows)
-            for file, part in ((file, parts.get((at,), raw.frame.clear())) for at, file in enumerate(files))
+            (file.uri, first, file.size, file.sha256, read_as, file.rows)
+            for file, (first, read_as) in zip(files, told, strict=True)
         ]
         return cls(pl.DataFrame(rows, schema=SOURCES_SCHEMA, orient="row"), ends)
 
@@ -95,33 +95,3 @@ class SourceFiles:
         """Give the rows of the table `sources` that tell of the files which are new, or read in a new way."""
         new = self.table.filter(~known.whole).filter(pl.col("ds").is_not_null())
         return new.with_columns(run=pl.lit(run), appended_at=pl.lit(moment).cast(TIME))
-
-
-def _checksum(rows: pl.DataFrame) -> str:
-    """Give the SHA-256 of the values of rows, column by column: the same on any machine, under any version of Polars.
-
-    A column counts with its name, which of its cells are filled, and their values: numbers and times little-endian in
-    eight bytes, text as its lengths and its UTF-8. Only text is copied, a stretch of rows at a time.
-    """
-    digest = hashlib.sha256()
-    for column in rows.drop(PLACE):
-        digest.update(f"{column.name}\0{len(column)}\0".encode())
-        digest.update(np.packbits(column.is_not_null().to_numpy()).data)
-        for values in _texts(column) if column.dtype == pl.String else _numbers(column):
-            digest.update(values)
-    return digest.hexdigest()
-
-
-def _texts(column: pl.Series) -> Iterator[bytes]:
-    for start in range(0, len(column), TEXTS_AT_ONCE):
-        part = column.slice(start, TEXTS_AT_ONCE).fill_null("")
-        yield part.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8", copy=False).tobytes()
-        yield "".join(part).encode()
-
-
-def _numbers(column: pl.Series) -> Iterator[memoryview]:
-    physical = column.to_physical()
-    if physical.dtype.is_float():
-        yield physical.cast(pl.Float64).fill_null(0).to_numpy().astype("<f8", copy=False).data
-    else:
-        yield physical.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8", copy=False).data

@@ -12,8 +12,9 @@ from sparkhu.arrivals import newest
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version
 from sparkhu.lake.layout import as_instants
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.stages.late_rows import SUMMARIES
-from sparkhu.summaries import SUMMARY_SCHEMA, summarise_days, tell_history
+from sparkhu.summaries import summarise_days, tell_history
 
 DAY = ("unique_id", "day")
 
@@ -23,15 +24,23 @@ def border_of(version: Version, start: datetime | None) -> datetime | None:
     return None if start is None else _midnight(_day(start, version), version)
 
 
+def summaries_before(version: Version, start: datetime | None) -> tuple[Table, datetime] | None:
+    """Give the table of summaries and the end up to which it tells of days before the border; null: of none."""
+    if start is None or SUMMARIES not in version.tables:
+        return None
+    return version.table(SUMMARIES), _midnight(_day(start, version) + timedelta(days=1), version)
+
+
 def known_history(
-    version: Version, table: Table, rows: pl.DataFrame, *, start: datetime | None, end: datetime | None
+    version: Version, rows: pl.DataFrame, summaries: pl.DataFrame, *, start: datetime | None, end: datetime | None
 ) -> pl.DataFrame:
     """Tell what was known of each series at the end of what is read.
 
     Args:
         version: The version of the lake.
-        table: Its observations.
-        rows: What the table holds from `border_of(version, start)` to `end`, all versions of each point.
+        rows: What its observations hold of these series from `border_of(version, start)` to `end`, all versions of each
+            point.
+        summaries: What its summaries hold of them, as far as `summaries_before` says, sorted as `Table.read` sorts.
         start: The first instant that a run looks at; null: the first of all.
         end: The end; null: everything is known.
 
@@ -45,28 +54,26 @@ def known_history(
     known = newest(rows, known_at=end)
     days = summarise_days(known, zone=version.layout.zone)
     if start is not None:
-        days = pl.concat([_days_before(version, table, _day(start, version), end), days])
+        days = pl.concat([_days_before(version, summaries, _day(start, version), end), days])
         known, rows = (each.filter(pl.col("ds") >= pl.lit(start).cast(TIME)) for each in (known, rows))
     latest = rows.group_by("unique_id").agg(known_until=pl.col("available_at").max())
     return tell_history(days, known).join(latest, on="unique_id", how="left", maintain_order="left")
 
 
-def _days_before(version: Version, table: Table, border: date, end: datetime | None) -> pl.DataFrame:
+def _days_before(version: Version, summaries: pl.DataFrame, border: date, end: datetime | None) -> pl.DataFrame:
     """Give the summaries of the days before a border as they were at the end.
 
     A day's newest summary tells of all its rows. Where one of these came behind the end, its rows are read.
     """
-    if SUMMARIES not in version.tables:
-        return pl.DataFrame(schema=SUMMARY_SCHEMA)
-    stored = version.table(SUMMARIES).read(None, _midnight(border + timedelta(days=1), version))
-    before = stored.filter(pl.col("day") < border).unique(DAY, keep="last", maintain_order=True)
+    before = summaries.filter(pl.col("day") < border).unique(DAY, keep="last", maintain_order=True)
     if end is None:
         return before
     late = before.filter(pl.col("available_at") > pl.lit(end).cast(TIME)).select(DAY)
-    spans = _spans(late["day"])
-    read = [table.read(_midnight(first, version), _midnight(behind, version)) for first, behind in spans]
-    if not read:
+    if late.is_empty():
         return before
+    table, ids = version.table(OBSERVATIONS), late["unique_id"].unique().to_list()
+    spans = _spans(late["day"])
+    read = [table.read(_midnight(first, version), _midnight(behind, version), ids) for first, behind in spans]
     days = summarise_days(newest(pl.concat(read), known_at=end), zone=version.layout.zone)
     return pl.concat(
         [before.join(late, on=DAY, how="anti", maintain_order="left"), days.join(late, on=DAY, how="semi")]

@@ -18,20 +18,25 @@ import polars as pl
 from sparkhu.backfilling import CLEAN
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
-from sparkhu.lake import Append, Change, Interval, Lake, Replace, Version, open_lake
+from sparkhu.lake import Append, Change, Interval, Lake, Layout, Replace, Version, open_lake
 from sparkhu.lake.layout import time_column
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lineage import GROUPING, StepRecord, code_fingerprint, read_trail
 from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
-from sparkhu.stages.appending import OBSERVATIONS
+from sparkhu.sources.parts import scratch_folder
 from sparkhu.stages.lake_reading import PROFILES
-from sparkhu.stages.lake_targets import FORECASTS, TARGETS, NewTargets
+from sparkhu.stages.lake_spooling import SpooledPieces
+from sparkhu.stages.lake_targets import FORECAST_COLUMNS, FORECASTS, STEP, TARGETS, NewTargets
+from sparkhu.stages.result_parts import ResultParts
 from sparkhu.stages.snapshotting import snapshot_tables
 from sparkhu.steps.validation import requested_interval
 
 DOCUMENT = "published.json"
 SCHEMA_VERSION = 1
 INSTANT = timedelta(microseconds=1)
+Limits = tuple[datetime, datetime]
+Rows = pl.DataFrame | SpooledPieces
 PLACES = frozenset({"lake", "start", "end", "source"})
 """Parameters that say which rows a run is about, not what is done to them."""
 
@@ -62,14 +67,16 @@ def publish_interval(
     """
     folder = Path(results)
     params = {"lake": redacted(lake), "start": start, "end": end, "zone": zone}
-    with recorded("publish_interval", inputs=[folder], outputs=[out], params=params) as (notes, (draft,)):
+    with recorded(STEP, inputs=[folder], outputs=[out], params=params) as (notes, (draft,)):
         content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "lake": redacted(lake), "version": None}
         if lake:
             place, history = open_lake(lake), read_trail([folder]).history
             limits = _limits(folder, *requested_interval(start, end, zone), known=not end)
             publication = _Publication(place, history, limits)
-            tables, at_end = _tables(folder, limits), snapshot_tables(folder, moment=limits[1])
-            done = publication.commit(tables, at_end)
+            with scratch_folder(draft) as scratch:
+                tables = _tables(folder, limits, place.layout, scratch)
+                at_end = snapshot_tables(folder, moment=limits[1])
+                done = publication.commit(tables, at_end, _targets(folder, limits, scratch))
             for message in (*done.notes, publication.said(done, {**tables, **at_end})):
                 notes.say(message)
             notes.rows_in = notes.rows_out = tables[CLEAN].height
@@ -81,7 +88,7 @@ def publish_interval(
 class _Publication:
     """What is known of a run that publishes an interval: what it read, and with which parameters and code."""
 
-    def __init__(self, lake: Lake, history: tuple[StepRecord, ...], limits: tuple[datetime, datetime]) -> None:
+    def __init__(self, lake: Lake, history: tuple[StepRecord, ...], limits: Limits) -> None:
         self._lake = lake
         self._limits = limits
         self._sources = tuple(source for record in history for source in record.sources)
@@ -91,11 +98,10 @@ class _Publication:
         self._params = parameters_of(history)
         self._run = f"run-{uuid.uuid4().hex[:12]}"
 
-    def commit(self, tables: Mapping[str, pl.DataFrame], at_end: Mapping[str, pl.DataFrame]) -> Version:
+    def commit(self, tables: Mapping[str, Rows], at_end: Mapping[str, pl.DataFrame], targets: NewTargets) -> Version:
         """Commit the tables of the interval, those of its end, and the targets that it completes."""
         start, end = self._limits
         made = (self._read_version, self._params, self._read_from)
-        targets = NewTargets(tables[CLEAN], tables[FORECASTS], self._limits)
         changes: dict[str, Change] = {
             **{name: Replace(rows, start, end, *made) for name, rows in tables.items()},
             **{name: Replace(rows, start + INSTANT, end + INSTANT, *made) for name, rows in at_end.items()},
@@ -110,7 +116,7 @@ class _Publication:
             based_on=self._lake.version(),
         )
 
-    def said(self, done: Version, tables: Mapping[str, pl.DataFrame]) -> str:
+    def said(self, done: Version, tables: Mapping[str, Rows]) -> str:
         """Say which version holds the interval, and which run published it."""
         place = f"version {done.number} of '{redacted(self._lake.uri)}'"
         if done.run != self._run:
@@ -147,25 +153,33 @@ def parameters_of(history: tuple[StepRecord, ...]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _limits(folder: Path, start: datetime | None, end: datetime | None, *, known: bool) -> tuple[datetime, datetime]:
+def _limits(folder: Path, start: datetime | None, end: datetime | None, *, known: bool) -> Limits:
     """Say which interval the results are of; without an end (`known`), up to when all of them were known."""
-    clean = pl.scan_parquet(folder / "clean.parquet")
-    first, last = clean.select(pl.col("ds").min().alias("first"), pl.col("ds").max().alias("last")).collect().row(0)
+    clean = ResultParts(folder / "clean.parquet")
+    first, last = clean.range("ds")
     if known:
-        times = clean.select("available_at").collect()
+        _, latest = clean.range("available_at")
+        times = pl.DataFrame({"available_at": [latest]}, schema={"available_at": TIME})
         last = max(last, known_since(times, pl.read_parquet(folder / "scalers.parquet")))
     return start or first, end or last + INSTANT
 
 
-def _tables(folder: Path, limits: tuple[datetime, datetime]) -> dict[str, pl.DataFrame]:
-    """Read the rows of the interval out of the results."""
+def _tables(folder: Path, limits: Limits, layout: Layout, scratch: Path) -> dict[str, Rows]:
+    """Cut the rows of the interval out of the results; of profiles there is one a series."""
     profile = pl.read_parquet(folder / "profile.parquet")
     return {
-        CLEAN: _within(pl.scan_parquet(folder / "clean.parquet"), CLEAN, limits),
-        FORECASTS: _within(pl.scan_parquet(folder / "forecasts.parquet"), FORECASTS, limits),
+        **{
+            name: SpooledPieces(name, layout, scratch, _interval(folder, name, limits).read())
+            for name in (CLEAN, FORECASTS)
+        },
         PROFILES: profile.with_columns(ds=pl.lit(limits[1] - INSTANT).cast(TIME)),
     }
 
 
-def _within(rows: pl.LazyFrame, table: str, limits: tuple[datetime, datetime]) -> pl.DataFrame:
-    return rows.filter(pl.col(time_column(table)).is_between(*limits, closed="left")).collect()
+def _targets(folder: Path, limits: Limits, scratch: Path) -> NewTargets:
+    forecasts = pl.concat(_interval(folder, FORECASTS, limits).read(FORECAST_COLUMNS))
+    return NewTargets(_interval(folder, CLEAN, limits), forecasts, limits, scratch)
+
+
+def _interval(folder: Path, table: str, limits: Limits) -> ResultParts:
+    return ResultParts(folder / f"{table}.parquet", *limits, time=time_column(table))

@@ -1,7 +1,8 @@
 """Read an interval of a lake's observations, with what the steps look back on, into shards."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +14,22 @@ from sparkhu.errors import InputError
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.frame import TIME
 from sparkhu.lake import Table, Version, open_lake
+from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
-from sparkhu.shards import Kind, write_manifest, write_shard
+from sparkhu.shards import Kind, Shard, write_manifest, write_shard
 from sparkhu.sources import redacted
+from sparkhu.sources.parts import PartSize, scratch_folder
 from sparkhu.sources.reading import RAW_SCHEMA
-from sparkhu.stages.appending import OBSERVATIONS
-from sparkhu.stages.lake_history import border_of, known_history
-from sparkhu.steps.ingestion import ROWS_PER_SHARD, raw_shards
+from sparkhu.stages.lake_history import border_of, known_history, summaries_before
+from sparkhu.stages.lake_sorting import WHOLE, SlicedTable, TableSpan
+from sparkhu.stages.sorting import mapped
+from sparkhu.steps.ingestion import ROWS_PER_SHARD, shard_borders, shard_bounds
 from sparkhu.steps.validation import Interval, requested_interval
+from sparkhu.summaries import SUMMARY_SCHEMA
 from sparkhu.versions import versions_of
 
 PROFILES = "profiles"
+KINDS: tuple[Kind, ...] = ("rows", "series", "series")
 
 
 class Span(NamedTuple):
@@ -46,6 +52,7 @@ def read_interval(
     lookback: str = "",
     max_failed_share: float = MAX_FAILED_SHARE,
     rows_per_shard: int = ROWS_PER_SHARD,
+    part_size: PartSize | None = None,
 ) -> dict[str, Any]:
     """Read the newest known row of every instant of `[start − lookback, end)` into shards of whole series.
 
@@ -63,6 +70,7 @@ def read_interval(
             as far as an earlier run has found them, else all.
         max_failed_share: Largest share of failed series that the run goes on with.
         rows_per_shard: Rows of a shard, about; a series is never split.
+        part_size: How much is held in memory at a time.
 
     Returns:
         What happened, for the artifact's metadata. The record holds the version that was read and its checksum.
@@ -70,7 +78,8 @@ def read_interval(
     Raises:
         InputError: There is no lake; it has no observations before the interval's end, or none from its start on; or a
             parameter cannot be used.
-        SparkhuError: A file of the lake is missing or damaged, or its storage fails.
+        SparkhuError: A file of the lake is missing or damaged, its storage fails, or there is no room for the output or
+            the rows that are being sorted.
     """
     check_lookback(lookback)
     interval = requested_interval(start, end, zone)
@@ -84,54 +93,67 @@ def read_interval(
         if last and interval.start and interval.start > last:
             raise InputError(_nothing(table, interval, lake))
         span = _span(version, interval, lookback, zone)
-        read = _read(version, table, span)
-        if read.rows.is_empty():
-            raise InputError(_nothing(table, interval, lake))
-        notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {read.rows.height:,} rows")
-        slices = list(raw_shards(read.rows, rows_per_shard))
-        _write(at[0], "rows", slices)
-        _write(at[1], "series", _alongside(read.history, slices))
-        _write(at[2], "series", _alongside(read.versions, slices))
-        notes.sources = (_source(version, table, span, read.rows.height),)
-        counts = read.rows.group_by("unique_id", maintain_order=True).len("rows")
-        notes.entries = ledger.entries(counts["unique_id"], counts={"rows": counts["rows"]})
-        notes.rows_in, notes.rows_out, notes.series_in = table.rows, read.rows.height, counts.height
+        with scratch_folder(at[0]) as folder:
+            rows = TableSpan(table, border_of(version, span.start), span.end, folder, part_size)
+            series = rows.series(span.start)
+            count = int(series["rows"].sum())
+            if not count:
+                raise InputError(_nothing(table, interval, lake))
+            notes.say(f"version {version.number} of '{redacted(lake)}'{span.reason}: {count:,} rows")
+            items = _shards(rows, _summaries(version, span, folder, part_size), series, rows_per_shard)
+            sort = partial(_sort, lake, version.number, span, at)
+            shards = list(zip(*mapped(rows.engine, sort, items, "shard", whole=WHOLE), strict=True))
+        for draft, kind, written in zip(at, KINDS, shards, strict=True):
+            write_manifest(draft, kind, written)
+        notes.sources = (_source(version, table, span, count),)
+        notes.entries = ledger.entries(series["unique_id"], counts={"rows": series["rows"]})
+        notes.rows_in, notes.rows_out, notes.series_in = table.rows, count, series.height
     return metadata(out)
 
 
-class Read(NamedTuple):
-    """What a run is given of a span: the newest row of each instant, what was known at its end, revised points."""
+class _Shard(NamedTuple):
+    """A shard to be put together: its rows, the summaries of days before them, and how many rows lie before it."""
 
-    rows: pl.DataFrame
-    history: pl.DataFrame
-    versions: pl.DataFrame
+    name: str
+    rows: SlicedTable
+    days: SlicedTable
+    before: int
 
 
-def _read(version: Version, table: Table, span: Span) -> Read:
-    """Read a span. All versions of all rows are at hand only here: what goes on is the newest, and the revised."""
-    stored = table.read(border_of(version, span.start), span.end)
-    history = known_history(version, table, stored, start=span.start, end=span.end)
+def _summaries(version: Version, span: Span, folder: Path, size: PartSize | None) -> TableSpan | None:
+    found = summaries_before(version, span.start)
+    return None if found is None else TableSpan(found[0], None, found[1], folder, size)
+
+
+def _shards(rows: TableSpan, days: TableSpan | None, series: pl.DataFrame, rows_per_shard: int) -> list[_Shard]:
+    """Cut the rows, and the summaries of days before them, by shard."""
+    borders = shard_borders(series, rows_per_shard)
+    before = [offset for offset, _ in shard_bounds(series["rows"].to_list(), rows_per_shard)]
+    none = [SlicedTable([], pl.Schema(SUMMARY_SCHEMA))] * len(before)
+    cut = zip(rows.cut(borders), none if days is None else days.cut(borders), before, strict=True)
+    return [_Shard(f"{number:05d}", *parts) for number, parts in enumerate(cut)]
+
+
+def _sort(lake: str, version: int, span: Span, drafts: Sequence[Path], item: _Shard) -> tuple[Shard, ...]:
+    """Put a shard together. All versions of all rows are at hand only here: what goes on is the newest, the revised."""
+    read = item.rows.read()
+    opened = open_lake(lake).version(version)
+    history = known_history(opened, read, item.days.read(), start=span.start, end=span.end)
     if span.start is not None:
-        stored = stored.filter(pl.col("ds") >= pl.lit(span.start).cast(TIME))
-    versions = versions_of(stored)
-    stored = newest(stored)
-    return Read(raw_rows(stored), history, versions)
+        read = read.filter(pl.col("ds") >= pl.lit(span.start).cast(TIME))
+    rows = raw_rows(newest(read), item.before)
+    known = history.join(rows.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
+    frames = (rows, known, versions_of(read))
+    return tuple(write_shard(draft, item.name, frame) for draft, frame in zip(drafts, frames, strict=True))
 
 
-def _write(draft: Path, kind: Kind, frames: Iterable[pl.DataFrame]) -> None:
-    write_manifest(draft, kind, [write_shard(draft, f"{number:05d}", frame) for number, frame in enumerate(frames)])
-
-
-def _alongside(table: pl.DataFrame, shards: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut a table about series as shards of rows are cut."""
-    return (table.join(rows.select("unique_id"), on="unique_id", how="semi", maintain_order="left") for rows in shards)
-
-
-def raw_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give stored observations the columns of rows as a source gives them; all of them could be read."""
+def raw_rows(rows: pl.DataFrame, before: int) -> pl.DataFrame:
+    """Give stored observations, `before` of which lie before these, the columns of rows as a source gives them."""
     extras = [name for name in rows.columns if name not in RAW_SCHEMA]
     texts = {name: pl.lit(None, dtype) for name, dtype in RAW_SCHEMA.items() if name not in rows.columns}
-    numbered = rows.with_columns(**texts).with_columns(source_row=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    numbered = rows.with_columns(**texts).with_columns(
+        source_row=before + pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
+    )
     return numbered.select(*RAW_SCHEMA, *extras)
 
 

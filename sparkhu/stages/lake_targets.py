@@ -8,14 +8,19 @@ its forecast was made in, is published: so it does not matter which of them come
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
 from sparkhu.backfilling import CLEAN
-from sparkhu.lake import Version
+from sparkhu.lake import Table, Version
 from sparkhu.lake.storage import each
 from sparkhu.snapshots import TARGETS_SCHEMA, take_targets
+from sparkhu.stages.lake_sorting import SlicedTable, TableSpan
+from sparkhu.stages.result_parts import ResultParts
+from sparkhu.steps.ingestion import by_shard
 
+STEP = "publish_interval"
 FORECASTS, TARGETS = "forecasts", "targets"
 KEY = ["unique_id", "cutoff"]
 FORECAST_COLUMNS = [*KEY, "ds"]
@@ -27,14 +32,16 @@ class NewTargets:
     """The targets that an interval completes, in each version of the lake that it might be published to.
 
     Attributes:
-        clean: The clean rows of the interval.
-        forecasts: The forecasts that were made in it.
+        clean: The clean rows of the interval, which are gone over a part at a time.
+        forecasts: The forecasts that were made in it: their series, cutoffs and instants.
         limits: Its start and its end, which does not belong to it.
+        folder: Where clean rows of other intervals lie, cut as those of this one, where they are many.
     """
 
-    clean: pl.DataFrame
+    clean: ResultParts
     forecasts: pl.DataFrame
     limits: tuple[datetime, datetime]
+    folder: Path
 
     def rows(self, version: Version) -> pl.DataFrame:
         """Give the targets that the interval completes and that are new to the version, or newer than what it has.
@@ -47,7 +54,9 @@ class NewTargets:
             return pl.DataFrame(schema=TARGETS_SCHEMA)
         first = cutoffs.select(pl.col("cutoff").min()).item()
         end = cutoffs.select((pl.col("last") + (pl.col("last") - pl.col("cutoff")) / pl.col("horizon")).max()).item()
-        found = take_targets(self._around(version, first, end), cutoffs).join(cutoffs, on=KEY, maintain_order="left")
+        parts = zip(self._around(version, first, end), by_shard(cutoffs, self.clean.borders), strict=True)
+        taken = pl.concat([take_targets(rows, part) for rows, part in parts])
+        found = taken.join(cutoffs, on=KEY, maintain_order="left")
         # Where a period is not published, or rows do not follow in steps, the last of so many rows lies elsewhere.
         off = (pl.col("ds") - pl.col("last")).abs() * pl.col("horizon")
         whole = found.filter(off * 2 < pl.col("last") - pl.col("cutoff")).select(*TARGETS_SCHEMA)
@@ -69,13 +78,17 @@ class NewTargets:
         for rows in each(table.read_file, files):
             yield rows.select(FORECAST_COLUMNS).filter(pl.col("cutoff") < end, ~self._inside("cutoff"))
 
-    def _around(self, version: Version, first: datetime, end: datetime) -> pl.DataFrame:
-        """Put the rows of the interval in the place of those that the version has of it."""
-        own = self.clean.select(CLEAN_COLUMNS)
-        if CLEAN not in version.tables:
-            return own
-        there = version.table(CLEAN).read(first, end, columns=CLEAN_COLUMNS)
-        return pl.concat([there.filter(~self._inside("ds")), own])
+    def _around(self, version: Version, first: datetime, end: datetime) -> Iterator[pl.DataFrame]:
+        """Put the rows of the interval in the place of those that the version has of it, part by part."""
+        spans = ((first, min(self.limits[0], end)), (max(self.limits[1], first), end))
+        others = [self._others(version.table(CLEAN), *span) for span in spans if CLEAN in version.tables]
+        for own, *around in zip(self.clean.read(CLEAN_COLUMNS), *others, strict=True):
+            yield pl.concat([own, *(rows.read() for rows in around)])
+
+    def _others(self, table: Table, start: datetime, end: datetime) -> list[SlicedTable]:
+        """Cut the rows of other intervals as those of this one are."""
+        span = TableSpan(table, start, max(start, end), self.folder, columns=CLEAN_COLUMNS, step=STEP)
+        return span.cut(self.clean.borders)
 
     def _inside(self, time: str) -> pl.Expr:
         return pl.col(time).is_between(*self.limits, closed="left")

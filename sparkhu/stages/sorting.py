@@ -33,16 +33,17 @@ class Sorting:
         reading: The source.
         borders: The series with which each shard but the first begins.
         folder: Where the rows of each part lie, cut by shard, until the shards are put together.
+        engine: What parts and shards are mapped on, where they are many; null: the one that is chosen.
 
     Attributes:
         tallies: What was seen in the rows, a tally a table; complete once they are written.
         doubled: How many rows of a repeated hour were told apart, by table and series.
     """
 
-    def __init__(self, reading: Reading, borders: pl.Series, folder: Path) -> None:
+    def __init__(self, reading: Reading, borders: pl.Series, folder: Path, engine: Engine | None = None) -> None:
         self._reading, self._borders = reading, borders
         self._folder = folder if reading.large else None
-        self._engine: Engine = chosen_engine() if reading.large else LocalEngine(1)
+        self._engine: Engine = (engine or chosen_engine()) if reading.large else LocalEngine(1)
         self.tallies = [Tally() for _ in reading.roles]
         self.doubled: Counter[tuple[int, str | None]] = Counter()
 
@@ -60,7 +61,7 @@ class Sorting:
         cut: list[Slices] = []
         spread = partial(_spread, self._borders, self._reading.part_rows, self._folder)
         for stretch, (slices, tally) in zip(
-            self._reading.stretches, self._mapped(spread, self._reading.stretches, "part"), strict=True
+            self._reading.stretches, mapped(self._engine, spread, self._reading.stretches, "part"), strict=True
         ):
             cut += slices
             stretch.part.discard()
@@ -72,7 +73,7 @@ class Sorting:
     def _together(self, items: Sequence["_Shard"], rows: Path, versions: Path) -> list[Shard]:
         shards, instants = [], 0
         sort = partial(_sort, self._reading.extras, rows, versions)
-        for shard, found, doubled in self._mapped(sort, items, "shard"):
+        for shard, found, doubled in mapped(self._engine, sort, items, "shard"):
             shards.append(shard)
             instants += found
             self.doubled.update(doubled)
@@ -81,14 +82,28 @@ class Sorting:
             self.tallies = [tally._replace(times=False) for tally in self.tallies]
         return shards
 
-    def _mapped(self, function: Callable[[Item], Result], items: Sequence[Item], kind: str) -> Iterator[Result]:
-        try:
-            for done, result in enumerate(self._engine.map(function, items), start=1):
-                events.emit(f"{kind}_done", step=STEP, done=done, of=len(items))
-                yield result
-        except LostItem as error:
-            place = "" if error.number is None else f"{kind} {error.number + 1} of {len(items)} of the source: "
-            raise SparkhuError(f"{place}{error.message} {error.way_out}") from error
+
+def mapped(
+    engine: Engine,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    kind: str,
+    *,
+    step: str = STEP,
+    whole: str = "the source",
+) -> Iterator[Result]:
+    """Map over the parts or the shards (`kind`) of what is read (`whole`), and tell how far it has come.
+
+    Raises:
+        SparkhuError: A process was lost; the message says with which of them, where the engine can tell.
+    """
+    try:
+        for done, result in enumerate(engine.map(function, items), start=1):
+            events.emit(f"{kind}_done", step=step, done=done, of=len(items))
+            yield result
+    except LostItem as error:
+        place = "" if error.number is None else f"{kind} {error.number + 1} of {len(items)} of {whole}: "
+        raise SparkhuError(f"{place}{error.message} {error.way_out}") from error
 
 
 class _Shard(NamedTuple):

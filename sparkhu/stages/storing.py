@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import chosen_engine
+from sparkhu.engines import LostItem, chosen_engine
 from sparkhu.errors import SparkhuError
 from sparkhu.execution import metadata, recorded
 from sparkhu.lake import Append, Version, create_lake, is_lake, open_lake
@@ -143,15 +143,37 @@ def map_buckets(
         stored: Where the windows are read.
         step: Name of the step, for progress.
         workers: Processes of the local engine; by default `SPARKHU_WORKERS`, else one a core.
+
+    Raises:
+        SparkhuError: A process was lost; the message names the bucket and its series, where the engine can tell.
     """
     failed = ledger.failed_ids(read_trail(stored.folders).entries)
     version = stored.version
     work = partial(_on_bucket, function, version.storage.uri, version.number, stored.windows)
     buckets = _buckets(stored, failed)
     engine = chosen_engine(workers)
-    for done, result in enumerate(engine.map(work, buckets), start=1):
-        events.emit("shard_done", step=step, done=done, of=len(buckets))
-        yield result
+    try:
+        for done, result in enumerate(engine.map(work, buckets), start=1):
+            events.emit("shard_done", step=step, done=done, of=len(buckets))
+            yield result
+    except LostItem as error:
+        if error.number is None:
+            raise
+        bucket = buckets[error.number]
+        raise SparkhuError(
+            f"bucket {bucket.name} ({_held(stored, bucket)}): {error.message} {error.way_out}"
+        ) from error
+
+
+def _held(stored: Stored, bucket: Bucket) -> str:
+    """Say what a bucket holds, for a message about it."""
+    ids = bucket.plan["unique_id"]
+    files = stored.version.table(INPUTS).files()
+    rows = sum(file.rows for file in files if file.bucket == int(bucket.name))
+    counted = f"{rows:,} row{'s' * (rows != 1)}"
+    if len(ids) == 1:
+        return f"series '{ids[0]}', {counted}"
+    return f"{len(ids):,} series, '{ids[0]}' to '{ids[-1]}', {counted}" if len(ids) else f"no series, {counted}"
 
 
 def _buckets(stored: Stored, failed: pl.Series) -> list[Bucket]:

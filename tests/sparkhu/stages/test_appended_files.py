@@ -6,19 +6,28 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from sparkhu.arrivals import newest
 from sparkhu.lake import open_lake
 from sparkhu.sources import SourceOptions, read_source
+from sparkhu.stages import read_files
 from sparkhu.stages.appended_files import SourceFiles
 from sparkhu.stages.appending import Appended, append_source
+from sparkhu.stages.read_files import PLACE, Shards, told_of_files
+from sparkhu.stages.sorted_source import SortedSource
 from sparkhu.versions import versions_of
 from tests.sparkhu.stages.test_appending import HEADER, append, write
 
 REVISED = "a,2024-01-01T00:00Z,9999"
 FIRST = ("a,2024-01-01T00:00Z,205", "a,2024-01-01T01:00Z,206")
+
+
+def shards_of(*frames: pl.DataFrame) -> Shards:
+    return lambda columns: iter([frame if columns is None else frame.select(columns) for frame in frames])
 
 
 def newest_values(lake: Path) -> list[float | None]:
@@ -110,12 +119,12 @@ def test_two_ingests_of_one_file_at_once_are_one(tmp_path: Path, monkeypatch: py
     append(tmp_path / "b.csv", "b,2024-01-01T00:00Z,1", lake=lake)
     both = threading.Barrier(2)
 
-    def read_by_both(*arguments: object) -> object:
-        raw = read_source(*arguments)  # type: ignore[arg-type]
+    def read_by_both(*arguments: Any, **named: Any) -> SortedSource:
+        read = SortedSource(*arguments, **named)
         both.wait(10)
-        return raw
+        return read
 
-    monkeypatch.setattr("sparkhu.stages.appending.read_source", read_by_both)
+    monkeypatch.setattr("sparkhu.stages.appending.SortedSource", read_by_both)
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: append_source(source, SourceOptions(), lake=str(lake)), range(2)))
     assert sorted(each.added for each in done) == [0, 2]
@@ -151,7 +160,7 @@ def test_what_was_read_is_told_by_a_fixed_number_that_differs_with_every_cell(tm
         raw = read_source(
             write(tmp_path / "a.csv", *lines, header=header), SourceOptions(value="y", id="id", extra=extra)
         )
-        return str(SourceFiles.of(raw, raw.files).table["read_as"][0])
+        return str(SourceFiles.of(shards_of(raw.frame), raw.files).table["read_as"][0])
 
     first = read_as(*lines)
     # Written down, so that a change of the way of reading or of Polars does not make all files new in silence.
@@ -162,3 +171,34 @@ def test_what_was_read_is_told_by_a_fixed_number_that_differs_with_every_cell(tm
     # What lies in two cells is not told apart by their text put together.
     others.append(read_as(lines[0].replace("Ä", "Äb"), lines[1], lines[2].replace("0,b", "0,")))
     assert len({first, *others}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 1_000])
+@pytest.mark.parametrize("folder", ["", "cut"])
+def test_what_was_read_is_told_the_same_wherever_rows_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, folder: str
+) -> None:
+    # Files of 2, 1 and 20 rows, told one by one, and in shards of a row, 7 rows and all, by stretches of 1, 4 and all.
+    lines = [f"{name},2024-01-{1 + at:02d},{at if at % 3 else ''},{'Ä' * (at % 4)}" for at in range(20) for name in "b"]
+    files = [["a,2024-01-01,1,x", "a,2024-01-02,,"], ["c,never,2,z"], lines]
+    for number, rows in enumerate(files):
+        write(tmp_path / f"{number}.csv", *rows, header=f"{HEADER},place")
+    raw = read_source(str(tmp_path / "*.csv"), SourceOptions(value="y", extra="place"))
+    ends = pl.Series([file.rows for file in raw.files], dtype=pl.Int64).cum_sum()
+    parts = [raw.frame.filter(ends.search_sorted(raw.frame[PLACE]) == number) for number in range(len(ends))]
+    wanted = [read_files._told(shards_of(part)) for part in parts]
+    monkeypatch.setattr(read_files, "ROWS_AT_ONCE", at_once)
+    (tmp_path / "cut").mkdir()
+    for rows in (1, 7, 100):
+        shards = shards_of(*raw.frame.iter_slices(rows))
+        assert told_of_files(shards, ends, tmp_path / folder if folder else None) == wanted
+    assert [told.first is None for told in wanted] == [False, True, False]
+
+
+def test_texts_are_told_in_stretches_of_their_own() -> None:
+    column = pl.Series([None if at % 5 == 0 else "x" * (at % 3) for at in range(250_001)])
+    whole = b"".join(read_files._texts([column]))
+    assert b"".join(read_files._texts(column.slice(start, 70_000) for start in range(0, 250_001, 70_000))) == whole
+    lengths = column.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy()
+    first = lengths[:100_000].tobytes() + "".join(column[:100_000].fill_null("")).encode()
+    assert whole.startswith(first + lengths[100_000:200_000].tobytes())

@@ -12,6 +12,7 @@ from sparkhu.sources import SourceOptions
 from sparkhu.stages.appending import append_source
 from sparkhu.stages.lake_history import known_history
 from tests.sparkhu.stages.test_appending import HEADER, append, write
+from tests.sparkhu.stages.test_lake_reading import summaries
 
 LATE = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -54,7 +55,9 @@ def test_a_late_row_outside_what_is_published_changes_no_snapshot(tmp_path: Path
     def state() -> pl.DataFrame:
         version = place.version()
         table = version.table("observations")
-        told = known_history(version, table, table.read(day(10), day(20)), start=day(10), end=day(20))
+        told = known_history(
+            version, table.read(day(10), day(20)), summaries(version, day(10)), start=day(10), end=day(20)
+        )
         return told.select("n", "mean", "start", "missing_share", "median", "last_values")
 
     before = state()
