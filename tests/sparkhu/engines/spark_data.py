@@ -34,3 +34,10 @@ def stop_classic() -> None:
     session = SparkSession.getActiveSession()
     if session is not None:
         session.stop()
+
+
+def stop_connect(master: str) -> None:
+    """End the session of this process at a Connect server."""
+    from sparkhu.engines.spark.sessions import open_session
+
+    open_session(master, {}).stop()
