@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sparkhu.engines.base import Item, LostItem, Result
 from sparkhu.engines.spark.failures import explained
 from sparkhu.engines.spark.masters import check_master, is_local
-from sparkhu.engines.spark.sessions import open_session
+from sparkhu.engines.spark.sessions import hand_over, open_session
 from sparkhu.engines.spark.tasks import OUTCOMES, Outcome, packed, task_of
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import code_fingerprint
@@ -64,7 +64,7 @@ class SparkEngine:
         session = open_session(self.master, self.conf)
         task = task_of(function, code="" if is_local(self.master) else code_fingerprint())
         try:
-            found = _collected(session, session.createDataFrame(packed(items)).mapInArrow(task, OUTCOMES))
+            found = _collected(session, hand_over(session, packed(items)).mapInArrow(task, OUTCOMES))
         except Exception as error:
             raise explained(error, items, self.master) from error
         if sorted(found) != list(range(len(items))):

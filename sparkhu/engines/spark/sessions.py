@@ -1,5 +1,6 @@
 """The session of this process: opened once, kept until the process ends."""
 
+import atexit
 import os
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from sparkhu.engines.spark.tasks import A_TASK_A_ROW
 from sparkhu.errors import InputError, SparkhuError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
 
 DEFAULTS: Final = {
     "spark.app.name": "sparkhu",
@@ -54,6 +56,18 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
     return _connect(master, conf) if is_connect(master) else _classic(master, conf)
 
 
+def hand_over(session: "SparkSession", table: "pa.Table") -> "DataFrame":
+    """Hand a table over to Spark; the active session of this process, which may be somebody else's, stays active."""
+    from pyspark.sql import SparkSession
+
+    active = SparkSession._activeSession  # noqa: SLF001 - asked in public, PySpark gives that of Connect where one is
+    frame = session.createDataFrame(table)
+    if isinstance(session, SparkSession) and active is not None:
+        SparkSession._activeSession = active  # noqa: SLF001
+        SparkSession._get_j_spark_session_class(session._jvm).setActiveSession(active._jsparkSession)  # noqa: SLF001
+    return frame
+
+
 def check_installed() -> None:
     """Refuse to go on without PySpark.
 
@@ -72,6 +86,7 @@ def _connect(master: str, conf: Mapping[str, str]) -> "SparkSession":
         check_reachable(master)
         # Not through a builder, which would give the session that somebody else opened, be it of another server.
         session = ConnectSession(master)
+        atexit.register(_leave, session, master)
     try:
         _settle(session, conf, f"'{without_secrets(master)}'")
     except SparkhuError:
@@ -80,6 +95,17 @@ def _connect(master: str, conf: Mapping[str, str]) -> "SparkSession":
         raise explained(error, (), master) from error
     _OPENED[master] = session
     return session
+
+
+def _leave(session: Any, master: str) -> None:
+    """Give a session back when this process ends; a server that has gone is not waited for, as PySpark would."""
+    with suppress(Exception):
+        try:
+            check_reachable(master)
+        except SparkhuError:
+            session.client.close()
+        else:
+            session.stop()
 
 
 def _classic(master: str, conf: Mapping[str, str]) -> "SparkSession":
@@ -96,7 +122,8 @@ def _classic(master: str, conf: Mapping[str, str]) -> "SparkSession":
         )
     elif session is None or session.sparkContext is not context:
         session = SparkSession(context).newSession()
-    _settle(session, conf, f"the Spark at '{master}' that this process has already")
+    held = dict(session.sparkContext.getConf().getAll())
+    _settle(session, conf, f"the Spark at '{master}' that this process has already", held)
     _OPENED[master] = session
     return session
 
@@ -125,13 +152,20 @@ def _started(master: str, conf: Mapping[str, str]) -> "SparkSession":
             raise SparkhuError(f"Spark does not start: {start_failure(error)}") from error
 
 
-def _settle(session: Any, conf: Mapping[str, str], where: str) -> None:
-    """Give a session its settings.
+def _settle(session: Any, conf: Mapping[str, str], where: str, held: Mapping[str, str] | None = None) -> None:
+    """Give a session the settings that it has not yet.
+
+    Args:
+        session: Ours, and no one else's.
+        conf: What it shall have.
+        where: What it is a session of, for the error.
+        held: Settings of its application, as far as they are known.
 
     Raises:
         InputError: Some hold for a whole application, which has begun without them.
     """
-    wanted = {name: value for name, value in {**A_TASK_A_ROW, **conf}.items() if session.conf.get(name, None) != value}
+    has = {name: session.conf.get(name, (held or {}).get(name)) for name in {**A_TASK_A_ROW, **conf}}
+    wanted = {name: value for name, value in {**A_TASK_A_ROW, **conf}.items() if has[name] != value}
     fixed = [name for name in wanted if not session.conf.isModifiable(name)]
     if fixed:
         raise InputError(

@@ -33,15 +33,16 @@ from sparkhu.engines.spark import SparkEngine
 from pyspark import SparkContext
 secret = {SECRET!r}
 conf = {{"spark.hadoop.fs.s3a.secret.key": secret, "spark.executor.extraJavaOptions": "-Dmark=" + sys.argv[2],
-        "spark.driver.memory": "300m", "spark.driver.extraJavaOptions": "-Dmark=" + sys.argv[2],
+        "spark.driver.memory": "600m", "spark.driver.extraJavaOptions": "-Dmark=" + sys.argv[2],
         "spark.executor.memory": "512m"}}
+list(SparkEngine(sys.argv[1], conf).map(len, ["a", "b"]))
 list(SparkEngine(sys.argv[1], conf).map(len, ["a", "b"]))
 {SAYS}
 found = SparkContext._active_spark_context
 heap = found._jvm.Runtime.getRuntime().maxMemory() >> 20
 assert found.getConf().get("spark.hadoop.fs.s3a.secret.key") == secret
 assert found._jsc.hadoopConfiguration().get("fs.s3a.secret.key") == secret
-print(len(ours), any("soup" in line for line in ours), heap < 400, sum("CoarseGrained" in line for line in ours))
+print(len(ours), any("soup" in line for line in ours), 400 < heap < 620, sum("CoarseGrained" in line for line in ours))
 """
 ANOTHERS = """
 import sys
@@ -120,9 +121,6 @@ def test_no_command_line_of_a_server_shows_a_setting(server: str) -> None:
             continue
     assert any("spark.properties" in line for line in lines)
     assert not any("soup" in line for line in lines)
-    session = open_session(server, {})
-    assert session.conf.get("spark.hadoop.fs.s3a.secret.key") == SECRET
-    stop_connect(server)
 
 
 def test_settings_are_written_as_java_reads_them() -> None:
