@@ -14,7 +14,7 @@ from sparkhu.engines.spark.sessions import open_session
 from sparkhu.errors import InputError
 from tests.sparkhu.engines.spark_data import stop_connect
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
 SECRET = 'pea=: \\soup #"é\U0001f331'
 SAYS = """
 import glob
@@ -104,7 +104,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("master", "executors"),
-    [("local[1]", 0), pytest.param("local-cluster[1,1,512]", 1, marks=pytest.mark.slow)],
+    [("local[1]", 0), ("local-cluster[1,1,512]", 1)],
 )
 def test_no_command_line_shows_a_setting(master: str, executors: int, tmp_path: Path) -> None:
     # Java runs with the memory that is told it, so the settings arrived; those that are told Java itself are the mark.
