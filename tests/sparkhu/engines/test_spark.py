@@ -5,13 +5,9 @@ import os
 import re
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.request import urlopen
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,7 +20,7 @@ from sparkhu.engines.spark.tasks import outcome_of, packed, task_of
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.shards import open_dataset
 from tests.sparkhu.engines import spark_work as work
-from tests.sparkhu.engines.spark_data import doubled_by, made_rows, stop_classic
+from tests.sparkhu.engines.spark_data import counted_tasks, doubled_by, made_rows, stop_classic
 
 pytestmark = pytest.mark.xdist_group("spark")
 UNPACKED = """
@@ -58,26 +54,6 @@ def on_spark(spark: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> SparkEngine
 @pytest.fixture(params=["local", "spark"])
 def engine(request: pytest.FixtureRequest, spark: SparkEngine) -> Engine:
     return spark if request.param == "spark" else LocalEngine(2)
-
-
-@contextmanager
-def counted_tasks() -> Iterator[list[int]]:
-    """Give the number of tasks of every stage that Spark ran in the block, as its own page tells them."""
-    from pyspark import SparkContext
-
-    context, counts, mark = SparkContext._active_spark_context, list[int](), uuid.uuid4().hex
-    assert context is not None
-    context.setJobDescription(mark)
-    yield counts
-    context.setJobDescription(None)  # type: ignore[arg-type]
-    address, until = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages", time.monotonic() + 60
-    while not counts and time.monotonic() < until:
-        with urlopen(address, timeout=30) as answer:
-            stages = [stage for stage in json.load(answer) if stage.get("description") == mark]
-        # The page follows what happens a little later.
-        if stages and all(stage["status"] == "COMPLETE" for stage in stages):
-            counts += [stage["numTasks"] for stage in stages]
-        time.sleep(0.2)
 
 
 def test_results_come_in_the_order_of_the_items(engine: Engine) -> None:
