@@ -12,7 +12,6 @@ import numpy as np
 
 from sparkhu.steps.segmented import Floats, Ints
 
-
 HUGE_BITS = 200
 """Values of 2^±200 and beyond are brought near 1 before their fourth powers are taken."""
 
