@@ -4,7 +4,8 @@
 
 Every hourly value is known at its own time, so that both can express the question: the newest value known at a moment.
 Feast answers it with its DuckDB store from a Parquet file; the library reads the same file and looks up one point, and
-then, which Feast has no words for, the last 336. The answers of both are compared.
+then, which Feast has no words for, the last 336. Each is asked once to warm up, and then three times, of which the
+fastest counts. The answers of both are compared.
 """
 
 import argparse
@@ -12,7 +13,9 @@ import logging
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,6 +26,8 @@ from sparkhu.sequences import look_up
 
 HOUR, FIRST = 3_600_000_000, 1_600_000_000_000_000
 LENGTH = 336
+REPEATS = 3
+Answer = TypeVar("Answer")
 
 
 def made_rows(series: int, points: int) -> pl.DataFrame:
@@ -42,6 +47,16 @@ def made_moments(series: int, points: int, count: int) -> pl.DataFrame:
     return pl.DataFrame({"unique_id": names, "at": at})
 
 
+def warm(ask: Callable[[], Answer]) -> tuple[float, Answer]:
+    """Ask once to warm up, then `REPEATS` times; give the shortest seconds, and the answer."""
+    answer, seconds = ask(), []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        answer = ask()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds), answer
+
+
 def feast_seconds(file: Path, folder: Path, moments: pl.DataFrame) -> tuple[float, pl.Series]:
     """Ask Feast, and give what it took and answered, in the order of the moments."""
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
@@ -58,16 +73,14 @@ def feast_seconds(file: Path, folder: Path, moments: pl.DataFrame) -> tuple[floa
     source = FileSource(path=str(file), timestamp_field="available_at")
     store.apply([series, FeatureView(name="rows", entities=[series], schema=fields, source=source)])
     asked = moments.with_row_index("row").rename({"at": "event_timestamp"}).to_pandas()
-    began = time.perf_counter()
-    found = store.get_historical_features(entity_df=asked, features=["rows:y"]).to_df()
-    return time.perf_counter() - began, pl.Series(found.sort_values("row")["y"].to_numpy())
+    seconds, found = warm(lambda: store.get_historical_features(entity_df=asked, features=["rows:y"]).to_df())
+    return seconds, pl.Series(found.sort_values("row")["y"].to_numpy())
 
 
 def our_seconds(file: Path, moments: pl.DataFrame, length: int) -> tuple[float, pl.Series]:
     """Look the last points up, and give what it took and the newest of each."""
-    began = time.perf_counter()
-    found = look_up(pl.read_parquet(file), moments, length=length)
-    return time.perf_counter() - began, pl.Series(found.values["y"][:, -1])
+    seconds, found = warm(lambda: look_up(pl.read_parquet(file), moments, length=length))
+    return seconds, pl.Series(found.values["y"][:, -1])
 
 
 def main() -> None:

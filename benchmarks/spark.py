@@ -5,7 +5,8 @@
 Hourly series of 1,000 points with gaps and outliers, a million rows a shard, go through six steps: drop duplicates,
 describe, detect regularity, flag outliers, mark gaps, fill. Each engine runs them once to warm up; then the engines
 take turns, and the fastest run of each counts. The files that both write are compared byte by byte. Beside stand the
-last three of the steps written in pandas and grouped by Spark itself (`spark_grouped.py`).
+last three of the steps written in pandas and grouped by Spark itself (`spark_grouped.py`), with the quartiles and
+periods that the steps before them found.
 """
 
 import argparse
@@ -99,9 +100,15 @@ def measured(engine: Settings, raw: Path, out: Path) -> dict[str, float]:
         return run_steps(raw, out)
 
 
-def grouped(raw: Path, out: Path, master: str, repeats: int) -> float:
+def grouped(raw: Path, ours: Path, out: Path, master: str, repeats: int) -> float:
     """Let Spark group the rows for pandas, in a process of its own; give the shortest seconds."""
-    call = [sys.executable, "-m", "benchmarks.spark_grouped", str(raw), str(out), master, str(repeats)]
+    quartiles = open_dataset(ours / "stats").scan().select("unique_id", "fit_q1", "fit_q3")
+    fitted, periods = (
+        out.with_suffix(".parquet"),
+        open_dataset(ours / "profile").scan().select("unique_id", "period_label"),
+    )
+    quartiles.join(periods, on="unique_id").collect().write_parquet(fitted)
+    call = [sys.executable, "-m", "benchmarks.spark_grouped", str(raw), str(fitted), str(out), master, str(repeats)]
     return float(subprocess.run(call, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
@@ -133,7 +140,7 @@ def main() -> None:
             for name, engine in engines.items():
                 runs[name].append(measured(engine, raw.path, folder / name))
         equal = check_equal(folder / "local", folder / "spark")
-        peer = grouped(raw.path, folder / "grouped", given.master, given.repeats)
+        peer = grouped(raw.path, folder / "local", folder / "grouped", given.master, given.repeats)
     print(f"{raw.rows:,} rows in {len(raw.shards)} shards, six steps, {os.cpu_count()} cores; {equal} files equal")
     for name, found in runs.items():
         told = ", ".join(f"{sum(each.values()):.2f}" for each in found)

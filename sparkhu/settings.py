@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         spark_master: Where Spark is (`SPARKHU_SPARK_MASTER`): `local[2]`, `spark://HOST:PORT`, `yarn`, `k8s://…`, or
             `sc://HOST:PORT` for Spark Connect.
         spark_conf: Spark's own settings (`SPARKHU_SPARK_CONF`), a JSON object such as
-            `{"spark.executor.memory": "4g"}`.
+            `{"spark.executor.memory": "4g"}`. Secrets go here, not behind an option, which all users may read.
 
     Raises:
         InputError: A variable has a value that it cannot have.

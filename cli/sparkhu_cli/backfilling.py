@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,17 +122,19 @@ def _start(name: str, parameters: Mapping[str, Any], out: Path, scratch: Path) -
             stdout=sink,
             stderr=subprocess.STDOUT,
             env={**os.environ, **secrets},
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - the command has no other thread
+            preexec_fn=partial(_end_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - the command has no other thread
         )
     return _Job(name, process, said, time.monotonic())
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Have the system end this process, in order, when the command that started it dies, however it dies.
 
     Linux alone offers that: elsewhere a run whose backfill was killed goes on to its end, and holds its folder so long.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before this was said
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

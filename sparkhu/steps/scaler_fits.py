@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sparkhu.steps.moments import means_of
+from sparkhu.steps.moments import means_of, units_of
 from sparkhu.steps.ordered import Ordered
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
 from sparkhu.steps.segmented import Runs, floats, instants, times
@@ -74,7 +74,7 @@ def _statistics(rows: pl.DataFrame, scaler: str) -> pl.DataFrame:
     """Reduce each series, `lambda` and `spread` (the margin of the held range, null for none) beside its rows."""
     runs, y = Runs.whole(rows), floats(rows["y"])
     value = _powered(rows["y"], rows["lambda"])
-    unit = _unit(np.fmax.reduceat(np.abs(value), runs.starts))
+    unit = units_of(np.fmax.reduceat(np.abs(value), runs.starts), bits=HUGE_BITS)
     with np.errstate(all="ignore"):  # a fit beyond the numbers is told of, see `_with_reason`
         value = value / runs.spread(unit)
         center, scale = _center_and_scale(value, runs, scaler)
@@ -116,13 +116,6 @@ def _powered(values: pl.Series, lambdas: pl.Series) -> Floats:
     rows = len(values)
     nothing = np.zeros(rows), np.ones(rows), lambdas.fill_null(np.nan).to_numpy(), np.zeros(rows), np.zeros(rows)
     return to_scaled(values.to_numpy(), ScalerColumns(*nothing))
-
-
-def _unit(largest: Floats) -> Floats:
-    """Give the unit of each series: 1, or for huge and tiny values the power of two at the largest of them."""
-    bits = np.frexp(largest)[1]
-    unit: Floats = np.ldexp(1.0, np.where(np.abs(bits) >= HUGE_BITS, bits - 1, 0))
-    return unit
 
 
 def _lambdas(rows: pl.DataFrame) -> pl.DataFrame:

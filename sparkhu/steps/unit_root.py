@@ -1,12 +1,15 @@
 """Tests of stationarity: of a unit root (augmented Dickey-Fuller), and of a level (KPSS).
 
-Results are those of statsmodels' `adfuller` and `kpss`, many times as fast.
+Results are those of statsmodels' `adfuller` and `kpss`, many times as fast. Huge and tiny values are brought near 1, by
+a power of two that no statistic depends on, before they are squared.
 """
 
 from math import erfc, sqrt
 
 import numpy as np
 import numpy.typing as npt
+
+from sparkhu.steps.moments import units_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,6 +19,7 @@ _TURN, _LEAST, _MOST = -1.61, -18.83, 2.74
 """Where one takes over from the other; the statistics from which on the p-value is 0 and 1."""
 _KPSS_STATISTICS, _KPSS_P = (0.347, 0.463, 0.574, 0.739), (0.1, 0.05, 0.025, 0.01)
 """The table of Kwiatkowski et al."""
+_HUGE_BITS = 400
 
 
 def adf_statistic(values: Floats) -> float | None:
@@ -34,7 +38,7 @@ def adf_statistic(values: Floats) -> float | None:
 
     count = len(values)
     most_lags = min(count // 2 - 2, int(np.ceil(12.0 * (count / 100.0) ** 0.25)))
-    statistic = dickey_fuller(np.ascontiguousarray(values, dtype=np.float64), most_lags)
+    statistic = dickey_fuller(np.ascontiguousarray(_near_one(values), dtype=np.float64), most_lags)
     return None if np.isnan(statistic) else float(statistic)
 
 
@@ -64,7 +68,8 @@ def kpss_p(values: Floats) -> float:
     Args:
         values: At least 2 values that are not all equal.
     """
-    rest = values - values.mean()
+    near = _near_one(values)
+    rest = near - near.mean()
     spread = _long_run_variance(rest, _lags(rest))
     return float(np.interp(float(np.sum(rest.cumsum() ** 2)) / len(rest) / spread, _KPSS_STATISTICS, _KPSS_P))
 
@@ -87,3 +92,7 @@ def _lags(rest: Floats) -> int:
     if whole == 0.0:
         return count - 1
     return int(min(1.1447 * ((slope / whole) ** 2 * count) ** (1.0 / 3.0), count - 1))
+
+
+def _near_one(values: Floats) -> Floats:
+    return np.asarray(values / units_of(np.abs(values).max(), bits=_HUGE_BITS), dtype=np.float64)

@@ -1,6 +1,8 @@
 """Runs of a backfill: what they are given, and what is said of one that fails."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -64,6 +66,15 @@ backfill(Path({str(tmp_path)!r}))
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system ends runs with their parent")
+def test_a_run_whose_parent_died_before_it_could_say_so_ends_as_well() -> None:
+    # The parent that the run was told is another process than the one that it has now.
+    script = "from sparkhu_cli.backfilling import _end_with_parent as end; end({}); print('goes on')"
+    for parent, ends in ((os.getpid(), False), (os.getppid(), True)):
+        ran = subprocess.run([sys.executable, "-c", script.format(parent)], capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout) == ((-signal.SIGTERM, "") if ends else (0, "goes on\n"))
+
+
 def test_a_run_that_fails_is_named_with_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfilling, "COMMAND", FAILS)
     with pytest.raises(SparkhuError, match=r"interval 2024010[12]T000000Z failed: the meter is gone$"):
@@ -104,7 +115,7 @@ def test_days_before_the_first_row_are_left_out(tmp_path: Path, monkeypatch: pyt
 def test_where_the_system_ends_no_runs_with_their_parent_they_start_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails() -> None:
+    def fails(_: int) -> None:
         raise AttributeError("prctl")
 
     monkeypatch.setattr(backfilling, "COMMAND", TELLS)

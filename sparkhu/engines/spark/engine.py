@@ -1,7 +1,8 @@
 """One task an item on Spark's executors, classic or through Spark Connect.
 
-A job is `range(0, n, 1, n)`, one partition an item, mapped by `mapInArrow`; what comes back is each item's small
-result. Shards are read and written where the executors run, so driver and executors see the same folders.
+A job is a table of the items, one partition a row, mapped by `mapInArrow`: a task is given its own item alone. What
+comes back is each item's small result. Shards are read and written where the executors run, so driver and executors see
+the same folders.
 """
 
 import uuid
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from sparkhu.engines.base import Item, LostItem, Result
 from sparkhu.engines.spark.failures import explained
 from sparkhu.engines.spark.masters import check_master, is_local
-from sparkhu.engines.spark.sessions import open_session
-from sparkhu.engines.spark.tasks import OUTCOMES, Outcome, task_of
+from sparkhu.engines.spark.sessions import hand_over, open_session
+from sparkhu.engines.spark.tasks import OUTCOMES, Outcome, packed, task_of
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import code_fingerprint
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class SparkEngine:
     """Maps a function over items, one task an item, on the executors of a Spark cluster.
 
-    The session is opened when the first item is mapped, and kept for the life of the process. Results come in the order
-    of the items. A task that is lost with its executor runs again elsewhere.
+    The session is opened when the first item is mapped, and kept for the life of the process; a session that somebody
+    else opened here is left as it is. Results come in the order of the items. A task that is lost with its executor
+    runs again elsewhere.
 
     Args:
         master: `local[N]`, `spark://HOST:PORT`, `yarn`, `k8s://…`, or `sc://HOST:PORT` for Spark Connect.
@@ -55,17 +57,16 @@ class SparkEngine:
         Raises:
             LostItem: An executor, or its Python, ended in the middle of an item as often as Spark tries it, or had no
                 memory.
-            InputError: PySpark or Java is not installed.
+            InputError: PySpark or Java is not installed, this process has another Spark already, or a setting can take
+                no effect any more.
             SparkhuError: The master cannot be reached, or Spark gives up. What `function` raises goes on.
         """
         if not items:
             return
         session = open_session(self.master, self.conf)
-        task = task_of(function, items, code="" if is_local(self.master) else code_fingerprint())
+        task = task_of(function, code="" if is_local(self.master) else code_fingerprint())
         try:
-            # Connect speaks to its server for the first time when it is given a plan.
-            numbers = session.range(0, len(items), 1, len(items))
-            found = _collected(session, numbers.mapInArrow(task, OUTCOMES))
+            found = _collected(session, hand_over(session, packed(items)).mapInArrow(task, OUTCOMES))
         except Exception as error:
             raise explained(error, items, self.master) from error
         if sorted(found) != list(range(len(items))):

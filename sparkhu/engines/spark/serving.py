@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from sparkhu.engines.spark.launching import start_java
 from sparkhu.engines.spark.masters import check_reachable
 from sparkhu.engines.spark.sessions import check_installed, defaults, launch_variables, start_failure
 from sparkhu.errors import SparkhuError
@@ -81,8 +82,10 @@ def _start(master: str, token: str, scratch: Path, sink: Any) -> subprocess.Pope
 def _port(server: subprocess.Popen[bytes], job: Mapping[str, Any]) -> int:
     assert server.stdin is not None
     assert server.stdout is not None
-    server.stdin.write(json.dumps(job).encode() + b"\n")
-    server.stdin.flush()
+    # A server that has ended takes nothing, and says nothing either: the log says why.
+    with suppress(BrokenPipeError):
+        server.stdin.write(json.dumps(job).encode() + b"\n")
+        server.stdin.flush()
     said = server.stdout.readline()
     if not said:
         raise SparkhuError("Spark does not start; the log says why.")
@@ -96,7 +99,8 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     """Let the server end, and force it when it does not."""
     for pipe in (server.stdin, server.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
     try:
         server.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -110,7 +114,9 @@ def serve() -> None:
 
     job = json.loads(sys.stdin.readline())
     try:
-        context = SparkContext.getOrCreate(SparkConf().setMaster(job["master"]).setAll(list(job["conf"].items())))
+        settings = {**job["conf"], "spark.master": job["master"]}
+        start_java(settings)
+        context = SparkContext.getOrCreate(SparkConf().setAll(list(settings.items())))
         service = getattr(context._jvm, "org.apache.spark.sql.connect.service.SparkConnectService$")  # noqa: SLF001
         answer: dict[str, Any] = {"port": getattr(service, "MODULE$").localPort()}
     except Exception as error:  # noqa: BLE001 - the parent tells it

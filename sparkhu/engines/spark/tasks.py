@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = "item long, outcome binary"
 """Schema of what comes back: the item's number, and its packed `Outcome`."""
+A_TASK_A_ROW: Final = {
+    "spark.sql.leafNodeDefaultParallelism": str(2**30),
+    "spark.sql.execution.arrow.localRelationThreshold": str(2**31 - 1),
+}
+"""Settings of a session with which a table that the driver gives is cut into as many tasks as it has rows."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,25 @@ class Outcome:
         return cls(*CPickleSerializer().loads(packed))
 
 
-def task_of(function: Callable[[Any], Any], items: Sequence[Any], *, code: str = "") -> Callable[[Any], Any]:
-    """Make the function that Spark maps over batches of item numbers.
+def packed(items: Sequence[Any]) -> "pa.Table":
+    """Give a table of the items, a row each: `item`, its place in the sequence, and `given`, the item serialised."""
+    import pyarrow as pa
+    from pyspark.serializers import CloudPickleSerializer
+
+    given = [CloudPickleSerializer().dumps(item) for item in items]
+    return pa.table({"item": pa.array(range(len(given)), pa.int64()), "given": pa.array(given, pa.binary())})
+
+
+def task_of(function: Callable[[Any], Any], *, code: str = "") -> Callable[[Any], Any]:
+    """Make the function that Spark maps over batches of packed items; it holds none of them itself.
 
     Args:
         function: What to do with an item.
-        items: The items; their numbers are their places in this sequence.
         code: Fingerprint of the library that the executors must have; empty: they read the same files as this process.
     """
     from pyspark.serializers import CloudPickleSerializer
 
-    work: bytes = CloudPickleSerializer().dumps((function, list(items)))
+    work: bytes = CloudPickleSerializer().dumps(function)
     variables = dict(ONE_THREAD)
 
     def task(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
@@ -67,17 +80,17 @@ def task_of(function: Callable[[Any], Any], items: Sequence[Any], *, code: str =
 
 
 def run_batches(work: bytes, code: str, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    """Run the items whose numbers arrive."""
+    """Run the items that arrive."""
     import pyarrow as pa
     from pyspark.serializers import CloudPickleSerializer
 
     _check_code(code)
-    function, items = CloudPickleSerializer().loads(work)
+    serializer = CloudPickleSerializer()
+    function = serializer.loads(work)
     for batch in batches:
-        for number in batch.column(0).to_pylist():
-            yield pa.RecordBatch.from_pydict(
-                {"item": [number], "outcome": [outcome_of(function, items[number]).packed()]}
-            )
+        for number, given in zip(*batch.to_pydict().values(), strict=True):
+            outcome = outcome_of(function, serializer.loads(given)).packed()
+            yield pa.RecordBatch.from_pydict({"item": [number], "outcome": [outcome]})
 
 
 def _check_code(code: str) -> None:

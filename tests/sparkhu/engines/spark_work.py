@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from sparkhu.ledger import entries
+from sparkhu.stages import sorting
 from sparkhu.steps.result import StepResult
 
 
@@ -75,3 +76,11 @@ def dying(observations: pl.DataFrame) -> StepResult:
     if "c" in observations["unique_id"].to_list():
         os.kill(os.getpid(), signal.SIGKILL)
     return doubled(observations)
+
+
+def slowly(name: str, *arguments: object) -> object:
+    """Do a movement of ingest, slow enough to be killed in the middle; every attempt leaves its process behind."""
+    with Path(os.environ["ATTEMPTS"]).open("a") as file:
+        file.write(f"{os.getpid()} {os.getppid()}\n")
+    time.sleep(0.7)
+    return getattr(sorting, name)(*arguments)

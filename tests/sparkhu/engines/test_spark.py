@@ -5,25 +5,22 @@ import os
 import re
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.request import urlopen
 
 import pyarrow.parquet as pq
 import pytest
+from pyspark.serializers import CloudPickleSerializer
 
 from sparkhu.engines import Engine, LocalEngine, LostItem, chosen_engine
 from sparkhu.engines.base import ONE_THREAD
 from sparkhu.engines.spark import SparkEngine
-from sparkhu.engines.spark.tasks import outcome_of, task_of
+from sparkhu.engines.spark.tasks import outcome_of, packed, task_of
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.shards import open_dataset
 from tests.sparkhu.engines import spark_work as work
-from tests.sparkhu.engines.spark_data import doubled_by, made_rows, stop_classic
+from tests.sparkhu.engines.spark_data import counted_tasks, doubled_by, made_rows, stop_classic
 
 pytestmark = pytest.mark.xdist_group("spark")
 UNPACKED = """
@@ -31,7 +28,8 @@ import sys
 import pyarrow as pa
 from pyspark.serializers import CloudPickleSerializer
 task = CloudPickleSerializer().loads(open(sys.argv[1], "rb").read())
-(batch,) = task(iter([pa.RecordBatch.from_pydict({"id": [0]})]))
+given = CloudPickleSerializer().dumps(0)
+(batch,) = task(iter([pa.RecordBatch.from_pydict({"item": [0], "given": [given]})]))
 from sparkhu.engines.spark.tasks import Outcome
 _, variable, threads = Outcome.unpacked(batch.column("outcome")[0].as_py()).value
 print(variable, threads)
@@ -56,26 +54,6 @@ def on_spark(spark: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> SparkEngine
 @pytest.fixture(params=["local", "spark"])
 def engine(request: pytest.FixtureRequest, spark: SparkEngine) -> Engine:
     return spark if request.param == "spark" else LocalEngine(2)
-
-
-@contextmanager
-def counted_tasks() -> Iterator[list[int]]:
-    """Give the number of tasks of every stage that Spark ran in the block, as its own page tells them."""
-    from pyspark import SparkContext
-
-    context, counts, mark = SparkContext._active_spark_context, list[int](), uuid.uuid4().hex
-    assert context is not None
-    context.setJobDescription(mark)
-    yield counts
-    context.setJobDescription(None)  # type: ignore[arg-type]
-    address, until = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages", time.monotonic() + 60
-    while not counts and time.monotonic() < until:
-        with urlopen(address, timeout=30) as answer:
-            stages = [stage for stage in json.load(answer) if stage.get("description") == mark]
-        # The page follows what happens a little later.
-        if stages and all(stage["status"] == "COMPLETE" for stage in stages):
-            counts += [stage["numTasks"] for stage in stages]
-        time.sleep(0.2)
 
 
 def test_results_come_in_the_order_of_the_items(engine: Engine) -> None:
@@ -111,6 +89,15 @@ def test_every_item_is_one_task(spark: SparkEngine) -> None:
         assert counts == [count]
 
 
+def test_a_task_is_given_its_own_item_alone(spark: SparkEngine) -> None:
+    items = [bytes([number]) * 10_000 for number in range(50)]
+    assert list(spark.map(len, items)) == [10_000] * 50
+    assert len(CloudPickleSerializer().dumps(task_of(len))) < 10_000
+    table = packed(items)
+    assert table.num_rows == 50
+    assert all(10_000 <= len(given) < 10_100 for given in table["given"].to_pylist())
+
+
 def test_an_item_is_done_once(spark: SparkEngine, tmp_path: Path) -> None:
     list(spark.map(partial(work.told, tmp_path), range(6)))
     assert sorted((tmp_path / "attempts").read_text().split()) == [str(number) for number in range(6)]
@@ -123,10 +110,8 @@ def test_executors_are_other_processes_of_one_thread_each(spark: SparkEngine) ->
 
 
 def test_a_task_takes_one_thread_wherever_it_is_unpacked(tmp_path: Path) -> None:
-    from pyspark.serializers import CloudPickleSerializer
-
     file = tmp_path / "task"
-    file.write_bytes(CloudPickleSerializer().dumps(task_of(work.process_and_threads, [0])))
+    file.write_bytes(CloudPickleSerializer().dumps(task_of(work.process_and_threads)))
     bare = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     path = os.pathsep.join(filter(None, sys.path))
     command, variables = [sys.executable, "-c", UNPACKED, str(file)], {**bare, "PYTHONPATH": path}

@@ -11,7 +11,7 @@ from sparkhu.engines.base import Item, Result
 from sparkhu.engines.spark.serving import served
 from sparkhu.stages.storing import open_stored
 from tests.components.test_chain import results
-from tests.sparkhu.engines.spark_data import stop_classic
+from tests.sparkhu.engines.spark_data import stop_classic, stop_connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
 TABLE = "store_sequences-table"
@@ -70,19 +70,14 @@ def test_every_step_on_spark_gives_the_same_files(
 def test_every_step_through_connect_gives_the_same_files(
     local: dict[str, bytes | pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pyspark.sql.connect.session import SparkSession
-
     with served("local[2]", {}, tmp_path / "log") as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         assert os.environ["SPARKHU_SPARK_MASTER"].startswith("sc://localhost:")
         try:
             assert_equal(chain(tmp_path / "run"), local)
-            session = SparkSession.getActiveSession()
-            assert session is not None
         finally:
-            if session := SparkSession.getActiveSession():
-                session.stop()
+            stop_connect(os.environ["SPARKHU_SPARK_MASTER"])
 
 
 def test_tasks_that_are_done_twice_change_nothing(

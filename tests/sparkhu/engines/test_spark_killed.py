@@ -1,16 +1,19 @@
 """An executor that is killed in the middle of a step loses nothing and doubles nothing."""
 
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from sparkhu.stages import sorting
 from tests.sparkhu.engines import spark_work as work
-from tests.sparkhu.engines.spark_data import doubled_by, made_rows, stop_classic
+from tests.sparkhu.engines.spark_data import doubled_by, ingested, made_rows, made_source, stop_classic
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
 SHARDS = 8
@@ -60,3 +63,25 @@ def test_a_killed_executor_loses_and_doubles_nothing(
     assert found.equals(doubled_by(work.doubled, rows, tmp_path / "local"))
     assert {path.name for path in (tmp_path / "spark").iterdir()} == {p.name for p in (tmp_path / "local").iterdir()}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("movement", ["_spread", "_sort"])
+def test_an_executor_that_is_killed_in_ingest_loses_and_doubles_nothing(
+    movement: str, cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, attempts, killed = made_source(tmp_path / "a.csv"), tmp_path / "attempts", list[int]()
+    conf = {"spark.executor.memory": "512m", "spark.executorEnv.ATTEMPTS": str(attempts)}
+    monkeypatch.setenv("SPARKHU_SPARK_CONF", json.dumps(conf))
+    with monkeypatch.context() as patch:
+        patch.setattr(sorting, movement, partial(work.slowly, movement))
+        assassin = threading.Thread(target=kill_an_executor, args=(attempts, killed))
+        assassin.start()
+        found = ingested(source, tmp_path / "spark")
+        assassin.join()
+
+    assert killed
+    monkeypatch.setenv("SPARKHU_ENGINE", "local")
+    expected = ingested(source, tmp_path / "local")
+    items = {"_spread": 10, "_sort": sum(name.startswith("raw/0") for name in expected)}[movement]
+    assert len(attempts.read_text().splitlines()) > items
+    assert found == expected

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SORT = """
 import logging
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
@@ -20,7 +18,7 @@ import errno, os
 from numba.core.caching import IndexDataCacheFile
 def full(*arguments):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-IndexDataCacheFile.save = full
+IndexDataCacheFile._save_data = full
 """
 
 
@@ -69,12 +67,12 @@ def test_a_folder_that_cannot_be_written_is_still_read(tmp_path: Path) -> None:
     assert run(tmp_path, FULL) == (["2.0", "1", "0"], "")
 
 
-@pytest.mark.parametrize("ending", ["nbi", "nbc"])
-def test_a_damaged_file_is_compiled_anew(tmp_path: Path, ending: str) -> None:
+def test_a_damaged_file_is_compiled_anew(tmp_path: Path) -> None:
     run(tmp_path)
-    for path in files(tmp_path, ending):
+    for path in files(tmp_path, "nbc"):
         path.write_bytes(path.read_bytes()[:20])
     assert run(tmp_path) == (["2.0", "0", "1"], "")
+    assert run(tmp_path) == (["2.0", "1", "0"], "")
 
 
 def test_what_was_compiled_of_other_sources_is_compiled_anew(tmp_path: Path) -> None:

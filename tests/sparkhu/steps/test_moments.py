@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkhu.steps.moments import Moments, means_of, moments_of
+from sparkhu.steps.moments import Moments, means_of, moments_of, units_of
 
 VALUES = st.lists(st.floats(-1e6, 1e6), max_size=12)
 
@@ -60,8 +60,9 @@ def test_an_offset_far_above_the_spread_costs_no_digits() -> None:
 
 
 def test_what_is_not_finite_is_no_moment() -> None:
-    found = moments([1.7e308, 1.7e308, -1.7e308, 0.0], [1.0, 2.0, 3.0, 5.0])
+    found = moments([1.7e308, -1.7e308, np.inf], [1.0, 2.0, 3.0, 5.0], [1.7e308, -1.7e308])
     assert np.isnan([each[0] for each in found]).all()
+    assert (found.mean[2], np.isnan(found.std[2])) == (0.0, True)
     assert np.isfinite([each[1] for each in found]).all()
 
 
@@ -90,3 +91,19 @@ def test_a_series_has_the_same_moments_alone(series: list[list[float]]) -> None:
 def test_deviations_stand_beside_their_values() -> None:
     mean, off = means_of(np.array([1.0, 3.0, 10.0]), np.array([0, 2]), np.array([2, 1]))
     assert (mean.tolist(), off.tolist()) == ([2.0, 10.0], [-1.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("bits", [-1020, -560, -199, 199, 560, 1019])
+def test_moments_of_huge_and_tiny_values_are_those_of_others_in_another_unit(bits: int) -> None:
+    values = np.random.default_rng(0).normal(size=40).cumsum()
+    near, far = moments(values.tolist(), [1.0, 2.0, 6.0]), moments(np.ldexp(values, bits).tolist(), [1.0, 2.0, 6.0])
+    assert np.ldexp(far.mean[0], -bits) == near.mean[0]
+    assert np.ldexp(far.std[0], -bits) == near.std[0]
+    assert far.skewness[0] == pytest.approx(near.skewness[0], rel=1e-14)
+    assert far.kurtosis[0] == pytest.approx(near.kurtosis[0], rel=1e-14)
+    assert [each[1] for each in far[:3]] == [each[1] for each in near[:3]]
+
+
+def test_units_are_powers_of_two_from_their_bits_on() -> None:
+    largest = np.array([0.0, 3.0, 2.0**399 * 1.9, 2.0**400, 2.0**-399, 2.0**-401])
+    assert units_of(largest, bits=400).tolist() == [1.0, 1.0, 2.0**399, 2.0**400, 1.0, 2.0**-401]

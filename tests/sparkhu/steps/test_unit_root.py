@@ -100,3 +100,12 @@ def test_p_values_of_a_level_are_those_of_statsmodels(count: int, seed: int, kin
         warnings.simplefilter("ignore")
         expected = kpss(values, regression="c", nlags="auto")[1]
     assert kpss_p(values) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("bits", [-1000, -560, 560, 1000])
+def test_statistics_of_huge_and_tiny_values_are_those_of_others_in_another_unit(bits: int) -> None:
+    values = np.random.default_rng(3).normal(size=200).cumsum() + 5.0
+    assert adf_statistic(np.ldexp(values, bits)) == adf_statistic(values)
+    alternating = values * np.array([1.0, -1.0] * 100)
+    assert kpss_p(np.ldexp(alternating, bits)) == kpss_p(alternating)
+    assert kpss_p(np.ldexp(values, bits)) == kpss_p(values)
