@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.backfilling import CLEAN
 from sparkhu.execution import metadata, recorded
 from sparkhu.frame import TIME
@@ -24,7 +25,6 @@ from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lineage import GROUPING, StepRecord, code_fingerprint, read_trail
 from sparkhu.snapshots import known_since
 from sparkhu.sources import redacted
-from sparkhu.sources.parts import scratch_folder
 from sparkhu.stages.lake_reading import PROFILES
 from sparkhu.stages.lake_spooling import SpooledPieces
 from sparkhu.stages.lake_targets import FORECAST_COLUMNS, FORECASTS, STEP, TARGETS, NewTargets

@@ -10,6 +10,7 @@ import polars as pl
 
 from sparkhu import ledger
 from sparkhu.arrivals import newest
+from sparkhu.attempts import scratch_folder
 from sparkhu.errors import InputError
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.frame import TIME
@@ -18,7 +19,7 @@ from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
 from sparkhu.shards import Kind, Shard, write_manifest, write_shard
 from sparkhu.sources import redacted
-from sparkhu.sources.parts import PartSize, scratch_folder
+from sparkhu.sources.parts import PartSize
 from sparkhu.sources.reading import RAW_SCHEMA
 from sparkhu.stages.lake_history import border_of, known_history, summaries_before
 from sparkhu.stages.lake_sorting import WHOLE, SlicedTable, TableSpan
