@@ -9,7 +9,7 @@ from typing import TypeVar
 import polars as pl
 
 from sparkhu import events, ledger
-from sparkhu.engines import LostItem, chosen_engine
+from sparkhu.engines import LostItem, chosen_engine, make_ready
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import place_of, read_trail
 from sparkhu.reading_ahead import read_ahead
@@ -21,9 +21,11 @@ Result = TypeVar("Result")
 
 
 def open_inputs(inputs: Inputs) -> dict[str, list[Dataset]]:
-    """Open the datasets of each input: one folder, or rows followed by their layers."""
+    """Open the datasets of each input: one folder, or rows followed by their layers; the engine makes itself ready."""
     several = {key: [paths] if isinstance(paths, str | Path) else list(paths) for key, paths in inputs.items()}
-    return {key: [open_dataset(path) for path in paths] for key, paths in several.items()}
+    opened = {key: [open_dataset(path) for path in paths] for key, paths in several.items()}
+    make_ready(len(next(iter(opened.values()))[0].shards))
+    return opened
 
 
 def map_shards(

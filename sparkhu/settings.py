@@ -16,7 +16,6 @@ class Settings(BaseSettings):
 
     Attributes:
         home: Folder of local state: registry, logs, caches (`SPARKHU_HOME`).
-        events: File to which running steps append their progress as JSON lines (`SPARKHU_EVENTS`); unset: nowhere.
         tracking_uri: MLflow's tracking server (`SPARKHU_TRACKING_URI`); unset: SQLite in `home`.
         catalogue: SQLAlchemy URL of the metadata catalogue (`SPARKHU_CATALOGUE`); unset: SQLite in `home`.
         rows_per_shard: Largest number of rows in a shard of several series (`SPARKHU_ROWS_PER_SHARD`); unset: a
@@ -35,7 +34,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SPARKHU_", env_ignore_empty=True, frozen=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("sparkhu"))
-    events: Path | None = None
     tracking_uri: str | None = None
     catalogue: str | None = None
     rows_per_shard: int | None = Field(default=None, ge=1)

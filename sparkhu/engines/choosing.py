@@ -1,7 +1,21 @@
 """Which engine the steps of this process run on: a setting of the environment."""
 
+import os
+
 from sparkhu.engines.base import Engine
-from sparkhu.engines.local import LocalEngine
+from sparkhu.engines.local import LocalEngine, begin_server
+
+
+def make_ready(items: int) -> None:
+    """Begin what takes long about the embedded engine while the caller still reads what it wants to map.
+
+    Args:
+        items: Over how many items it will be mapped.
+    """
+    # `Settings` takes as long to import as is won here. What cannot be used is refused by `chosen_engine`.
+    embedded = os.environ.get("SPARKHU_ENGINE", "") in ("", "local")
+    if items > 1 and embedded and os.environ.get("SPARKHU_WORKERS") != "1":
+        begin_server()
 
 
 def chosen_engine(workers: int | None = None) -> Engine:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import Array, c_longlong
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.forkserver import ensure_running, set_forkserver_preload
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Final
@@ -80,9 +81,16 @@ def _pool(workers: int, doing: Doing) -> ProcessPoolExecutor:
     They are forked from a server that has imported Polars and never used it: a fork of a process whose Polars threads
     run can hang, and processes that begin from nothing spend longer on imports than on a small shard.
     """
+    begin_server()
     context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=(dict(os.environ), doing))
+
+
+def begin_server() -> None:
+    """Begin the process that workers are forked from, if there is none yet; this does not wait until it is ready."""
+    with environment(ONE_THREAD):
+        set_forkserver_preload(PRELOADED)
+        ensure_running()
 
 
 def _begin_work(variables: Mapping[str, str], doing: Doing) -> None:

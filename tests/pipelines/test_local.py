@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
+from sparkhu_pipelines import local
 from sparkhu_pipelines.local import run_locally
 
 HERE = str(Path(__file__).parent)
@@ -85,7 +86,8 @@ def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (
-        "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
+        "import sys; from pathlib import Path; from sparkhu_pipelines import local
+from sparkhu_pipelines.local import run_locally\n"
         "root = Path(sys.argv[1])\n"
         "run_locally('tiny_pipeline', 'tiny', {'behaviour': 'sleep'}, root=root, log=root / 'log',"
         " on_event=lambda event: print(event['kind'], flush=True))"
@@ -111,6 +113,18 @@ def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signa
     assert process.returncode != 0
     assert time.monotonic() - asked < 10
     assert alive(root) == []
+
+
+def test_a_process_that_has_ended_is_not_waited_for_though_nobody_has_asked_how() -> None:
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True)
+    assert process.stdin is not None
+    assert local._is_at_work(process.pid)
+    process.stdin.close()
+    until = time.monotonic() + 10
+    while local._is_at_work(process.pid):
+        assert time.monotonic() < until
+    os.killpg(process.pid, 0)  # it is there: nobody has asked how it ended
+    process.wait()
 
 
 def test_a_step_that_breaks_in_a_group_ends_the_run_without_the_other_groups(

@@ -11,7 +11,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SPARKHU_WORKERS", "3")
     monkeypatch.setenv("SPARKHU_TRACKING_URI", "http://mlflow:5000")
     settings = Settings()
-    assert (settings.home, settings.workers, settings.events) == (Path("/x/state"), 3, None)
+    assert (settings.home, settings.workers) == (Path("/x/state"), 3)
     assert settings.tracking_uri == "http://mlflow:5000"
 
 
@@ -22,9 +22,8 @@ def test_the_home_folder_is_the_users_data_folder(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPARKHU_EVENTS", "")
     monkeypatch.setenv("SPARKHU_WORKERS", "")
-    assert (Settings().events, Settings().workers) == (None, None)
+    assert Settings().workers is None
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
