@@ -86,8 +86,7 @@ def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (
-        "import sys; from pathlib import Path; from sparkhu_pipelines import local
-from sparkhu_pipelines.local import run_locally\n"
+        "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
         "root = Path(sys.argv[1])\n"
         "run_locally('tiny_pipeline', 'tiny', {'behaviour': 'sleep'}, root=root, log=root / 'log',"
         " on_event=lambda event: print(event['kind'], flush=True))"
