@@ -1,6 +1,7 @@
 """Deployment settings: the one place that reads Sparkhu's environment variables."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +51,9 @@ class Settings(BaseSettings):
             name = f"SPARKHU_{first['loc'][0]}".upper()
             raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
         except SettingsError as error:
-            raise InputError(f"a SPARKHU_* variable is not JSON: {error}. Change or unset it.") from error
+            field = re.search(r'field "(\w+)"', str(error))
+            name = f"SPARKHU_{field[1]}".upper() if field else "a SPARKHU_* variable"
+            raise InputError(f"{name} is no JSON object. Change or unset it.") from error
 
     def engine_variables(self) -> dict[str, str]:
         """Give the environment variables with which another process maps its steps as this one does."""

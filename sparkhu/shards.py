@@ -131,8 +131,8 @@ def _read_file(dataset: Dataset, name: str, columns: Sequence[str] | None = None
         return pl.read_parquet(file, columns=[each for each in pl.read_parquet_schema(file) if each in columns])
     except FileNotFoundError as error:
         raise UnreadableShard(
-            f"{place} is missing on {socket.gethostname()}. Spark's executors need the folder where the driver has it; "
-            "otherwise run the step that wrote it again."
+            f"{place} is missing on {socket.gethostname()}. Run the step that wrote it again; executors of Spark need "
+            "the folder where the driver has it."
         ) from error
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

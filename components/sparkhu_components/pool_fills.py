@@ -67,26 +67,28 @@ def pool_fills(
     """
     from sparkhu.execution import run_step
     from sparkhu.sections import Filling
+    from sparkhu.steps.pooling import layers_wanted
     from sparkhu.steps.pooling import pool_fills as step
 
     variants = Filling.of(settings).variants
+    fills = {
+        "mean": mean_fill,
+        "median": median_fill,
+        "mode": mode_fill,
+        "last": last_fill,
+        "next": next_fill,
+        "linear": linear_fill,
+        "spline": spline_fill,
+        "seasonal": seasonal_fill,
+        "moving_average": moving_average_fill,
+    }
+    wanted = layers_wanted(variants, choice)
     filled.metadata.update(
         run_step(
             step,
             name="pool_fills",
             inputs={
-                "observations": [
-                    observations.path,
-                    mean_fill.path,
-                    median_fill.path,
-                    mode_fill.path,
-                    last_fill.path,
-                    next_fill.path,
-                    linear_fill.path,
-                    spline_fill.path,
-                    seasonal_fill.path,
-                    moving_average_fill.path,
-                ],
+                "observations": [observations.path, *[fills[name].path for name in fills if name in wanted]],
                 "scores": [
                     mean_scores.path,
                     median_scores.path,

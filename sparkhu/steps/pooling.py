@@ -154,7 +154,7 @@ def pool_fills(
         InputError: A parameter cannot be used, or a column is missing.
     """
     check_pooling(variants=variants, choice=choice)
-    layers = [name for name in _needed(variants, choice) if name not in UNSCORED]
+    layers = layers_wanted(variants, choice)
     check_frame(observations, *[column for name in layers for column in LAYERS[name]])
     points = Points.of(observations)
     choices = choose_strategies(points.owner.ids, scores, variants=variants, choice=choice)
@@ -167,6 +167,11 @@ def pool_fills(
     columns = filled.select("y", "y_raw", "available_at", "fill_strategy")
     frames = {"filled": columns, "choices": choices, "scores": _by_series(scores)}
     return StepResult(frames, fill_ledger(points, done), {"brought_into_range": int(moved.sum())})
+
+
+def layers_wanted(variants: Sequence[str], choice: str) -> list[str]:
+    """List the strategies whose layers `pool_fills` looks at: the variants, and the one that is chosen by name."""
+    return [name for name in _needed(variants, choice) if name not in UNSCORED]
 
 
 def _needed(variants: Sequence[str], choice: str) -> list[str]:

@@ -75,4 +75,5 @@ def _refusal(host: str, port: int) -> str:
 
 def without_secrets(master: str) -> str:
     """Leave out the options of a Connect address, among which a token may be."""
-    return master.split(";", maxsplit=1)[0].rstrip("/")
+    place = master.split(";", maxsplit=1)[0]
+    return place if place.endswith("://") else place.rstrip("/")

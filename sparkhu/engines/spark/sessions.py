@@ -197,7 +197,10 @@ def start_failure(error: Exception) -> str:
     """Say why Spark did not start."""
     if "JAVA_GATEWAY_EXITED" in str(error):
         where = os.environ.get("JAVA_HOME") or "the one on the PATH"
-        return f"Java ended at once. Spark needs Java 17 or newer; taken was {where}. The log says what Java said."
+        return (
+            "Java ended before Spark had started: it refuses a setting of Spark's, or it is older than 17 (taken was "
+            f"{where}). The log says what Java said."
+        )
     return first_line(error)
 
 
