@@ -103,10 +103,8 @@ def measured(engine: Settings, raw: Path, out: Path) -> dict[str, float]:
 def grouped(raw: Path, ours: Path, out: Path, master: str, repeats: int) -> float:
     """Let Spark group the rows for pandas, in a process of its own; give the shortest seconds."""
     quartiles = open_dataset(ours / "stats").scan().select("unique_id", "fit_q1", "fit_q3")
-    fitted, periods = (
-        out.with_suffix(".parquet"),
-        open_dataset(ours / "profile").scan().select("unique_id", "period_label"),
-    )
+    periods = open_dataset(ours / "profile").scan().select("unique_id", "period_label")
+    fitted = out.with_suffix(".parquet")
     quartiles.join(periods, on="unique_id").collect().write_parquet(fitted)
     call = [sys.executable, "-m", "benchmarks.spark_grouped", str(raw), str(fitted), str(out), master, str(repeats)]
     return float(subprocess.run(call, check=True, capture_output=True, text=True).stdout.split()[-1])

@@ -56,7 +56,7 @@ def worked(pid: int) -> float:
     """Give the seconds that processors worked for a process and its children that have ended; 0 once it has, too."""
     with suppress(OSError):
         *_, own, system, of_children, system_of_children = (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:15]
+            Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:15]
         )
         return sum(map(int, (own, system, of_children, system_of_children))) / os.sysconf("SC_CLK_TCK")
     return 0.0

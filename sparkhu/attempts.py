@@ -62,7 +62,7 @@ def _held(path: Path) -> tuple[Path, int]:
         handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR)
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if lock.exists():
+        if _is_at(lock, handle):
             return draft, handle
         os.close(handle)  # swept before it was locked
 
@@ -86,6 +86,8 @@ def _remove(path: Path, draft: Path) -> None:
     handle = os.open(lock, os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(lock, handle):
+            return  # another sweeper was here, and the name may belong to somebody by now
         if aside.exists() and not path.exists():
             aside.rename(path)
         for left in (draft, aside):
@@ -98,19 +100,32 @@ def _remove(path: Path, draft: Path) -> None:
 def _replace(path: Path, draft: Path) -> None:
     """Put `draft` in the place of `path`. What lay there is moved aside first: half deleted it would look whole."""
     aside = _beside(draft, ASIDE)
-    while True:
-        with suppress(FileNotFoundError):
-            path.rename(aside)
-        try:
-            draft.rename(path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            # Another attempt has just put its result there; this one ends later and stands.
-        else:
-            return
-        finally:
+    try:
+        while True:
+            # Another attempt may put its result there at any time; the one that ends later stands.
             shutil.rmtree(aside, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                path.rename(aside)
+            try:
+                draft.rename(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                break
+    except BaseException:
+        with suppress(OSError):  # there was nothing, or another attempt's result stands by now
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_at(lock: Path, handle: int) -> bool:
+    """Tell whether an open lock is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(handle), lock.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _beside(draft: Path, suffix: str) -> Path:

@@ -17,14 +17,14 @@ def read_ahead(sources: Mapping[str, Sequence[Dataset]], name: str, columns: Col
     """Ask the operating system to read a shard of each dataset; this does not wait until it has.
 
     Args:
-        sources: Datasets per input, as `sparkhu.execution.open_inputs` gives them.
+        sources: Datasets per input, as `sparkhu.mapping.open_inputs` gives them.
         name: The shard.
         columns: What is read of the inputs that are named; of the others, everything.
     """
     for key, datasets in sources.items():
         for dataset in datasets:
             # A file that is missing or damaged is told of by the worker that needs it.
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, NotImplementedError):
                 _ask(dataset.file(name), columns.get(key))
 
 
@@ -47,6 +47,7 @@ def _stretches(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, int]]:
         group = metadata.row_group(number)
         for place in range(group.num_columns):
             chunk = group.column(place)
-            if chunk.path_in_schema.split(".")[0] in columns:
+            # A list lies at `name.list.element`; a name may have points itself.
+            if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns):
                 first = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
                 yield first, chunk.total_compressed_size

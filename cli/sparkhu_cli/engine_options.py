@@ -26,7 +26,8 @@ def _settings_of_spark(_ctx: click.Context, _option: click.Parameter, texts: tup
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name.startswith("spark."):
-            raise click.BadParameter(f"takes NAME=VALUE, where NAME begins with 'spark.', such as spark.executor.memory=4g; got '{text}'.")
+            told = "takes NAME=VALUE with a name that begins with 'spark.', such as spark.executor.memory=4g"
+            raise click.BadParameter(f"{told}; got '{text}'.")
         found[name] = value
     return found
 

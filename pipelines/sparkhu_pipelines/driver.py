@@ -46,9 +46,11 @@ def _private_input() -> int:
 
 
 def _end_with_caller(held: int) -> None:
-    """End the whole process group once the caller has gone, which closes the other end of standard input."""
-    os.read(held, 1)
-    os.killpg(0, signal.SIGKILL)
+    """End the whole process group, if it is the driver's own, once the caller has gone and standard input ends."""
+    while os.read(held, 1024):
+        pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -154,8 +154,9 @@ def _is_at_work(group: int) -> bool:
     """
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
-            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
-            if int(of) == group and state != "Z":
+            # The name of a process, in brackets, may be any bytes.
+            state, _, of = stat.read_bytes().rpartition(b")")[2].split()[:3]
+            if int(of) == group and state != b"Z":
                 return True
     return False
 

@@ -14,7 +14,8 @@ def make_ready(items: int) -> None:
     """
     # `Settings` takes as long to import as is won here. What cannot be used is refused by `chosen_engine`.
     embedded = os.environ.get("SPARKHU_ENGINE", "") in ("", "local")
-    if items > 1 and embedded and os.environ.get("SPARKHU_WORKERS") != "1":
+    several = os.environ.get("SPARKHU_WORKERS") or len(os.sched_getaffinity(0))
+    if items > 1 and embedded and str(several) != "1":
         begin_server()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,8 +10,9 @@ from ctypes import Array, c_longlong
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 from sparkhu.engines.base import ONE_THREAD, Item, LostItem, Result, environment
 from sparkhu.errors import InputError
@@ -18,9 +20,12 @@ from sparkhu.errors import InputError
 # Imported once, by the process that workers are forked from.
 PRELOADED: Final = ["sparkhu.execution"]
 
+# The path of a socket has at most 107 bytes; multiprocessing adds /pymp-XXXXXXXX/listener-XXXXXXXX to a folder's.
+LONGEST_FOLDER, SHORT_FOLDER = 107 - 32, "/tmp"
+
 Doing = Array[c_longlong]
 """For each item the id of the process that works on it; 0: none does. It lies in memory that processes share."""
-_here: Final[dict[str, Doing]] = {}
+_here: Final[dict[str, tuple[Callable[[Any], Any], Doing]]] = {}
 
 
 class LocalEngine:
@@ -56,9 +61,9 @@ class LocalEngine:
             yield from map(function, items)
             return
         doing = get_context("forkserver").RawArray("q", len(items))
-        with environment(ONE_THREAD), _pool(workers, doing) as pool:
+        with environment(ONE_THREAD), _pool(workers, function, doing) as pool:
             others = set(active_children())
-            futures = [pool.submit(_on_item, function, number, item) for number, item in enumerate(items)]
+            futures = [pool.submit(_on_item, number, item) for number, item in enumerate(items)]
             processes = [process for process in active_children() if process not in others]
             try:
                 for future in futures:
@@ -75,27 +80,40 @@ class LocalEngine:
                 raise
 
 
-def _pool(workers: int, doing: Doing) -> ProcessPoolExecutor:
-    """Give a pool of processes that have this one's environment, end with it, and say in `doing` what they do.
+def _pool(workers: int, function: Callable[[Item], Result], doing: Doing) -> ProcessPoolExecutor:
+    """Give a pool of processes that know the function, have this one's environment, and say in `doing` what they do.
 
     They are forked from a server that has imported Polars and never used it: a fork of a process whose Polars threads
     run can hang, and processes that begin from nothing spend longer on imports than on a small shard.
     """
     begin_server()
     context = get_context("forkserver")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=(dict(os.environ), doing))
+    given = dict(os.environ), function, doing
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work, initargs=given)
 
 
 def begin_server() -> None:
     """Begin the process that workers are forked from, if there is none yet; this does not wait until it is ready."""
+    _make_folder()
     with environment(ONE_THREAD):
         set_forkserver_preload(PRELOADED)
         ensure_running()
 
 
-def _begin_work(variables: Mapping[str, str], doing: Doing) -> None:
+def _make_folder() -> None:
+    """Let multiprocessing make its folder where the path of a socket in it is no longer than the system takes."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER:
+        tempfile.tempdir = SHORT_FOLDER
+    try:
+        get_temp_dir()
+    finally:
+        tempfile.tempdir = before
+
+
+def _begin_work(variables: Mapping[str, str], function: Callable[[Any], Any], doing: Doing) -> None:
     """Take the environment that the engine has now: the server has that of its own beginning."""
-    _here["doing"] = doing
+    _here["work"] = function, doing
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
     os.environ.update(variables)
@@ -109,8 +127,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _on_item(function: Callable[[Item], Result], number: int, item: Item) -> Result:
-    doing = _here["doing"]
+def _on_item(number: int, item: Any) -> Any:
+    function, doing = _here["work"]
     doing[number] = os.getpid()
     try:
         return function(item)

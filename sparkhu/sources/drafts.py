@@ -163,7 +163,8 @@ def draft(frame: pl.DataFrame, start: int, plan: Plan) -> tuple[pl.DataFrame, Ta
         texts,
         tuple(each._replace(column=each.column.clear()) for each in extras),
     )
-    return rows.drop(name for name in RAW_SCHEMA if not rows[name].count()), tally
+    # By the name a part is cut into shards, also one in which no row has any.
+    return rows.drop(name for name in RAW_SCHEMA if name != "unique_id" and not rows[name].count()), tally
 
 
 def _known(frame: pl.DataFrame, plan: Plan) -> list[pl.Series]:

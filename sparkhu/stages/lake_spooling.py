@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from sparkhu.lake import Layout
-from sparkhu.lake.pieces import Extent, Key, cut_rows, extent_of, key_of
+from sparkhu.lake.pieces import Extent, Key, checked_rows, cut_rows, extent_of, key_of
 from sparkhu.sources.parts import new_file
 from sparkhu.sources.slices import SlicedFile, write_slices
 
@@ -43,7 +43,7 @@ class SpooledPieces:
     def add(self, frame: pl.DataFrame) -> None:
         """Add rows; errors are those of the constructor."""
         if frame.is_empty():
-            self.schema = self.schema or frame.schema
+            self.schema = self.schema or checked_rows(self._table, frame).schema
             return
         pieces = list(cut_rows(self._table, frame, self._layout))
         self.schema, self.height = pieces[0].rows.schema, self.height + frame.height

@@ -1,12 +1,11 @@
 """Ingest: which series make a shard, and which rows go to which."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import segments
 
 ROWS_PER_SHARD = 1_000_000
 
@@ -41,20 +40,6 @@ def shard_bounds(lengths: Sequence[int], rows_per_shard: int = ROWS_PER_SHARD) -
             offset, rows = offset + rows, 0
         rows += length
     return [*bounds, (offset, rows)]
-
-
-def raw_shards(frame: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> Iterator[pl.DataFrame]:
-    """Cut a frame into shards of whole series; a frame without rows gives one empty shard.
-
-    Args:
-        frame: Rows sorted by `unique_id`, as `sparkhu.sources.read_source` gives them.
-        rows_per_shard: Largest number of rows in a shard of more than one series.
-
-    Raises:
-        InputError: `rows_per_shard` is not positive.
-    """
-    _, lengths = segments(frame)
-    return (frame.slice(offset, rows) for offset, rows in shard_bounds(lengths.tolist(), rows_per_shard))
 
 
 def shard_borders(series: pl.DataFrame, rows_per_shard: int = ROWS_PER_SHARD) -> pl.Series:

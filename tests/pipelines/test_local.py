@@ -126,6 +126,19 @@ def test_a_process_that_has_ended_is_not_waited_for_though_nobody_has_asked_how(
     process.wait()
 
 
+def test_processes_of_any_name_are_looked_over(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"sl\xffeep")
+    odd.symlink_to("/bin/sleep")
+    process = subprocess.Popen([odd, "60"], start_new_session=True)
+    try:
+        assert b"\xff" in Path(f"/proc/{process.pid}/comm").read_bytes()
+        assert local._is_at_work(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    assert not local._is_at_work(process.pid)
+
+
 def test_a_step_that_breaks_in_a_group_ends_the_run_without_the_other_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,16 @@ def test_an_exception_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> Non
     assert names(tmp_path) == ["d"]
 
 
+def test_a_draft_that_is_gone_leaves_the_earlier_result_as_it_was(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    with new_folder(place) as (draft,):
+        (draft / "file").write_text("first")
+    with pytest.raises(FileNotFoundError), new_folder(place) as (draft,):
+        draft.rmdir()
+    assert (place / "file").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [place]
+
+
 def test_of_two_attempts_at_one_place_the_last_to_end_stands_whole(tmp_path: Path) -> None:
     with new_folder(tmp_path / "d") as (first,):
         (first / "first").touch()
@@ -203,6 +213,26 @@ def test_a_name_that_is_swept_before_it_is_locked_is_given_up(tmp_path: Path, mo
     with new_folder(tmp_path / "d") as (draft,):
         assert draft.name != taken[0].stem
         assert names(tmp_path) == [draft.name, f"{draft.name}.lock"]
+
+
+def test_a_name_that_another_sweeper_made_anew_before_it_is_locked_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, flock = [], fcntl.flock
+
+    def swept_and_made_anew(handle: int, how: int) -> None:
+        if not locked:
+            (lock,) = tmp_path.glob("*.lock")
+            lock.unlink()
+            lock.touch()
+        locked.append(handle)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept_and_made_anew)
+    with new_folder(tmp_path / "out") as (draft,):
+        assert len(locked) == 2
+        other, *_ = set(tmp_path.glob("*.lock")) - {draft.with_name(f"{draft.name}.lock")}
+        assert other.exists()
 
 
 def test_a_scratch_folder_goes_however_its_block_ends(tmp_path: Path) -> None:

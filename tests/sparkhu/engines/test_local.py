@@ -133,6 +133,16 @@ def test_workers_of_a_killed_process_end(tmp_path: Path) -> None:
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
+def test_a_long_temporary_folder_is_no_matter(tmp_path: Path) -> None:
+    # A server listens at a path of its temporary folder, and paths of sockets are short.
+    folder = tmp_path / ("long-" * 30)
+    folder.mkdir()
+    code = "from sparkhu.engines import LocalEngine; print(list(LocalEngine(2).map(len, ['a', 'bc'])))"
+    variables = {**os.environ, "TMPDIR": str(folder)}
+    told = subprocess.run([sys.executable, "-c", code], env=variables, check=True, capture_output=True, text=True)
+    assert told.stdout == "[1, 2]\n"
+
+
 @pytest.mark.parametrize("workers", [0, -2])
 def test_fewer_than_one_worker_is_refused(workers: int) -> None:
     with pytest.raises(InputError, match=f"workers must be at least 1, got {workers}"):

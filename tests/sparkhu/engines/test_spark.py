@@ -195,7 +195,7 @@ def test_a_damaged_shard_is_named_with_its_series_and_leaves_nothing(
 def test_a_missing_shard_says_where_it_was_looked_for(on_spark: SparkEngine, tmp_path: Path) -> None:
     rows = made_rows(tmp_path / "rows")
     (rows / "00002.parquet").unlink()
-    with pytest.raises(SparkhuError, match=rf"shard 00002 of '{rows}' is missing on .*executors need the folder"):
+    with pytest.raises(SparkhuError, match=rf"shard 00002 of '{rows}' is missing on .*executors of Spark"):
         doubled_by(work.doubled, rows, tmp_path / "out")
 
 

@@ -129,6 +129,20 @@ def test_files_of_many_kinds_are_sorted_together(tmp_path: Path) -> None:
     assert [shard.series for shard in open_dataset(tmp_path / "parts" / "raw").shards] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("column", ["unique_id", "ds", "y"])
+def test_a_stretch_of_rows_without_a_cell_is_a_part_like_others(tmp_path: Path, column: str) -> None:
+    days = [f"2024-01-{day:02d}" for day in range(1, 31)]
+    table = [{"unique_id": name, "ds": day, "y": str(number)} for name in "abc" for number, day in enumerate(days)]
+    for row in table[30:60]:
+        row[column] = ""
+    lines = ["unique_id,ds,y", *(",".join(row.values()) for row in table)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    for name, size in (("whole", None), ("parts", PartSize(rows=5, text=100, kept=0))):
+        run(tmp_path / "a.csv", tmp_path / name, size, rows=20)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+    assert rows(tmp_path / "parts").height == 90
+
+
 def test_progress_is_told_by_part_and_by_shard(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARKHU_EVENTS", str(tmp_path / "events.jsonl"))
     run(source, tmp_path / "out", TINY, **TOLD)

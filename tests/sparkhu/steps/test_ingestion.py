@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkhu.errors import InputError
-from sparkhu.steps.ingestion import ROWS_PER_SHARD, by_shard, raw_shards, shard_borders, shard_bounds
+from sparkhu.frame import segments
+from sparkhu.steps.ingestion import ROWS_PER_SHARD, by_shard, shard_borders, shard_bounds
 
 
 def test_a_shard_ends_before_the_series_that_would_overfill_it():
@@ -21,6 +22,12 @@ def test_a_series_longer_than_a_shard_is_a_shard_of_its_own():
 def test_a_shard_holds_a_million_rows_by_default():
     assert ROWS_PER_SHARD == 1_000_000
     assert shard_bounds([600_000, 400_000, 1]) == [(0, 1_000_000), (1_000_000, 1)]
+
+
+def raw_shards(frame, rows_per_shard=ROWS_PER_SHARD):
+    """Cut sorted rows at the bounds of shards."""
+    _, lengths = segments(frame)
+    return [frame.slice(offset, rows) for offset, rows in shard_bounds(lengths.tolist(), rows_per_shard)]
 
 
 def test_shards_of_a_row_are_allowed_and_none_of_no_row():
