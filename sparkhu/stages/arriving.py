@@ -23,7 +23,7 @@ from sparkhu.sources.parts import PartSize
 from sparkhu.stages.appended_files import Known, SourceFiles
 from sparkhu.stages.lake_sorting import SlicedTable, TableSpan
 from sparkhu.stages.lake_spooling import SpooledPieces
-from sparkhu.stages.late_rows import SUMMARIES, late_rows
+from sparkhu.stages.late_rows import SUMMARIES, SeriesDays, late_rows
 from sparkhu.stages.read_files import PLACE
 from sparkhu.stages.sorted_source import SortedSource, engine_here
 from sparkhu.steps.validation import QUARANTINE, validate
@@ -123,8 +123,10 @@ class Batch:
         self.counts, self.before = Counts(), self.files.known(version)
         rows = SpooledPieces(OBSERVATIONS, version.layout, self.folder)
         self.summaries = SpooledPieces(SUMMARIES, version.layout, self.folder)
+        days = self.checked.utc_days
+        series = None if self.dated or days.is_empty() else SeriesDays(version, days[0], self.part_size)
         for batch, known in zip(self.checked.shards(), self._known(version), strict=True):
-            new = self._compared(batch, known, version)
+            new = self._compared(batch, known, series)
             rows.add(new)
             if new.height:
                 self.summaries.add(_summarised(new.select(SCHEMA.keys()), known, version.layout.zone))
@@ -157,13 +159,13 @@ class Batch:
         told = f"{count} of {len(self.before.whole)} files {'was' if count == 1 else 'were'} appended before"
         return (told,) if count else ()
 
-    def _compared(self, batch: pl.DataFrame, known: pl.DataFrame, version: Version) -> pl.DataFrame:
+    def _compared(self, batch: pl.DataFrame, known: pl.DataFrame, series: SeriesDays | None) -> pl.DataFrame:
         """Find the rows of a shard that are new, and count what became of the others."""
         left = self._left(batch)
         again = left[FILE].is_in(self.before.otherwise.arg_true().implode())
         rows = left.drop(PLACE, FILE)
         rows = rows if self.dated else caught_up(rows, known, again=again)
-        late = None if self.dated else late_rows(rows, known, version)
+        late = None if series is None else late_rows(rows, known, series)
         found = arrivals(rows, known, arrived_at=self.arrived_at, dated=self.dated, late=late)
         self.counts = self.counts.with_more(found, batch.height - left.height)
         return found.rows

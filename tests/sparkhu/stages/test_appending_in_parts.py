@@ -132,3 +132,22 @@ def test_what_fails_leaves_no_scratch_behind(
         append_source(str(folder / "first.csv"), OPTIONS, lake=str(folder / "lake"))
     assert not list(scratch.iterdir())
     assert not (folder / "lake").exists()
+
+
+def test_what_is_told_of_series_is_read_as_often_for_many_shards_as_for_few(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = [], Table.read
+
+    def counted(table: Table, *limits: Any, **options: Any) -> pl.DataFrame:
+        if options.get("columns") in (("unique_id", "day"), ("unique_id",)):
+            reads.append(options["columns"])
+        return read(table, *limits, **options)
+
+    monkeypatch.setattr(Table, "read", counted)
+    counts = []
+    for rows in (10_000, 50):
+        reads.clear()
+        append_all(folder, folder / f"lake{rows}", rows_per_shard=rows)
+        counts.append(len(reads))
+    assert counts[0] == counts[1] > 0
