@@ -20,6 +20,8 @@ TABLE = "store_sequences-table"
 class TwiceEngine:
     """Does every item twice, as a cluster does whose executor is lost after its work and before its answer."""
 
+    at_once = 0
+
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         for item in items:
             function(item)
@@ -83,6 +85,6 @@ def test_every_step_through_connect_gives_the_same_files(
 def test_tasks_that_are_done_twice_change_nothing(
     local: dict[str, bytes | pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("sparkhu.execution", "sparkhu.stages.storing"):
+    for module in ("sparkhu.mapping", "sparkhu.stages.storing"):
         monkeypatch.setattr(f"{module}.chosen_engine", lambda _: TwiceEngine())
     assert_equal(chain(tmp_path / "run"), local)
