@@ -4,6 +4,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import polars as pl
+
+from sparkhu.execution import recorded
+from sparkhu.ledger import entries
+from sparkhu.shards import Kind, write_manifest, write_shard
+
 FILLS = ("mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average")
 HANDLINGS = ("clip", "ema", "ema_flagged", "seasonal_mean")
 PUBLISHED = (
@@ -11,6 +17,14 @@ PUBLISHED = (
     *("stats", "categories", "estimates", "choices", "scores", "seasons", "limits", "level_changes", "handling"),
     *("handling_scores", "metadata", "duplicates", "quarantine", "history"),
 )
+
+
+def written(folder: Path, kind: Kind, frame: pl.DataFrame) -> Path:
+    """Write a dataset of one shard, which holds series a, as a step of the folder's name leaves it."""
+    with recorded(folder.name, inputs=[], outputs=[folder]) as (notes, (draft,)):
+        write_manifest(draft, kind, [write_shard(draft, "shard-0", frame)])
+        notes.entries = entries(["a"])
+    return folder
 
 
 class Chain:

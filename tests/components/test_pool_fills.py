@@ -6,22 +6,13 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import SparkhuError
-from sparkhu.execution import recorded
 from sparkhu.frame import SCHEMA
-from sparkhu.ledger import entries
-from sparkhu.shards import open_dataset, write_manifest, write_shard
+from sparkhu.shards import open_dataset
 from sparkhu.steps.regularity import detect_regularity
-from tests.components.chain import FILLS, Chain
+from tests.components.chain import FILLS, Chain, written
 from tests.sparkhu.made_shard import hours
 
 VARIANTS = ["last", "linear"]
-
-
-def written(folder: Path, kind: str, frame: pl.DataFrame) -> Path:
-    with recorded(folder.name, inputs=[], outputs=[folder]) as (notes, (draft,)):
-        write_manifest(draft, kind, [write_shard(draft, "shard-0", frame)])
-        notes.entries = entries(["a"])
-    return folder
 
 
 @pytest.fixture

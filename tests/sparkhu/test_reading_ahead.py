@@ -67,12 +67,22 @@ def test_what_is_wanted_of_a_shard_comes_into_memory(
     assert low <= cached(file) / file.stat().st_size <= high
 
 
-def test_a_shard_that_is_missing_is_no_matter_yet(tmp_path: Path) -> None:
-    sources = open_inputs({"observations": wide_shards(tmp_path / "rows", 1)})
-    sources["observations"][0].file("00000").unlink()
-    read_ahead(sources, "00000", {})
-    sources["observations"][0].file("00000").write_bytes(b"no Parquet")
+@pytest.mark.parametrize("content", [None, b"no Parquet"])
+def test_a_file_that_is_missing_or_damaged_is_no_matter_yet_and_the_others_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    bad, good = wide_shards(tmp_path / "bad", 1), wide_shards(tmp_path / "good", 1)
+    sources = open_inputs({"observations": [bad, good]})
+    file = bad / "00000.parquet"
+    file.unlink()
+    if content:
+        file.write_bytes(content)
+    asked: list[Path] = []
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda handle, *_: asked.append(Path(f"/proc/self/fd/{handle}").readlink())
+    )
     read_ahead(sources, "00000", {"observations": ["y"]})
+    assert set(asked) == {good / "00000.parquet"}
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(1, ["00002", "00003", "00004"]), (2, ["00003", "00004"])])
