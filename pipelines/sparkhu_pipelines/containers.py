@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ def engine() -> Any:
     import docker
 
     try:
-        client = docker.from_env()
-        client.ping()
+        with ExitStack() as closed:
+            client = docker.from_env()
+            closed.push(closing(client))
+            client.ping()
+            closed.pop_all()
     except docker.errors.DockerException as error:
         where = os.environ.get("DOCKER_HOST", "the socket of this machine")
         told = "Start Docker, name its socket in DOCKER_HOST, or leave --runner docker out."
