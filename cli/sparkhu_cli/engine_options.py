@@ -80,9 +80,21 @@ def engine_settings(session: Session) -> "Settings":
     settings = Settings(**session.engine)
     if settings.engine != "spark" and session.engine.keys() - {"engine", "runner"}:
         raise InputError("--spark-master and --spark-conf are for --engine spark, got --engine local. Leave one out.")
+    return settings
+
+
+def runner_of(session: Session) -> str:
+    """Say what the tasks of a run are: `subprocess` or `docker`.
+
+    Raises:
+        InputError: A setting cannot be used, or containers are wanted to work with Spark.
+    """
+    from sparkhu.errors import InputError
+
+    settings = engine_settings(session)
     if settings.engine == "spark" and settings.runner == "docker":
         raise InputError("--runner docker has no Spark in its images, got --engine spark. Leave one of them out.")
-    return settings
+    return settings.runner
 
 
 @contextmanager

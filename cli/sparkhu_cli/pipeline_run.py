@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparkhu_cli.engine_options import engine_of, engine_settings
+from sparkhu_cli.engine_options import engine_of, runner_of
 from sparkhu_cli.progress import Progress
 from sparkhu_cli.session import Session
 from sparkhu_cli.staging import Stage, staged
@@ -46,7 +46,7 @@ def run_pipeline(
     if groups > 1:
         module, pipeline = "sparkhu_pipelines.fan_out", f"{name}_pipeline_over"
     arguments, secrets = _sealed(arguments)
-    runner = engine_settings(session).runner
+    runner = runner_of(session)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage, engine_of(session, log=log) as engine:

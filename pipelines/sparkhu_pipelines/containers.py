@@ -2,56 +2,30 @@
 
 A container has a read-only root and no right of the system's; it runs as the caller, so that what it writes is the
 caller's. It sees the folder of the run, the files and folders that the run's arguments and settings name, each at its
-own path, and no other. It has no network unless one of them lies elsewhere. `python -m sparkhu_pipelines.containers
-ROOT` ends all containers of a run.
+own path, and no other. It has no network unless one of them lies elsewhere.
 """
 
 import os
 import re
-import sys
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
-from sparkhu.errors import InputError, SparkhuError
+from sparkhu.errors import InputError
 from sparkhu.lineage import code_fingerprint
 from sparkhu.settings import Settings
 from sparkhu.sources.secrets import PLACEHOLDER
+from sparkhu_pipelines.ending import OWNER, RUN, engine
 from sparkhu_pipelines.places import places_of
 
-RUN, OWNER = "org.sparkhu.run", "org.sparkhu.owner"
-"""Labels of a container: the folder of its run, and the number of the user who began it."""
 CODE = "org.sparkhu.code"
 """Label of an image: what `code_fingerprint` says in it."""
 VARIABLES = re.compile(r"(SPARKHU|AWS|MLFLOW|FSSPEC|PG)[A-Z_]*|(HTTPS?|NO|https?|no)_(PROXY|proxy)")
 """Environment variables that containers are given, beside those that an argument names as `${NAME}`."""
 SCRATCH = {"/tmp": "rw,nosuid,nodev,mode=1777,size=64m"}
-QUIET_SECONDS, LONGEST_SECONDS = 0.5, 20.0
-
-
-def engine() -> Any:
-    """Connect to the Docker engine that `DOCKER_HOST` names, or that of this machine.
-
-    Raises:
-        InputError: No engine answers.
-    """
-    import docker
-
-    try:
-        with ExitStack() as closed:
-            client = docker.from_env()
-            closed.push(closing(client))
-            client.ping()
-            closed.pop_all()
-    except docker.errors.DockerException as error:
-        where = os.environ.get("DOCKER_HOST", "the socket of this machine")
-        told = "Start Docker, name its socket in DOCKER_HOST, or leave --runner docker out."
-        raise InputError(f"no Docker engine answers at {where} ({error}). {told}") from error
-    return client
 
 
 def check_images(names: Iterable[str]) -> None:
@@ -116,32 +90,3 @@ def _user() -> str:
     with closing(engine()) as client:
         rootless = any("rootless" in option for option in client.info().get("SecurityOptions", []))
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
-
-
-def end_containers(root: Path) -> None:
-    """End the containers of a run, and those of runs whose folder is gone: whoever began them was killed.
-
-    An engine may still be about to begin one that a driver asked for before it was ended: so it is asked again until
-    it has been quiet for a moment.
-
-    Raises:
-        SparkhuError: The engine does not end them.
-    """
-    from docker.errors import APIError, NotFound
-
-    quiet_since, until = time.monotonic(), time.monotonic() + LONGEST_SECONDS
-    with closing(engine()) as client:
-        while time.monotonic() < quiet_since + QUIET_SECONDS:
-            for container in client.containers.list(all=True, filters={"label": f"{OWNER}={os.getuid()}"}):
-                where = container.labels.get(RUN, "")
-                if where == str(root) or not os.path.lexists(where):
-                    with suppress(NotFound, APIError):  # it has just ended, or is being removed
-                        container.remove(force=True)
-                    quiet_since = time.monotonic()
-            if quiet_since > until:
-                raise SparkhuError(f"containers of the run are not ended. See: docker ps --filter label={RUN}={root}")
-            time.sleep(QUIET_SECONDS / 5)
-
-
-if __name__ == "__main__":
-    end_containers(Path(sys.argv[1]))

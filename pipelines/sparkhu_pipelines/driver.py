@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sparkhu_pipelines.ending import end_command
+
 INTERRUPTED = 130
 
 
@@ -47,7 +49,8 @@ def _runner(job: Mapping[str, Any], pipeline: Any) -> Any:
 
     if job["runner"] == "subprocess":
         return local.SubprocessRunner(use_venv=False)
-    from sparkhu_pipelines.containers import check_images, end_containers, runner
+    from sparkhu_pipelines.containers import check_images, runner
+    from sparkhu_pipelines.ending import end_containers
 
     root, executors = Path(job["root"]), pipeline.pipeline_spec.deployment_spec["executors"]
     check_images(executor["container"]["image"] for executor in executors.values())
@@ -73,8 +76,7 @@ def _end_with_caller(held: int, job: Mapping[str, Any]) -> None:
     if os.getpgrp() != os.getpid():
         return
     if job["runner"] == "docker":
-        ending = [sys.executable, "-m", "sparkhu_pipelines.containers", job["root"]]
-        subprocess.Popen(ending, start_new_session=True, cwd="/")
+        subprocess.Popen(end_command(Path(job["root"])), start_new_session=True, cwd="/")
     os.killpg(0, signal.SIGKILL)
 
 

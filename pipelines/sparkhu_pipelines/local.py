@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from sparkhu_pipelines.ending import end_command
 from sparkhu_pipelines.failures import Event, Steps, failure
 
 POLL_SECONDS = 0.05
@@ -81,7 +82,8 @@ def run_locally(
         finally:
             _end(driver)
             if runner == "docker":
-                _end_containers(root)
+                # What goes wrong here stands in the log: the run has failed, or has no container any more.
+                subprocess.run(end_command(root.absolute()), stdout=sink, stderr=sink, check=False)
     if driver.returncode != 0 or steps.at_work or not outputs.exists():
         raise failure(steps, log)
     return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
@@ -139,12 +141,6 @@ def _end(driver: subprocess.Popen[bytes]) -> None:
     driver.wait()
     if driver.stdin:
         driver.stdin.close()
-
-
-def _end_containers(root: Path) -> None:
-    from sparkhu_pipelines.containers import end_containers
-
-    end_containers(root.absolute())
 
 
 def _wait_for_group(driver: subprocess.Popen[bytes], seconds: float | None) -> None:

@@ -1,6 +1,5 @@
 """Tests of tasks as containers: of real images, by a real engine, on a folder and against a real S3 service."""
 
-import gc
 import json
 import os
 import shutil
@@ -21,7 +20,8 @@ from polars.testing import assert_frame_equal
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import open_lake
 from sparkhu_components.images import STEPS, TRAINING
-from sparkhu_pipelines.containers import CODE, RUN, check_images, engine
+from sparkhu_pipelines.containers import CODE, check_images
+from sparkhu_pipelines.ending import OWNER, RUN, engine
 from sparkhu_pipelines.local import run_locally
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
 from tests.services import S3Endpoint, conditional_s3_endpoint, docker_engine
@@ -287,7 +287,7 @@ def test_a_run_that_is_ended_ends_its_containers(tmp_path: Path, how: signal.Sig
 def test_containers_of_a_run_whose_folder_is_gone_are_ended_by_the_next(docker_engine: Any, tmp_path: Path) -> None:
     root = tmp_path / "gone"
     root.mkdir()
-    labels = {RUN: str(root), "org.sparkhu.owner": str(os.getuid())}
+    labels = {RUN: str(root), OWNER: str(os.getuid())}
     docker_engine.containers.run(
         STEPS, ["sleep", "120"], labels=labels, network_mode="none", detach=True, auto_remove=True
     )
@@ -325,7 +325,6 @@ def test_an_image_of_another_version_is_refused_by_name(
         docker_engine.images.remove(name)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker leaves a socket open
 def test_an_engine_that_does_not_answer_is_named_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,4 +332,3 @@ def test_an_engine_that_does_not_answer_is_named_with_the_way_out(
 
     with pytest.raises(InputError, match=r"no Docker engine answers at unix://.*/no\.sock .*leave --runner docker out"):
         tiny(tmp_path, "tiny", {"behaviour": "work"})
-    gc.collect()
