@@ -23,8 +23,11 @@ from sparkhu_pipelines.places import places_of
 
 CODE = "org.sparkhu.code"
 """Label of an image: what `code_fingerprint` says in it."""
-VARIABLES = re.compile(r"(SPARKHU|AWS|MLFLOW|FSSPEC|PG)[A-Z_]*|(HTTPS?|NO|https?|no)_(PROXY|proxy)")
-"""Environment variables that containers are given, beside those that an argument names as `${NAME}`."""
+VARIABLES = re.compile(r"(AWS|MLFLOW|FSSPEC)_\w+|PG[A-Z]+|(HTTPS?|NO|https?|no)_(PROXY|proxy)|SSL_CERT_FILE|TMPDIR")
+"""Environment variables that containers are given, beside Sparkhu's settings and those that an argument names as
+`${NAME}`. The files that they name are seen, too."""
+AWS_FILES = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE": "~/.aws/config"}
+"""Where the keys of AWS lie unless a variable says so; a container has another home."""
 SCRATCH = {"/tmp": "rw,nosuid,nodev,mode=1777,size=64m"}
 
 
@@ -62,11 +65,12 @@ def runner(arguments: Mapping[str, Any], root: Path, environment: Mapping[str, s
 
     kernels = Path(environment.get("NUMBA_CACHE_DIR") or user_cache_path("sparkhu")).absolute()
     kernels.mkdir(parents=True, exist_ok=True)
-    places = places_of(arguments, Settings(), root)
-    read_only = dict.fromkeys(places.read, True) | dict.fromkeys((*places.written, kernels), False)
-    told = {"HOME": str(root), "NUMBA_CACHE_DIR": str(kernels), "MPLCONFIGDIR": str(root)}
+    places, told = places_of(arguments, Settings(), root), _concerning(arguments, environment)
+    named = {Path(value) for value in told.values() if value.startswith("/") and os.path.isfile(value)}  # noqa: PTH113
+    read_only = dict.fromkeys(places.read | named, True) | dict.fromkeys(places.written | {kernels}, False)
+    inside = {"HOME": str(root), "NUMBA_CACHE_DIR": str(kernels), "MPLCONFIGDIR": str(root), "PYTHONUNBUFFERED": "1"}
     return DockerRunner(
-        environment=_concerning(arguments, environment) | told,
+        environment=told | inside,
         mounts=[Mount(str(path), str(path), type="bind", read_only=only) for path, only in sorted(read_only.items())],
         working_dir=str(Path.cwd()),
         user=_user(),
@@ -80,9 +84,15 @@ def runner(arguments: Mapping[str, Any], root: Path, environment: Mapping[str, s
 
 
 def _concerning(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Choose the variables that concern the steps."""
     named = {name for text in arguments.values() if isinstance(text, str) for name in PLACEHOLDER.findall(text)}
-    scratch = {"TMPDIR", "PYTHONUNBUFFERED"}
-    return {name: value for name, value in environment.items() if name in named | scratch or VARIABLES.fullmatch(name)}
+    settings = {"SPARKHU_EVENTS", *(f"SPARKHU_{name.upper()}" for name in Settings.model_fields)}
+    files = {name: Path(path).expanduser() for name, path in AWS_FILES.items()}
+    usual = {name: str(path) for name, path in files.items() if path.is_file()}
+    given = {
+        name: value for name, value in environment.items() if name in named | settings or VARIABLES.fullmatch(name)
+    }
+    return usual | given
 
 
 def _user() -> str:

@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import open_lake
 from sparkhu_components.images import STEPS, TRAINING
-from sparkhu_pipelines.containers import CODE, check_images
+from sparkhu_pipelines.containers import CODE, check_images, runner
 from sparkhu_pipelines.ending import OWNER, RUN, engine
 from sparkhu_pipelines.local import run_locally
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
@@ -179,6 +179,34 @@ def test_a_container_sees_what_the_run_names_and_nothing_else(tmp_path: Path, mo
     assert reached in ("OSError", "ConnectionRefusedError")
     assert "SPARKHU_HOME" in variables
     assert "UNRELATED_TOKEN" not in variables
+
+
+@with_images
+def test_a_container_is_given_what_concerns_it_of_the_environment_and_the_files_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, types = tmp_path / "keys", tmp_path / "types.csv"
+    for file in (keys, types):
+        file.touch()
+    environment = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(keys),
+        "PLANT_PASSWORD": "of the source",
+        "SPARKHU_WORKERS": "2",
+        "SPARKHU_KFP_TOKEN": "of another program",
+        "OTHER_PASSWORD": "of another program",
+    }
+    arguments = {"source": "postgresql://ann:${PLANT_PASSWORD}@db/plant", "metadata": str(types), "horizon": 3}
+
+    given = runner(arguments, tmp_path / "root", environment).container_run_args
+
+    assert {name for name in given["environment"] if name in environment} == {
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "PLANT_PASSWORD",
+        "SPARKHU_WORKERS",
+    }
+    mounted = {mount["Target"]: mount["ReadOnly"] for mount in given["mounts"]}
+    assert (mounted[str(keys)], mounted[str(types)], mounted[str(tmp_path / "root")]) == (True, True, False)
+    assert given["network_mode"] == "host"
 
 
 @with_images
