@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -136,15 +137,15 @@ def test_an_interval_of_a_lake_on_s3_is_published_as_processes_publish_it(tmp_pa
     write_observations(tmp_path / "observations.csv", hours=range(HOURS))
     asked = ["--start", "2024-01-20", "--end", "2024-01-25", "--lookback", "15d", "--horizon", "12"]
     published = {}
-    for runner in ("docker", "subprocess"):
-        lake, home = f"{bucket}/{runner}", tmp_path / runner
+    for kind in ("docker", "subprocess"):
+        lake, home = f"{bucket}/{kind}", tmp_path / kind
         brought = sparkhu(home, "ingest", "--source", str(tmp_path / "observations.csv"), "--lake", lake)
         assert brought.returncode == 0, brought.stderr
-        out = str(tmp_path / f"{runner}-out")
-        ran = sparkhu(home, "run", "--lake", lake, *asked, "--runner", runner, "--out", out)
+        out = str(tmp_path / f"{kind}-out")
+        ran = sparkhu(home, "run", "--lake", lake, *asked, "--runner", kind, "--out", out)
         assert ran.returncode == 0, ran.stderr
         version = open_lake(lake).version()
-        published[runner] = {name: version.table(name).read() for name in ("clean", "forecasts", "profiles")}
+        published[kind] = {name: version.table(name).read() for name in ("clean", "forecasts", "profiles")}
 
     assert published["docker"]["clean"].height > 200
     for name, table in published["docker"].items():
@@ -152,7 +153,7 @@ def test_an_interval_of_a_lake_on_s3_is_published_as_processes_publish_it(tmp_pa
         own = [column for column in table.columns if column not in TIMES]
         assert_frame_equal(table.select(own), other.select(own), check_exact=True)
     for name in ("clean", "forecasts", "ledger", "stats"):
-        tables = [pl.read_parquet(tmp_path / f"{runner}-out" / f"{name}.parquet") for runner in published]
+        tables = [pl.read_parquet(tmp_path / f"{kind}-out" / f"{name}.parquet") for kind in published]
         assert_frame_equal(*tables, check_exact=True)
 
 
@@ -219,12 +220,11 @@ def test_events_and_refusals_of_a_step_reach_the_caller_from_its_container(tmp_p
     assert [event["kind"] for event in events] == ["step_started", "note", "step_failed"]
 
 
-def kill_container(folder: Path, step: str) -> None:
+def kill_container(folder: Path, step: str, given_up: threading.Event) -> None:
     """Kill the container of a step of a run in a folder, as soon as there is one."""
-    until = time.monotonic() + 240
     with closing(engine()) as client:
-        while time.monotonic() < until:
-            for container in client.containers.list():
+        while not given_up.is_set():
+            for container in client.containers.list(ignore_removed=True):
                 if container.labels.get(RUN, "").startswith(f"{folder}{os.sep}") and step in container.attrs["Args"]:
                     container.kill()
                     return
@@ -235,7 +235,7 @@ def kill_container(folder: Path, step: str) -> None:
 def test_a_step_whose_container_is_killed_is_named(tmp_path: Path) -> None:
     def on_event(event: dict[str, Any]) -> None:
         if event["kind"] == "note":
-            kill_container(tmp_path, "produce")
+            kill_container(tmp_path, "produce", threading.Event())
 
     with pytest.raises(SparkhuError, match=r"^step produce was killed: it ended without a word, as when memory runs"):
         tiny(tmp_path, "tiny", {"behaviour": "sleep"}, on_event)
@@ -271,13 +271,15 @@ def test_a_container_killed_in_the_middle_leaves_nothing_half_written(plant: Pat
     process = subprocess.Popen(
         command(*over_the_lake(plant)), env=with_home(plant / "home"), stderr=subprocess.PIPE, text=True
     )
-    watcher = threading.Thread(target=kill_container, args=(plant / "out", step))
+    given_up = threading.Event()
+    watcher = threading.Thread(target=kill_container, args=(plant / "out", step, given_up))
     watcher.start()
     _, said = process.communicate(timeout=300)
+    given_up.set()
     watcher.join()
 
     assert process.returncode == 1
-    assert "Error: " in said
+    assert re.search(r"step \w+ was killed|the run ended before its last step", said)
     assert contents(plant / "out") == before
     assert open_lake(str(plant / "lake")).version().number == version
     again = sparkhu(plant / "home", *over_the_lake(plant))
