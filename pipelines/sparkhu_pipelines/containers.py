@@ -66,8 +66,10 @@ def runner(arguments: Mapping[str, Any], root: Path, environment: Mapping[str, s
     kernels = Path(environment.get("NUMBA_CACHE_DIR") or user_cache_path("sparkhu")).absolute()
     kernels.mkdir(parents=True, exist_ok=True)
     places, told = places_of(arguments, Settings(), root), _concerning(arguments, environment)
+    written = places.written | {kernels}
     named = {Path(value) for value in told.values() if value.startswith("/") and os.path.isfile(value)}  # noqa: PTH113
-    read_only = dict.fromkeys(places.read | named, True) | dict.fromkeys(places.written | {kernels}, False)
+    named = {path for path in named if written.isdisjoint(path.parents)}
+    read_only = dict.fromkeys(places.read | named, True) | dict.fromkeys(written, False)
     inside = {"HOME": str(root), "NUMBA_CACHE_DIR": str(kernels), "MPLCONFIGDIR": str(root), "PYTHONUNBUFFERED": "1"}
     return DockerRunner(
         environment=told | inside,
