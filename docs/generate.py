@@ -181,6 +181,25 @@ def parameters_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def cluster_page() -> str:
+    """Render the reference of a cluster's settings, and what each component has without a file."""
+    from sparkhu_pipelines.cluster import Cluster, Engine, Sizes, Task
+    from sparkhu_pipelines.component_needs import NEEDS
+
+    parts = ["# Settings of a cluster", NOTICE, "What stands in the file of `--cluster`. [How](../cluster.md)."]
+    for title, model in (("The file", Cluster), ("engine", Engine), ("sizes", Sizes), ("Settings of a task", Task)):
+        parts += [f"## {title}", str(model.__doc__).strip()]
+        fields = [[f"`{name}`", str(field.description)] for name, field in model.model_fields.items()]
+        parts.append(table(["name", "meaning"], fields))
+    rows = []
+    for name, need in NEEDS.items():
+        task = Cluster().task(name)
+        quantities = [f"{task.cpu} to {task.cpu_limit}", f"{task.memory} to {task.memory_limit}"]
+        rows.append([f"`{name}`", need.size, *quantities, "yes" if task.cache else f"no: {need.why}"])
+    parts += ["## Components", table(["name", "size", "cores", "memory", "cache"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
 def set_by(parameter: Any) -> str:
     """Name the option of `sparkhu run` that sets a parameter."""
     return f"`{parameter.option}`" if parameter.option else f"`--set {parameter.name}=…`"
@@ -245,6 +264,7 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "parameters.md": parameters_page(),
+        REFERENCE / "cluster.md": cluster_page(),
         REFERENCE / "figures.md": figures_page(),
         **{REFERENCE / name: schema_page(schema) for name, schema in (json_schemas() | lake_schemas()).items()},
     }

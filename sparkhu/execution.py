@@ -20,6 +20,7 @@ from sparkhu.attempts import new_folder
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import Group, StepRecord, Trail, code_fingerprint, last_steps, place_of, read_trail
 from sparkhu.mapping import Inputs, ShardFrames, map_shards, open_inputs
+from sparkhu.settings import Settings
 from sparkhu.shards import Kind, Shard, aligned, write_manifest, write_shard
 from sparkhu.steps.result import StepResult, columns_read
 
@@ -96,11 +97,13 @@ def recorded(
         group: The group of shards that it makes; by default that of its inputs.
 
     Raises:
-        SparkhuError: Too many series have failed. Whatever the block raises goes on, and nothing is left in place.
+        SparkhuError: Another library was wanted, or too many series have failed. Whatever the block raises goes on,
+            and nothing is left in place.
     """
     notes, folders = StepNotes(step, group), [Path(folder) for folder in inputs]
     started, clock = datetime.now(UTC), time.perf_counter()
     try:
+        check_code_version()
         trail = read_trail(folders)
         notes.group = group or trail.group
         events.emit("step_started", step=step, **place_of(notes.group))
@@ -116,6 +119,24 @@ def recorded(
         events.emit("step_failed", step=step, **told, **place_of(notes.group))
         raise
     events.emit("step_finished", step=step, record=record.__dict__, **place_of(notes.group))
+
+
+def check_code_version() -> None:
+    """Refuse to run a step of a pipeline that another version of the library compiled.
+
+    Steps of one run must agree on what lies between them, and a record names the code that made a result.
+
+    Raises:
+        SparkhuError: `SPARKHU_CODE_VERSION` names neither the version of this library nor its fingerprint.
+    """
+    settings, here = Settings(), code_fingerprint()
+    if settings.code_version in (None, here, here.partition("+")[0]):
+        return
+    place = f"image '{settings.image}'" if settings.image else "this image"
+    raise SparkhuError(
+        f"the pipeline was compiled by Sparkhu {settings.code_version}, and {place} holds Sparkhu {here}. Build the "
+        "images from the code that compiles (make images), or compile with the version that is in them."
+    )
 
 
 def _exit_code(error: BaseException) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,13 +34,16 @@ class Section(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def explained(model: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()) -> str:
+def explained(
+    model: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = (), noun: str = "parameter"
+) -> str:
     """Say what is wrong with the first parameter that was refused, and the way out.
 
     Args:
         model: The model that refused it.
         error: How.
         inside: Sections that the model's own parameters stand in.
+        noun: What the model's fields are called.
     """
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
@@ -50,11 +53,11 @@ def explained(model: type[BaseModel], error: ValidationError, inside: tuple[str,
         close = get_close_matches(path[-1], known, n=1)
         few = len(known) <= MOST_NAMES
         hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}." if few else SEE_HELP
-        return f"parameter '{name}' is unknown; {hint}"
+        return f"{noun} '{name}' is unknown; {hint}"
     if first["type"] == "missing":
-        return f"parameter '{name}' is missing; give it a value."
+        return f"{noun} '{name}' is missing; give it a value."
     message = first["msg"].removeprefix("Value error, ")
-    return f"parameter '{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:].rstrip('.')}."
+    return f"{noun} '{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:].rstrip('.')}."
 
 
 MOST_NAMES = 10
@@ -62,12 +65,11 @@ SEE_HELP = "see sparkhu run --list-parameters."
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:
-    """List the names that the model, or its section at the end of the path, knows."""
+    """List the names that the model, or its section at the end of the path, knows; a part may be a key of a mapping."""
+    kind: Any = model
     for part in path:
-        kind = model.model_fields[part].annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            model = kind
-    return tuple(model.model_fields)
+        kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
+    return tuple(kind.model_fields)
 
 
 class Reading(Section):

@@ -6,13 +6,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sparkhu.errors import InputError
 
 
-class Settings(BaseSettings):
+class _FromEnvironment(BaseSettings):
+    """Settings read from variables; what they cannot be is said with the variable's name."""
+
+    def __init__(self, **values: Any) -> None:
+        prefix = self.model_config.get("env_prefix", "")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"{prefix}{first['loc'][0]}".upper()
+            raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
+        except SettingsError as error:
+            field = re.search(r'field "(\w+)"', str(error))
+            name = f"{prefix}{field[1]}".upper() if field else f"a {prefix}* variable"
+            raise InputError(f"{name} is no JSON object. Change or unset it.") from error
+
+
+class Settings(_FromEnvironment):
     """Where Sparkhu keeps its state on this machine, read from `SPARKHU_*` variables.
 
     Attributes:
@@ -29,6 +46,9 @@ class Settings(BaseSettings):
             `sc://HOST:PORT` for Spark Connect.
         spark_conf: Spark's own settings (`SPARKHU_SPARK_CONF`), a JSON object such as
             `{"spark.executor.memory": "4g"}`. Secrets go here, not behind an option, which all users may read.
+        code_version: Which library a step must be run by (`SPARKHU_CODE_VERSION`), as `sparkhu submit` and `sparkhu
+            compile --cluster` give it to each task; unset: any.
+        image: The image that a task runs in (`SPARKHU_IMAGE`), for messages.
 
     Raises:
         InputError: A variable has a value that it cannot have.
@@ -45,18 +65,8 @@ class Settings(BaseSettings):
     engine: Literal["local", "spark"] = "local"
     spark_master: str = "local[*]"
     spark_conf: dict[str, str] = Field(default_factory=dict)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = f"SPARKHU_{first['loc'][0]}".upper()
-            raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
-        except SettingsError as error:
-            field = re.search(r'field "(\w+)"', str(error))
-            name = f"SPARKHU_{field[1]}".upper() if field else "a SPARKHU_* variable"
-            raise InputError(f"{name} is no JSON object. Change or unset it.") from error
+    code_version: str | None = None
+    image: str | None = None
 
     def engine_variables(self) -> dict[str, str]:
         """Give the environment variables with which another process maps its steps as this one does."""
@@ -65,3 +75,23 @@ class Settings(BaseSettings):
             "SPARKHU_SPARK_MASTER": self.spark_master,
             "SPARKHU_SPARK_CONF": json.dumps(self.spark_conf),
         }
+
+
+class PipelinesAccess(_FromEnvironment):
+    """How `sparkhu submit` signs in to Kubeflow Pipelines, read from `SPARKHU_KFP_*` variables.
+
+    Attributes:
+        token: Bearer token (`SPARKHU_KFP_TOKEN`).
+        cookie: Session cookie, such as `authservice_session=…` (`SPARKHU_KFP_COOKIE`).
+        ca: File with the certificates that the server's is signed by (`SPARKHU_KFP_CA`); unset: the public ones.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SPARKHU_KFP_", env_ignore_empty=True, frozen=True)
+
+    token: SecretStr | None = None
+    cookie: SecretStr | None = None
+    ca: Path | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Give what must be shown nowhere."""
+        return tuple(each.get_secret_value().strip() for each in (self.token, self.cookie) if each)

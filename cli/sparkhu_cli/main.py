@@ -13,7 +13,19 @@ from sparkhu_cli.failures import exit_code_of
 from sparkhu_cli.session import Session
 
 TERMINATED = 128 + signal.SIGTERM
-COMMANDS = ("run", "check", "forecast", "step", "compile", "metadata", "ingest", "backfill", "lineage", "demo")
+COMMANDS = (
+    "run",
+    "check",
+    "forecast",
+    "step",
+    "compile",
+    "submit",
+    "metadata",
+    "ingest",
+    "backfill",
+    "lineage",
+    "demo",
+)
 
 
 class SparkhuGroup(click.Group):

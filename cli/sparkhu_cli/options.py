@@ -77,6 +77,13 @@ FAN_OUT_OPTION = click.option(
     help="Prepare series in N groups of shards side by side, 100 at most: N times as many tasks, for a cluster.",
 )
 
+CLUSTER_OPTION = click.option(
+    "--cluster",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="YAML file with the settings of the cluster: resources, retries, images, variables, secrets.",
+)
+
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Give a command several options, shown in the given order."""

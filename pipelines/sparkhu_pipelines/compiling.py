@@ -3,16 +3,21 @@
 import ast
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparkhu_pipelines.cluster import Cluster
 
 PIPELINES = {"forecast": "forecast_pipeline", "predict": "predict_pipeline"}
 
 
-def compile_pipelines(out: Path, groups: int = 1) -> list[Path]:
+def compile_pipelines(out: Path, groups: int = 1, cluster: "Cluster | None" = None) -> list[Path]:
     """Write one YAML file a pipeline into `out`, which is made where it does not exist.
 
     Args:
         out: Folder of the files.
         groups: Groups of shards that the forecast pipeline prepares side by side, from 1 to 100.
+        cluster: Settings of the cluster that they run on; without them a task is given what the cluster has by default.
 
     Returns:
         The files, in the order of `PIPELINES`.
@@ -20,20 +25,33 @@ def compile_pipelines(out: Path, groups: int = 1) -> list[Path]:
     Raises:
         InputError: There cannot be so many groups.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    return [compile_pipeline(name, out, groups, cluster) for name in PIPELINES]
+
+
+def compile_pipeline(name: str, out: Path, groups: int = 1, cluster: "Cluster | None" = None) -> Path:
+    """Write the YAML file of one pipeline into a folder; see `compile_pipelines`."""
     from kfp import compiler
 
-    from sparkhu_pipelines.fan_out import forecast_pipeline_over
+    pipeline = pipeline_of(name, groups)
+    if cluster is not None:
+        from sparkhu_pipelines.on_cluster import for_cluster
 
-    over_groups = {"forecast": forecast_pipeline_over(groups)} if groups != 1 else {}
-    out.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, function in PIPELINES.items():
-        pipeline = over_groups.get(name) or getattr(import_module(f"sparkhu_pipelines.{name}"), function)
-        files.append(out / f"{name}.yaml")
-        compiler.Compiler().compile(pipeline, package_path=str(files[-1]))
-        lines = files[-1].read_text().splitlines(keepends=True)
-        files[-1].write_text("".join(_with_sorted_settings(line) for line in lines))
-    return files
+        pipeline = for_cluster(pipeline, cluster)
+    file = out / f"{name}.yaml"
+    compiler.Compiler().compile(pipeline, package_path=str(file))
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(_with_sorted_settings(line) for line in lines))
+    return file
+
+
+def pipeline_of(name: str, groups: int = 1) -> Any:
+    """Give the pipeline of a name of `PIPELINES`; groups of shards are the forecast pipeline's alone."""
+    if name == "forecast" and groups != 1:
+        from sparkhu_pipelines.fan_out import forecast_pipeline_over
+
+        return forecast_pipeline_over(groups)
+    return getattr(import_module(f"sparkhu_pipelines.{name}"), PIPELINES[name])
 
 
 def _with_sorted_settings(line: str) -> str:

@@ -38,3 +38,23 @@ def test_another_number_of_groups_is_refused_before_anything_starts(tmp_path: Pa
     result = CliRunner().invoke(sparkhu, [command, "--fan-out", groups, "--out", str(tmp_path / "out")])
     assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
     assert "--fan-out" in result.stderr
+
+
+def test_a_file_of_settings_gives_every_task_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("{registry: registry.example.org, defaults: {memory_limit: 20Gi}}")
+    words = ["compile", "--cluster", str(tmp_path / "cluster.yaml"), "--out", str(tmp_path / "compiled")]
+    assert CliRunner().invoke(sparkhu, words).exit_code == 0
+    for name in ("forecast", "predict"):
+        pipeline = next(yaml.safe_load_all((tmp_path / "compiled" / f"{name}.yaml").read_text()))
+        containers = [each["container"] for each in pipeline["deploymentSpec"]["executors"].values()]
+        assert {each["resources"]["resourceMemoryLimit"] for each in containers} == {"20Gi"}
+        assert all(each["image"].startswith("registry.example.org/sparkhu/") for each in containers)
+
+
+def test_settings_that_cannot_be_leave_nothing_compiled(tmp_path: Path) -> None:
+    out = tmp_path / "compiled"
+    (tmp_path / "cluster.yaml").write_text("defaults: {memory: lots}")
+    for file, message in (("cluster.yaml", "'defaults.memory' cannot be 'lots'"), ("none.yaml", "cannot be read")):
+        result = CliRunner().invoke(sparkhu, ["compile", "--cluster", str(tmp_path / file), "--out", str(out)])
+        assert (result.exit_code, out.exists()) == (2, False)
+        assert message in result.stderr

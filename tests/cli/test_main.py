@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -62,7 +63,7 @@ def test_the_examples_parse(name: str) -> None:
     context = click.Context(sparkhu)
     command: Any = sparkhu.get_command(context, name)
     for line in command.example.strip().splitlines():
-        command.make_context(name, line.split()[2:], parent=context)
+        command.make_context(name, shlex.split(line)[2:], parent=context)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

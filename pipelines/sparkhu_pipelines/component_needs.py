@@ -1,0 +1,82 @@
+"""What each component needs of a cluster: the class of its resources, and whether its results may come from the cache.
+
+Kubeflow Pipelines takes a task's results from an earlier run where image, parameters and input artifacts are the same.
+That is right for whatever computes from its inputs alone. It is wrong for what looks at the outside world, which may
+have changed, and for what writes into it, which would not be written.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+Size = Literal["light", "shards", "training"]
+"""How much a task works: at a few small files, at every shard of the data, or at all series together."""
+
+Cached = Literal["computes", "reads", "writes"]
+"""Why a task's results may come from the cache, or not: `computes` may; `reads` may not, unless the cluster's settings
+say that what it reads never changes; `writes` may never."""
+
+
+class Need(NamedTuple):
+    """What a component needs."""
+
+    size: Size
+    cached: Cached
+    why: str
+    """What it reads or writes outside the run; empty where it computes from its inputs alone."""
+
+
+_LIGHT: Final = Need("light", "computes", "")
+_SHARDS: Final = Need("shards", "computes", "")
+_TRAINING: Final = Need("training", "computes", "")
+
+NEEDS: Final[dict[str, Need]] = {
+    "ingest": Need("shards", "reads", "reads a source or a lake, which gain rows"),
+    "sync_metadata": Need("light", "writes", "writes the catalogue of metadata"),
+    "load_champion": Need("light", "reads", "reads the registry, whose champion changes"),
+    "detect_regularity": Need("shards", "reads", "reads what earlier runs found of the periods"),
+    "gather_groups": Need("shards", "reads", "reads what earlier runs found of the periods"),
+    "promote": Need("training", "writes", "writes models and the champion into the registry"),
+    "publish_interval": Need("shards", "writes", "writes the results into the lake"),
+    "store_features": Need("shards", "writes", "writes the feature store"),
+    "take_group": _SHARDS,
+    "pack_group": _SHARDS,
+    "validate": _SHARDS,
+    "drop_duplicates": _SHARDS,
+    "describe": _SHARDS,
+    "split_by_regularity": _SHARDS,
+    "flag_outliers": _SHARDS,
+    "mark_gaps": _SHARDS,
+    "fill_mean": _SHARDS,
+    "fill_median": _SHARDS,
+    "fill_mode": _SHARDS,
+    "fill_last": _SHARDS,
+    "fill_next": _SHARDS,
+    "fill_linear": _SHARDS,
+    "fill_spline": _SHARDS,
+    "fill_seasonal": _SHARDS,
+    "fill_moving_average": _SHARDS,
+    "pool_fills": _SHARDS,
+    "resample": _SHARDS,
+    "decompose": _SHARDS,
+    "flag_anomalies": _SHARDS,
+    "find_level_changes": _SHARDS,
+    "handle_clip": _SHARDS,
+    "handle_ema": _SHARDS,
+    "handle_ema_flagged": _SHARDS,
+    "handle_seasonal_mean": _SHARDS,
+    "pool_handling": _SHARDS,
+    "resample_irregular": _SHARDS,
+    "join_series": _SHARDS,
+    "choose_cleaning": _SHARDS,
+    "fit_scalers": _SHARDS,
+    "index_windows": _SHARDS,
+    "store_sequences": _SHARDS,
+    "train_linear": _TRAINING,
+    "train_seasonal_naive": _LIGHT,
+    "evaluate": _TRAINING,
+    "make_forecasts": _TRAINING,
+    "forecast_new": _TRAINING,
+    "publish": _SHARDS,
+    "publish_forecasts": _SHARDS,
+    "render_report": _SHARDS,
+}
+"""Every component, by the name that `sparkhu step` knows it by."""
