@@ -21,7 +21,7 @@ from benchmarks.shard_chain import HOUR, preprocessed, write_raw
 from sparkhu.engines.base import ONE_THREAD, environment
 from sparkhu.execution import recorded
 from sparkhu.shards import Dataset, Shard, open_dataset, write_manifest
-from sparkhu_pipelines.local import Event, run_locally
+from sparkhu_pipelines.local.running import Event, run_locally
 
 TIMES, SECONDS_PER_TASK = 3.0, 1.2
 ROWS_PER_SHARD, SEASON = 1_000_000, 24

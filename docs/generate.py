@@ -183,8 +183,8 @@ def parameters_page() -> str:
 
 def cluster_page() -> str:
     """Render the reference of a cluster's settings, and what each component has without a file."""
-    from sparkhu_pipelines.cluster import Cluster, Engine, Sizes, Task
-    from sparkhu_pipelines.component_needs import NEEDS
+    from sparkhu_pipelines.cluster.needs import NEEDS
+    from sparkhu_pipelines.cluster.settings import Cluster, Engine, Sizes, Task
 
     parts = ["# Settings of a cluster", NOTICE, "What stands in the file of `--cluster`. [How](../cluster.md)."]
     for title, model in (("The file", Cluster), ("engine", Engine), ("sizes", Sizes), ("Settings of a task", Task)):

@@ -238,7 +238,7 @@ def docker_engine() -> Iterator[Any]:
     import docker
 
     from sparkhu_components.images import STEPS, TRAINING
-    from sparkhu_pipelines.containers import check_images
+    from sparkhu_pipelines.local.containers import check_images
 
     try:
         client = docker.from_env()

@@ -24,7 +24,7 @@ def command(cluster: Path | None, fan_out: int, out: Path) -> None:
     retries, secrets and images that FILE says; without it, what the cluster gives by default.
     """
     from sparkhu_cli.staging import staged
-    from sparkhu_pipelines.cluster import load_cluster
+    from sparkhu_pipelines.cluster.settings import load_cluster
     from sparkhu_pipelines.compiling import PIPELINES, compile_pipelines
 
     names = [f"{name}.yaml" for name in PIPELINES]

@@ -40,7 +40,7 @@ def run_pipeline(
     Raises:
         SparkhuError: The pipeline or storage fails; `out` is as it was before.
     """
-    from sparkhu_pipelines.local import run_locally
+    from sparkhu_pipelines.local.running import run_locally
 
     module, pipeline = f"sparkhu_pipelines.{name}", f"{name}_pipeline"
     if groups > 1:

@@ -23,9 +23,9 @@ from sparkhu_cli.options import (
 
 if TYPE_CHECKING:
     from sparkhu_cli.terminal import Terminal
-    from sparkhu_pipelines.connecting import Connection
-    from sparkhu_pipelines.schedules import Schedule
-    from sparkhu_pipelines.submitting import Submitted
+    from sparkhu_pipelines.submission.connecting import Connection
+    from sparkhu_pipelines.submission.schedules import Schedule
+    from sparkhu_pipelines.submission.submitting import Submitted
 
 # What the predict pipeline takes beside its source; how the series were prepared comes with the model.
 PREDICT: Final = ("duplicates", "model_name", "max_failed_share")
@@ -78,12 +78,12 @@ def command(
     from sparkhu.errors import InputError
     from sparkhu.settings import PipelinesAccess
     from sparkhu_cli.terminal import Terminal
-    from sparkhu_pipelines.cluster import load_cluster
-    from sparkhu_pipelines.connecting import Connection
+    from sparkhu_pipelines.cluster.settings import load_cluster
     from sparkhu_pipelines.parameters import load_parameters
-    from sparkhu_pipelines.remote_addresses import check_addresses, check_registry
-    from sparkhu_pipelines.schedules import parse_schedule
-    from sparkhu_pipelines.submitting import Submission
+    from sparkhu_pipelines.submission.addresses import check_addresses, check_registry
+    from sparkhu_pipelines.submission.connecting import Connection
+    from sparkhu_pipelines.submission.schedules import parse_schedule
+    from sparkhu_pipelines.submission.submitting import Submission
 
     if cron is not None and wait:
         raise InputError("--wait follows one run, and --cron makes many. Leave one of them out.")
@@ -125,7 +125,7 @@ def _arguments(pipeline: str, given: list[dict[str, Any]], preset: str) -> dict[
 def _send(
     connection: "Connection", submission: Any, schedule: "Schedule | None", terminal: "Terminal", wait: bool
 ) -> None:
-    from sparkhu_pipelines.submitting import submit_run, submit_schedule
+    from sparkhu_pipelines.submission.submitting import submit_run, submit_schedule
 
     if schedule is None:
         made = submit_run(connection, submission)
@@ -146,7 +146,7 @@ def _send(
 
 def _wait(connection: "Connection", made: "Submitted", terminal: "Terminal") -> None:
     from sparkhu_cli.terminal import seconds_text
-    from sparkhu_pipelines.submitting import follow
+    from sparkhu_pipelines.submission.submitting import follow
 
     began = datetime.now(UTC)
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparkhu_pipelines.cluster import Cluster
+    from sparkhu_pipelines.cluster.settings import Cluster
 
 PIPELINES = {"forecast": "forecast_pipeline", "predict": "predict_pipeline"}
 
@@ -35,7 +35,7 @@ def compile_pipeline(name: str, out: Path, groups: int = 1, cluster: "Cluster | 
 
     pipeline = pipeline_of(name, groups)
     if cluster is not None:
-        from sparkhu_pipelines.on_cluster import for_cluster
+        from sparkhu_pipelines.cluster.applying import for_cluster
 
         pipeline = for_cluster(pipeline, cluster)
     file = out / f"{name}.yaml"

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sparkhu_cli.main import sparkhu
-from sparkhu_pipelines import submitting
+from sparkhu_pipelines.submission import submitting
 from tests.pipelines_api import PipelinesApi, served_api
 
 CLUSTER = """
@@ -41,9 +41,9 @@ def api() -> Iterator[PipelinesApi]:
 
 @pytest.fixture
 def submit(api: PipelinesApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
-    monkeypatch.setattr("sparkhu_pipelines.connecting.FIRST_PAUSE", 0.01)
-    monkeypatch.setattr("sparkhu_pipelines.submitting.POLL_SECONDS", 0.01)
-    monkeypatch.setattr("sparkhu_pipelines.submitting.package_of", package_of)
+    monkeypatch.setattr("sparkhu_pipelines.submission.connecting.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("sparkhu_pipelines.submission.submitting.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("sparkhu_pipelines.submission.submitting.package_of", package_of)
     (tmp_path / "cluster.yaml").write_text(CLUSTER)
 
     def run(*words: str, host: str = "") -> Result:

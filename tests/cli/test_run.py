@@ -68,7 +68,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Put a function in the place of the local runner."""
 
     def place(function: Callable[..., dict[str, Path]]) -> None:
-        monkeypatch.setattr("sparkhu_pipelines.local.run_locally", function)
+        monkeypatch.setattr("sparkhu_pipelines.local.running.run_locally", function)
 
     return place
 

@@ -169,7 +169,7 @@ def test_schedules_and_experiments_are_not_made_twice_either(api: PipelinesApi, 
 def test_a_slow_server_is_not_waited_for_without_end(
     api: PipelinesApi, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparkhu_pipelines.connecting.TIMEOUT", (1.0, 0.2))
+    monkeypatch.setattr("sparkhu_pipelines.submission.connecting.TIMEOUT", (1.0, 0.2))
     api.fail(Fault("POST runs", 200, done=True, seconds=1.0, content={}))
     result = submit(*SOURCE)
     assert (result.exit_code, len(api.runs)) == (0, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sparkhu_pipelines.local import run_locally
+from sparkhu_pipelines.local.running import run_locally
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = 600

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu_pipelines import local
-from sparkhu_pipelines.local import run_locally
+from sparkhu_pipelines.local import running
+from sparkhu_pipelines.local.running import run_locally
 
 HERE = str(Path(__file__).parent)
 
@@ -100,7 +100,7 @@ def test_a_step_whose_process_is_killed_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (
-        "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
+        "import sys; from pathlib import Path; from sparkhu_pipelines.local.running import run_locally\n"
         "root = Path(sys.argv[1])\n"
         "run_locally('tiny_pipeline', 'tiny', {'behaviour': 'sleep'}, root=root, log=root / 'log',"
         " on_event=lambda event: print(event['kind'], flush=True))"
@@ -131,10 +131,10 @@ def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signa
 def test_a_process_that_has_ended_is_not_waited_for_though_nobody_has_asked_how() -> None:
     process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None
-    assert local._is_at_work(process.pid)
+    assert running._is_at_work(process.pid)
     process.stdin.close()
     until = time.monotonic() + 10
-    while local._is_at_work(process.pid):
+    while running._is_at_work(process.pid):
         assert time.monotonic() < until
     os.killpg(process.pid, 0)  # it is there: nobody has asked how it ended
     process.wait()
@@ -148,17 +148,17 @@ def test_processes_of_any_name_are_looked_over(tmp_path: Path) -> None:
         until = time.monotonic() + 10
         while b"\xff" not in Path(f"/proc/{process.pid}/comm").read_bytes():
             assert time.monotonic() < until
-        assert local._is_at_work(process.pid)
+        assert running._is_at_work(process.pid)
     finally:
         process.kill()
         process.wait()
-    assert not local._is_at_work(process.pid)
+    assert not running._is_at_work(process.pid)
 
 
 def test_a_step_that_breaks_in_a_group_ends_the_run_without_the_other_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparkhu_pipelines.local.LAST_WORDS_SECONDS", 3.0)
+    monkeypatch.setattr("sparkhu_pipelines.local.running.LAST_WORDS_SECONDS", 3.0)
     root, groups = tmp_path / "root", tmp_path / "groups"
     root.mkdir()
     began = time.monotonic()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu_pipelines.schedules import parse_schedule
+from sparkhu_pipelines.submission.schedules import parse_schedule
 
 FRIDAY = datetime(2024, 1, 5, 12, tzinfo=UTC)
 

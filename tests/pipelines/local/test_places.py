@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sparkhu.settings import Settings
-from sparkhu_pipelines.places import Places, places_of
+from sparkhu_pipelines.local.places import Places, places_of
 
 
 @pytest.fixture(autouse=True)

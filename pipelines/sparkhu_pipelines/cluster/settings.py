@@ -1,6 +1,6 @@
 """What a cluster gives the tasks of a pipeline: one file of settings, laid beneath the graph.
 
-The graph names no resource; `sparkhu_pipelines.on_cluster` gives these settings to its tasks.
+The graph names no resource; `sparkhu_pipelines.cluster.applying` gives these settings to its tasks.
 """
 
 import re
@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sparkhu.errors import InputError
 from sparkhu.sections import explained
 from sparkhu.sources.secrets import redacted
-from sparkhu_pipelines.component_needs import NEEDS, Size
-from sparkhu_pipelines.quantities import (
+from sparkhu_pipelines.cluster.needs import NEEDS, Size
+from sparkhu_pipelines.cluster.quantities import (
     Accelerator,
     Address,
     Cpu,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sparkhu.errors import InputError
 from sparkhu.sources.secrets import PLACEHOLDER, redacted
-from sparkhu_pipelines.cluster import TRACKING, Cluster
+from sparkhu_pipelines.cluster.settings import TRACKING, Cluster
 
 ADDRESSES: Final = ("source", "lake", "metadata", "past")
 ON_THIS_MACHINE: Final = ("file", "local", "memory", "sqlite", "duckdb")

@@ -1,4 +1,4 @@
-"""End the containers of a run: `python -m sparkhu_pipelines.ending ROOT`, where ROOT is the folder of the run.
+"""End the containers of a run: `python -m sparkhu_pipelines.local.ending ROOT`, where ROOT is the folder of the run.
 
 Containers are no children of the run that began them. So each says by its labels whose it is.
 """
@@ -40,7 +40,7 @@ def engine() -> Any:
 
 def end_command(root: Path) -> list[str]:
     """Give the command that ends the containers of a run; a process of its own, it also outlives the run."""
-    return [sys.executable, "-m", "sparkhu_pipelines.ending", str(root)]
+    return [sys.executable, "-m", "sparkhu_pipelines.local.ending", str(root)]
 
 
 def end_containers(root: Path) -> None:

@@ -13,10 +13,10 @@ from typing import Any, Final
 import yaml
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu_pipelines.cluster import Cluster
+from sparkhu_pipelines.cluster.settings import Cluster
 from sparkhu_pipelines.compiling import compile_pipeline
-from sparkhu_pipelines.connecting import Connection
-from sparkhu_pipelines.schedules import Schedule
+from sparkhu_pipelines.submission.connecting import Connection
+from sparkhu_pipelines.submission.schedules import Schedule
 
 POLL_SECONDS: Final = 5.0
 DONE: Final = ("SUCCEEDED", "SKIPPED")
@@ -223,7 +223,7 @@ def _named(connection: Connection, kind: str, body: Mapping[str, Any]) -> list[A
 
 def _delete(connection: Connection, schedule: str) -> None:
     """Delete a schedule; that it has gone already is no failure."""
-    from sparkhu_pipelines.refusals import HttpError
+    from sparkhu_pipelines.submission.refusals import HttpError
 
     try:
         connection.ask(

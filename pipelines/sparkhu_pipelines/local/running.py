@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sparkhu_pipelines.ending import end_command
-from sparkhu_pipelines.failures import Event, Steps, failure
+from sparkhu_pipelines.local.ending import end_command
+from sparkhu_pipelines.local.failures import Event, Steps, failure
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0
@@ -51,7 +51,7 @@ def run_locally(
         groups: Where given, `pipeline` is a function that makes the pipeline for so many groups of shards. KFP's local
             runner works at two of them at a time.
         runner: `subprocess`, or `docker`: tasks are containers of the components' images, which see what the arguments
-            and settings name and nothing else (see `sparkhu_pipelines.containers`).
+            and settings name and nothing else (see `sparkhu_pipelines.local.containers`).
 
     Returns:
         The folder or file of each output of the pipeline.
@@ -102,7 +102,7 @@ def _start(
     scratch.mkdir()
     told = {"SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
     return subprocess.Popen(
-        [sys.executable, "-m", "sparkhu_pipelines.driver", str(file)],
+        [sys.executable, "-m", "sparkhu_pipelines.local.driver", str(file)],
         stdin=subprocess.PIPE,
         stdout=sink,
         stderr=subprocess.STDOUT,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu_pipelines.refusals import HttpError, Refusal, is_object, is_passing, problem_of
+from sparkhu_pipelines.submission.refusals import HttpError, Refusal, is_object, is_passing, problem_of
 
 if TYPE_CHECKING:
     from sparkhu.settings import PipelinesAccess

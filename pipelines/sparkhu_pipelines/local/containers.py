@@ -18,8 +18,8 @@ from sparkhu.errors import InputError
 from sparkhu.lineage import code_fingerprint
 from sparkhu.settings import Settings
 from sparkhu.sources.secrets import PLACEHOLDER
-from sparkhu_pipelines.ending import OWNER, RUN, engine
-from sparkhu_pipelines.places import places_of
+from sparkhu_pipelines.local.ending import OWNER, RUN, engine
+from sparkhu_pipelines.local.places import places_of
 
 CODE = "org.sparkhu.code"
 """Label of an image: what `code_fingerprint` says in it."""

@@ -9,11 +9,11 @@ import pytest
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.settings import PipelinesAccess
-from sparkhu_pipelines.cluster import cluster_settings
+from sparkhu_pipelines.cluster.settings import cluster_settings
 from sparkhu_pipelines.compiling import compile_pipeline
-from sparkhu_pipelines.connecting import Connection, checked_host
-from sparkhu_pipelines.schedules import parse_schedule
-from sparkhu_pipelines.submitting import Submission, submit_run, submit_schedule
+from sparkhu_pipelines.submission.connecting import Connection, checked_host
+from sparkhu_pipelines.submission.schedules import parse_schedule
+from sparkhu_pipelines.submission.submitting import Submission, submit_run, submit_schedule
 from tests.pipelines_api import Fault, PipelinesApi, served_api
 
 ARGUMENTS = {"source": "s3://bucket/sales.csv", "wide": True, "max_failed_share": 0.25, "reading": {"table": "days"}}
@@ -36,7 +36,7 @@ def api() -> Iterator[PipelinesApi]:
 
 @pytest.fixture
 def connection(api: PipelinesApi, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    monkeypatch.setattr("sparkhu_pipelines.connecting.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("sparkhu_pipelines.submission.connecting.FIRST_PAUSE", 0.01)
     return Connection(api.url, PipelinesAccess(), lambda line: None)
 
 

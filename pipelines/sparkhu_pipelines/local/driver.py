@@ -1,7 +1,7 @@
-"""Runs one pipeline with kfp's local runner, in a process group of its own: `python -m sparkhu_pipelines.driver JOB`.
+"""Runs one pipeline with kfp's local runner, in a process group of its own.
 
-It ends, with all its tasks, when its standard input does. JOB is a JSON file written by `sparkhu_pipelines.local`; the
-folders of the pipeline's outputs go into the file that it names.
+`python -m sparkhu_pipelines.local.driver JOB` ends, with all its tasks, when its standard input does. JOB is JSON
+written by `sparkhu_pipelines.local.running`; the folders of the pipeline's outputs go into the file that it names.
 """
 
 import json
@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sparkhu_pipelines.ending import end_command
+from sparkhu_pipelines.local.ending import end_command
 
 INTERRUPTED = 130
 
@@ -49,8 +49,8 @@ def _runner(job: Mapping[str, Any], pipeline: Any) -> Any:
 
     if job["runner"] == "subprocess":
         return local.SubprocessRunner(use_venv=False)
-    from sparkhu_pipelines.containers import check_images, runner
-    from sparkhu_pipelines.ending import end_containers
+    from sparkhu_pipelines.local.containers import check_images, runner
+    from sparkhu_pipelines.local.ending import end_containers
 
     root, executors = Path(job["root"]), pipeline.pipeline_spec.deployment_spec["executors"]
     check_images(executor["container"]["image"] for executor in executors.values())

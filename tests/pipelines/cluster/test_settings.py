@@ -7,11 +7,11 @@ import pytest
 
 import sparkhu_components
 from sparkhu.errors import InputError
-from sparkhu_pipelines.cluster import Cluster, cluster_settings, load_cluster
-from sparkhu_pipelines.component_needs import NEEDS
-from sparkhu_pipelines.quantities import cores, megabytes
+from sparkhu_pipelines.cluster.needs import NEEDS
+from sparkhu_pipelines.cluster.quantities import cores, megabytes
+from sparkhu_pipelines.cluster.settings import Cluster, cluster_settings, load_cluster
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "cluster.md"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "cluster.md"
 
 
 def test_every_component_has_its_needs_and_nothing_else_has() -> None:

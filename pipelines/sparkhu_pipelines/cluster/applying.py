@@ -1,7 +1,7 @@
 """Give the tasks of a pipeline the settings of a cluster, beneath the graph and in one place.
 
 The pipeline's function is called as it is; then every task that it added, inside loops as well, is given what
-`sparkhu_pipelines.cluster` says of its component.
+`sparkhu_pipelines.cluster.settings` says of its component.
 """
 
 import json
@@ -14,8 +14,8 @@ from kfp.dsl.pipeline_context import Pipeline
 
 from sparkhu.lineage import code_fingerprint
 from sparkhu_components.images import STEPS, VERSION
-from sparkhu_pipelines.cluster import Cluster, Task
-from sparkhu_pipelines.quantities import cores
+from sparkhu_pipelines.cluster.quantities import cores
+from sparkhu_pipelines.cluster.settings import Cluster, Task
 
 SPARK: Final = f"sparkhu/steps-spark:{VERSION}"
 """The image of the steps that hold Spark as well."""

@@ -21,9 +21,9 @@ from polars.testing import assert_frame_equal
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import open_lake
 from sparkhu_components.images import STEPS, TRAINING
-from sparkhu_pipelines.containers import CODE, check_images, runner
-from sparkhu_pipelines.ending import OWNER, RUN, engine
-from sparkhu_pipelines.local import run_locally
+from sparkhu_pipelines.local.containers import CODE, check_images, runner
+from sparkhu_pipelines.local.ending import OWNER, RUN, engine
+from sparkhu_pipelines.local.running import run_locally
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
 from tests.services import S3Endpoint, conditional_s3_endpoint, docker_engine
 
@@ -291,7 +291,7 @@ def test_a_container_killed_in_the_middle_leaves_nothing_half_written(plant: Pat
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_its_containers(tmp_path: Path, how: signal.Signals) -> None:
     script = (
-        "import sys; from pathlib import Path; from sparkhu_pipelines.local import run_locally\n"
+        "import sys; from pathlib import Path; from sparkhu_pipelines.local.running import run_locally\n"
         "root = Path(sys.argv[1])\n"
         "run_locally('tiny_pipeline', 'tiny', {'behaviour': 'sleep'}, root=root, log=root / 'log',"
         " on_event=lambda event: print(event['kind'], flush=True), runner='docker')"

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from sparkhu.lineage import code_fingerprint
-from sparkhu_pipelines.cluster import Cluster, cluster_settings
+from sparkhu_pipelines.cluster.settings import Cluster, cluster_settings
 from sparkhu_pipelines.compiling import compile_pipeline
 
-KEPT = Path(__file__).parents[2] / "pipelines" / "compiled"
+KEPT = Path(__file__).parents[3] / "pipelines" / "compiled"
 SETTINGS = {
     "pipeline_root": "s3://sparkhu/runs",
     "registry": "registry.example.org:5000/team",
