@@ -1,5 +1,10 @@
-"""Images that the components run in."""
+"""Images that the components run in: all of one version, which is that of the code that they are declared by."""
 
 from importlib.metadata import version
 
-STEPS = f"sparkhu/steps-python:{version('sparkhu-components')}"
+VERSION = version("sparkhu-components")
+
+STEPS = f"sparkhu/steps:{VERSION}"
+"""What prepares, describes, stores and publishes observations."""
+TRAINING = f"sparkhu/training:{VERSION}"
+"""What trains, judges and registers models: the steps, and MLflow."""

@@ -6,7 +6,7 @@ from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
 
-@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
 def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
     """Write a file, or behave as asked: refuse (at once or in the step), break, or sleep."""
     import time
@@ -28,7 +28,7 @@ def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
         Path(draft, "numbers.txt").write_text("1 2 3")
 
 
-@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
 def total(numbers: Input[Dataset], answer: Output[Dataset]) -> None:
     """Sum the numbers."""
     from pathlib import Path
@@ -52,7 +52,7 @@ def tiny(behaviour: str = "work") -> Outputs:
     return Outputs(answer=summed.outputs["answer"])
 
 
-@dsl.component(base_image="sparkhu/steps-python", install_kfp_package=False)
+@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
 def work_on(numbers: Input[Dataset], done: Output[Dataset], group: int, groups: int, log: str) -> None:
     """Note that a group is at work, then break where it is the first, else take some time."""
     import time
