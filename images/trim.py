@@ -27,7 +27,6 @@ FOLDERS = (
 FILES = (
     *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.pxi", "**/*.c", "**/*.h", "**/*.hpp", "**/*.cpp", "**/*.map", "**/*.a"),
     *("pyarrow/libarrow_flight.so*", "pyarrow/libarrow_python_flight.so*", "pyarrow/_flight*.so"),
-    *("pyarrow/libarrow_substrait.so*", "pyarrow/_substrait*.so"),
     "distutils-precedence.pth",
 )
 AWS_DATA, AWS_SERVICES = "botocore/data", ("s3", "sso", "sso-oidc", "sts")
