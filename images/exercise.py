@@ -1,6 +1,6 @@
 """Run compiled pipelines in this process, each task by Kubeflow Pipelines' executor as its container would.
 
-python exercise.py FOLDER PIPELINE.yaml [NAME=VALUE ...]
+python exercise.py FOLDER PIPELINE.yaml [--until=TASK] [NAME=VALUE ...]
 
 A build runs it once in an environment: what the steps import is then compiled, and what they cannot do without is
 found to be there. Values are JSON, or text where they are none.
@@ -40,9 +40,14 @@ class Run:
         self.given = {name: spec.get("defaultValue") for name, spec in specs.items()} | given
         self.made: dict[str, dict[str, Any]] = {}
 
-    def order(self) -> list[str]:
-        """Order the tasks so that none comes before one that it needs."""
-        needs = {name: sorted(task.get("dependentTasks", [])) for name, task in sorted(self.tasks.items())}
+    def order(self, until: str = "") -> list[str]:
+        """Order the tasks, or those that one of them needs, so that none comes before one that it needs."""
+        needs: dict[str, list[str]] = {}
+        wanted = [until] if until else sorted(self.tasks)
+        while wanted:
+            name = wanted.pop()
+            needs[name] = sorted(self.tasks[name].get("dependentTasks", []))
+            wanted += [each for each in needs[name] if each not in needs]
         return list(TopologicalSorter(needs).static_order())
 
     def argument(self, source: dict[str, Any]) -> Any:
@@ -107,8 +112,9 @@ def main(arguments: list[str]) -> None:
     """Run the pipeline, task after task, and say which one runs."""
     folder, pipeline, *given = arguments
     values = {name: parameter(value) for name, _, value in (each.partition("=") for each in given)}
+    until = str(values.pop("--until", ""))
     run = Run(yaml.safe_load(Path(pipeline).read_text()), Path(folder).resolve(), values)
-    for name in run.order():
+    for name in run.order(until):
         run.run(name)
 
 

@@ -9,21 +9,28 @@ if [ "$found" != "$CODE" ]; then
     exit 1
 fi
 /build/tools/bin/python /build/images/trim.py /opt/sparkhu/lib/python3.*/site-packages
+rm -rf /opt/sparkhu/share /opt/sparkhu/include
 unset PYTHONDONTWRITEBYTECODE
 export SPARKHU_HOME=/tmp/home HOME=/tmp
 source=/build/images/observations.csv
 run="$python /build/images/exercise.py"
+exec 3>&2 >/tmp/finish.log 2>&1
+trap '[ "$?" = 0 ] || tail -n 60 /tmp/finish.log >&3' EXIT
 case "$1" in
 training)
     $run /tmp/forecast /build/compiled/forecast.yaml "source=$source" horizon=6 input_size=24 model_name=tried
     $run /tmp/predict /build/compiled/predict.yaml "source=$source" model_name=tried
     ;;
 steps-spark)
+    SPARKHU_HOME=/opt/sparkhu "$python" -c 'from sparkhu.engines.spark.java import java_variables; java_variables()'
+    ln -s "$(find /opt/sparkhu/java -mindepth 1 -maxdepth 1)" /opt/sparkhu/java/home
+    export JAVA_HOME=/opt/sparkhu/java/home SPARKHU_ENGINE=spark "SPARKHU_SPARK_MASTER=local[1]" SPARK_LOCAL_IP=127.0.0.1
+    $run /tmp/spark /build/compiled/forecast.yaml --until=drop-duplicates "source=$source"
     ;;
 services)
     for command in '--help' 'compile --out /tmp/compiled' 'run --list-parameters'; do
-        /opt/sparkhu/bin/sparkhu $command >/dev/null
+        /opt/sparkhu/bin/sparkhu $command
     done
     ;;
-esac >/tmp/finish.log 2>&1 || { tail -n 60 /tmp/finish.log >&2; exit 1; }
+esac
 /build/tools/bin/python /build/images/layers.py /layers /build/steps.files

@@ -5,5 +5,5 @@ set -eu
 if [ -s /run/secrets/pip ]; then export PIP_CONFIG_FILE=/run/secrets/pip; fi
 if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
 mkdir -p /build/reports
-"$1/bin/python" -m pip install --quiet --require-hashes --no-deps --only-binary :all: \
+"$1/bin/python" -m pip install --quiet --no-compile --require-hashes --no-deps --only-binary :all: \
     --report "/build/reports/$2.json" -r "/build/requirements/$2.txt"

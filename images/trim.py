@@ -13,8 +13,10 @@ from pathlib import Path
 FOLDERS = (
     "**/tests",
     "feast/ui",
+    "feast/templates",
     "numpy/_core/include",
     "plotly/labextension",
+    "requirements",
     "pyarrow/include",
     "pyarrow/src",
     "pip",
@@ -27,6 +29,7 @@ FOLDERS = (
 FILES = (
     *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.pxi", "**/*.c", "**/*.h", "**/*.hpp", "**/*.cpp", "**/*.map", "**/*.a"),
     *("pyarrow/libarrow_flight.so*", "pyarrow/libarrow_python_flight.so*", "pyarrow/_flight*.so"),
+    *("statsmodels/datasets/**/*.csv", "statsmodels/datasets/**/*.dta", "plotly/package_data/widgetbundle.js"),
     "distutils-precedence.pth",
 )
 AWS_DATA, AWS_SERVICES = "botocore/data", ("s3", "sso", "sso-oidc", "sts")
