@@ -23,5 +23,6 @@ debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$s
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/usr/share/{man,info,locale,lintian}
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 find "$root/usr/share/doc" -xtype l -delete
+rm -rf "$root"/usr/lib/*/gconv # iconv's tables; Python has its own
 tar --create --numeric-owner --directory "$root" . | "$docker" import - "$tag" >/dev/null
 echo "$tag: $(($("$docker" image inspect --format '{{.Size}}' "$tag") / 1000000)) MB"

@@ -2,7 +2,7 @@
 
 python bill.py IMAGE REPORTS OUT
 
-Python's packages are found by cyclonedx-py in /opt/sparkhu, with their licences; the checksums of the files that they
+Python's packages are found by cyclonedx-py in /usr/local/sparkhu, with their licences; the checksums of the files that they
 came in are those of pip's own reports. Debian's packages are those that dpkg knows. Writes OUT/IMAGE.cdx.json.
 """
 
@@ -18,14 +18,14 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-ENVIRONMENT = "/opt/sparkhu/bin/python3"
-DPKG = ["dpkg-query", "--show", "--showformat", "${Package}\t${Version}\t${Architecture}\t${Homepage}\n"]
+ENVIRONMENT = "/usr/local/sparkhu/bin/python3"
+DPKG = ["dpkg-query", "--show", "--showformat", "${Package}\t${Version}\t${Architecture}\n"]
 
 
 def python_bill(image: str) -> Bom:
     """Let cyclonedx-py list what is installed in the environment."""
     command = [f"{sys.prefix}/bin/cyclonedx-py", "environment", ENVIRONMENT, "--output-reproducible", "--sv", "1.6"]
-    written = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    written = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     bill: Bom = Bom.from_json(json.loads(written.stdout))  # type: ignore[attr-defined]
     bill.metadata.component = Component(name=f"sparkhu/{image}", type=ComponentType.CONTAINER)
     return bill
@@ -34,12 +34,11 @@ def python_bill(image: str) -> Bom:
 def checksums(reports: Path) -> dict[tuple[str, str], str]:
     """Read from pip's reports the SHA-256 of the file that each package of a version came in."""
     items = [item for report in reports.glob("*.json") for item in json.loads(report.read_text())["install"]]
-    return {
-        (canonical(item["metadata"]["name"]), item["metadata"]["version"]): item["download_info"]["archive_info"][
-            "hashes"
-        ]["sha256"]
-        for item in items
-    }
+    found = {}
+    for item in items:
+        package = canonical(item["metadata"]["name"]), item["metadata"]["version"]
+        found[package] = item["download_info"]["archive_info"]["hashes"]["sha256"]
+    return found
 
 
 def canonical(name: str) -> str:
@@ -49,9 +48,9 @@ def canonical(name: str) -> str:
 
 def debian_components() -> Iterator[Component]:
     """List what dpkg knows to be installed."""
-    listed = subprocess.run(DPKG, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    listed = subprocess.run(DPKG, check=True, stdout=subprocess.PIPE, text=True)
     for line in listed.stdout.splitlines():
-        name, version, architecture, _ = line.split("\t")
+        name, version, architecture = line.split("\t")
         purl = PackageURL("deb", "debian", name, version, {"arch": architecture})
         yield Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
 

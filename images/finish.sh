@@ -2,14 +2,14 @@
 #
 # Nothing is downloaded here. What the tries leave behind lies in /tmp, which no image takes over.
 set -eu
-python=/opt/sparkhu/bin/python
+python=/usr/local/sparkhu/bin/python
 found="$("$python" -c 'from sparkhu.lineage import code_fingerprint; print(code_fingerprint())')"
 if [ "$found" != "$CODE" ]; then
     echo "the library to be shipped is $found, and not $CODE as the build argument CODE says" >&2
     exit 1
 fi
-/build/tools/bin/python /build/images/trim.py /opt/sparkhu/lib/python3.*/site-packages
-rm -rf /opt/sparkhu/share /opt/sparkhu/include
+/build/tools/bin/python /build/images/trim.py /usr/local/sparkhu/lib/python3.*/site-packages
+rm -rf /usr/local/sparkhu/share /usr/local/sparkhu/include
 unset PYTHONDONTWRITEBYTECODE
 export SPARKHU_HOME=/tmp/home HOME=/tmp
 source=/build/images/observations.csv
@@ -22,14 +22,14 @@ training)
     $run /tmp/predict /build/compiled/predict.yaml "source=$source" model_name=tried
     ;;
 steps-spark)
-    SPARKHU_HOME=/opt/sparkhu "$python" -c 'from sparkhu.engines.spark.java import java_variables; java_variables()'
-    ln -s "$(find /opt/sparkhu/java -mindepth 1 -maxdepth 1)" /opt/sparkhu/java/home
-    export JAVA_HOME=/opt/sparkhu/java/home SPARKHU_ENGINE=spark "SPARKHU_SPARK_MASTER=local[1]" SPARK_LOCAL_IP=127.0.0.1
+    SPARKHU_HOME=/usr/local/sparkhu "$python" -c 'from sparkhu.engines.spark.java import java_variables; java_variables()'
+    ln -s "$(find /usr/local/sparkhu/java -mindepth 1 -maxdepth 1)" /usr/local/sparkhu/java/home
+    export JAVA_HOME=/usr/local/sparkhu/java/home SPARKHU_ENGINE=spark "SPARKHU_SPARK_MASTER=local[1]" SPARK_LOCAL_IP=127.0.0.1
     $run /tmp/spark /build/compiled/forecast.yaml --until=drop-duplicates "source=$source"
     ;;
 services)
     for command in '--help' 'compile --out /tmp/compiled' 'run --list-parameters'; do
-        /opt/sparkhu/bin/sparkhu $command
+        /usr/local/sparkhu/bin/sparkhu $command
     done
     ;;
 esac

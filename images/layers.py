@@ -2,7 +2,7 @@
 
 python layers.py LAYERS BEFORE
 
-Moves the files of /opt/sparkhu into LAYERS/steps where the list BEFORE names them, and into LAYERS/added where it does
+Moves the files of /usr/local/sparkhu into LAYERS/steps where the list BEFORE names them, and into LAYERS/added where it does
 not. Byte code goes where its source goes.
 """
 
@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-ENVIRONMENT = Path("/opt/sparkhu")
+ENVIRONMENT = Path("/usr/local/sparkhu")
 
 
 def source(path: Path) -> Path:

@@ -15,7 +15,8 @@ FOLDERS = (
     "feast/ui",
     "feast/templates",
     "numpy/_core/include",
-    "plotly/labextension",
+    *(f"plotly/{name}" for name in ("express", "figure_factory", "graph_objs", "labextension", "matplotlylib")),
+    "plotly/validators",
     "requirements",
     "pyarrow/include",
     "pyarrow/src",
@@ -34,7 +35,7 @@ FILES = (
 )
 AWS_DATA, AWS_SERVICES = "botocore/data", ("s3", "sso", "sso-oidc", "sts")
 """Of Amazon's services only the one that stores, and those that sign in to it."""
-LARGE = 1_000_000
+LARGE = 200_000
 """Bytes from which a library is worth stripping."""
 NEVER_STRIPPED = (".libs",)
 """Libraries that were renamed after linking (auditwheel) do not survive it."""
@@ -42,7 +43,7 @@ NEVER_STRIPPED = (".libs",)
 
 def without_symbols(library: Path) -> None:
     """Take the symbols out of a library that only a debugger reads."""
-    subprocess.run(["strip", "--strip-unneeded", str(library)], check=True)  # noqa: S607
+    subprocess.run(["strip", "--strip-unneeded", str(library)], check=True)
 
 
 def trim(site: Path) -> None:

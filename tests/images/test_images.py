@@ -40,7 +40,7 @@ def test_an_image_is_no_larger_than_promised(image: Find, target: str, limit: in
 def test_nobody_is_root_and_nobody_can_write_what_runs(image: Find, target: str) -> None:
     found = image(target)
     assert found.config["User"] == "10001:10001"
-    writable = ("find", "/opt/sparkhu", "(", "-perm", "-o+w", "-o", "-uid", "10001", ")", "-not", "-type", "l")
+    writable = ("find", "/usr/local/sparkhu", "(", "-perm", "-o+w", "-o", "-uid", "10001", ")", "-not", "-type", "l")
     assert found.run(*writable) == ""
 
 
@@ -89,6 +89,8 @@ def test_packages_that_were_downloaded_stand_in_the_bill_with_checksum_and_licen
 @pytest.mark.parametrize("target", TARGETS)
 def test_secrets_of_the_build_are_nowhere_in_an_image(image: Find, target: str) -> None:
     found = image(target)
-    assert found.run("sh", "-c", "find / -xdev '(' -name 'pip.conf' -o -path '/run/secrets/*' ')' 2>/dev/null; true") == ""
+    assert (
+        found.run("sh", "-c", "find / -xdev '(' -name 'pip.conf' -o -path '/run/secrets/*' ')' 2>/dev/null; true") == ""
+    )
     variables = [each for each in found.config["Env"] if "PIP" in each or "CERT" in each or "INDEX" in each]
     assert variables == []

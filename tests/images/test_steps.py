@@ -82,7 +82,7 @@ def test_what_steps_import_is_compiled_in_the_image(image: Find) -> None:
 import importlib, importlib.util, sys
 from pathlib import Path
 for name in {libraries}: importlib.import_module(name)
-site = "/opt/sparkhu/lib"
+site = "/usr/local/sparkhu/lib"
 files = [m.__spec__.cached for m in list(sys.modules.values()) if (s := getattr(m, "__spec__", None)) and s.cached
          and str(s.origin).startswith(site)]
 print(sum(not Path(each).exists() for each in files), len(files))
