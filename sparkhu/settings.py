@@ -22,6 +22,8 @@ class Settings(BaseSettings):
         rows_per_shard: Largest number of rows in a shard of several series (`SPARKHU_ROWS_PER_SHARD`); unset: a
             million. Smaller shards take less memory a worker, and give more groups something to do (`--fan-out`).
         workers: Processes that a step maps its shards over (`SPARKHU_WORKERS`); unset: one a core.
+        runner: What the tasks of a run are on this machine (`SPARKHU_RUNNER`): `subprocess`, or `docker`, containers of
+            the components' images.
         engine: What maps steps over shards (`SPARKHU_ENGINE`): `local`, processes of this machine, or `spark`.
         spark_master: Where Spark is (`SPARKHU_SPARK_MASTER`): `local[2]`, `spark://HOST:PORT`, `yarn`, `k8s://…`, or
             `sc://HOST:PORT` for Spark Connect.
@@ -39,6 +41,7 @@ class Settings(BaseSettings):
     catalogue: str | None = None
     rows_per_shard: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
+    runner: Literal["subprocess", "docker"] = "subprocess"
     engine: Literal["local", "spark"] = "local"
     spark_master: str = "local[*]"
     spark_conf: dict[str, str] = Field(default_factory=dict)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 
@@ -230,3 +230,21 @@ def _wait(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], output
         time.sleep(0.05)
     output.seek(0)
     raise RuntimeError(f"{process.args!r} did not start: {output.read().decode(errors='replace')}")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Any]:
+    """The Docker engine of this machine, or that of `DOCKER_HOST`, with the images of this code."""
+    import docker
+
+    from sparkhu_components.images import STEPS, TRAINING
+    from sparkhu_pipelines.containers import check_images
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    check_images([STEPS, TRAINING])
+    yield client
+    client.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sparkhu_cli.documented import Documented
+from sparkhu_cli.engine_options import RUNNER_OPTION
 from sparkhu_cli.options import out_option
 from sparkhu_cli.session import Session
 
@@ -14,6 +15,7 @@ from sparkhu_cli.session import Session
     short_help="Run the pipeline on real series that come along.",
     example="sparkhu demo --out demo",
 )
+@RUNNER_OPTION
 @out_option("Folder for the results.", default="demo")
 @click.pass_obj
 def command(session: Session, out: Path) -> None:

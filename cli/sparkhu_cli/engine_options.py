@@ -1,4 +1,4 @@
-"""Options that say which engine maps the steps over shards, and what follows from them for a run."""
+"""Options that say what tasks are and which engine maps the steps over shards, and what follows for a run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,8 @@ def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     session, name = ctx.find_object(Session), str(option.name)
     if value and session is not None:
         session.engine[name] = value
-        session.engine.setdefault("engine", "spark")
+        if name != "runner":
+            session.engine.setdefault("engine", "spark")
 
 
 def _settings_of_spark(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -32,6 +33,14 @@ def _settings_of_spark(_ctx: click.Context, _option: click.Parameter, texts: tup
     return found
 
 
+RUNNER_OPTION: Callable[..., Any] = click.option(
+    "--runner",
+    type=click.Choice(["subprocess", "docker"]),
+    expose_value=False,
+    callback=_remember,
+    help="What tasks are: processes, or containers of the images that a cluster runs.  [SPARKHU_RUNNER, else "
+    "subprocess]",
+)
 ENGINE_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--engine",
@@ -69,9 +78,23 @@ def engine_settings(session: Session) -> "Settings":
     from sparkhu.settings import Settings
 
     settings = Settings(**session.engine)
-    if settings.engine != "spark" and session.engine.keys() - {"engine"}:
+    if settings.engine != "spark" and session.engine.keys() - {"engine", "runner"}:
         raise InputError("--spark-master and --spark-conf are for --engine spark, got --engine local. Leave one out.")
     return settings
+
+
+def runner_of(session: Session) -> str:
+    """Say what the tasks of a run are: `subprocess` or `docker`.
+
+    Raises:
+        InputError: A setting cannot be used, or containers are wanted to work with Spark.
+    """
+    from sparkhu.errors import InputError
+
+    settings = engine_settings(session)
+    if settings.engine == "spark" and settings.runner == "docker":
+        raise InputError("--runner docker has no Spark in its images, got --engine spark. Leave one of them out.")
+    return settings.runner
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.engine_options import ENGINE_OPTIONS
+from sparkhu_cli.engine_options import ENGINE_OPTIONS, RUNNER_OPTION
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     INTERVAL_OPTIONS,
@@ -30,6 +30,7 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
 )
 @source_option(required=False)
 @with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *ENGINE_OPTIONS)
+@RUNNER_OPTION
 @click.option(
     "--model", metavar="NAME", default="forecaster", show_default=True, help="Name of the model in the registry."
 )

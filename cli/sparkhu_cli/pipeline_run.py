@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparkhu_cli.engine_options import engine_of
+from sparkhu_cli.engine_options import engine_of, runner_of
 from sparkhu_cli.progress import Progress
 from sparkhu_cli.session import Session
 from sparkhu_cli.staging import Stage, staged
@@ -46,6 +46,7 @@ def run_pipeline(
     if groups > 1:
         module, pipeline = "sparkhu_pipelines.fan_out", f"{name}_pipeline_over"
     arguments, secrets = _sealed(arguments)
+    runner = runner_of(session)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage, engine_of(session, log=log) as engine:
@@ -59,6 +60,7 @@ def run_pipeline(
                 on_event=progress.on_event,
                 environment={**secrets, **engine},
                 groups=groups if groups > 1 else None,
+                runner=runner,
             )
         finally:
             terminal.clear()

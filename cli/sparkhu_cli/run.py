@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.engine_options import ENGINE_OPTIONS
+from sparkhu_cli.engine_options import ENGINE_OPTIONS, RUNNER_OPTION
 from sparkhu_cli.given_parameters import parameters_of
 from sparkhu_cli.options import (
     FAN_OUT_OPTION,
@@ -37,6 +37,7 @@ def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool)
 )
 @source_option(required=False)
 @with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS, *ENGINE_OPTIONS)
+@RUNNER_OPTION
 @FAN_OUT_OPTION
 @out_option("Folder for the results.")
 @click.option(

@@ -7,10 +7,15 @@ folders of the pipeline's outputs go into the file that it names.
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from sparkhu_pipelines.ending import end_command
 
 INTERRUPTED = 130
 
@@ -20,21 +25,37 @@ def main(job_file: str) -> None:
 
     Args:
         job_file: JSON with `module`, `pipeline`, `arguments`, `groups` (null, or for how many groups of shards
-            `pipeline` makes one), `root` (folder for artifacts) and `outputs` (file).
+            `pipeline` makes one), `root` (folder of the run), `artifacts` (folder in it), `outputs` (file) and `runner`
+            (`subprocess`, or `docker` for containers).
     """
-    threading.Thread(target=_end_with_caller, args=(_private_input(),), daemon=True).start()
+    job = json.loads(Path(job_file).read_text())
+    threading.Thread(target=_end_with_caller, args=(_private_input(), job), daemon=True).start()
     from kfp import local
 
     # At an interrupt KFP's runner would first begin what is left of a loop. The tasks are told by the same signal.
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-    job = json.loads(Path(job_file).read_text())
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=job["root"])
     pipeline = getattr(import_module(job["module"]), job["pipeline"])
     if job["groups"]:
         pipeline = pipeline(job["groups"])
+    local.init(runner=_runner(job, pipeline), pipeline_root=job["artifacts"])
     task = pipeline(**job["arguments"])
     outputs = {name: artifact.path for name, artifact in task.outputs.items()}
     Path(job["outputs"]).write_text(json.dumps(outputs))
+
+
+def _runner(job: Mapping[str, Any], pipeline: Any) -> Any:
+    """Make the runner that the job asks for; images are looked at before anything runs in one."""
+    from kfp import local
+
+    if job["runner"] == "subprocess":
+        return local.SubprocessRunner(use_venv=False)
+    from sparkhu_pipelines.containers import check_images, runner
+    from sparkhu_pipelines.ending import end_containers
+
+    root, executors = Path(job["root"]), pipeline.pipeline_spec.deployment_spec["executors"]
+    check_images(executor["container"]["image"] for executor in executors.values())
+    end_containers(root)  # those of runs that were killed
+    return runner(job["arguments"], root, os.environ)
 
 
 def _private_input() -> int:
@@ -45,12 +66,18 @@ def _private_input() -> int:
     return held
 
 
-def _end_with_caller(held: int) -> None:
-    """End the whole process group, if it is the driver's own, once the caller has gone and standard input ends."""
+def _end_with_caller(held: int, job: Mapping[str, Any]) -> None:
+    """End the whole process group, if it is the driver's own, once the caller has gone and standard input ends.
+
+    Containers are no processes of the group: what ends them outlives it.
+    """
     while os.read(held, 1024):
         pass
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+    if os.getpgrp() != os.getpid():
+        return
+    if job["runner"] == "docker":
+        subprocess.Popen(end_command(Path(job["root"])), start_new_session=True, cwd="/")
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

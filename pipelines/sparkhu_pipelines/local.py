@@ -1,4 +1,4 @@
-"""Run a pipeline on this machine: each task a process of its own, driven by kfp's local runner.
+"""Run a pipeline on this machine: each task a process or a container of its own, driven by kfp's local runner.
 
 The driver runs in a session of its own, so that Ctrl-C reaches it once and in order: the whole group is ended before
 the caller sees `KeyboardInterrupt`. Its output goes to a log file; what a person should see arrives as events.
@@ -7,7 +7,6 @@ the caller sees `KeyboardInterrupt`. Its output goes to a log file; what a perso
 import json
 import math
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,15 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sparkhu.errors import InputError, SparkhuError
+from sparkhu_pipelines.ending import end_command
+from sparkhu_pipelines.failures import Event, Steps, failure
 
-Event = dict[str, Any]
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0
 LAST_WORDS_SECONDS = 10.0
 """How long a run may go on once a step of a group has failed, so that its traceback reaches the log. KFP's runner would
 run all groups that are left; without groups it ends the run itself."""
-REFUSAL = f"{InputError.__name__}: "
 
 
 def run_locally(
@@ -38,6 +36,7 @@ def run_locally(
     on_event: Callable[[Event], None],
     environment: Mapping[str, str] | None = None,
     groups: int | None = None,
+    runner: str = "subprocess",
 ) -> dict[str, Path]:
     """Run a pipeline and wait for it.
 
@@ -51,6 +50,8 @@ def run_locally(
         environment: Variables that the steps see beside those of this process, such as passwords.
         groups: Where given, `pipeline` is a function that makes the pipeline for so many groups of shards. KFP's local
             runner works at two of them at a time.
+        runner: `subprocess`, or `docker`: tasks are containers of the components' images, which see what the arguments
+            and settings name and nothing else (see `sparkhu_pipelines.containers`).
 
     Returns:
         The folder or file of each output of the pipeline.
@@ -58,7 +59,7 @@ def run_locally(
     Raises:
         InputError: A step refused the user's input; the message is the step's own.
         SparkhuError: A step failed for another reason; the message names the step and the log.
-        KeyboardInterrupt: Ctrl-C; all processes of the run have ended.
+        KeyboardInterrupt: Ctrl-C; all processes and containers of the run have ended.
     """
     events, outputs = root / "events.jsonl", root / "outputs.json"
     job = {
@@ -66,21 +67,25 @@ def run_locally(
         "pipeline": pipeline,
         "arguments": dict(arguments),
         "groups": groups,
-        "root": str(root / "artifacts"),
+        "runner": runner,
+        "root": str(root.absolute()),
+        "artifacts": str(root.absolute() / "artifacts"),
         "outputs": str(outputs),
     }
-    failures: list[Event] = []
+    steps = Steps()
     with log.open("ab") as sink:
         driver = _start(job, root, events, sink, environment or {})
         try:
             for event in _follow(events, driver):
-                if event["kind"] == "step_failed":
-                    failures.append(event)
+                steps.note(event)
                 on_event(event)
         finally:
             _end(driver)
-    if driver.returncode != 0 or not outputs.exists():
-        raise _failure(failures, log)
+            if runner == "docker":
+                # What goes wrong here stands in the log: the run has failed, or has no container any more.
+                subprocess.run(end_command(root.absolute()), stdout=sink, stderr=sink, check=False)
+    if driver.returncode != 0 or steps.at_work or not outputs.exists():
+        raise failure(steps, log)
     return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
 
 
@@ -159,24 +164,3 @@ def _is_at_work(group: int) -> bool:
             if int(of) == group and state != b"Z":
                 return True
     return False
-
-
-def _last_error(log: Path) -> str:
-    """Find what a task died of when it could tell no event: the last exception of its traceback."""
-    found = re.findall(r"^\s*(?:\w+\.)*(\w+Error: .+)$", log.read_text(errors="replace"), re.MULTILINE)
-    own = [line for line in found if "finished with status" not in line]
-    return own[-1].rstrip(".") if own else "no task says why"
-
-
-def _failure(failures: list[Event], log: Path) -> SparkhuError:
-    if not failures:
-        last = _last_error(log)
-        if last.startswith(REFUSAL):
-            return InputError(f"{last.removeprefix(REFUSAL)}.")
-        return SparkhuError(f"the run ended before its last step: {last}. The log '{log}' tells more.")
-    first = failures[0]
-    if first["exit_code"] == InputError.exit_code:
-        return InputError(first["message"])
-    place = f" on group {first['group']} of {first['groups']}" if "group" in first else ""
-    said = first["message"].rstrip(".")
-    return SparkhuError(f"step {first['step']} failed{place}: {said}. The log '{log}' tells more.")

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu_cli.engine_options import engine_of
+from sparkhu_cli.engine_options import engine_of, runner_of
 from sparkhu_cli.main import sparkhu
 from sparkhu_cli.session import Session
 
@@ -95,3 +95,36 @@ def test_a_java_that_does_not_start_spark_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
     with pytest.raises(SparkhuError, match=r"Java ended before Spark had started: .*older than 17.*tmp.*/java"):
         variables(Session(engine={"engine": "spark", "spark_master": "local[1]"}), tmp_path)
+
+
+def test_tasks_are_processes_unless_told_otherwise_and_the_option_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runner_of(Session()) == "subprocess"
+    monkeypatch.setenv("SPARKHU_RUNNER", "docker")
+    assert runner_of(Session()) == "docker"
+    assert runner_of(Session(engine={"runner": "subprocess"})) == "subprocess"
+
+
+@pytest.mark.parametrize("command", ["run", "forecast"])
+def test_containers_with_spark_are_refused_before_anything_is_written(
+    tmp_path: Path, source: Path, command: str
+) -> None:
+    out = tmp_path / "out"
+
+    called = call(command, "--source", source, "--runner", "docker", "--engine", "spark", "--out", out)
+
+    assert called.exit_code == 2
+    assert "--runner docker has no Spark in its images, got --engine spark" in called.stderr
+    assert not out.exists()
+
+
+def test_a_run_in_containers_without_an_engine_says_so_and_leaves_nothing(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    out = tmp_path / "out"
+
+    called = call("run", "--source", source, "--runner", "docker", "--out", out)
+
+    assert called.exit_code == 2
+    assert "no Docker engine answers" in called.stderr
+    assert not out.exists()

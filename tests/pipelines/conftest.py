@@ -65,7 +65,14 @@ def write_observations(path: Path, *, hours: range) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def run(folder: Path, home: Path, pipeline: str, arguments: dict[str, Any], groups: int | None = None) -> Finished:
+def run(
+    folder: Path,
+    home: Path,
+    pipeline: str,
+    arguments: dict[str, Any],
+    groups: int | None = None,
+    runner: str = "subprocess",
+) -> Finished:
     root, events = folder / f"root-{pipeline}", list[dict[str, Any]]()
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -78,6 +85,7 @@ def run(folder: Path, home: Path, pipeline: str, arguments: dict[str, Any], grou
             log=folder / f"{pipeline}.log",
             on_event=events.append,
             groups=groups,
+            runner=runner,
         )
     return Finished(outputs["results"], outputs["report"], outputs, events, home)
 

@@ -83,6 +83,20 @@ def test_a_step_that_breaks_is_named_beside_the_log_that_holds_its_traceback(tmp
     assert "Traceback" in (tmp_path / "run.log").read_text()
 
 
+def test_a_step_whose_process_is_killed_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["kind"] == "note":
+            for pid in alive(root):
+                if b"kfp.dsl.executor_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(SparkhuError, match=r"^step produce was killed: it ended without a word, as when memory runs"):
+        run_locally("tiny_pipeline", "tiny", {"behaviour": "sleep"}, root=root, log=tmp_path / "log", on_event=on_event)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
+from sparkhu_components.images import STEPS
 
-@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
 def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
     """Write a file, or behave as asked: refuse (at once or in the step), break, or sleep."""
     import time
@@ -28,7 +30,7 @@ def produce(numbers: Output[Dataset], behaviour: str = "work") -> None:
         Path(draft, "numbers.txt").write_text("1 2 3")
 
 
-@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
+@dsl.component(base_image=STEPS, install_kfp_package=False)
 def total(numbers: Input[Dataset], answer: Output[Dataset]) -> None:
     """Sum the numbers."""
     from pathlib import Path
@@ -52,7 +54,7 @@ def tiny(behaviour: str = "work") -> Outputs:
     return Outputs(answer=summed.outputs["answer"])
 
 
-@dsl.component(base_image="sparkhu/steps", install_kfp_package=False)
+@dsl.component(base_image=STEPS, install_kfp_package=False)
 def work_on(numbers: Input[Dataset], done: Output[Dataset], group: int, groups: int, log: str) -> None:
     """Note that a group is at work, then break where it is the first, else take some time."""
     import time
@@ -80,3 +82,52 @@ def tiny_over(groups: int) -> Any:
         return Outputs(answer=made.outputs["numbers"])
 
     return over
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def look_around(seen: Output[Dataset], asked: dict[str, Any]) -> None:
+    """Try what a step has no business with, and write down what came of it."""
+    import json
+    import os
+    import socket
+    from pathlib import Path
+
+    def outcome(attempt: Any) -> str:
+        try:
+            return str(attempt())
+        except OSError as error:
+            return type(error).__name__
+
+    Path(seen.path).mkdir()
+    found = {
+        "write to the root": outcome(lambda: Path("/written").write_text("1")),
+        "write to what is read": outcome(lambda: Path(asked["read"], "written").write_text("1")),
+        "list what is read": outcome(lambda: sorted(path.name for path in Path(asked["read"]).iterdir())),
+        "look beside what is read": outcome(lambda: list((Path(asked["read"]).parent / "other").iterdir())),
+        "reach the service": outcome(lambda: socket.create_connection(("127.0.0.1", asked["port"]), 2).close()),
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "rights": Path("/proc/self/status").read_text().partition("CapEff:\t")[2][:16],
+        "variables": sorted(os.environ),
+    }
+    Path(seen.path, "seen.json").write_text(json.dumps(found))
+
+
+class Seen(NamedTuple):
+    seen: Dataset
+
+
+@dsl.pipeline(name="tiny-look")
+def look(source: str, asked: dict[str, Any]) -> Seen:
+    """Look around in a container that was given a source."""
+    return Seen(seen=look_around(asked=asked).outputs["seen"])
+
+
+@dsl.component(base_image="sparkhu/elsewhere:0.0.9", install_kfp_package=False)
+def in_no_image(done: Output[Dataset]) -> None:
+    """Run in an image that nobody has."""
+
+
+@dsl.pipeline(name="tiny-nowhere")
+def nowhere() -> None:
+    """Run nothing."""
+    in_no_image()
