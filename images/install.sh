@@ -4,6 +4,8 @@
 set -eu
 if [ -s /run/secrets/pip ]; then export PIP_CONFIG_FILE=/run/secrets/pip; fi
 if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
+# What has no wheel is built with what image-tools.txt locks.
+export PIP_CONSTRAINT=/build/requirements/image-tools.txt
 mkdir -p /build/reports
-"$1/bin/python" -m pip install --quiet --no-compile --require-hashes --no-deps --only-binary :all: \
+"$1/bin/python" -m pip install --quiet --no-compile --require-hashes --no-deps \
     --report "/build/reports/$2.json" -r "/build/requirements/$2.txt"
