@@ -59,6 +59,8 @@ def write_bill(image: str, reports: Path, out: Path) -> None:
     """Write the bill of an image whose files are those of this machine."""
     bill, known = python_bill(image), checksums(reports)
     for component in bill.components:
+        # Sparkhu's own distributions come from this work tree, of which cyclonedx-py makes no address.
+        component.purl = component.purl or PackageURL("pypi", None, canonical(component.name), component.version)
         checksum = known.get((canonical(component.name), component.version or ""))
         if checksum:
             component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=checksum))

@@ -1,6 +1,7 @@
 # Install a lock into an environment, and note what was downloaded: sh install.sh ENVIRONMENT LOCK
 #
-# A lock is whole, without what excludes.txt beside it leaves out; so pip follows no dependency. Where pip's own index cannot be reached as it is, the secrets `pip` (a pip.conf) and `ca` (certificates) say how.
+# A lock is whole, without what the excludes.txt beside it leaves out; so pip follows no dependency.
+# Where pip's own index cannot be reached as it is, the secrets `pip` (a pip.conf) and `ca` (certificates) say how.
 set -eu
 if [ -s /run/secrets/pip ]; then export PIP_CONFIG_FILE=/run/secrets/pip; fi
 if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi

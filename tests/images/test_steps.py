@@ -77,7 +77,7 @@ def test_a_step_runs_as_its_container_would_and_gives_what_it_gives_here(image: 
 
 
 def test_what_steps_import_is_compiled_in_the_image(image: Find) -> None:
-    libraries = ("numpy", "polars", "pandas", "scipy", "statsmodels.tsa.stattools", "plotly", "feast", "pyarrow")
+    libraries = ("numpy", "polars", "pyarrow", "numba", "feast", "sparkhu_features.offline", "sparkhu.kernels.stl")
     code = f"""
 import importlib, importlib.util, sys
 from pathlib import Path
