@@ -2,8 +2,8 @@
 
 python bill.py IMAGE REPORTS OUT
 
-Python's packages are found by cyclonedx-py in /usr/local/sparkhu, with their licences; the checksums of the files that they
-came in are those of pip's own reports. Debian's packages are those that dpkg knows. Writes OUT/IMAGE.cdx.json.
+Python's packages are found by cyclonedx-py in /usr/local/sparkhu, with their licences; the checksums of the files that
+they came in are those of pip's own reports. Debian's packages are those that dpkg knows. Writes OUT/IMAGE.cdx.json.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 python layers.py LAYERS BEFORE
 
-Moves the files of /usr/local/sparkhu into LAYERS/steps where the list BEFORE names them, and into LAYERS/added where it does
-not. Byte code goes where its source goes.
+Moves the files of /usr/local/sparkhu into LAYERS/steps where the list BEFORE names them, and into LAYERS/added where it
+does not. Byte code goes where its source goes.
 """
 
 import shutil
