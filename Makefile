@@ -23,11 +23,15 @@ demo: $(VENV)/.installed ## Run the whole pipeline on real series and say where 
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests; more than 90 % of the library must be covered
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not containers" --cov --cov-report=term
 
 .PHONY: test-full
 test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves out
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "slow and not containers"
+
+.PHONY: test-containers
+test-containers: $(VENV)/.installed-dev ## Run the tests of the images and in them (make images builds them)
+	@$(BIN)/python -m pytest -m containers
 
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice 80 % (STEPS="outliers gaps" for some)
@@ -56,15 +60,50 @@ format: $(VENV)/.installed-dev ## Format the code and repair what can be repaire
 docs: $(VENV)/.installed-dev ## Write the reference pages and the README's table of steps from the code
 	@$(BIN)/python docs/generate.py
 
+IMAGES := steps training services steps-spark
+
+.PHONY: images
+images: $(addprefix image-,$(IMAGES)) ## Build all images (BASE=NAME:TAG for another base; images/build.sh says the rest)
+
+.PHONY: $(addprefix image-,$(IMAGES))
+image-steps: ## Build the image of the steps
+image-training: ## Build the image of the steps that train and register
+image-services: ## Build the image of the command and of what stays up
+image-steps-spark: ## Build the image of the steps on Spark, with Java
+$(addprefix image-,$(IMAGES)): image-%: $(VENV)/.installed
+	@BASE='$(BASE)' PYTHON=$(BIN)/python images/build.sh $*
+
+.PHONY: image-base
+image-base: ## Make a Debian base without a registry, for BASE=sparkhu/base:bookworm (root; a minute)
+	@images/base.sh
+
+.PHONY: image-sizes
+image-sizes: $(VENV)/.installed-dev ## Measure the images for their table in the docs
+	@$(BIN)/python images/measure.py
+	@$(BIN)/python docs/generate.py
+
+.PHONY: sbom
+sbom: ## Write the bills of materials of the images that are built to build/sbom
+	@images/sbom.sh $(IMAGES)
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 	--no-emit-package sparkhu --no-emit-package sparkhu-components \
 	--no-emit-package sparkhu-features --no-emit-package sparkhu-pipelines \
 	--custom-compile-command 'make lock' $(ARGS)
 
+IN_IMAGES := --extra postgres -c requirements/dev.txt --excludes requirements
+OF_STEPS := $(filter-out pipelines/%,$(PYPROJECTS)) $(IN_IMAGES)/steps.excludes.txt
+OF_SERVICES := $(PYPROJECTS) $(IN_IMAGES)/services.excludes.txt
+
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in -o requirements/run.txt
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	@$(COMPILE) $(OF_STEPS) -o requirements/steps.txt
+	@$(COMPILE) $(OF_STEPS) requirements/training.in -o requirements/training.txt
+	@$(COMPILE) $(OF_STEPS) --extra spark -o requirements/steps-spark.txt
+	@$(COMPILE) $(OF_SERVICES) -o requirements/services.txt
+	@$(COMPILE) requirements/image-tools.in -c requirements/dev.txt -o requirements/image-tools.txt
 	@$(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 
 .PHONY: clean

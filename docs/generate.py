@@ -22,6 +22,13 @@ from sparkhu.results import json_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+IMAGES_PAGE, SIZES = ROOT / "docs" / "images.md", ROOT / "images" / "sizes.json"
+IMAGES = {
+    "steps": ("steps that prepare, describe, store and publish", "the library, its components, Feast"),
+    "training": ("steps that train, judge and register models", "`steps`, MLflow's client"),
+    "services": ("the command `sparkhu`, and what stays up", "the command, the pipelines, Kubeflow Pipelines' client"),
+    "steps-spark": ("steps on a Spark cluster (`SPARKHU_ENGINE=spark`)", "`steps`, PySpark, Java"),
+}
 REFERENCE = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by `make docs`; do not edit. -->"
 HELP_WIDTH = 100
@@ -244,23 +251,34 @@ def figures_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme() -> str:
-    """Return the README with fresh tables between their markers."""
-    text = README.read_text("utf-8")
-    for name, made in (("steps", steps_table), ("figures", figures_table)):
+def images_table() -> str:
+    """Render the table of the container images, as `make image-sizes` measured them."""
+    rows = []
+    for name, size in json.loads(SIZES.read_text("utf-8"))["images"].items():
+        java, root = "yes" if size["java"] else "no", "root" if size["user"] in ("", "0", "root") else size["user"]
+        megabytes = f"{size['bytes'] / 1_000_000:,.0f} MB"
+        rows.append([f"`sparkhu/{name}`", *IMAGES[name], megabytes, str(size["packages"]), root, java])
+    return table(["image", "for", "what is inside", "size", "Python packages", "user", "Java"], rows)
+
+
+def with_tables(page: Path, **tables: str) -> str:
+    """Return a page with fresh tables between their markers."""
+    text = page.read_text("utf-8")
+    for name, made in tables.items():
         begin, end = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            raise SystemExit(f"{README.name} has lost the markers {begin} and {end} around its table of {name}")
-        text = f"{before}{begin}\n{made()}\n{end}{after}"
+            raise SystemExit(f"{page.name} has lost the markers {begin} and {end} around its table of {name}")
+        text = f"{before}{begin}\n{made}\n{end}{after}"
     return text
 
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` say which differ from what the code says."""
     pages = {
-        README: readme(),
+        README: with_tables(README, steps=steps_table(), figures=figures_table()),
+        IMAGES_PAGE: with_tables(IMAGES_PAGE, images=images_table()),
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "parameters.md": parameters_page(),
