@@ -76,6 +76,41 @@ def test_a_step_runs_as_its_container_would_and_gives_what_it_gives_here(image: 
     assert {each.stat().st_uid for each in (folder / "made" / "raw").rglob("*")} == {int(owner)}
 
 
+STEP = """
+import sys
+from sparkhu.execution import run_step
+from sparkhu.steps.deduplication import drop_duplicates
+raw, unique, duplicates = sys.argv[1:]
+outputs = {"observations": (unique, "rows"), "duplicates": (duplicates, "series")}
+run_step(drop_duplicates, name="drop_duplicates", inputs={"observations": raw}, outputs=outputs)
+"""
+
+
+@pytest.mark.parametrize("master", ["local[1]", "none-such"])
+def test_a_step_maps_its_shards_on_spark_in_the_image_that_has_it(image: Find, folder: Path, master: str) -> None:
+    steps, places = image("steps-spark"), [str(folder / name) for name in ("raw", "unique", "duplicates")]
+    ingest_source(
+        str(folder / "observations.csv"),
+        SourceOptions(),
+        out=folder / "raw",
+        history=folder / "history",
+        versions=folder / "versions",
+    )
+    folder.chmod(0o777)
+    mount = ("--mount", f"type=bind,source={folder},target={folder}")
+    engine = ("--env", "SPARKHU_ENGINE=spark", "--env", f"SPARKHU_SPARK_MASTER={master}")
+    command = [DOCKER, "run", "--rm", *HARDENED, *TEMPORARY, *mount, *engine, steps.name, "python3", "-c", STEP]
+
+    done = subprocess.run([*command, *places], capture_output=True, text=True, check=False)
+
+    if master == "none-such":
+        assert "none-such" in done.stderr
+        assert not (folder / "unique").exists()
+    else:
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert ingested(folder / "unique").height == ingested(folder / "raw").height - 1
+
+
 def test_what_steps_import_is_compiled_in_the_image(image: Find) -> None:
     libraries = ("numpy", "polars", "pyarrow", "numba", "feast", "sparkhu_features.offline", "sparkhu.kernels.stl")
     code = f"""
