@@ -97,6 +97,14 @@ def test_a_step_whose_process_is_killed_is_named(tmp_path: Path) -> None:
         run_locally("tiny_pipeline", "tiny", {"behaviour": "sleep"}, root=root, log=tmp_path / "log", on_event=on_event)
 
 
+def test_a_step_that_never_told_of_its_end_did_not_end_well_though_its_runner_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+
+    with pytest.raises(SparkhuError, match=r"^step vanish was killed: it ended without a word"):
+        run_locally("tiny_pipeline", "vanishing", {}, root=root, log=tmp_path / "log", on_event=lambda _: None)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_every_process_of_it(tmp_path: Path, how: signal.Signals) -> None:
     script = (

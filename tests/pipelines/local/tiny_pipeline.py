@@ -104,7 +104,7 @@ def look_around(seen: Output[Dataset], asked: dict[str, Any]) -> None:
         "write to what is read": outcome(lambda: Path(asked["read"], "written").write_text("1")),
         "list what is read": outcome(lambda: sorted(path.name for path in Path(asked["read"]).iterdir())),
         "look beside what is read": outcome(lambda: list((Path(asked["read"]).parent / "other").iterdir())),
-        "reach the service": outcome(lambda: socket.create_connection(("127.0.0.1", asked["port"]), 2).close()),
+        "reach the service": outcome(lambda: socket.create_connection(("127.0.0.1", int(asked["port"])), 2).close()),
         "user": f"{os.getuid()}:{os.getgid()}",
         "rights": Path("/proc/self/status").read_text().partition("CapEff:\t")[2][:16],
         "variables": sorted(os.environ),
@@ -120,6 +120,23 @@ class Seen(NamedTuple):
 def look(source: str, asked: dict[str, Any]) -> Seen:
     """Look around in a container that was given a source."""
     return Seen(seen=look_around(asked=asked).outputs["seen"])
+
+
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def vanish(seen: Output[Dataset]) -> None:
+    """End in the middle of a step, as if all were well."""
+    import os
+
+    from sparkhu.execution import recorded
+
+    with recorded("vanish", inputs=[], outputs=[seen.path]):
+        os._exit(0)
+
+
+@dsl.pipeline(name="tiny-vanishing")
+def vanishing() -> Seen:
+    """Vanish."""
+    return Seen(seen=vanish().outputs["seen"])
 
 
 @dsl.component(base_image="sparkhu/elsewhere:0.0.9", install_kfp_package=False)
