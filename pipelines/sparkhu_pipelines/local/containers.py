@@ -18,7 +18,7 @@ from sparkhu.errors import InputError
 from sparkhu.lineage import code_fingerprint
 from sparkhu.settings import Settings
 from sparkhu.sources.secrets import PLACEHOLDER
-from sparkhu_pipelines.local.ending import OWNER, RUN, engine
+from sparkhu_pipelines.local.ending import OWNER, RUN, engine, owner
 from sparkhu_pipelines.local.places import places_of
 
 CODE = "org.sparkhu.code"
@@ -81,7 +81,7 @@ def runner(arguments: Mapping[str, Any], root: Path, environment: Mapping[str, s
         tmpfs=SCRATCH,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
-        labels={RUN: str(root), OWNER: str(os.getuid())},
+        labels={RUN: str(root), OWNER: owner()},
     )
 
 

@@ -4,6 +4,7 @@ Containers are no children of the run that began them. So each says by its label
 """
 
 import os
+import socket
 import sys
 import time
 from contextlib import ExitStack, closing, suppress
@@ -13,7 +14,8 @@ from typing import Any
 from sparkhu.errors import InputError, SparkhuError
 
 RUN, OWNER = "org.sparkhu.run", "org.sparkhu.owner"
-"""Labels of a container: the folder of its run, and the number of the user who began it."""
+"""Labels of a container: the folder of its run, and who began it where. Another host may use the same engine, and not
+see the folder of the run."""
 QUIET_SECONDS, LONGEST_SECONDS = 0.5, 20.0
 
 
@@ -38,6 +40,11 @@ def engine() -> Any:
     return client
 
 
+def owner() -> str:
+    """Name this user on this host."""
+    return f"{os.getuid()}@{socket.gethostname()}"
+
+
 def end_command(root: Path) -> list[str]:
     """Give the command that ends the containers of a run; a process of its own, it also outlives the run."""
     return [sys.executable, "-m", "sparkhu_pipelines.local.ending", str(root)]
@@ -57,7 +64,7 @@ def end_containers(root: Path) -> None:
     quiet_since, until = time.monotonic(), time.monotonic() + LONGEST_SECONDS
     with closing(engine()) as client:
         while time.monotonic() < quiet_since + QUIET_SECONDS:
-            for container in client.containers.list(all=True, filters={"label": f"{OWNER}={os.getuid()}"}):
+            for container in client.containers.list(all=True, filters={"label": f"{OWNER}={owner()}"}):
                 where = container.labels.get(RUN, "")
                 if where == str(root) or not os.path.lexists(where):
                     with suppress(NotFound, APIError):  # it has just ended, or is being removed

@@ -22,7 +22,7 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake import open_lake
 from sparkhu_components.images import STEPS, TRAINING
 from sparkhu_pipelines.local.containers import CODE, check_images, runner
-from sparkhu_pipelines.local.ending import OWNER, RUN, engine
+from sparkhu_pipelines.local.ending import OWNER, RUN, engine, owner
 from sparkhu_pipelines.local.running import run_locally
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
 from tests.services import S3Endpoint, conditional_s3_endpoint, docker_engine
@@ -319,7 +319,7 @@ def test_containers_of_a_run_whose_folder_is_gone_are_ended_before_the_next_begi
 ) -> None:
     root = tmp_path / "gone"
     root.mkdir()
-    labels = {RUN: str(root), OWNER: str(os.getuid())}
+    labels = {RUN: str(root), OWNER: owner()}
     docker_engine.containers.run(
         STEPS, ["sleep", "120"], labels=labels, network_mode="none", detach=True, auto_remove=True
     )
