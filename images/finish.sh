@@ -9,7 +9,7 @@ if [ "$found" != "$CODE" ]; then
     exit 1
 fi
 /build/tools/bin/python /build/images/trim.py /usr/local/sparkhu/lib/python3.*/site-packages
-rm -rf /usr/local/sparkhu/share /usr/local/sparkhu/include
+rm -rf /usr/local/sparkhu/share /usr/local/sparkhu/include /usr/local/sparkhu/bin/pip*
 unset PYTHONDONTWRITEBYTECODE
 export SPARKHU_HOME=/tmp/home HOME=/tmp
 source=/build/images/observations.csv

@@ -33,7 +33,7 @@ FILES = (
     *("statsmodels/datasets/**/*.csv", "statsmodels/datasets/**/*.dta", "plotly/package_data/widgetbundle.js"),
     "distutils-precedence.pth",
 )
-AWS_DATA, AWS_SERVICES = "botocore/data", ("s3", "sso", "sso-oidc", "sts")
+AWS_DATA, AWS_SERVICES = "botocore/data", ("s3", "signin", "sso", "sso-oidc", "sts")
 """Of Amazon's services only the one that stores, and those that sign in to it."""
 LARGE = 200_000
 """Bytes from which a library is worth stripping."""

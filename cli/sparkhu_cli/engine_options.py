@@ -93,7 +93,8 @@ def runner_of(session: Session) -> str:
 
     settings = engine_settings(session)
     if settings.engine == "spark" and settings.runner == "docker":
-        raise InputError("--runner docker has no Spark in its images, got --engine spark. Leave one of them out.")
+        told = "got --engine spark, or SPARKHU_ENGINE=spark. Leave one of them out, or say --engine local."
+        raise InputError(f"--runner docker runs steps in an image without Spark; {told}")
     return settings.runner
 
 

@@ -113,7 +113,7 @@ def test_containers_with_spark_are_refused_before_anything_is_written(
     called = call(command, "--source", source, "--runner", "docker", "--engine", "spark", "--out", out)
 
     assert called.exit_code == 2
-    assert "--runner docker has no Spark in its images, got --engine spark" in called.stderr
+    assert "--runner docker runs steps in an image without Spark; got --engine spark" in called.stderr
     assert not out.exists()
 
 

@@ -54,7 +54,7 @@ def answers() -> bool:
 
 @pytest.fixture(scope="session")
 def image() -> Callable[[str], Image]:
-    """Look up an image by its target; the test skips where there is none."""
+    """Look up an image by its target."""
     if not answers():
         pytest.skip("no docker daemon answers")
 
@@ -62,7 +62,7 @@ def image() -> Callable[[str], Image]:
         name = f"sparkhu/{target}:{version('sparkhu')}"
         found = subprocess.run([DOCKER, "image", "inspect", name], capture_output=True, check=False)
         if found.returncode:
-            pytest.skip(f"{name} is not built; make image-{target} builds it")
+            pytest.fail(f"{name} is not built; make image-{target} builds it")
         return Image(target, name)
 
     return find

@@ -63,26 +63,36 @@ def runner(arguments: Mapping[str, Any], root: Path, environment: Mapping[str, s
     from docker.types import Mount
     from kfp.local import DockerRunner
 
-    kernels = Path(environment.get("NUMBA_CACHE_DIR") or user_cache_path("sparkhu")).absolute()
-    kernels.mkdir(parents=True, exist_ok=True)
-    places, told = places_of(arguments, Settings(), root), _concerning(arguments, environment)
+    # What processes load as compiled code is theirs alone to write.
+    kernels = Path(environment.get("NUMBA_CACHE_DIR") or user_cache_path("sparkhu")).absolute() / "containers"
+    kernels.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = Settings()
+    places, told = places_of(arguments, settings, root), _concerning(arguments, environment)
     written = places.written | {kernels}
     named = {Path(value) for value in told.values() if value.startswith("/") and os.path.isfile(value)}  # noqa: PTH113
     named = {path for path in named if written.isdisjoint(path.parents)}
     read_only = dict.fromkeys(places.read | named, True) | dict.fromkeys(written, False)
-    inside = {"HOME": str(root), "NUMBA_CACHE_DIR": str(kernels), "MPLCONFIGDIR": str(root), "PYTHONUNBUFFERED": "1"}
+    _check_mountable(read_only)
+    inside = {"HOME": root, "SPARKHU_HOME": settings.home.absolute(), "NUMBA_CACHE_DIR": kernels, "PYTHONUNBUFFERED": 1}
     return DockerRunner(
-        environment=told | inside,
+        environment=told | {name: str(value) for name, value in inside.items()},
         mounts=[Mount(str(path), str(path), type="bind", read_only=only) for path, only in sorted(read_only.items())],
         working_dir=str(Path.cwd()),
         user=_user(),
         network_mode="none" if places.is_local else "host",
         read_only=True,
-        tmpfs=SCRATCH,
+        tmpfs={place: options for place, options in SCRATCH.items() if Path(place) not in read_only},
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         labels={RUN: str(root), OWNER: owner()},
     )
+
+
+def _check_mountable(places: Iterable[Path]) -> None:
+    for place in places:
+        if place == Path("/") or ":" in str(place):
+            told = "Docker mounts neither the root of a machine nor a place with a colon in its name"
+            raise InputError(f"--runner docker would have to show '{place}' to containers: {told}. Name another one.")
 
 
 def _concerning(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ written by `sparkhu_pipelines.local.running`; the folders of the pipeline's outp
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -15,7 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sparkhu_pipelines.local.ending import end_command
+from sparkhu.errors import SparkhuError
+from sparkhu_pipelines.local.ending import end_orphans, ending
 
 INTERRUPTED = 130
 
@@ -39,8 +39,23 @@ def main(job_file: str) -> None:
         pipeline = pipeline(job["groups"])
     local.init(runner=_runner(job, pipeline), pipeline_root=job["artifacts"])
     task = pipeline(**job["arguments"])
+    _check_ends(pipeline, Path(job["artifacts"]))
     outputs = {name: artifact.path for name, artifact in task.outputs.items()}
     Path(job["outputs"]).write_text(json.dumps(outputs))
+
+
+def _check_ends(pipeline: Any, artifacts: Path) -> None:
+    """Check that every task has written what KFP's executor writes last.
+
+    KFP's runner takes it for a success when a container is gone before it was asked how it ended.
+
+    Raises:
+        SparkhuError: One has not.
+    """
+    components = pipeline.pipeline_spec.components.items()
+    tasks = {name.removeprefix("comp-") for name, component in components if component.executor_label}
+    if missing := sorted(tasks - {path.parent.name for path in artifacts.rglob("executor_output.json")}):
+        raise SparkhuError(f"{missing[0]} was killed: it ended without a word")
 
 
 def _runner(job: Mapping[str, Any], pipeline: Any) -> Any:
@@ -50,11 +65,10 @@ def _runner(job: Mapping[str, Any], pipeline: Any) -> Any:
     if job["runner"] == "subprocess":
         return local.SubprocessRunner(use_venv=False)
     from sparkhu_pipelines.local.containers import check_images, runner
-    from sparkhu_pipelines.local.ending import end_containers
 
     root, executors = Path(job["root"]), pipeline.pipeline_spec.deployment_spec["executors"]
     check_images(executor["container"]["image"] for executor in executors.values())
-    end_containers(root)  # those of runs that were killed
+    end_orphans()
     return runner(job["arguments"], root, os.environ)
 
 
@@ -76,7 +90,7 @@ def _end_with_caller(held: int, job: Mapping[str, Any]) -> None:
     if os.getpgrp() != os.getpid():
         return
     if job["runner"] == "docker":
-        subprocess.Popen(end_command(Path(job["root"])), start_new_session=True, cwd="/")
+        ending(Path(job["root"]))
     os.killpg(0, signal.SIGKILL)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sparkhu.errors import InputError, SparkhuError
 
 Event = dict[str, Any]
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 REFUSAL = f"{InputError.__name__}: "
 
 
@@ -15,8 +16,7 @@ class Steps:
 
     Attributes:
         failed: Events of steps that failed, in order.
-        at_work: Events of steps that have begun and not ended. A step that was killed stays here; KFP's runner takes it
-            for a success when a container is gone before it was asked how it ended.
+        at_work: Events of steps that have begun and not ended: a step that was killed stays here.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,12 @@ def _place(event: Event) -> str:
 
 
 def _last_error(log: Path) -> str:
-    """Find what a task died of when it could tell no event: the last exception of its traceback."""
-    found = re.findall(r"^\s*(?:\w+\.)*(\w+Error: .+)$", log.read_text(errors="replace"), re.MULTILINE)
+    """Find what a task died of when it could tell no event: a refusal, or the last exception of its traceback."""
+    text = COLOUR.sub("", log.read_text(errors="replace"))
+    found = re.findall(r"^\s*(?:\w+\.)*(\w+Error: .+)$", text, re.MULTILINE)
     own = [line for line in found if "finished with status" not in line]
-    return own[-1].rstrip(".") if own else "no task says why"
+    refused = [line for line in own if line.startswith(REFUSAL)]
+    if own:
+        return str((refused or own)[-1]).rstrip(".")
+    ended = re.findall(r"Task '([\w-]+)' finished with status FAILURE", text)
+    return f"task {ended[-1]} was ended without a word" if ended else "no task says why"

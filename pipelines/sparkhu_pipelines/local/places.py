@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sparkhu.errors import InputError
 from sparkhu.settings import Settings
 
 READ, WRITTEN = ("source", "metadata", "past"), ("lake",)
 """Arguments of a pipeline that say where something is."""
 WILDCARDS = "*?["
+BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,22 @@ def places_of(arguments: Mapping[str, Any], settings: Settings, also: Path) -> P
     """
     read = [_place(arguments[name]) for name in READ if arguments.get(name)]
     written = [_place(arguments[name]) for name in WRITTEN if arguments.get(name)]
-    stores = [_place(uri) for uri in (settings.tracking_uri, settings.catalogue) if uri]
-    folders = {also.absolute(), settings.home.absolute(), *filter(None, written)}
-    # A store is a folder, or a file whose neighbours are written as well.
-    folders |= {store if store.is_dir() else store.parent for store in stores if store}
+    stores = [_store(uri) for uri in (settings.tracking_uri, settings.catalogue) if uri]
+    folders = {also.absolute(), settings.home.absolute(), *filter(None, written), *filter(None, stores)}
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    there = frozenset(place for place in read if place and place.exists())
-    return Places(there, frozenset(folders), None not in (*read, *written, *stores))
+    there = {place for place in read if place and place.exists()}
+    # What SQLite has not yet brought into a database lies beside it.
+    there |= {beside for place in there for end in BESIDE if (beside := Path(f"{place}{end}")).is_file()}
+    return Places(frozenset(there), frozenset(folders), None not in (*read, *written, *stores))
+
+
+def _store(uri: str) -> Path | None:
+    """Give the folder of a store of the settings: that of the database where it is one, else its own."""
+    if uri.startswith("sqlite") and uri.partition("://")[2].removeprefix("/") in ("", ":memory:"):
+        raise InputError(f"the store '{uri}' is in memory, which containers do not share. Name a file.")
+    place = _place(uri)
+    return place.parent if place and (uri.startswith("sqlite") or place.is_file()) else place
 
 
 def _place(uri: str) -> Path | None:
@@ -59,6 +69,6 @@ def _place(uri: str) -> Path | None:
         rest = rest.removeprefix("/").partition("?")[0]
     elif sign and scheme not in ("file", "local"):
         return None
-    path = Path(os.path.abspath(rest if sign else whole))  # noqa: PTH100 - a link stays what it is called
+    path = Path(os.path.abspath(os.path.expanduser(rest if sign else whole)))  # noqa: PTH100, PTH111 - a link stays what it is called
     wild = [index for index, name in enumerate(path.parts) if any(mark in name for mark in WILDCARDS)]
     return Path(*path.parts[: wild[0]]) if wild and not path.exists() else path

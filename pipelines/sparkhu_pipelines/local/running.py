@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sparkhu_pipelines.local.ending import end_command
+from sparkhu.errors import SparkhuError
+from sparkhu_pipelines.local.ending import ending
 from sparkhu_pipelines.local.failures import Event, Steps, failure
 
 POLL_SECONDS = 0.05
@@ -62,17 +63,10 @@ def run_locally(
         KeyboardInterrupt: Ctrl-C; all processes and containers of the run have ended.
     """
     events, outputs = root / "events.jsonl", root / "outputs.json"
-    job = {
-        "module": module,
-        "pipeline": pipeline,
-        "arguments": dict(arguments),
-        "groups": groups,
-        "runner": runner,
-        "root": str(root.absolute()),
-        "artifacts": str(root.absolute() / "artifacts"),
-        "outputs": str(outputs),
-    }
-    steps = Steps()
+    root, steps = root.absolute(), Steps()
+    places = {"root": str(root), "artifacts": str(root / "artifacts"), "outputs": str(outputs)}
+    about = {"module": module, "pipeline": pipeline, "arguments": dict(arguments)}
+    job = {**about, "groups": groups, "runner": runner, **places}
     with log.open("ab") as sink:
         driver = _start(job, root, events, sink, environment or {})
         try:
@@ -80,12 +74,11 @@ def run_locally(
                 steps.note(event)
                 on_event(event)
         finally:
-            _end(driver)
-            if runner == "docker":
-                # What goes wrong here stands in the log: the run has failed, or has no container any more.
-                subprocess.run(end_command(root.absolute()), stdout=sink, stderr=sink, check=False)
-    if driver.returncode != 0 or steps.at_work or not outputs.exists():
+            left = _end_all(driver, root if runner == "docker" else None)
+    if driver.returncode != 0 or not outputs.exists():
         raise failure(steps, log)
+    if left:
+        raise SparkhuError(left)
     return {name: Path(path) for name, path in json.loads(outputs.read_text()).items()}
 
 
@@ -100,6 +93,8 @@ def _start(
     file.write_text(json.dumps(job))
     events.touch()
     scratch.mkdir()
+    # A Docker engine would make it where it is not, as its own.
+    Path(job["artifacts"]).mkdir()
     told = {"SPARKHU_EVENTS": str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
     return subprocess.Popen(
         [sys.executable, "-m", "sparkhu_pipelines.local.driver", str(file)],
@@ -128,6 +123,18 @@ def _follow(events: Path, driver: subprocess.Popen[bytes]) -> Iterator[Event]:
             if ended:
                 return
             time.sleep(POLL_SECONDS)
+
+
+def _end_all(driver: subprocess.Popen[bytes], root: Path | None) -> str:
+    """End the driver with its processes, and the containers of a run in `root`; say what is left."""
+    try:
+        _end(driver)
+    finally:
+        # Also where Ctrl-C came a second time.
+        containers = ending(root) if root else None
+    if root is None or containers is None or containers.wait() == 0:
+        return ""
+    return f"containers may be left: {(root / 'ending.log').read_text(errors='replace').strip().splitlines()[-1]}"
 
 
 def _end(driver: subprocess.Popen[bytes]) -> None:

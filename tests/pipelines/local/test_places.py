@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sparkhu.errors import InputError
 from sparkhu.settings import Settings
 from sparkhu_pipelines.local.places import Places, places_of
 
@@ -83,3 +84,27 @@ def test_a_tracking_server_needs_the_network(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", tracking_uri="http://127.0.0.1:5000")
 
     assert not found(tmp_path, settings, source="data").is_local
+
+
+def test_what_sqlite_has_not_yet_brought_into_a_database_is_read_with_it(tmp_path: Path) -> None:
+    (tmp_path / "sales.db-wal").touch()
+
+    assert found(tmp_path, source="sqlite:///sales.db").read == {tmp_path / "sales.db", tmp_path / "sales.db-wal"}
+
+
+def test_a_home_folder_of_the_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert found(tmp_path, source="~/data").read == {tmp_path / "data"}
+
+
+def test_a_store_of_files_is_the_only_folder_that_is_written_for_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", tracking_uri=f"file://{tmp_path}/runs")
+
+    assert found(tmp_path, settings).written == {tmp_path / name for name in ("root", "home", "runs")}
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(InputError, match=f"the store '{uri}' is in memory"):
+        found(tmp_path, Settings(home=tmp_path / "home", catalogue=uri))

@@ -15,13 +15,6 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu_pipelines.local import running
 from sparkhu_pipelines.local.running import run_locally
 
-HERE = str(Path(__file__).parent)
-
-
-@pytest.fixture(autouse=True)
-def _tiny_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([HERE, *sys.path]))
-
 
 def run(folder: Path, behaviour: str, events: list[dict[str, Any]] | None = None) -> dict[str, Path]:
     root = folder / "root"

@@ -139,6 +139,21 @@ def vanishing() -> None:
     vanish()
 
 
+@dsl.component(base_image=STEPS, install_kfp_package=False)
+def die_at_once(seen: Output[Dataset]) -> None:
+    """Be killed before a step has begun."""
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dsl.pipeline(name="tiny-dying")
+def dying() -> None:
+    """Be killed."""
+    die_at_once()
+
+
 @dsl.component(base_image="sparkhu/elsewhere:0.0.9", install_kfp_package=False)
 def in_no_image(done: Output[Dataset]) -> None:
     """Run in an image that nobody has."""
