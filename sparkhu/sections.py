@@ -1,6 +1,6 @@
 """Settings of a step that few change, grouped: one mapping a step in a parameter file and on the Kubeflow page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
@@ -35,7 +35,11 @@ class Section(BaseModel):
 
 
 def explained(
-    model: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = (), noun: str = "parameter"
+    model: type[BaseModel],
+    error: ValidationError,
+    inside: tuple[str, ...] = (),
+    noun: str = "parameter",
+    shown: Callable[[Any], str] = repr,
 ) -> str:
     """Say what is wrong with the first parameter that was refused, and the way out.
 
@@ -44,6 +48,7 @@ def explained(
         error: How.
         inside: Sections that the model's own parameters stand in.
         noun: What the model's fields are called.
+        shown: Writes the value that was refused.
     """
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
@@ -57,7 +62,7 @@ def explained(
     if first["type"] == "missing":
         return f"{noun} '{name}' is missing; give it a value."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{noun} '{name}' cannot be {first['input']!r}: {message[0].lower()}{message[1:].rstrip('.')}."
+    return f"{noun} '{name}' cannot be {shown(first['input'])}: {message[0].lower()}{message[1:].rstrip('.')}."
 
 
 MOST_NAMES = 10

@@ -47,7 +47,7 @@ class Settings(_FromEnvironment):
         spark_conf: Spark's own settings (`SPARKHU_SPARK_CONF`), a JSON object such as
             `{"spark.executor.memory": "4g"}`. Secrets go here, not behind an option, which all users may read.
         code_version: Which library a step must be run by (`SPARKHU_CODE_VERSION`), as `sparkhu submit` and `sparkhu
-            compile --cluster` give it to each task; unset: any.
+            compile` give it to each task; unset: any.
         image: The image that a task runs in (`SPARKHU_IMAGE`), for messages.
 
     Raises:

@@ -180,8 +180,8 @@ def check_type(content: Any, kind: str, place: str) -> None:
 def check_pipeline(package: dict[str, Any], parameters: dict[str, Any]) -> None:
     """Refuse a pipeline that is none, and parameters that it does not declare or that are of another type."""
     try:
-        spec = json_format.ParseDict(package["pipeline_spec"], PipelineSpec())
-        platform = json_format.ParseDict(package["platform_spec"], PlatformSpec())
+        spec = json_format.ParseDict(package.get("pipeline_spec", package), PipelineSpec())
+        platform = json_format.ParseDict(package.get("platform_spec", {}), PlatformSpec())
         for config in platform.platforms["kubernetes"].deployment_spec.executors.values():
             json_format.ParseDict(json_format.MessageToDict(config), KubernetesExecutorConfig())
     except json_format.ParseError as problem:

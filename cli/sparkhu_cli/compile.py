@@ -21,7 +21,8 @@ def command(cluster: Path | None, fan_out: int, out: Path) -> None:
 
     A step is one task, however many series there are. With --fan-out, forecast.yaml prepares the series in a loop over
     N groups of shards, each in pods of its own; its results are the same. With --cluster, tasks have the resources,
-    retries, secrets and images that FILE says; without it, what the cluster gives by default.
+    retries, secrets and images that FILE says, and ask for images of this very code; without it, they have
+    the defaults, and ask for images of this version.
     """
     from sparkhu_cli.staging import staged
     from sparkhu_pipelines.cluster.settings import load_cluster

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sparkhu_cli.terminal import Terminal
     from sparkhu_pipelines.submission.connecting import Connection
     from sparkhu_pipelines.submission.schedules import Schedule
-    from sparkhu_pipelines.submission.submitting import Submitted
+    from sparkhu_pipelines.submission.submitting import Submission, Submitted
 
 # What the predict pipeline takes beside its source; how the series were prepared comes with the model.
 PREDICT: Final = ("duplicates", "model_name", "max_failed_share")
@@ -40,10 +40,10 @@ CLUSTER_OPTIONS = (
         show_default=True,
         help="Train and forecast, or forecast new data with the champion.",
     ),
-    click.option("--cron", metavar="FIELDS", help='Run again and again: "0 3 * * *" is every day at three.  [once]'),
+    click.option("--cron", metavar="FIELDS", help='By a schedule, with --name: "0 3 * * *" is daily at three.  [once]'),
     click.option("--namespace", default="", metavar="NS", help="Your namespace, where there are several."),
     click.option("--experiment", default="sparkhu", show_default=True, metavar="NAME", help="Experiment of the run."),
-    click.option("--name", metavar="NAME", help="Name of the run, or of the schedule, which replaces one of its name."),
+    click.option("--name", metavar="NAME", help="Name of the run, or of the schedule, in place of ours of it."),
     CLUSTER_OPTION,
     FAN_OUT_OPTION,
     click.option("--wait", is_flag=True, help="Follow the run to its end; the exit code tells how it ended."),
@@ -54,7 +54,8 @@ CLUSTER_OPTIONS = (
     cls=Documented,
     short_help="Send a run or a schedule to a Kubeflow cluster.",
     example="""sparkhu submit --host https://kubeflow.example.org/pipeline --cluster cluster.yaml --lake s3://bucket/lake
-    sparkhu submit --host http://localhost:8080 --cluster cluster.yaml --lake s3://bucket/lake --cron "0 3 * * *" """,
+    sparkhu submit --host http://localhost:8080 --cluster cluster.yaml --lake s3://bucket/lake --cron "0 3 * * *" \\
+        --name nightly""",
 )
 @with_options(*CLUSTER_OPTIONS)
 @source_option(required=False)
@@ -75,30 +76,45 @@ def command(
     Sources are read by the tasks, so they are where the cluster reaches them. A schedule goes by the clock of the
     cluster, UTC unless it was set otherwise. The token to sign in with is taken from SPARKHU_KFP_TOKEN.
     """
-    from sparkhu.errors import InputError
     from sparkhu.settings import PipelinesAccess
     from sparkhu_cli.terminal import Terminal
-    from sparkhu_pipelines.cluster.settings import load_cluster
     from sparkhu_pipelines.parameters import load_parameters
-    from sparkhu_pipelines.submission.addresses import check_addresses, check_registry
     from sparkhu_pipelines.submission.connecting import Connection
-    from sparkhu_pipelines.submission.schedules import parse_schedule
-    from sparkhu_pipelines.submission.submitting import Submission
 
-    if cron is not None and wait:
-        raise InputError("--wait follows one run, and --cron makes many. Leave one of them out.")
-    schedule, settings = parse_schedule(cron) if cron is not None else None, load_cluster(cluster)
     about = {name: options.pop(name) for name in ("namespace", "experiment", "name", "fan_out")}
+    schedule = _schedule(cron, about["name"], wait) if cron is not None else None
     given = [load_parameters(params) if params else {}, parameters_of(options)]
-    arguments = _arguments(pipeline, given, preset or "")
-    check_addresses(arguments, settings)
-    check_registry(settings)
+    submission = _submission(pipeline, _arguments(pipeline, given, preset or ""), cluster, about)
     terminal = Terminal()
-    name = about["name"] or (f"sparkhu-{pipeline}" if schedule else f"sparkhu-{pipeline} {datetime.now(UTC):%F %T}")
-    place = {"experiment": about["experiment"], "namespace": about["namespace"], "groups": about["fan_out"]}
-    submission = Submission(pipeline, arguments, settings, name, **place)
     connection = Connection(host, PipelinesAccess(), lambda line: terminal.marked("!", line))
     _send(connection, submission, schedule, terminal, wait)
+
+
+def _schedule(cron: str, name: str | None, wait: bool) -> "Schedule":
+    """Read the schedule. It wants a name, by which a later one replaces it: two lakes would share one by default."""
+    from sparkhu.errors import InputError
+    from sparkhu_pipelines.submission.schedules import parse_schedule
+
+    if wait:
+        raise InputError("--wait follows one run, and --cron makes many. Leave one of them out.")
+    if not name:
+        told = "a schedule wants a name, since it replaces the one of its name"
+        raise InputError(f"{told}. Give --cron a --name that says what it runs over, such as --name sales-nightly.")
+    return parse_schedule(cron)
+
+
+def _submission(pipeline: str, arguments: dict[str, Any], cluster: Path | None, about: dict[str, Any]) -> "Submission":
+    """Put together what is sent, and check that the tasks of the cluster can work with it."""
+    from sparkhu_pipelines.cluster.settings import load_cluster
+    from sparkhu_pipelines.submission.addresses import check_addresses, check_registry
+    from sparkhu_pipelines.submission.submitting import Submission
+
+    settings = load_cluster(cluster)
+    check_addresses(arguments, settings)
+    check_registry(settings)
+    name = about["name"] or f"sparkhu-{pipeline} {datetime.now(UTC):%F %T}"
+    place = {"experiment": about["experiment"], "namespace": about["namespace"], "groups": about["fan_out"]}
+    return Submission(pipeline, arguments, settings, name, **place)
 
 
 def _arguments(pipeline: str, given: list[dict[str, Any]], preset: str) -> dict[str, Any]:
@@ -123,7 +139,7 @@ def _arguments(pipeline: str, given: list[dict[str, Any]], preset: str) -> dict[
 
 
 def _send(
-    connection: "Connection", submission: Any, schedule: "Schedule | None", terminal: "Terminal", wait: bool
+    connection: "Connection", submission: "Submission", schedule: "Schedule | None", terminal: "Terminal", wait: bool
 ) -> None:
     from sparkhu_pipelines.submission.submitting import submit_run, submit_schedule
 

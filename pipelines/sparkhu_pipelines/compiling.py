@@ -17,7 +17,8 @@ def compile_pipelines(out: Path, groups: int = 1, cluster: "Cluster | None" = No
     Args:
         out: Folder of the files.
         groups: Groups of shards that the forecast pipeline prepares side by side, from 1 to 100.
-        cluster: Settings of the cluster that they run on; without them a task is given what the cluster has by default.
+        cluster: Settings of the cluster that they run on, for images of this very code; None: the defaults, for images
+            of this version.
 
     Returns:
         The files, in the order of `PIPELINES`.
@@ -33,11 +34,13 @@ def compile_pipeline(name: str, out: Path, groups: int = 1, cluster: "Cluster | 
     """Write the YAML file of one pipeline into a folder; see `compile_pipelines`."""
     from kfp import compiler
 
-    pipeline = pipeline_of(name, groups)
-    if cluster is not None:
-        from sparkhu_pipelines.cluster.applying import for_cluster
+    from sparkhu.lineage import code_fingerprint
+    from sparkhu_components.images import VERSION
+    from sparkhu_pipelines.cluster.applying import for_cluster
+    from sparkhu_pipelines.cluster.settings import Cluster
 
-        pipeline = for_cluster(pipeline, cluster)
+    version = VERSION if cluster is None else code_fingerprint()
+    pipeline = for_cluster(pipeline_of(name, groups), cluster or Cluster(), version)
     file = out / f"{name}.yaml"
     compiler.Compiler().compile(pipeline, package_path=str(file))
     lines = file.read_text().splitlines(keepends=True)

@@ -20,6 +20,9 @@ secrets:
 components:
   train_linear: {memory: 8Gi, timeout: 2h}
 """
+MINIMAL = """
+environment: {SPARKHU_TRACKING_URI: "http://mlflow.mlflow:5000"}
+"""
 SOURCE = ["--source", "s3://bucket/sales.csv"]
 Submit = Callable[..., Result]
 compiled: dict[str, dict] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.submitter import CLUSTER, SOURCE, Submit, told
+from tests.cli.submitter import CLUSTER, MINIMAL, SOURCE, Submit, told
 from tests.pipelines_api import Fault, PipelinesApi, error
 
 
@@ -35,6 +35,19 @@ def test_a_run_is_sent_with_its_pipeline_parameters_and_place(api: PipelinesApi,
     assert f"{api.url}/#/runs/details/{run['run_id']}" in result.stdout
 
 
+@pytest.mark.parametrize("pipeline", ["forecast", "predict"])
+def test_the_address_of_the_registry_is_all_that_a_cluster_file_must_hold(
+    api: PipelinesApi, submit: Submit, tmp_path: Path, pipeline: str
+) -> None:
+    (tmp_path / "cluster.yaml").write_text(MINIMAL)
+    result = submit(*SOURCE, "--pipeline", pipeline)
+    assert (result.exit_code, result.stderr) == (0, "")
+    package = api.runs[0]["pipeline_spec"]
+    assert package["pipelineInfo"]["name"] == f"sparkhu-{pipeline}"
+    variables = package["deploymentSpec"]["executors"]["exec-ingest"]["container"]["env"]
+    assert {"name": "SPARKHU_TRACKING_URI", "value": "http://mlflow.mlflow:5000"} in variables
+
+
 def test_an_experiment_that_is_there_is_used(api: PipelinesApi, submit: Submit) -> None:
     for _ in range(2):
         assert submit(*SOURCE, "--experiment", "sales").exit_code == 0
@@ -58,11 +71,11 @@ def test_the_groups_of_a_fan_out_are_a_loop_of_the_pipeline(api: PipelinesApi, s
 
 
 def test_a_schedule_runs_by_six_fields_one_run_at_a_time(api: PipelinesApi, submit: Submit) -> None:
-    result = submit("--lake", "s3://bucket/lake", "--cron", "30 3 * * mon-fri")
+    result = submit("--lake", "s3://bucket/lake", "--cron", "30 3 * * mon-fri", "--name", "sales")
     assert (result.exit_code, result.stderr) == (0, "")
     (schedule,) = api.schedules
     assert schedule["trigger"] == {"cron_schedule": {"cron": "0 30 3 * * 1,2,3,4,5"}}
-    assert (schedule["display_name"], schedule["mode"], schedule["no_catchup"]) == ("sparkhu-forecast", "ENABLE", True)
+    assert (schedule["display_name"], schedule["mode"], schedule["no_catchup"]) == ("sales", "ENABLE", True)
     assert schedule["max_concurrency"] == "1"
     assert schedule["runtime_config"]["parameters"]["lake"] == "s3://bucket/lake"
     assert "03:30 by the clock of the cluster" in result.stdout
@@ -81,25 +94,25 @@ def test_a_schedule_replaces_those_of_its_name_and_no_other(api: PipelinesApi, s
 
 
 def test_the_former_schedule_stays_where_the_new_one_is_refused(api: PipelinesApi, submit: Submit) -> None:
-    assert submit(*SOURCE, "--cron", "0 3 * * *").exit_code == 0
+    assert submit(*SOURCE, "--cron", "0 3 * * *", "--name", "sales").exit_code == 0
     api.fail(Fault("POST recurringruns", 400, content=error(3, "no")))
-    assert submit(*SOURCE, "--cron", "0 4 * * *").exit_code == 2
+    assert submit(*SOURCE, "--cron", "0 4 * * *", "--name", "sales").exit_code == 2
     assert [each["trigger"]["cron_schedule"]["cron"] for each in api.schedules] == ["0 0 3 * * *"]
 
 
 def test_a_former_schedule_that_cannot_be_deleted_is_told(api: PipelinesApi, submit: Submit) -> None:
-    assert submit(*SOURCE, "--cron", "0 3 * * *").exit_code == 0
+    assert submit(*SOURCE, "--cron", "0 3 * * *", "--name", "sales").exit_code == 0
     former = api.schedules[0]["recurring_run_id"]
     api.fail(Fault("DELETE recurringruns", 403, content=error(7, "no right")))
-    result = submit(*SOURCE, "--cron", "0 4 * * *")
+    result = submit(*SOURCE, "--cron", "0 4 * * *", "--name", "sales")
     assert (result.exit_code, len(api.schedules)) == (1, 2)
     assert f"the new schedule runs beside the former one, {former}, which could not be deleted" in told(result)
     api.fail(Fault("DELETE recurringruns", 404, content=error(5, "gone")), 2)
-    assert submit(*SOURCE, "--cron", "0 5 * * *").exit_code == 0
+    assert submit(*SOURCE, "--cron", "0 5 * * *", "--name", "sales").exit_code == 0
 
 
 def test_what_every_run_of_a_schedule_ends_at_is_said(submit: Submit) -> None:
-    result = submit("--lake", "s3://b/lake", "--cron", "@daily", "--end", "2024-02-01")
+    result = submit("--lake", "s3://b/lake", "--cron", "@daily", "--name", "sales", "--end", "2024-02-01")
     assert "every run ends at 2024-02-01" in result.stdout
 
 
@@ -162,7 +175,7 @@ def test_a_connection_that_closes_before_anything_was_done_is_tried_again(api: P
 def test_schedules_and_experiments_are_not_made_twice_either(api: PipelinesApi, submit: Submit) -> None:
     api.fail(Fault("POST experiments", done=True))
     api.fail(Fault("POST recurringruns", done=True))
-    assert submit(*SOURCE, "--cron", "0 3 * * *").exit_code == 0
+    assert submit(*SOURCE, "--cron", "0 3 * * *", "--name", "sales").exit_code == 0
     assert (len(api.kept["experiments"]), len(api.schedules)) == (1, 1)
 
 

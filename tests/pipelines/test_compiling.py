@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sparkhu_components.images import VERSION
 from sparkhu_pipelines.compiling import PIPELINES, compile_pipelines
 
 KEPT = Path(__file__).parents[2] / "pipelines" / "compiled"
@@ -24,6 +25,25 @@ def test_the_compiled_pipeline_in_the_repository_is_current_to_the_letter(
     assert kept == compiled[name], "stale: run `sparkhu compile --out pipelines/compiled`"
     compile_pipelines(tmp_path)
     assert (tmp_path / name).read_text() == (KEPT / name).read_text(), "stale: run `sparkhu compile`"
+
+
+@pytest.mark.parametrize("name", [f"{name}.yaml" for name in PIPELINES])
+def test_without_a_cluster_file_tasks_have_the_defaults_and_ask_for_this_version(
+    compiled: dict[str, list[dict]], name: str
+) -> None:
+    (pipeline,) = compiled[name]  # one document: the defaults ask nothing of Kubernetes
+    executors = pipeline["deploymentSpec"]["executors"].items()
+    containers = {name.removeprefix("exec-"): executor["container"] for name, executor in executors}
+    for container in containers.values():
+        assert {"name": "SPARKHU_CODE_VERSION", "value": VERSION} in container["env"]
+        assert container["command"][-1].endswith(f"\n# Sparkhu {VERSION}\n")
+        assert "resourceMemoryLimit" in container["resources"]
+    tasks = pipeline["root"]["dag"]["tasks"]
+    cached = {name: task["cachingOptions"].get("enableCache", False) for name, task in tasks.items()}
+    fresh = {"ingest", "sync-metadata", "load-champion", "detect-regularity", "promote", "publish-interval"}
+    assert {name for name in cached if not cached[name]} >= fresh & set(tasks)
+    assert cached["validate"]
+    assert all(task["retryPolicy"]["maxRetryCount"] == 2 for name, task in tasks.items() if name != "promote")
 
 
 def test_parallel_variants_are_tasks_of_their_own_and_the_split_has_both_ways(

@@ -12,27 +12,28 @@ from typing import Any, Final
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_context import Pipeline
 
-from sparkhu.lineage import code_fingerprint
 from sparkhu_components.images import STEPS, VERSION
 from sparkhu_pipelines.cluster.quantities import cores
+from sparkhu_pipelines.cluster.secrecy import CONF, MASTER
 from sparkhu_pipelines.cluster.settings import Cluster, Task
 
 SPARK: Final = f"sparkhu/steps-spark:{VERSION}"
 """The image of the steps that hold Spark as well."""
 
 
-def for_cluster(pipeline: Any, cluster: Cluster) -> Any:
+def for_cluster(pipeline: Any, cluster: Cluster, version: str) -> Any:
     """Make a pipeline whose tasks have the settings of a cluster.
 
     Args:
         pipeline: A pipeline whose tasks are Sparkhu's components; it stays as it is.
         cluster: The settings.
+        version: What each task's library must be: its fingerprint, or its version alone.
 
     Returns:
         The same pipeline, with the same arguments and outputs.
 
     Example:
-        >>> compiler.Compiler().compile(for_cluster(forecast_pipeline, load_cluster(file)), "forecast.yaml")
+        >>> compiler.Compiler().compile(for_cluster(forecast_pipeline, Cluster(), "0.1.0"), "forecast.yaml")
     """
     plain = pipeline.pipeline_func
 
@@ -40,17 +41,19 @@ def for_cluster(pipeline: Any, cluster: Cluster) -> Any:
     def with_settings(*arguments: Any) -> Any:
         outputs = plain(*arguments)
         for task in Pipeline.get_default_pipeline().tasks.values():
-            _apply(task, cluster)
+            _apply(task, cluster, version)
         return outputs
 
     root = cluster.pipeline_root or None
     return dsl.pipeline(name=pipeline.name, description=pipeline.description, pipeline_root=root)(with_settings)
 
 
-def _apply(task: dsl.PipelineTask, cluster: Cluster) -> None:
+def _apply(task: dsl.PipelineTask, cluster: Cluster, version: str) -> None:
     settings = cluster.task(task.component_spec.name.replace("-", "_"))
     _give_resources(task, settings)
-    task.set_retry(settings.retries, f"{settings.backoff}s", 2.0, f"{settings.backoff_max}s")
+    _give_version(task, version)
+    if settings.retries:
+        task.set_retry(settings.retries, f"{settings.backoff}s", 2.0, f"{settings.backoff_max}s")
     task.set_caching_options(settings.cache)
     if settings.timeout:
         kubernetes.set_timeout(task, settings.timeout)
@@ -82,13 +85,25 @@ def _give_resources(task: dsl.PipelineTask, settings: Task) -> None:
         task.set_accelerator_limit(settings.accelerators or 1)
 
 
+def _give_version(task: dsl.PipelineTask, version: str) -> None:
+    """Name the version to the task, and to the cache of Kubeflow Pipelines.
+
+    The cache knows a task by image, command, arguments and inputs, not by its variables: results of other code under
+    the same tag would be taken for this one's. So the version stands in the command as well, under the source.
+    """
+    task.set_env_variable("SPARKHU_CODE_VERSION", version)
+    container = task.container_spec  # the task's own copy, not the component's
+    *first, source = container.command
+    container.command = [*first, f"{source.rstrip()}\n\n# Sparkhu {version}\n"]
+
+
 def _variables(cluster: Cluster, settings: Task, image: str, on_spark: bool) -> dict[str, str]:
     """Give a task's variables. A pod sees all cores of its node, so it is told how many are its own."""
-    own = {"SPARKHU_CODE_VERSION": code_fingerprint(), "SPARKHU_IMAGE": image}
+    own = {"SPARKHU_IMAGE": image}
     if settings.cpu_limit:
         own["SPARKHU_WORKERS"] = str(math.ceil(cores(settings.cpu_limit)))
     if on_spark:
         own["SPARKHU_ENGINE"] = "spark"
-        own["SPARKHU_SPARK_MASTER"] = cluster.engine.master
-        own["SPARKHU_SPARK_CONF"] = json.dumps(cluster.engine.conf, sort_keys=True)
-    return {**own, **cluster.environment}
+        own[MASTER] = cluster.engine.master
+        own[CONF] = json.dumps(cluster.engine.conf, sort_keys=True)
+    return {name: value for name, value in {**own, **cluster.environment}.items() if name not in cluster.hidden}

@@ -1,4 +1,4 @@
-"""What each component needs of a cluster: the class of its resources, and whether its results may come from the cache.
+"""What each component needs of a cluster: the size of its resources, whether it is cached, and tried again.
 
 Kubeflow Pipelines takes a task's results from an earlier run where image, parameters and input artifacts are the same.
 That is right for whatever computes from its inputs alone. It is wrong for what looks at the outside world, which may
@@ -22,6 +22,8 @@ class Need(NamedTuple):
     cached: Cached
     why: str
     """What it reads or writes outside the run; empty where it computes from its inputs alone."""
+    once: str = ""
+    """Why it is not tried again when it fails; empty where it may be."""
 
 
 _LIGHT: Final = Need("light", "computes", "")
@@ -34,7 +36,12 @@ NEEDS: Final[dict[str, Need]] = {
     "load_champion": Need("light", "reads", "reads the registry, whose champion changes"),
     "detect_regularity": Need("shards", "reads", "reads what earlier runs found of the periods"),
     "gather_groups": Need("shards", "reads", "reads what earlier runs found of the periods"),
-    "promote": Need("training", "writes", "writes models and the champion into the registry"),
+    "promote": Need(
+        "training",
+        "writes",
+        "writes models and the champion into the registry",
+        once="a try that was killed leaves the versions that it had registered, and the next registers them again",
+    ),
     "publish_interval": Need("shards", "writes", "writes the results into the lake"),
     "store_features": Need("shards", "writes", "writes the feature store"),
     "take_group": _SHARDS,

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 from sparkhu.sources.secrets import redacted
 
 CPU: Final = re.compile(r"\d*\.?\d+m?")
-MEMORY: Final = re.compile(r"(\d+)([KMGTPE]i?)?")
+MEMORY: Final = re.compile(r"(\d+)(k|[MGTPE]|[KMGTPE]i)?")
+"""Kubernetes writes k for a thousand, and K in Ki alone."""
 LENGTH: Final = re.compile(r"(\d+)(s|m|h|d)?")
 SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 SCALES: Final = {letter: power for power, letter in enumerate("KMGTPE", start=1)}
@@ -41,7 +42,7 @@ def megabytes(memory: str) -> float:
     assert found is not None, memory
     number, unit = found.groups()
     base = 1024 if unit and unit.endswith("i") else 1000
-    return float(int(number) * base ** SCALES.get((unit or "")[:1], 0) / 1e6)
+    return float(int(number) * base ** SCALES.get((unit or "")[:1].upper(), 0) / 1e6)
 
 
 def _text(value: Any) -> Any:

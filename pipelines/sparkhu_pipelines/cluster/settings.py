@@ -3,13 +3,12 @@
 The graph names no resource; `sparkhu_pipelines.cluster.applying` gives these settings to its tasks.
 """
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
 from sparkhu.sections import explained
@@ -28,12 +27,8 @@ from sparkhu_pipelines.cluster.quantities import (
     cores,
     megabytes,
 )
+from sparkhu_pipelines.cluster.secrecy import NOUN, check_engine, check_variables
 
-NOUN: Final = "cluster setting"
-OURS: Final = ("SPARKHU_CODE_VERSION", "SPARKHU_IMAGE", "SPARKHU_ENGINE", "SPARKHU_SPARK_MASTER", "SPARKHU_SPARK_CONF")
-"""Variables that are set from other settings."""
-SECRET: Final = re.compile(r"(?i)(password|passwd|secret|token|(secret|access|api)_key)$")
-"""Names of variables that hold a secret."""
 TRACKING: Final = "SPARKHU_TRACKING_URI"
 
 
@@ -65,14 +60,13 @@ class Engine(_Part):
     """What maps the steps over shards, in the tasks whose image holds Spark."""
 
     kind: Literal["local", "spark"] = Field("local", description="Processes of the pod, or Spark.")
-    master: str = Field("", description="Where Spark is, such as sc://HOST:PORT.")
-    conf: dict[str, str] = Field(default_factory=dict, description="Settings of Spark by name.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "Engine":
-        if (self.kind == "spark") != bool(self.master):
-            raise ValueError("kind: spark and a master belong together; give both or neither")
-        return self
+    master: str = Field(
+        "", description="Where Spark is: sc://HOST:PORT. With a secret: SPARKHU_SPARK_MASTER under `secrets`."
+    )
+    conf: dict[str, str] = Field(
+        default_factory=dict,
+        description="Settings of Spark by name. With a secret: SPARKHU_SPARK_CONF, a JSON object, under `secrets`.",
+    )
 
 
 class Sizes(_Part):
@@ -109,13 +103,20 @@ class Cluster(_Part):
     @property
     def variables(self) -> frozenset[str]:
         """The variables that every task sees."""
-        return frozenset(self.environment).union(*(keys.values() for keys in self.secrets.values()))
+        return self.hidden.union(self.environment)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The variables among them that Kubernetes secrets give."""
+        return frozenset(variable for keys in self.secrets.values() for variable in keys.values())
 
     def task(self, component: str) -> Task:
         """Give the settings of a component, by the name that `sparkhu step` knows it by."""
         need = NEEDS[component]
         found = ALL.under(DEFAULTS[need.size]).under(self.defaults).under(getattr(self.sizes, need.size))
         found = found.under(Task(cache=found.cache and need.cached == "computes"))
+        if need.once:
+            found = found.under(Task(retries=0))
         return found.under(self.components.get(component, Task()))
 
 
@@ -136,11 +137,12 @@ def cluster_settings(content: dict[str, Any]) -> Cluster:
     try:
         cluster = Cluster(**content)
     except ValidationError as error:
-        raise InputError(redacted(explained(Cluster, error, noun=NOUN))) from None
+        raise InputError(explained(Cluster, error, noun=NOUN, shown=_shown)) from None
     except TypeError as error:  # a key that is no text
         raise InputError(f"{NOUN}s are named by text: {error}.") from error
     _check_components(cluster)
-    _check_variables(cluster)
+    check_variables(cluster)
+    check_engine(cluster)
     return cluster
 
 
@@ -168,6 +170,11 @@ def load_cluster(file: Path | None) -> Cluster:
         raise InputError(f"{error} It stands in '{file}'.") from error
 
 
+def _shown(value: Any) -> str:
+    """Show a value that was refused, without a password that it may hold."""
+    return repr(redacted(value)) if isinstance(value, str) else redacted(repr(value))
+
+
 def _check_components(cluster: Cluster) -> None:
     for name in cluster.components:
         if name not in NEEDS:
@@ -190,20 +197,3 @@ def _check_components(cluster: Cluster) -> None:
             if least and most and measured(least) > measured(most):
                 told = f"is {least}, which is more than {what}_limit, {most}"
                 raise InputError(f"{NOUN} '{what}' of {where} {told}. Lower it, or raise the limit.")
-
-
-def _check_variables(cluster: Cluster) -> None:
-    seen = dict.fromkeys(cluster.environment, "environment")
-    for secret, keys in cluster.secrets.items():
-        for variable in keys.values():
-            if variable in seen:
-                raise InputError(
-                    f"variable {variable} is set twice, by {seen[variable]} and secrets.{secret}. Drop one."
-                )
-            seen[variable] = f"secrets.{secret}"
-    for name in cluster.environment:
-        if SECRET.search(name):
-            raise InputError(f"{NOUN} 'environment.{name}' is a secret by its name. Put it into a Kubernetes secret.")
-    for name, place in seen.items():
-        if name in OURS:
-            raise InputError(f"{NOUN} '{place}.{name}' is not yours to set: Sparkhu sets it. Leave it out.")

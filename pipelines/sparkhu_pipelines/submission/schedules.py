@@ -28,6 +28,7 @@ WORDS: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+FREE: Final = ("*", "?")
 LOOKED_AHEAD: Final = 366 * 8
 """Days among which every day of the calendar comes once: eight years may lie between two 29 February."""
 
@@ -102,11 +103,25 @@ def parse_schedule(text: str) -> Schedule:
     minutes, hours, days, months, weekdays = (
         frozenset(_values(field, text, *about)) for field, about in zip(fields, FIELDS, strict=True)
     )
-    free = (fields[2] in ("*", "?"), fields[4] in ("*", "?"))
+    free = (fields[2] in FREE, fields[4] in FREE)
+    _check_days(text, {FIELDS[at][0]: fields[at] for at in (2, 4)})
     found = Schedule(text, minutes, hours, days, months, frozenset(day % 7 for day in weekdays), *free)
     if found.after(datetime.now(UTC)) is None:
         raise InputError(f"cron '{text}' never comes: no month of it has such a day. Change the day of the month.")
     return found
+
+
+def _check_days(text: str, days: dict[str, str]) -> None:
+    """Refuse two restricted days of which one begins with `*`, such as `*/2`.
+
+    Cron takes such a field for free, so that both days must fit; Kubeflow Pipelines takes it for any other.
+    """
+    if any(field in FREE for field in days.values()):
+        return
+    for name, field in days.items():
+        if field.startswith(FREE):
+            way = "write its days out (1-31/2 or 0-6/2) where one of both is enough, or leave the other to *"
+            raise InputError(f"cron '{text}': the {name} '{field}' beside another day is read in two ways; {way}.")
 
 
 def _values(field: str, text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> Iterator[int]:
@@ -128,7 +143,7 @@ def _values(field: str, text: str, name: str, low: int, high: int, names: tuple[
         if slash and not (_is_number(step) and int(step)):
             raise refuse(part)
         first, dash, last = span.partition("-")
-        if span in ("*", "?"):
+        if span in FREE:
             start, stop = low, high
         else:
             start = number(first)

@@ -16,12 +16,16 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu_pipelines.cluster.settings import Cluster
 from sparkhu_pipelines.compiling import compile_pipeline
 from sparkhu_pipelines.submission.connecting import Connection
+from sparkhu_pipelines.submission.refusals import HttpError
 from sparkhu_pipelines.submission.schedules import Schedule
 
 POLL_SECONDS: Final = 5.0
+CONFLICT: Final = 409
 DONE: Final = ("SUCCEEDED", "SKIPPED")
 ENDED: Final = (*DONE, "FAILED", "CANCELED")
 PAGE: Final = 100
+MARK: Final = "Submitted by Sparkhu "
+"""How the descriptions of our own runs and schedules begin."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,12 @@ def submit_run(connection: Connection, submission: Submission) -> Submitted:
 
 
 def submit_schedule(connection: Connection, submission: Submission, schedule: Schedule) -> Submitted:
-    """Start a run whenever a schedule says so, in place of the schedules of the same name in the experiment.
+    """Start a run whenever a schedule says so, in place of ours of the same name in the experiment.
 
     The new one is made before the old ones are deleted, so a failure leaves one too many rather than none.
 
     Raises:
-        InputError: The server refuses it.
+        InputError: The server refuses it, or a schedule of the name was made by another.
         SparkhuError: The server fails, after a number of tries.
     """
     import kfp_server_api as api
@@ -101,7 +105,7 @@ def submit_schedule(connection: Connection, submission: Submission, schedule: Sc
         max_concurrency="1",
         trigger=api.V2beta1Trigger(cron_schedule=api.V2beta1CronSchedule(cron=schedule.six_fields)),
     )
-    former = _named(connection, "recurring_runs", body)
+    former = _ours(_named(connection, "recurring_runs", body), submission)
     made = connection.make(
         "making the schedule",
         lambda: connection.send(
@@ -144,11 +148,15 @@ def follow(connection: Connection, run: str, show: Callable[[str], None]) -> str
 
 
 def package_of(submission: Submission) -> dict[str, Any]:
-    """Compile the pipeline for the cluster, in the form that the API takes."""
+    """Compile the pipeline for the cluster, in the form that the API takes.
+
+    Returns:
+        The pipeline and what is Kubernetes' own in it; where there is nothing of that, the pipeline alone.
+    """
     with TemporaryDirectory(prefix="sparkhu-submit-") as folder:
         file = compile_pipeline(submission.pipeline, Path(folder), submission.groups, submission.cluster)
-        pipeline, platform = yaml.safe_load_all(file.read_text(encoding="utf-8"))
-    return {"pipeline_spec": pipeline, "platform_spec": platform}
+        pipeline, *platform = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
 
 
 def _body(connection: Connection, submission: Submission) -> tuple[dict[str, Any], str]:
@@ -157,7 +165,7 @@ def _body(connection: Connection, submission: Submission) -> tuple[dict[str, Any
 
     package = package_of(submission)
     namespace = _checked_namespace(connection, submission.namespace)
-    mark = f"Submitted by Sparkhu {version('sparkhu')}, {secrets.token_hex(8)}"
+    mark = f"{MARK}{version('sparkhu')}, {secrets.token_hex(8)}"
     runtime = api.V2beta1RuntimeConfig(
         parameters=dict(submission.arguments), pipeline_root=submission.cluster.pipeline_root or None
     )
@@ -196,11 +204,17 @@ def _experiment(connection: Connection, name: str, namespace: str) -> str:
         return _first(found.experiments or ())
 
     experiment = api.V2beta1Experiment(display_name=name, namespace=namespace or None)
-    made = find() or connection.make(
-        "making the experiment",
-        lambda: connection.send(service.experiment_service_create_experiment, experiment=experiment),
-        find,
-    )
+
+    def create() -> Any:
+        try:
+            return connection.send(service.experiment_service_create_experiment, experiment=experiment)
+        except HttpError as problem:
+            # Another made it since it was looked for.
+            if problem.status == CONFLICT and (found := find()):
+                return found
+            raise
+
+    made = find() or connection.make("making the experiment", create, find)
     return str(made.experiment_id)
 
 
@@ -221,10 +235,17 @@ def _named(connection: Connection, kind: str, body: Mapping[str, Any]) -> list[A
             return found
 
 
+def _ours(former: list[Any], submission: Submission) -> list[Any]:
+    """Give the schedules that a new one may replace: those that Sparkhu made."""
+    for each in former:
+        if not str(each.description or "").startswith(MARK):
+            told = f"experiment '{submission.experiment}' has a schedule '{submission.name}', {each.recurring_run_id},"
+            raise InputError(f"{told} that Sparkhu did not make and does not replace. Give another name with --name.")
+    return former
+
+
 def _delete(connection: Connection, schedule: str) -> None:
     """Delete a schedule; that it has gone already is no failure."""
-    from sparkhu_pipelines.submission.refusals import HttpError
-
     try:
         connection.ask(
             "deleting the former schedule",

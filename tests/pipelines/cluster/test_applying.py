@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kfp import compiler
 
 from sparkhu.lineage import code_fingerprint
+from sparkhu_components.validate import validate
 from sparkhu_pipelines.cluster.settings import Cluster, cluster_settings
-from sparkhu_pipelines.compiling import compile_pipeline
+from sparkhu_pipelines.predict import predict_pipeline
+from tests.pipelines.cluster.compiled import Compiled
 
-KEPT = Path(__file__).parents[3] / "pipelines" / "compiled"
 SETTINGS = {
     "pipeline_root": "s3://sparkhu/runs",
     "registry": "registry.example.org:5000/team",
@@ -23,21 +25,6 @@ SETTINGS = {
         "describe": {"cache": False},
     },
 }
-
-
-class Compiled:
-    """A compiled pipeline, taken apart."""
-
-    def __init__(self, folder: Path, name: str, cluster: Cluster, groups: int = 1) -> None:
-        self.pipeline, *rest = yaml.safe_load_all(compile_pipeline(name, folder, groups, cluster).read_text())
-        self.platform = rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if rest else {}
-        executors = self.pipeline["deploymentSpec"]["executors"]
-        self.containers = {name.removeprefix("exec-"): each["container"] for name, each in executors.items()}
-        dags = [self.pipeline["root"], *self.pipeline["components"].values()]
-        self.tasks = {name: task for dag in dags for name, task in dag.get("dag", {}).get("tasks", {}).items()}
-
-    def variables(self, name: str) -> dict[str, str]:
-        return {each["name"]: each["value"] for each in self.containers[name]["env"]}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +54,7 @@ def test_every_task_is_given_them_also_inside_the_loop(compiled: Compiled) -> No
         name: task for name, task in compiled.tasks.items() if "iteratorPolicy" not in task and "for-loop" not in name
     }
     assert len(steps) == 47
-    assert all("retryPolicy" in task for task in steps.values())
+    assert [name for name, task in steps.items() if "retryPolicy" not in task] == ["promote"]
     assert compiled.pipeline["defaultPipelineRoot"] == "s3://sparkhu/runs"
 
 
@@ -78,6 +65,7 @@ def test_a_component_of_its_own_settings_has_them_and_no_other(compiled: Compile
     assert "accelerator" not in compiled.containers["evaluate"]["resources"]
     policies = {name: compiled.tasks[name]["retryPolicy"]["maxRetryCount"] for name in ("train-linear", "evaluate")}
     assert policies == {"train-linear": 7, "evaluate": 2}
+    assert "retryPolicy" not in compiled.tasks["promote"]
 
 
 def test_a_task_works_with_as_many_processes_as_it_has_cores(compiled: Compiled) -> None:
@@ -92,9 +80,33 @@ def test_results_come_from_the_cache_only_where_they_follow_from_the_inputs(comp
     assert {"fill-mean", "train-linear", "publish"} <= cached
 
 
+def test_the_cache_knows_the_code_that_a_result_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: Compiled
+) -> None:
+    def keys(pipeline: Compiled) -> dict[str, list[str]]:
+        """What Kubeflow Pipelines makes its key of, beside inputs and outputs."""
+        return {name: [each["image"], *each["command"], *each["args"]] for name, each in pipeline.containers.items()}
+
+    cluster = cluster_settings(SETTINGS)
+    assert all(key[4].endswith(f"# Sparkhu {code_fingerprint()}\n") for key in keys(compiled).values())
+    assert keys(Compiled(tmp_path, "forecast", cluster, groups=2)) == keys(compiled)
+    monkeypatch.setattr("sparkhu.lineage.code_fingerprint", lambda: "0.1.0+0123456789ab")
+    other = keys(Compiled(tmp_path, "forecast", cluster, groups=2))
+    assert other.keys() == keys(compiled).keys()
+    assert all(other[name] != key for name, key in keys(compiled).items())
+
+
+def test_a_component_itself_stays_as_it_is(tmp_path: Path) -> None:
+    before = validate.component_spec.implementation.container.command[-1]
+    Compiled(tmp_path, "predict", Cluster())
+    assert validate.component_spec.implementation.container.command[-1] == before
+    assert "# Sparkhu" not in before
+
+
 def test_the_graph_is_the_one_without_settings(tmp_path: Path) -> None:
     with_settings = Compiled(tmp_path, "predict", Cluster())
-    plain = next(yaml.safe_load_all((KEPT / "predict.yaml").read_text()))
+    compiler.Compiler().compile(predict_pipeline, package_path=str(tmp_path / "plain.yaml"))
+    plain = yaml.safe_load((tmp_path / "plain.yaml").read_text())
     tasks = plain["root"]["dag"]["tasks"]
     for name, task in with_settings.tasks.items():
         own = {key: value for key, value in task.items() if key not in ("retryPolicy", "cachingOptions")}

@@ -41,6 +41,13 @@ def test_a_narrower_setting_wins_over_a_wider_one() -> None:
     assert cluster.task("train_linear").cpu == "2"
 
 
+def test_what_would_register_models_again_is_not_tried_again_unless_it_is_asked_for_by_name() -> None:
+    cluster = cluster_settings({"defaults": {"retries": 5}, "sizes": {"training": {"retries": 4}}})
+    assert [cluster.task(name).retries for name in ("ingest", "evaluate", "promote")] == [5, 4, 0]
+    assert [name for name, need in NEEDS.items() if need.once] == ["promote"]
+    assert cluster_settings({"components": {"promote": {"retries": 1}}}).task("promote").retries == 1
+
+
 def test_caching_is_switched_off_for_all_and_on_for_what_reads_something_that_never_changes() -> None:
     off = cluster_settings({"defaults": {"cache": False}})
     assert not any(off.task(name).cache for name in NEEDS)
@@ -58,6 +65,7 @@ def test_durations_are_read(text: str | int, seconds: int) -> None:
 def test_quantities_are_those_of_kubernetes() -> None:
     assert [cores(each) for each in ("2", "0.5", "500m")] == [2, 0.5, 0.5]
     assert [megabytes(each) for each in ("1000000", "1M", "1Mi", "1G", "1Gi")] == [1, 1, 1.048576, 1000, 1073.741824]
+    assert [megabytes(each) for each in ("1000k", "1000Ki")] == [1, 1.024]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,8 @@ def test_quantities_are_those_of_kubernetes() -> None:
             "'defaults.memory' cannot be '4GB': write a whole number and a unit, such as 512Mi",
         ),
         ({"defaults": {"memory": "1.5Gi"}}, "'defaults.memory' cannot be '1.5Gi'"),
+        ({"defaults": {"memory": "512K"}}, "'defaults.memory' cannot be '512K'"),
+        ({"defaults": {"memory": "512ki"}}, "'defaults.memory' cannot be '512ki'"),
         ({"defaults": {"memory": "0Gi"}}, "'defaults.memory' cannot be '0Gi'"),
         ({"defaults": {"cpu": "2 cores"}}, "'defaults.cpu' cannot be '2 cores': write cores or thousandths of one"),
         ({"defaults": {"cpu": 0}}, "'defaults.cpu' cannot be"),

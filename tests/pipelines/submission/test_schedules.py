@@ -26,6 +26,8 @@ FRIDAY = datetime(2024, 1, 5, 12, tzinfo=UTC)
             "0 0 1-31 * 1",
             "0 0 0 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31 * 1",
         ),
+        ("0 0 * * */2", "0 0 0 * * 0,2,4,6"),
+        ("0 0 */15 * ?", "0 0 0 1,16,31 * *"),
         ("@hourly", "0 0 * * * *"),
         ("@weekly", "0 0 0 * * 0"),
     ],
@@ -69,6 +71,9 @@ def test_the_first_run_is_the_next_moment_that_fits(text: str, first: datetime) 
         ("", "has 0 fields, not five"),
         ("@reboot", "has 1 fields, not five"),
         ("0 0 30 2 *", "never comes"),
+        ("0 0 */2 * mon", r"the day of the month '\*/2' beside another day is read in two ways; write its days out"),
+        ("0 0 1 * */2", r"the day of the week '\*/2' beside another day is read in two ways"),
+        ("0 0 */2 * */2", r"the day of the month '\*/2' beside another day"),
     ],
 )
 def test_what_is_no_schedule_is_refused_by_its_field(text: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """What is sent, beside what KFP's own client sends of the same package."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sparkhu_pipelines.compiling import compile_pipeline
 from sparkhu_pipelines.submission.connecting import Connection, checked_host
 from sparkhu_pipelines.submission.schedules import parse_schedule
 from sparkhu_pipelines.submission.submitting import Submission, submit_run, submit_schedule
-from tests.pipelines_api import Fault, PipelinesApi, served_api
+from tests.pipelines_api import Fault, PipelinesApi, error, served_api
 
 ARGUMENTS = {"source": "s3://bucket/sales.csv", "wide": True, "max_failed_share": 0.25, "reading": {"table": "days"}}
 CLUSTER = cluster_settings(
@@ -65,6 +66,19 @@ def test_a_run_is_what_the_client_of_kfp_sends(
     assert sent["experiment_id"] == expected["experiment_id"]
 
 
+def test_a_pipeline_that_asks_nothing_of_kubernetes_is_what_the_client_of_kfp_sends(
+    api: PipelinesApi, connection: Connection, theirs: tuple[Any, str], tmp_path: Path
+) -> None:
+    client, _ = theirs
+    minimal = cluster_settings({"environment": {"SPARKHU_TRACKING_URI": "http://mlflow:5000"}})
+    file = str(compile_pipeline("predict", tmp_path, cluster=minimal))
+    about = {"run_name": "sales", "experiment_name": "shop", "namespace": "team"}
+    client.create_run_from_pipeline_package(file, arguments=ARGUMENTS, **about)
+    submit_run(connection, replace(SUBMISSION, cluster=minimal))
+    expected, sent = api.runs
+    assert shared(sent) == shared(expected)
+
+
 def test_a_schedule_is_what_the_client_of_kfp_sends(
     api: PipelinesApi, connection: Connection, theirs: tuple[Any, str]
 ) -> None:
@@ -74,11 +88,41 @@ def test_a_schedule_is_what_the_client_of_kfp_sends(
     place = {"pipeline_root": "s3://sparkhu/runs", "service_account": "runner"}
     client.create_recurring_run(experiment, pipeline_package_path=file, **about, **place)
     (expected,) = api.schedules
-    assert submit_schedule(connection, SUBMISSION, parse_schedule("0 3 * * *")).replaced == 1
+    api.kept["recurringruns"].clear()
+    submit_schedule(connection, SUBMISSION, parse_schedule("0 3 * * *"))
     (sent,) = api.schedules
     # The API's own type is a text that holds a number; KFP's client sends the number.
     assert (sent.pop("max_concurrency"), expected.pop("max_concurrency")) == ("1", 1)
     assert shared(sent) == shared(expected)
+
+
+@pytest.mark.parametrize("description", [None, "Made by hand, not submitted by Sparkhu"])
+def test_a_schedule_that_another_made_is_neither_replaced_nor_doubled(
+    api: PipelinesApi, connection: Connection, description: str | None
+) -> None:
+    submit_schedule(connection, SUBMISSION, parse_schedule("0 3 * * *"))
+    (schedule,) = api.schedules
+    schedule["description"] = description
+    with pytest.raises(InputError) as refused:
+        submit_schedule(connection, SUBMISSION, parse_schedule("0 4 * * *"))
+    assert str(refused.value) == (
+        f"experiment 'shop' has a schedule 'sales', {schedule['recurring_run_id']}, that Sparkhu did not make and does "
+        "not replace. Give another name with --name."
+    )
+    assert api.schedules == [schedule]
+
+
+def test_an_experiment_that_another_makes_meanwhile_is_used(api: PipelinesApi, connection: Connection) -> None:
+    api.fail(Fault("POST experiments", 409, done=True, content=error(6, "Already exist error")))
+    submit_run(connection, SUBMISSION)
+    assert [run["experiment_id"] for run in api.runs] == list(api.kept["experiments"])
+    assert len(api.said("POST experiments")) == 1
+
+
+def test_a_conflict_without_an_experiment_is_told(api: PipelinesApi, connection: Connection) -> None:
+    api.fail(Fault("POST experiments", 409, content=error(6, "Already exist error")))
+    with pytest.raises(InputError, match=r"making the experiment failed: .* refuses it \(409\): Already exist error"):
+        submit_run(connection, SUBMISSION)
 
 
 def test_every_run_has_a_mark_of_its_own(api: PipelinesApi, connection: Connection) -> None:
