@@ -54,8 +54,7 @@ CLUSTER_OPTIONS = (
     cls=Documented,
     short_help="Send a run or a schedule to a Kubeflow cluster.",
     example="""sparkhu submit --host https://kubeflow.example.org/pipeline --cluster cluster.yaml --lake s3://bucket/lake
-    sparkhu submit --host http://localhost:8080 --cluster cluster.yaml --lake s3://bucket/lake --cron "0 3 * * *" \\
-        --name nightly""",
+    sparkhu submit --host http://localhost:8080 --lake s3://bucket/lake --cron "0 3 * * *" --name nightly""",
 )
 @with_options(*CLUSTER_OPTIONS)
 @source_option(required=False)
