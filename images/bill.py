@@ -10,11 +10,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
@@ -46,6 +48,18 @@ def canonical(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
+def licences() -> dict[str, str]:
+    """Read the licences that packages name in words of their own, which cyclonedx-py passes over."""
+    found = {}
+    for each in distributions(
+        path=[str(site) for site in Path("/usr/local/sparkhu").glob("lib/python3*/site-packages")]
+    ):
+        words = each.metadata.get("License", "")
+        if words and "\n" not in words:
+            found[canonical(each.metadata["Name"])] = words
+    return found
+
+
 def debian_components() -> Iterator[Component]:
     """List what dpkg knows to be installed."""
     listed = subprocess.run(DPKG, check=True, stdout=subprocess.PIPE, text=True)
@@ -57,13 +71,15 @@ def debian_components() -> Iterator[Component]:
 
 def write_bill(image: str, reports: Path, out: Path) -> None:
     """Write the bill of an image whose files are those of this machine."""
-    bill, known = python_bill(image), checksums(reports)
+    bill, known, named = python_bill(image), checksums(reports), licences()
     for component in bill.components:
         # Sparkhu's own distributions come from this work tree, of which cyclonedx-py makes no address.
         component.purl = component.purl or PackageURL("pypi", None, canonical(component.name), component.version)
         checksum = known.get((canonical(component.name), component.version or ""))
         if checksum:
             component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=checksum))
+        if not component.licenses and canonical(component.name) in named:
+            component.licenses.add(DisjunctiveLicense(name=named[canonical(component.name)]))
     bill.components.update(debian_components())
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{image}.cdx.json").write_text(JsonV1Dot6(bill).output_as_string(indent=1))
