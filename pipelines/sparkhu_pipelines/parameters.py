@@ -172,12 +172,29 @@ def load_parameters(file: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is not there, is no YAML, or holds no mapping of names to values.
     """
+    return read_mapping(file, kind="parameter", example="horizon: 24")
+
+
+def read_mapping(file: Path, *, kind: str, example: str, empty: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read a YAML file that maps names to values.
+
+    Args:
+        file: The file.
+        kind: What it is, for messages.
+        example: A line of such a file, for messages.
+        empty: What an empty file stands for; None: it is refused.
+
+    Raises:
+        InputError: The file is not there, is no YAML, or holds no mapping of names to values.
+    """
     try:
         content = read_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"parameter file '{file}' cannot be read: {error.strerror}.") from error
+        raise InputError(f"{kind} file '{file}' cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"parameter file '{file}' is no YAML: {error}") from error
+        raise InputError(f"{kind} file '{file}' is no YAML: {error}") from error
+    if content is None and empty is not None:
+        return dict(empty)
     if not isinstance(content, dict):
-        raise InputError(f"parameter file '{file}' must map names to values, such as `horizon: 24`.")
+        raise InputError(f"{kind} file '{file}' must map names to values, such as `{example}`.")
     return content

@@ -63,7 +63,8 @@ def test_the_examples_parse(name: str) -> None:
     context = click.Context(sparkhu)
     command: Any = sparkhu.get_command(context, name)
     for line in command.example.strip().splitlines():
-        command.make_context(name, shlex.split(line)[2:], parent=context)
+        parsed = command.make_context(name, shlex.split(line)[2:], parent=context)
+        assert {each.name for each in command.params if each.expose_value} <= parsed.params.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
@@ -152,18 +151,11 @@ def load_cluster(file: Path | None) -> Cluster:
     Raises:
         InputError: The file is not there, is no YAML, or holds a setting that cannot be.
     """
-    from sparkhu_pipelines.parameters import read_yaml
+    from sparkhu_pipelines.parameters import read_mapping
 
     if file is None:
         return Cluster()
-    try:
-        content = read_yaml(file.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise InputError(f"cluster file '{file}' cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"cluster file '{file}' is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"cluster file '{file}' must map names to values, such as `pipeline_root: s3://bucket/runs`.")
+    content = read_mapping(file, kind="cluster", example="pipeline_root: s3://bucket/runs", empty={})
     try:
         return cluster_settings(content)
     except InputError as error:
