@@ -1,0 +1,1 @@
+"""Tuning: a Katib experiment, run by Katib or right here."""
