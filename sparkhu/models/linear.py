@@ -4,14 +4,74 @@ Source: A. Zeng et al., "Are Transformers Effective for Time Series Forecasting?
 last value of the input, map linearly, add it back); here fitted in closed form by ridge regression.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from sparkhu.errors import SparkhuError
+from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.base import Floats, check_inputs
 from sparkhu.models.storage import write_model
+from sparkhu.tuning.space import Parameter, Space
+
+Prior = Literal["last_value", "seasonal_naive"]
+"""The forecast that shrinking the weights leads to."""
+
+SPACE: Final[Space] = (
+    Parameter("strength", "double", low=1e-6, high=1e3, distribution="logUniform"),
+    Parameter("look_back", "discrete", choices=("0.25", "0.5", "0.75", "1")),
+    Parameter("shrink_to", "categorical", choices=get_args(Prior)),
+)
+"""What can be tuned of it, and between which borders; `LinearSettings` says what each means."""
+
+
+@dataclass(frozen=True)
+class LinearSettings:
+    """How a linear map is fitted.
+
+    Attributes:
+        strength: The ridge strength, in shares of the mean variance of the inputs; None: chosen on validation windows.
+        look_back: Share of the input that is looked at, its newest points, in (0, 1].
+        shrink_to: The forecast that the ridge pulls towards.
+
+    Raises:
+        InputError: A value lies outside.
+    """
+
+    strength: float | None = None
+    look_back: float = 1.0
+    shrink_to: Prior = "last_value"
+
+    def __post_init__(self) -> None:
+        if self.strength is not None and not 0 < self.strength < float("inf"):
+            raise InputError(f"strength must be positive, got {self.strength}")
+        if not 0 < self.look_back <= 1:
+            raise InputError(f"look_back must lie in (0, 1], got {self.look_back}")
+        if self.shrink_to not in get_args(Prior):
+            raise InputError(f"shrink_to must be one of {', '.join(get_args(Prior))}, got '{self.shrink_to}'")
+
+    @classmethod
+    def of(cls, assignment: Mapping[str, str]) -> "LinearSettings":
+        """Read what a trial is given, as texts.
+
+        Raises:
+            InputError: A name is unknown or a value cannot be used.
+        """
+        known = {parameter.name: parameter for parameter in SPACE}
+        if unknown := assignment.keys() - known:
+            raise InputError(f"'{min(unknown)}' is no parameter of the linear model; there is {', '.join(known)}.")
+        try:
+            values = {name: known[name].value(text) for name, text in assignment.items()}
+        except ValueError as error:
+            raise InputError(f"a value of {dict(assignment)} is no number: {error}.") from error
+        return cls(**values)  # type: ignore[arg-type]  # each parameter reads its own type
+
+    def assignment(self) -> dict[str, str]:
+        """Give the settings as a trial is given them; without the strength where it is chosen on validation."""
+        texts = {"look_back": f"{self.look_back:g}", "shrink_to": self.shrink_to}
+        return texts if self.strength is None else {"strength": repr(self.strength), **texts}
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +83,7 @@ class Linear:
         intercept: (H,).
         evaluation_weights: (L, H), fitted on the training interval alone: what validation and test are scored with.
         evaluation_intercept: (H,).
-        strength: The ridge strength chosen, in shares of the mean variance of the inputs.
+        settings: What it was fitted with, its strength chosen.
 
     `weights` and `intercept` are fitted on all windows at the same strength: what new forecasts are made with.
     """
@@ -32,7 +92,7 @@ class Linear:
     intercept: Floats
     evaluation_weights: Floats
     evaluation_intercept: Floats
-    strength: float
+    settings: LinearSettings
     name: str = "linear"
 
     def __post_init__(self) -> None:
@@ -68,7 +128,7 @@ class Linear:
     def for_evaluation(self) -> "Linear":
         """Give the model as it stood after the training interval, to be scored on what came later."""
         weights, intercept = self.evaluation_weights, self.evaluation_intercept
-        return Linear(weights, intercept, weights, intercept, self.strength)
+        return Linear(weights, intercept, weights, intercept, self.settings)
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`."""
@@ -76,4 +136,4 @@ class Linear:
             name: getattr(self, name) for name in ("weights", "intercept", "evaluation_weights", "evaluation_intercept")
         }
         sizes = {"input_size": self.input_size, "horizon": self.horizon}
-        write_model(folder, {"kind": self.name, **sizes, "strength": self.strength}, arrays)
+        write_model(folder, {"kind": self.name, **sizes, "settings": self.settings.assignment()}, arrays)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkhu.errors import SparkhuError
 from sparkhu.models.base import Floats, Forecaster
-from sparkhu.models.linear import Linear
+from sparkhu.models.linear import Linear, LinearSettings
 from sparkhu.models.naive import LastValue, SeasonalNaive
 from sparkhu.models.storage import read_model
 
@@ -25,7 +25,7 @@ def _linear(content: dict[str, Any], arrays: dict[str, Floats]) -> Linear:
         arrays["intercept"],
         arrays["evaluation_weights"],
         arrays["evaluation_intercept"],
-        content["strength"],
+        LinearSettings.of(content["settings"]),
     )
 
 

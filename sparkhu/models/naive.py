@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sparkhu.models.base import Floats, check_inputs
 from sparkhu.models.storage import write_model
@@ -51,10 +52,14 @@ class SeasonalNaive:
         """How many points back the forecast looks: the season, 1 where the input does not hold one."""
         return self.season_length if 1 <= self.season_length <= self.input_size else 1
 
+    def repeated(self) -> npt.NDArray[np.int64]:
+        """Give the point of the input that each step of the forecast repeats, (H,)."""
+        return self.input_size - self.lag + np.arange(self.horizon, dtype=np.int64) % self.lag
+
     def predict(self, inputs: Floats) -> Floats:
         """Forecast (n, H) from inputs (n, L)."""
         check_inputs(inputs, self.input_size)
-        return inputs[:, self.input_size - self.lag + np.arange(self.horizon) % self.lag]
+        return inputs[:, self.repeated()]
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`."""

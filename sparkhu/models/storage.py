@@ -9,7 +9,7 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.base import Floats
 
 MODEL, ARRAYS = "model.json", "arrays.safetensors"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_model(folder: Path, content: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:

@@ -43,6 +43,11 @@ class Gram:
         """H."""
         return int(self.matrix.shape[0]) - 1 - self.input_size
 
+    def narrowed(self, input_size: int) -> "Gram":
+        """Give the Gram matrix of the same windows, of whose inputs only the newest points are looked at."""
+        kept = slice(self.input_size - input_size, None)
+        return Gram(self.matrix[kept, kept], self.windows, input_size)
+
     def __add__(self, other: "Gram") -> "Gram":
         if self.input_size != other.input_size or self.matrix.shape != other.matrix.shape:
             raise SparkhuError(

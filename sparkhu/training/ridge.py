@@ -4,15 +4,22 @@ Source: A. E. Hoerl and R. W. Kennard, "Ridge Regression", Technometrics 12 (197
 The penalty is `strength` times the mean variance-sum of the inputs, so that one grid serves groups of every size.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from sparkhu.models.linear import Linear
+from sparkhu.errors import SparkhuError
+from sparkhu.models.linear import Linear, LinearSettings, Prior
+from sparkhu.models.naive import SeasonalNaive
 from sparkhu.threads import on_one_thread
 from sparkhu.training.gram import Gram, GroupGram
 from sparkhu.training.parts import Floats
 
+DEFAULTS: Final = LinearSettings()
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 STRENGTHS: tuple[float, ...] = tuple(float(f"{10 ** (tenths / 4):.4g}") for tenths in range(-24, 13))
 
 
@@ -29,22 +36,34 @@ class Fit(NamedTuple):
 
 
 class Spectrum:
-    """The centred normal equations of a Gram matrix, diagonalised: solves the ridge for any strength at once."""
+    """The centred normal equations of a Gram matrix, diagonalised: solves the ridge for any strength at once.
 
-    def __init__(self, gram: Gram):
+    Args:
+        gram: Of at least one window.
+        prior: The weights (L, H) that the penalty pulls towards; None: zero, which repeats the last value.
+    """
+
+    def __init__(self, gram: Gram, prior: Floats | None = None):
         L, n = gram.input_size, gram.windows
         self.windows, self.input_mean, self.target_mean = n, gram.matrix[L, :L] / n, gram.matrix[L, L + 1 :] / n
         inputs = gram.matrix[:L, :L] - n * np.outer(self.input_mean, self.input_mean)
         cross = gram.matrix[:L, L + 1 :] - n * np.outer(self.input_mean, self.target_mean)
+        self.variance = np.diag(gram.matrix)[L + 1 :] - n * self.target_mean**2
+        self.prior = prior
+        if prior is not None:
+            told = inputs @ prior
+            self.variance += (prior * (told - 2 * cross)).sum(axis=0)
+            cross -= told
         values, self.vectors = np.linalg.eigh(inputs)
         self.values = np.maximum(values, 0.0)
         self.projected = self.vectors.T @ cross
-        self.variance = np.diag(gram.matrix)[L + 1 :] - n * self.target_mean**2
         self.unit = float(self.values.mean()) or 1.0
 
     def solve(self, penalty: float) -> tuple[Floats, Floats]:
         """Give weights (L, H) and intercept (H,) at a penalty on the sum of squared errors."""
         weights = self.vectors @ (self.projected / (self.values + penalty)[:, None])
+        if self.prior is not None:
+            weights += self.prior
         return weights, self.target_mean - self.input_mean @ weights
 
     def cross_validated(self, penalty: float) -> float:
@@ -74,8 +93,83 @@ def mean_squared_error(gram: Gram, weights: Floats, intercept: Floats) -> float:
     return float((stacked * (gram.matrix @ stacked)).sum() / (gram.windows * gram.horizon))
 
 
+class Ridge:
+    """The ridge of a group for any settings; what was diagonalised for some of them serves all strengths.
+
+    Args:
+        gram: The group's Gram matrices; at least one training window.
+        season_length: Points in a season, for shrinking towards the seasonal naive forecast.
+    """
+
+    def __init__(self, gram: GroupGram, season_length: int):
+        self.gram, self.season_length = gram, season_length
+        self._trained: dict[tuple[int, Prior], Spectrum] = {}
+
+    def fit(self, settings: LinearSettings) -> Linear:
+        """Fit the model with settings whose strength is given."""
+        strength = _given(settings)
+        every = self._spectrum(self.gram.train + self.gram.rest, settings)
+        final = self._whole(every.solve(strength * every.unit))
+        return Linear(*final, *self._trained_weights(settings, strength), settings)
+
+    def validation_error(self, settings: LinearSettings) -> float:
+        """Give the mean squared error on the choosing windows, in scaled units, with settings whose strength is given.
+
+        Raises:
+            SparkhuError: The group has no choosing window.
+        """
+        if not self.gram.choose.windows:
+            raise SparkhuError("no validation window of the group has all its targets observed")
+        return mean_squared_error(self.gram.choose, *self._trained_weights(settings, _given(settings)))
+
+    def chosen(self, settings: LinearSettings) -> LinearSettings:
+        """Choose the strength of settings that lack it: by the choosing windows, else by cross-validation."""
+        if settings.strength is not None:
+            return settings
+        tried = [replace(settings, strength=strength) for strength in STRENGTHS]
+        if self.gram.choose.windows:
+            errors = [self.validation_error(each) for each in tried]
+        else:
+            train = self._training(settings)
+            errors = [train.cross_validated(strength * train.unit) for strength in STRENGTHS]
+        return tried[int(np.argmin(errors))]
+
+    def _points(self, settings: LinearSettings) -> int:
+        return max(round(settings.look_back * self.gram.train.input_size), 1)
+
+    def _spectrum(self, gram: Gram, settings: LinearSettings) -> Spectrum:
+        narrow = gram.narrowed(self._points(settings))
+        if settings.shrink_to == "last_value":
+            return Spectrum(narrow)
+        prior = np.zeros((narrow.input_size, narrow.horizon))
+        repeated = SeasonalNaive(narrow.input_size, narrow.horizon, self.season_length).repeated()
+        prior[repeated, np.arange(narrow.horizon)] = 1.0
+        return Spectrum(narrow, prior)
+
+    def _training(self, settings: LinearSettings) -> Spectrum:
+        key = self._points(settings), settings.shrink_to
+        if key not in self._trained:
+            self._trained[key] = self._spectrum(self.gram.train, settings)
+        return self._trained[key]
+
+    def _trained_weights(self, settings: LinearSettings, strength: float) -> tuple[Floats, Floats]:
+        train = self._training(settings)
+        return self._whole(train.solve(strength * train.unit))
+
+    def _whole(self, solution: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """Give points beyond the look-back a weight of zero."""
+        weights, intercept = solution
+        return np.pad(weights, ((self.gram.train.input_size - len(weights), 0), (0, 0))), intercept
+
+
+def _given(settings: LinearSettings) -> float:
+    if settings.strength is None:
+        raise ValueError("the strength of the settings must be given; Ridge.chosen chooses it")
+    return settings.strength
+
+
 @on_one_thread
-def fit_group(group: str, gram: GroupGram) -> Fit:
+def fit_group(group: str, gram: GroupGram, *, season_length: int = 1, settings: LinearSettings = DEFAULTS) -> Fit:
     """Fit the linear model of a group: the strength by the choosing windows, the final weights on all windows.
 
     Where no choosing window has all its targets observed, generalised cross-validation on the training
@@ -84,32 +178,54 @@ def fit_group(group: str, gram: GroupGram) -> Fit:
     Args:
         group: Its name, for the note.
         gram: Its Gram matrices.
+        season_length: Points in a season.
+        settings: What it is fitted with, as tuned; a strength that is given is not chosen.
     """
     if gram.train.windows == 0:
         return Fit(None, f"{group}: no training window, so no linear model")
-    train = Spectrum(gram.train)
-    if gram.choose.windows:
-        errors = [mean_squared_error(gram.choose, *train.solve(s * train.unit)) for s in STRENGTHS]
-        how = f"on {_windows(gram.choose.windows, 'validation')}"
+    ridge = Ridge(gram, season_length)
+    model = ridge.fit(ridge.chosen(settings))
+    if settings.strength is not None:
+        how = "as tuned"
+    elif gram.choose.windows:
+        how = f"chosen on {_windows(gram.choose.windows, 'validation')}"
     else:
-        errors = [train.cross_validated(s * train.unit) for s in STRENGTHS]
-        how = "by generalised cross-validation on the training windows, for want of validation windows"
-    strength = STRENGTHS[int(np.argmin(errors))]
-    every = Spectrum(gram.train + gram.rest)
-    model = Linear(*every.solve(strength * every.unit), *train.solve(strength * train.unit), strength)
-    return Fit(model, f"{group}: ridge strength {strength:g} chosen {how}; {_windows(gram.train.windows, 'training')}")
+        how = "chosen by generalised cross-validation on the training windows, for want of validation windows"
+    strength = f"ridge strength {model.settings.strength:.4g}{_beside(model.settings)} {how}"
+    return Fit(model, f"{group}: {strength}; {_windows(gram.train.windows, 'training')}")
+
+
+def _beside(settings: LinearSettings) -> str:
+    """Say which settings beside the strength are not those that stand where nobody changes them."""
+    told = f", look-back {settings.look_back:.0%}" if settings.look_back != DEFAULTS.look_back else ""
+    if settings.shrink_to != DEFAULTS.shrink_to:
+        told += f", shrunk to {settings.shrink_to.replace('_', ' ')}"
+    return f"{told}," if told else ""
 
 
 def _windows(count: int, part: str) -> str:
     return f"{count:,} {part} window{'s' * (count != 1)}"
 
 
-def fit_groups(grams: dict[str, GroupGram]) -> tuple[dict[str, Linear], list[str]]:
+def fit_groups(
+    grams: Mapping[str, GroupGram],
+    *,
+    seasons: Mapping[str, int] = NOTHING,
+    settings: Mapping[str, LinearSettings] = NOTHING,
+) -> tuple[dict[str, Linear], list[str]]:
     """Fit every group that can be fitted.
+
+    Args:
+        grams: The Gram matrices by group.
+        seasons: Points in a season by group; 1 where there is none.
+        settings: What a group is fitted with, as tuned; the defaults where it is not named.
 
     Returns:
         The models by group, and the notes of all groups.
     """
-    fits = {group: fit_group(group, gram) for group, gram in grams.items()}
+    fits = {
+        group: fit_group(group, gram, season_length=seasons.get(group, 1), settings=settings.get(group, DEFAULTS))
+        for group, gram in grams.items()
+    }
     models = {group: fit.model for group, fit in fits.items() if fit.model is not None}
     return models, [fit.note for fit in fits.values()]

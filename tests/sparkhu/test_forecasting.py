@@ -11,7 +11,7 @@ from sparkhu.forecasting import SCHEMA, forecast
 from sparkhu.frame import TIME
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import candidates
-from sparkhu.models.linear import Linear
+from sparkhu.models.linear import Linear, LinearSettings
 from sparkhu.steps.normalisation import SCALERS, Scaler
 from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
@@ -136,7 +136,7 @@ def test_a_series_that_does_not_move_is_forecast_as_it_is() -> None:
 
 def test_a_forecast_that_is_not_finite_is_not_given() -> None:
     made = made_shard("a")
-    broken = Linear(np.full((4, 2), np.inf), np.zeros(2), np.zeros((4, 2)), np.zeros(2), 1.0)
+    broken = Linear(np.full((4, 2), np.inf), np.zeros(2), np.zeros((4, 2)), np.zeros(2), LinearSettings(1.0))
     with np.errstate(invalid="ignore"):
         found = forecasts_of(made, models=candidates(made.profile, {"1h/3": broken}))
     assert set(found["model"]) == {"seasonal_naive"}

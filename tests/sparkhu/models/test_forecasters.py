@@ -8,7 +8,7 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.base import Forecaster
 from sparkhu.models.candidates import NAMES, candidates, for_evaluation
-from sparkhu.models.linear import Linear
+from sparkhu.models.linear import Linear, LinearSettings
 from sparkhu.models.loading import load_model
 from sparkhu.models.naive import LastValue, SeasonalNaive
 
@@ -17,7 +17,9 @@ INPUTS = np.array([[1.0, 2.0, 3.0, 4.0], [9.0, 8.0, 7.0, 6.0]])
 
 def linear() -> Linear:
     random = np.random.default_rng(3)
-    return Linear(random.normal(size=(4, 3)), np.arange(3.0), random.normal(size=(4, 3)), -np.arange(3.0), 0.1)
+    return Linear(
+        random.normal(size=(4, 3)), np.arange(3.0), random.normal(size=(4, 3)), -np.arange(3.0), LinearSettings(0.1)
+    )
 
 
 MODELS: list[Forecaster] = [LastValue(4, 3), SeasonalNaive(4, 3, 2), linear()]
@@ -39,7 +41,7 @@ def test_seasonal_naive_without_a_season_in_its_input_repeats_the_last_value(sea
 
 def test_the_linear_forecast_worked_by_hand() -> None:
     # Input 1 2 4 less its last: −3 −2 0. Weights 1 1 1: −5, intercept 0.5, plus the last 4: −0.5.
-    model = Linear(np.ones((3, 1)), np.array([0.5]), np.zeros((3, 1)), np.zeros(1), 1.0)
+    model = Linear(np.ones((3, 1)), np.array([0.5]), np.zeros((3, 1)), np.zeros(1), LinearSettings(1.0))
     assert model.predict(np.array([[1.0, 2.0, 4.0]])).tolist() == [[-0.5]]
     assert (model.input_size, model.horizon) == (3, 1)
 
@@ -47,7 +49,7 @@ def test_the_linear_forecast_worked_by_hand() -> None:
 def test_a_forecast_does_not_depend_on_the_rows_beside_it() -> None:
     generator = np.random.default_rng(0)
     weights, intercept = generator.normal(size=(24, 6)), generator.normal(size=6)
-    model = Linear(weights, intercept, weights, intercept, 1.0)
+    model = Linear(weights, intercept, weights, intercept, LinearSettings(1.0))
     for rows in (1, 2, 3, 7, 40):
         inputs = generator.normal(size=(rows, 24))
         alone = np.vstack([model.predict(inputs[row : row + 1]) for row in range(rows)])
@@ -58,7 +60,7 @@ def test_the_evaluation_model_is_the_one_fitted_on_the_training_interval() -> No
     model = linear()
     wanted = (INPUTS - INPUTS[:, -1:]) @ model.evaluation_weights + model.evaluation_intercept + INPUTS[:, -1:]
     np.testing.assert_array_equal(model.for_evaluation().predict(INPUTS), wanted)
-    assert model.for_evaluation().strength == model.strength
+    assert model.for_evaluation().settings == model.settings
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -75,7 +77,7 @@ def test_a_saved_linear_model_keeps_both_fits(tmp_path: Path) -> None:
     loaded = load_model(tmp_path)
     assert isinstance(loaded, Linear)
     np.testing.assert_array_equal(loaded.for_evaluation().predict(INPUTS), linear().for_evaluation().predict(INPUTS))
-    assert loaded.strength == 0.1
+    assert loaded.settings == LinearSettings(0.1)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -95,7 +97,7 @@ def test_arrays_that_do_not_fit_together_are_refused(name: str) -> None:
         "evaluation_intercept": np.ones(3),
     }
     with pytest.raises(SparkhuError, match=rf"^{name} must have the shape .*, got .*. Train the model again.$"):
-        Linear(**(arrays | {name: np.ones((2, 2))}), strength=1.0)
+        Linear(**(arrays | {name: np.ones((2, 2))}), settings=LinearSettings(1.0))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
@@ -112,12 +114,12 @@ def rewritten(folder: Path, **changes: object) -> Path:
 
 
 def test_damaged_models_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has model schema 2, this version of Sparkhu reads 1"):
-        load_model(rewritten(tmp_path, schema_version=2))
+    with pytest.raises(InputError, match="has model schema 1, this version of Sparkhu reads 2"):
+        load_model(rewritten(tmp_path, schema_version=1))
     with pytest.raises(SparkhuError, match="kind 'oracle'; known are last_value, seasonal_naive, linear"):
         load_model(rewritten(tmp_path, kind="oracle"))
-    with pytest.raises(SparkhuError, match="is incomplete: 'strength'"):
-        load_model(rewritten(tmp_path, strength=None))
+    with pytest.raises(SparkhuError, match="is incomplete: 'settings'"):
+        load_model(rewritten(tmp_path, settings=None))
     rewritten(tmp_path)
     (tmp_path / "arrays.safetensors").write_bytes(b"\x80\x04nothing")
     with pytest.raises(SparkhuError, match="cannot be read"):

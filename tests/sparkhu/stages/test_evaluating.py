@@ -56,7 +56,7 @@ def test_the_test_part_chooses_and_calibrates_nothing(
     assert metrics(again)["linear"]["mae"] > 5 * metrics(evaluation)["linear"]["mae"]
     assert choice(again) == choice(evaluation)
     assert open_dataset(again).scan().collect().equals(open_dataset(evaluation).scan().collect())
-    assert linear(other).strength == linear(first).strength
+    assert linear(other).settings == linear(first).settings
     assert np.array_equal(linear(other).evaluation_weights, linear(first).evaluation_weights)
 
 
@@ -72,7 +72,7 @@ def test_nothing_behind_the_training_part_moves_the_weights_that_are_scored(
 
     other = altered(disturb)
 
-    assert linear(other).strength == linear(first).strength
+    assert linear(other).settings == linear(first).settings
     assert np.array_equal(linear(other).evaluation_weights, linear(first).evaluation_weights)
     assert not np.array_equal(linear(other).weights, linear(first).weights)
 

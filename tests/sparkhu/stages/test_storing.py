@@ -162,7 +162,7 @@ def test_neither_shards_nor_workers_move_a_bit(tmp_path: Path, monkeypatch: pyte
         made = stored(tmp_path / name, *shards)
         assert open_stored(made.data["table"]).layout.buckets == 5
         (model,) = made.train().values()
-        weights.append([model.weights, model.intercept, model.evaluation_weights, np.array(model.strength)])
+        weights.append([model.weights, model.intercept, model.evaluation_weights, np.array(model.settings.strength)])
         evaluation = made.evaluate()
         documents.append([(evaluation / file).read_text() for file in ("metrics.json", "choice.json")])
         intervals.append(open_dataset(evaluation).scan().collect())

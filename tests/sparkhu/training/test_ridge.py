@@ -52,7 +52,7 @@ def test_a_shards_model_is_the_ridge_on_its_windows() -> None:
     ):
         x, y = windows_by_hand(made, part)
         unit = x.var(axis=0).mean() * len(x)
-        reference = Ridge(alpha=model.strength * unit, solver="svd").fit(x, y)
+        reference = Ridge(alpha=model.settings.strength * unit, solver="svd").fit(x, y)
         np.testing.assert_allclose(weights, reference.coef_.T, atol=1e-6)
         np.testing.assert_allclose(intercept, reference.intercept_, atol=1e-6)
 
@@ -71,11 +71,9 @@ def test_the_strength_is_the_best_of_the_grid_on_the_choosing_windows() -> None:
     errors = [np.mean((Ridge(alpha=s * unit).fit(x, y).predict(x_new) - y_new) ** 2) for s in STRENGTHS]
     fit = fit_group("1h/3", gram_shard(assemble(*made))["1h/3"])
     assert fit.model is not None
-    assert fit.model.strength == STRENGTHS[int(np.argmin(errors))]
-    count = len(x_new)
-    assert fit.note == (
-        f"1h/3: ridge strength {fit.model.strength:g} chosen on {count} validation windows; {len(x)} training windows"
-    )
+    assert fit.model.settings.strength == STRENGTHS[int(np.argmin(errors))]
+    chosen = f"ridge strength {fit.model.settings.strength:g} chosen on {len(x_new)} validation windows"
+    assert fit.note == f"1h/3: {chosen}; {len(x)} training windows"
 
 
 def test_the_grid_is_logarithmic_and_wide() -> None:
