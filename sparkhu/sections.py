@@ -207,6 +207,22 @@ class Guard(Section):
     min_gain: float = Field(0.01, ge=0, lt=1, description="Least share by which it must lower the error.")
 
 
+class Tuning(Section):
+    """How the parameters of models are searched for, once for the same data, model and space."""
+
+    title: ClassVar[str] = "tuning"
+    trials: int = Field(24, ge=0, description="Trials of each group of series; 0: models keep their defaults.")
+    algorithm: str = Field("tpe", description="What suggests the trials, by Katib's name, such as tpe or cmaes.")
+    parallel: int = Field(1, ge=1, description="Trials at a time, where each is a pod.")
+    engine: Literal["local", "katib"] = Field(
+        "local", description="Trials inside the step, or pods that Katib makes in a cluster."
+    )
+    namespace: str = Field("", description="Namespace of Katib's experiments; empty: that of the step.")
+    storage: str = Field("", description="URI that Katib's trials read their data from, such as s3://bucket/tuning.")
+    secret: str = Field("", description="Secret whose keys Katib's trials find as variables, for the storage.")
+    image: str = Field("", description="Image of Katib's trials; empty: that of the steps that train.")
+
+
 SECTIONS: tuple[type[Section], ...] = (
     Reading,
     Catalogue,
@@ -218,6 +234,7 @@ SECTIONS: tuple[type[Section], ...] = (
     LevelChanges,
     Handling,
     Guard,
+    Tuning,
 )
 DEFAULTS: dict[str, dict[str, Any]] = {section.title: section().plain() for section in SECTIONS}
 """The settings of every section as they stand where nobody changes them."""

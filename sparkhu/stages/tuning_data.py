@@ -1,0 +1,57 @@
+"""What a search of a model's parameters is about, as a fingerprint: equal ones have equal answers."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from sparkhu.lineage import file_checksum, source_checksum
+from sparkhu.shards import Dataset
+from sparkhu.stages.storing import Stored
+from sparkhu.training.stored import SCHEMAS
+from sparkhu.tuning.declaring import Search
+from sparkhu.tuning.space import Space
+
+CODE = ("models", "training", "sequences.py")
+"""Where the library's code lies that makes an objective of data and an assignment."""
+
+
+def data_checksum(stored: Stored) -> str:
+    """Give the checksum of all that training reads: the stored tables, and the plan, windows and scalers of the series.
+
+    No row is read: a table's manifest holds the checksums of its files.
+    """
+    digest = hashlib.sha256()
+    for name in SCHEMAS:
+        for file in sorted(stored.version.manifest(name).files, key=lambda each: (each.bucket, each.sha256)):
+            _add(digest, (name, file.bucket, file.sha256))
+    for name, dataset in (("plan", stored.plan), ("windows", stored.windows), ("scalers", stored.scalers)):
+        for shard, checksum in _checksums(dataset):
+            _add(digest, (name, shard, checksum))
+    return digest.hexdigest()
+
+
+def search_fingerprint(*, data: str, model: str, group: str, space: Space, search: Search) -> str:
+    """Give the fingerprint of a search: hex digits of a SHA-256.
+
+    Args:
+        data: What `data_checksum` gave.
+        model: The model that is tuned.
+        group: The group of series that it is tuned for.
+        space: What is searched.
+        search: How, and for which objective; how many trials run at a time does not count.
+    """
+    how = {name: value for name, value in asdict(search).items() if name != "parallel"}
+    space_told = [asdict(parameter) for parameter in space]
+    about: dict[str, Any] = {"data": data, "model": model, "group": group, "space": space_told, "search": how}
+    about["code"] = source_checksum(*CODE)
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _checksums(dataset: Dataset) -> Iterable[tuple[str, str]]:
+    return [(shard.name, file_checksum(dataset.file(shard.name))) for shard in dataset.shards]
+
+
+def _add(digest: Any, parts: Iterable[object]) -> None:
+    digest.update(json.dumps(list(parts)).encode())
