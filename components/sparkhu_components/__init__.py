@@ -35,6 +35,7 @@ COMPONENTS = (
     "fit_scalers",
     "index_windows",
     "store_sequences",
+    "tune",
     "train_linear",
     "train_seasonal_naive",
     "evaluate",

@@ -33,6 +33,7 @@ def publish(
     quarantine: Input[Dataset],
     forecasts: Input[Dataset],
     evaluation: Input[Dataset],
+    tuned: Input[Dataset],
     results: Output[Dataset],
 ) -> None:
     """Gather the results of a run in one folder of files that other programs read.
@@ -63,6 +64,7 @@ def publish(
         quarantine: Refused rows.
         forecasts: Forecasts.
         evaluation: Errors of the models.
+        tuned: The tuned parameters per group, and every trial.
         results: clean, stats, forecasts, ledger, quarantine and more as Parquet; metrics.json.
     """
     from pathlib import Path
@@ -96,7 +98,10 @@ def publish(
                 "irregular": [irregular.path, irregular_flags.path],
             },
             tables={name: [table.path] for name, table in tables.items()},
-            documents={"metrics.json": Path(evaluation.path) / "metrics.json"},
+            documents={
+                "metrics.json": Path(evaluation.path) / "metrics.json",
+                **{name: Path(tuned.path) / name for name in ("tuning.json", "trials.parquet")},
+            },
             out=results.path,
         )
     )

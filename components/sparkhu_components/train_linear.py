@@ -1,4 +1,4 @@
-"""Component: Fit a linear model per group of series, its ridge strength chosen on validation windows."""
+"""Component: Fit a linear model per group of series, with the parameters that tuning found."""
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Model, Output
@@ -12,15 +12,17 @@ def train_linear(
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
+    tuned: Input[Dataset],
     model: Output[Model],
 ) -> None:
-    """Fit a linear model per group of series, its ridge strength chosen on validation windows.
+    """Fit a linear model per group of series, with the parameters that tuning found.
 
     Args:
         table: What forecasters are given and what they are judged by; windows are looked up in it.
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
+        tuned: The parameters per group.
         model: Weights per group: one fit for evaluation, one on all windows for forecasts.
     """
     from sparkhu.stages.training import train_linear as train
@@ -31,6 +33,7 @@ def train_linear(
             plan=plan.path,
             windows=windows.path,
             scalers=scalers.path,
+            tuned=tuned.path,
             out=model.path,
         )
     )

@@ -26,6 +26,7 @@ from sparkhu_components.store_features import store_features
 from sparkhu_components.store_sequences import store_sequences
 from sparkhu_components.train_linear import train_linear
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
+from sparkhu_components.tune import tune
 from sparkhu_pipelines.preparation import Prepared, Source, all_rows, bring_in, prepare
 
 NAME, DESCRIPTION = "sparkhu-forecast", "Clean, analyse and forecast many time series."
@@ -63,7 +64,8 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
     stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
-    linear = train_linear(**data)
+    tuned = tune(**data, settings=given["tuning"]).outputs["tuned"]
+    linear = train_linear(**data, tuned=tuned)
     naive = train_seasonal_naive(plan=plan)
     models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}
     scored = evaluate(**data, **models)
@@ -80,7 +82,13 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     )
     champion = chosen.outputs["champion"]
     made = make_forecasts(**seen, champion=champion, zone=zone)
-    about = {"profile": plan, "scalers": scalers, "cleaning": cleaning, "evaluation": scored.outputs["evaluation"]}
+    about = {
+        "profile": plan,
+        "scalers": scalers,
+        "cleaning": cleaning,
+        "evaluation": scored.outputs["evaluation"],
+        "tuned": tuned,
+    }
     results = _publish(source, prepared, forecasts=made.outputs["forecasts"], **about).outputs["results"]
     report = render_report(results=results)
     interval = {"start": given["start"], "end": given["end"], "zone": zone}
@@ -143,6 +151,7 @@ def forecast_pipeline(
     horizon: int = 0,
     input_size: int = 0,
     stride: int = 1,
+    tuning: dict[str, Any] = DEFAULTS["tuning"],
     model_name: str = "forecaster",
     max_failed_share: float = 0.5,
 ) -> Outputs:
@@ -188,6 +197,7 @@ def forecast_pipeline(
         horizon: Steps to forecast; 0: from the period.
         input_size: Points that a forecast looks back on; 0: from period and horizon.
         stride: Rows from one window's start to the next.
+        tuning: How the parameters of models are searched for: trials, algorithm, engine.
         model_name: Name of the model in the registry.
         max_failed_share: Largest share of failed series that the run goes on with.
 

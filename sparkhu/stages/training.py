@@ -15,7 +15,9 @@ from sparkhu.models.loading import load_model
 from sparkhu.models.naive import SeasonalNaive
 from sparkhu.shards import open_dataset
 from sparkhu.stages.storing import Stored, map_buckets
+from sparkhu.stages.tuned import read_tuned
 from sparkhu.training.gram import GroupGram, gram_shard, merge
+from sparkhu.training.groups import seasons_of
 from sparkhu.training.ridge import fit_groups
 from sparkhu.training.windows import ShardWindows
 
@@ -23,7 +25,13 @@ GROUPS = "groups.json"
 
 
 def train_linear(
-    *, table: Path | str, plan: Path | str, windows: Path | str, scalers: Path | str, out: Path | str
+    *,
+    table: Path | str,
+    plan: Path | str,
+    windows: Path | str,
+    scalers: Path | str,
+    tuned: Path | str,
+    out: Path | str,
 ) -> dict[str, Any]:
     """Fit the linear model of each group: one pass over the stored buckets, their Gram matrices added in order.
 
@@ -32,6 +40,7 @@ def train_linear(
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
+        tuned: What `tune` wrote: the parameters that each group's model is fitted with.
         out: Folder of the models, to be written.
 
     Returns:
@@ -41,9 +50,11 @@ def train_linear(
         SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    with recorded("train_linear", inputs=stored.folders, outputs=[out]) as (notes, (draft,)):
+    with recorded("train_linear", inputs=[*stored.folders, tuned], outputs=[out]) as (notes, (draft,)):
         grams = merge(map_buckets(_gram_of, stored, step="train_linear"))
-        models, messages = fit_groups(grams)
+        models, messages = fit_groups(
+            grams, seasons=seasons_of(stored.plan.scan().collect()), settings=read_tuned(tuned)
+        )
         for message in messages:
             notes.say(message)
         save_models(draft, models)

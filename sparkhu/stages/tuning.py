@@ -1,6 +1,8 @@
 """Tune the models: search their spaces on the validation windows, once for the same data, model and space."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,26 +12,28 @@ import polars as pl
 
 from sparkhu import events, ledger
 from sparkhu.execution import StepNotes, metadata, recorded
-from sparkhu.models.linear import LinearSettings
 from sparkhu.models.spaces import SPACES
 from sparkhu.registry.studies import Study, find_study, log_study
 from sparkhu.sections import Tuning
-from sparkhu.shards import Dataset
 from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.stages.trial import METRIC
+from sparkhu.stages.tuned import MODEL, Found, told, write_tuned
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
-from sparkhu.stages.tuning_engines import ModelTrials, run_search
+from sparkhu.stages.tuning_engines import ModelTrials, OnTrial, run_search
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.gram_files import GramFile
+from sparkhu.training.groups import seasons_of
 from sparkhu.training.windows import ShardWindows
 from sparkhu.tuning.declaring import Search
-from sparkhu.tuning.document import Goal, Origin
-from sparkhu.tuning.document import Tuning as TuningDocument
+from sparkhu.tuning.document import BestTrial, Tried
+from sparkhu.tuning.importance import importance
+from sparkhu.tuning.reading import strategies_of
 from sparkhu.tuning.space import Space
-from sparkhu.tuning.trials import ENDED, Trial
+from sparkhu.tuning.tables import trials_table
+from sparkhu.tuning.trials import ENDED, Measurement, Trial
+from sparkhu.tuning.writing import experiment_yaml
 
-STEP, MODEL = "tune", "linear"
-DOCUMENT, TRIALS = "tuning.json", "trials.parquet"
+STEP = "tune"
 SEED = "0"
 
 
@@ -39,14 +43,6 @@ class Group(NamedTuple):
     name: str
     season_length: int
     fingerprint: str
-
-
-class Found(NamedTuple):
-    """What a group's parameters should be, and where that is known from."""
-
-    study: Study
-    trials: pl.DataFrame
-    origin: Origin
 
 
 def tune(
@@ -89,10 +85,10 @@ def tune(
         known |= _searched(searched, stored, search, settings) if searched else {}
         ordered = [known[group.name] for group in groups]
         for found in ordered:
-            notes.say(_told(found))
+            notes.say(told(found))
         if not settings.trials:
             notes.say("not tuned, for tuning.trials is 0: models keep their defaults")
-        write_tuning(draft, ordered)
+        write_tuned(draft, search.metric, ordered)
         notes.entries = ledger.entries(stored.plan.scan().select("unique_id").collect()["unique_id"])
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.counts["trials"] = sum(found.trials.height for found in ordered if found.origin == "search")
@@ -112,44 +108,11 @@ def search_of(settings: Tuning) -> Search:
     )
 
 
-def write_tuning(folder: Path, found: Iterable[Found]) -> None:
-    """Write what was found for all groups: `tuning.json`, and one row a trial in `trials.parquet`."""
-    told = list(found)
-    document = TuningDocument(
-        model=MODEL,
-        objective=Goal(metric=METRIC, direction="minimize"),
-        groups=[each.study.told(each.origin) for each in told],
-    )
-    (folder / DOCUMENT).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-    tables = [each.trials.select(pl.lit(each.study.group).alias("group"), pl.all()) for each in told]
-    table = pl.concat(tables) if tables else pl.DataFrame(schema={"group": pl.String})
-    table.write_parquet(folder / TRIALS)
-
-
-def read_tuned(folder: Path | str) -> dict[str, LinearSettings]:
-    """Read what each group's linear model is to be fitted with.
-
-    Args:
-        folder: What `tune` wrote.
-
-    Returns:
-        Settings by group; a group that is not there was not tuned.
-    """
-    document = TuningDocument.model_validate_json((Path(folder) / DOCUMENT).read_text(encoding="utf-8"))
-    return {each.group: LinearSettings.of(each.assignment) for each in document.groups}
-
-
-def seasons_of(plan: Dataset) -> dict[str, int]:
-    """Give the points in a season of each group, 1 where it has none."""
-    rows = plan.scan().drop_nulls("group").group_by("group").agg(pl.col("season_length").first()).sort("group")
-    return {group: season or 1 for group, season in rows.collect().iter_rows()}
-
-
 def _groups(stored: Stored, search: Search) -> list[Group]:
     data, space = data_checksum(stored), SPACES[MODEL]
     return [
         Group(name, season, search_fingerprint(data=data, model=MODEL, group=name, space=space, search=search))
-        for name, season in seasons_of(stored.plan).items()
+        for name, season in seasons_of(stored.plan.scan().collect()).items()
     ]
 
 
@@ -163,6 +126,80 @@ def _searched(groups: list[Group], stored: Stored, search: Search, settings: Tun
     found = {}
     for number, group in enumerate(groups):
         watch = partial(_tell, group.name, number * search.trials, len(groups) * search.trials)
-        trials = ModelTrials(GramFile(grams[group.name], group.season_length)) if group.name in grams else None
-        found[group.name] = _search(group, trials, SPACES[MODEL], search, settings, watch)
+        trials = _trials(grams.get(group.name), group.season_length)
+        found[group.name] = _search(
+            group=group, trials=trials, space=SPACES[MODEL], search=search, settings=settings, watch=watch
+        )
     return found
+
+
+def _trials(gram: GroupGram | None, season_length: int) -> ModelTrials | None:
+    """Give what a trial of a group does; None where no window can judge it."""
+    if gram is None or not (gram.train.windows and gram.choose.windows):
+        return None
+    return ModelTrials(GramFile(gram, season_length))
+
+
+def _search(
+    *, group: Group, trials: ModelTrials | None, space: Space, search: Search, settings: Tuning, watch: OnTrial
+) -> Found:
+    if trials is None:
+        reason = "no validation window of the group has all its targets observed, so nothing can choose"
+        nothing = pl.DataFrame(schema={"trial": pl.Int64})
+        return _kept(_study(group, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
+    default, error = trials.defaults()
+    result = run_search(_experiment_name(group), space, search, trials=trials, settings=settings, on_trial=watch)
+    table = trials_table(result.trials, space, strategies_of(result.experiment))
+    best = result.best
+    study = _study(group, search, Tried(objective=error, assignment=default.assignment()), result.reason)
+    if best is not None and best.objective is not None:
+        tried = BestTrial(trial=best.number, objective=best.objective, assignment=dict(best.assignment))
+        better = best.objective < error
+        study = replace(
+            study,
+            best=tried,
+            chosen="best" if better else "defaults",
+            assignment=tried.assignment if better else study.assignment,
+        )
+    study = replace(study, trials=len(result.trials), importance=importance(table, space))
+    measured = {trial.number: trial.measurements for trial in result.trials}
+    return _kept(study, table, experiment_yaml(result.experiment), measured)
+
+
+def _kept(study: Study, table: pl.DataFrame, experiment: str, measured: Mapping[int, Sequence[Measurement]]) -> Found:
+    log_study(study, table, experiment=experiment, measurements=measured)
+    return Found(study, table, "search")
+
+
+def _study(group: Group, search: Search, defaults: Tried, reason: str) -> Study:
+    return Study(
+        fingerprint=group.fingerprint,
+        model=MODEL,
+        group=group.name,
+        metric=search.metric,
+        direction=search.direction,
+        algorithm=search.algorithm,
+        defaults=defaults,
+        best=None,
+        chosen="defaults",
+        assignment=defaults.assignment,
+        trials=0,
+        reason=reason,
+        found_at=datetime.now(UTC),
+    )
+
+
+def _experiment_name(group: Group) -> str:
+    """Name an experiment as Kubernetes wants it: model, group, and the beginning of the fingerprint."""
+    plain = re.sub(r"[^a-z0-9]+", "-", f"{MODEL}-{group.name}".lower()).strip("-")
+    return f"{plain[:30]}-{group.fingerprint[:8]}"
+
+
+def _tell(group: str, before: int, of: int, trial: Trial) -> None:
+    """Tell whoever watches that a trial has ended."""
+    if trial.status in ENDED:
+        events.emit("trial_done", step=STEP, done=before + trial.number + 1, of=of, in_group=group)
+
+
+def _gram_of(_: str, windows: ShardWindows) -> dict[str, GroupGram]:
+    return gram_shard(windows)

@@ -95,6 +95,12 @@ def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0,
     return GroupPlan(planned, notes)
 
 
+def seasons_of(plan: pl.DataFrame) -> dict[str, int]:
+    """Give the points in a season of each group of a plan, 1 where it has none."""
+    rows = plan.drop_nulls("group").group_by("group").agg(pl.col("season_length").first()).sort("group")
+    return {group: season or 1 for group, season in rows.select("group", "season_length").iter_rows()}
+
+
 def _check_longest(profile: pl.DataFrame, horizon: int, input_size: int) -> None:
     if profile.is_empty():
         return

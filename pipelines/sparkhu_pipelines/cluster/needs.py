@@ -36,6 +36,7 @@ NEEDS: Final[dict[str, Need]] = {
     "load_champion": Need("light", "reads", "reads the registry, whose champion changes"),
     "detect_regularity": Need("shards", "reads", "reads what earlier runs found of the periods"),
     "gather_groups": Need("shards", "reads", "reads what earlier runs found of the periods"),
+    "tune": Need("training", "reads", "reads and writes the registry, which keeps what was found for the same data"),
     "promote": Need(
         "training",
         "writes",
