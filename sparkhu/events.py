@@ -1,8 +1,8 @@
 """Progress of a running step, told as JSON lines to whoever watches.
 
 A runner names a file in the variable `SPARKHU_EVENTS`, which is no setting that people make; steps append to it, each
-line one event with a `kind`: `step_started`, `part_done` (of a source), `shard_done`, `step_finished`, `step_failed`
-and `note`. Without the variable nothing is written.
+line one event with a `kind`: `step_started`, `part_done` (of a source), `shard_done`, `trial_done` (of tuning),
+`step_finished`, `step_failed` and `note`. Without the variable nothing is written.
 """
 
 import json

@@ -40,6 +40,7 @@ class Progress:
             "step_started": self._started,
             "part_done": partial(self._done, "parts read"),
             "shard_done": partial(self._done, "shards"),
+            "trial_done": partial(self._done, "trials"),
             "step_finished": self._finished,
             "step_failed": self._failed,
             "note": self._noted,

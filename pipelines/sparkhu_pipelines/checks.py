@@ -57,6 +57,7 @@ def _check_parts(text: str) -> None:
 
 
 def _check_sections(parameters: "RunParameters") -> None:
+    from sparkhu.stages.tuning_search import check_tuning
     from sparkhu.steps.anomalies import check_anomalies
     from sparkhu.steps.decomposition import check_decomposition
     from sparkhu.steps.description import check_description
@@ -79,6 +80,8 @@ def _check_sections(parameters: "RunParameters") -> None:
         check_anomalies(zone=zone, **parameters.anomalies.model_dump())
     with _inside("handling"):
         check_handling(variants=parameters.handling.variants, choice=parameters.handling.choice)
+    with _inside("tuning"):
+        check_tuning(parameters.tuning)
 
 
 @contextmanager

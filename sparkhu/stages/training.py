@@ -30,8 +30,8 @@ def train_linear(
     plan: Path | str,
     windows: Path | str,
     scalers: Path | str,
-    tuned: Path | str,
     out: Path | str,
+    tuned: Path | str | None = None,
 ) -> dict[str, Any]:
     """Fit the linear model of each group: one pass over the stored buckets, their Gram matrices added in order.
 
@@ -40,8 +40,8 @@ def train_linear(
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows.
         scalers: One scaler a series.
-        tuned: What `tune` wrote: the parameters that each group's model is fitted with.
         out: Folder of the models, to be written.
+        tuned: What `tune` wrote: the parameters that each group's model is fitted with; None: the defaults.
 
     Returns:
         What happened, for the artifact's metadata.
@@ -50,11 +50,13 @@ def train_linear(
         SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    with recorded("train_linear", inputs=[*stored.folders, tuned], outputs=[out]) as (notes, (draft,)):
+    with recorded("train_linear", inputs=[*stored.folders, *([tuned] if tuned else [])], outputs=[out]) as (
+        notes,
+        (draft,),
+    ):
         grams = merge(map_buckets(_gram_of, stored, step="train_linear"))
-        models, messages = fit_groups(
-            grams, seasons=seasons_of(stored.plan.scan().collect()), settings=read_tuned(tuned)
-        )
+        seasons = seasons_of(stored.plan.scan().collect())
+        models, messages = fit_groups(grams, seasons=seasons, settings=read_tuned(tuned) if tuned else {})
         for message in messages:
             notes.say(message)
         save_models(draft, models)

@@ -16,10 +16,10 @@ from sparkhu.models.spaces import SPACES
 from sparkhu.registry.studies import Study, find_study, log_study
 from sparkhu.sections import Tuning
 from sparkhu.stages.storing import Stored, map_buckets
-from sparkhu.stages.trial import METRIC
 from sparkhu.stages.tuned import MODEL, Found, told, write_tuned
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
 from sparkhu.stages.tuning_engines import ModelTrials, OnTrial, run_search
+from sparkhu.stages.tuning_search import check_tuning, search_of
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.gram_files import GramFile
 from sparkhu.training.groups import seasons_of
@@ -34,7 +34,6 @@ from sparkhu.tuning.trials import ENDED, Measurement, Trial
 from sparkhu.tuning.writing import experiment_yaml
 
 STEP = "tune"
-SEED = "0"
 
 
 class Group(NamedTuple):
@@ -78,6 +77,7 @@ def tune(
     settings = settings or Tuning()
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
     with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.model_dump()) as (notes, (draft,)):
+        check_tuning(settings)
         search = search_of(settings)
         groups = _groups(stored, search) if settings.trials else []
         known = {group.name: found for group in groups if (found := _recalled(group, notes))}
@@ -94,18 +94,6 @@ def tune(
         notes.counts["trials"] = sum(found.trials.height for found in ordered if found.origin == "search")
         notes.counts["groups from the store"] = sum(found.origin == "store" for found in ordered)
     return metadata(out)
-
-
-def search_of(settings: Tuning) -> Search:
-    """Say how a space is searched; the seed is fixed, so that equal searches have equal results."""
-    seeded = {} if settings.algorithm == "grid" else {"random_state": SEED}
-    return Search(
-        metric=METRIC,
-        algorithm=settings.algorithm,
-        settings=seeded,
-        trials=settings.trials,
-        parallel=settings.parallel,
-    )
 
 
 def _groups(stored: Stored, search: Search) -> list[Group]:
@@ -125,7 +113,7 @@ def _searched(groups: list[Group], stored: Stored, search: Search, settings: Tun
     grams = merge(map_buckets(_gram_of, stored, step=STEP))
     found = {}
     for number, group in enumerate(groups):
-        watch = partial(_tell, group.name, number * search.trials, len(groups) * search.trials)
+        watch = partial(_tell, number * search.trials, len(groups) * search.trials)
         trials = _trials(grams.get(group.name), group.season_length)
         found[group.name] = _search(
             group=group, trials=trials, space=SPACES[MODEL], search=search, settings=settings, watch=watch
@@ -195,10 +183,10 @@ def _experiment_name(group: Group) -> str:
     return f"{plain[:30]}-{group.fingerprint[:8]}"
 
 
-def _tell(group: str, before: int, of: int, trial: Trial) -> None:
+def _tell(before: int, of: int, trial: Trial) -> None:
     """Tell whoever watches that a trial has ended."""
     if trial.status in ENDED:
-        events.emit("trial_done", step=STEP, done=before + trial.number + 1, of=of, in_group=group)
+        events.emit("trial_done", step=STEP, done=before + trial.number + 1, of=of)
 
 
 def _gram_of(_: str, windows: ShardWindows) -> dict[str, GroupGram]:

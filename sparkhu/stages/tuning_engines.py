@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from sparkhu.errors import InputError
 from sparkhu.models.linear import LinearSettings
 from sparkhu.sections import Tuning
 from sparkhu.settings import Settings
@@ -60,7 +59,7 @@ def run_search(
         on_trial: Is told of every trial when it begins and when it ends.
 
     Raises:
-        InputError: The algorithm refuses the search, or a setting is missing that Katib needs.
+        InputError: The algorithm refuses the search.
         SparkhuError: The storage or Katib fails.
     """
     if settings.engine == "local":
@@ -68,8 +67,6 @@ def run_search(
         return run_experiment(experiment, trials.objective, on_trial=on_trial)
     from sparkhu.tuning.katib import run_on_katib
 
-    if not settings.storage:
-        raise InputError("tuning.storage is empty; give a URI that pods of the cluster can read, such as s3://bucket.")
     data = f"{settings.storage.rstrip('/')}/{name}.safetensors"
     write_gram(data, trials.data)
     experiment = declare_experiment(name, space, search, program_of(settings, data))

@@ -116,8 +116,9 @@ class Chain:
         plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
         table = self.run("store_sequences", **seen, versions=made["versions"])["table"]
         data = {"table": table, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
+        tuned = self.run("tune", **data, settings={"trials": 4})["tuned"]
         models = {
-            "linear": self.run("train_linear", **data)["model"],
+            "linear": self.run("train_linear", **data, tuned=tuned)["model"],
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],
         }
         evaluation = self.run("evaluate", **data, **models)["evaluation"]
@@ -129,7 +130,7 @@ class Chain:
         kept = {name: made[name] for name in PUBLISHED}
         results = self.run(
             "publish", regular=made["resampled"], profile=plan, forecasts=forecasts, evaluation=evaluation,
-            cleaning=cleaning, scalers=scalers, **kept,
+            cleaning=cleaning, scalers=scalers, tuned=tuned, **kept,
         )["results"]  # fmt: skip
         report = self.run("render_report", results=results)["report"]
         return {"results": results, "report": report, "card": promoted["card"], "champion": promoted["champion"]}

@@ -46,7 +46,8 @@ def trained(folder: Path, prepared: dict[str, Path]) -> Trained:
     scalers = chain.run("fit_scalers", **seen, profile=profile)["scalers"]
     table = chain.run("store_sequences", **seen, versions=versions)["table"]
     data = {"table": table, "plan": indexed["plan"], "windows": indexed["windows"], "scalers": scalers}
-    linear = chain.run("train_linear", **data)["model"]
+    tuned = chain.run("tune", **data, settings={"trials": 0})["tuned"]
+    linear = chain.run("train_linear", **data, tuned=tuned)["model"]
     naive = chain.run("train_seasonal_naive", plan=indexed["plan"])["model"]
     return Trained(folder, data, {"linear": linear, "seasonal_naive": naive})
 
