@@ -93,7 +93,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 	--custom-compile-command 'make lock' $(ARGS)
 
 IN_IMAGES := --extra postgres -c requirements/dev.txt --excludes requirements
-OF_STEPS := $(filter-out pipelines/%,$(PYPROJECTS)) $(IN_IMAGES)/steps.excludes.txt
+OF_TRAINING := $(filter-out pipelines/%,$(PYPROJECTS)) $(IN_IMAGES)/steps.excludes.txt
+OF_STEPS := $(OF_TRAINING) --excludes requirements/untuned.excludes.txt
 OF_SERVICES := $(PYPROJECTS) $(IN_IMAGES)/services.excludes.txt
 
 .PHONY: lock
@@ -101,7 +102,7 @@ lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for n
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in -o requirements/run.txt
 	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	@$(COMPILE) $(OF_STEPS) -o requirements/steps.txt
-	@$(COMPILE) $(OF_STEPS) requirements/training.in -o requirements/training.txt
+	@$(COMPILE) $(OF_TRAINING) requirements/training.in -o requirements/training.txt
 	@$(COMPILE) $(OF_STEPS) --extra spark -o requirements/steps-spark.txt
 	@$(COMPILE) $(OF_SERVICES) -o requirements/services.txt
 	@$(COMPILE) requirements/image-tools.in -c requirements/dev.txt -o requirements/image-tools.txt
