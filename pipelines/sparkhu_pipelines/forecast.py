@@ -64,21 +64,17 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     plan, scalers = indexed.outputs["plan"], scaled.outputs["scalers"]
     stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
-    tuned = tune(**data, settings=given["tuning"]).outputs["tuned"]
-    linear = train_linear(**data, tuned=tuned)
-    naive = train_seasonal_naive(plan=plan)
-    models = {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]}
-    scored = evaluate(**data, **models)
+    trained = _train(given, data)
+    scored = evaluate(**data, **trained.models)
+    about = {"evaluation": scored.outputs["evaluation"], "scalers": scalers, "cleaning": cleaning}
     chosen = promote(
-        evaluation=scored.outputs["evaluation"],
         plan=plan,
         profile=prepared.source_profile,
-        scalers=scalers,
         stats=prepared.stats,
         choices=prepared.choices,
-        cleaning=cleaning,
         model_name=given["model_name"],
-        **models,
+        **about,
+        **trained.models,
     )
     champion = chosen.outputs["champion"]
     made = make_forecasts(**seen, champion=champion, zone=zone)
@@ -86,8 +82,8 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
         "profile": plan,
         "scalers": scalers,
         "cleaning": cleaning,
-        "evaluation": scored.outputs["evaluation"],
-        "tuned": tuned,
+        "evaluation": evaluation,
+        "tuned": trained.tuned,
     }
     results = _publish(source, prepared, forecasts=made.outputs["forecasts"], **about).outputs["results"]
     report = render_report(results=results)
@@ -102,6 +98,20 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
         report=report.outputs["report"],
         published=published,
     )
+
+
+class _Trained(NamedTuple):
+    """What training gives: the parameters that tuning found, and the models by name."""
+
+    tuned: Any
+    models: dict[str, Any]
+
+
+def _train(given: dict[str, Any], data: dict[str, Any]) -> _Trained:
+    tuned = tune(**data, settings=given["tuning"]).outputs["tuned"]
+    linear = train_linear(**data, tuned=tuned)
+    naive = train_seasonal_naive(plan=data["plan"])
+    return _Trained(tuned, {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]})
 
 
 def _publish(source: Source, prepared: Prepared, **about: Any) -> dsl.PipelineTask:

@@ -58,8 +58,8 @@ def test_parallel_variants_are_tasks_of_their_own_and_the_split_has_both_ways(
     assert all("fill-mean" not in after[f"fill-{other}"] for other in ("median", "last", "next", "linear"))
 
 
-@pytest.mark.parametrize("task", ["train-linear", "evaluate"])
-def test_training_and_evaluation_read_values_from_the_stored_table_alone(
+@pytest.mark.parametrize("task", ["tune", "train-linear", "evaluate"])
+def test_tuning_training_and_evaluation_read_values_from_the_stored_table_alone(
     compiled: dict[str, list[dict]], task: str
 ) -> None:
     content = compiled["forecast.yaml"][0]["root"]["dag"]["tasks"][task]
@@ -67,7 +67,8 @@ def test_training_and_evaluation_read_values_from_the_stored_table_alone(
     producers = {name: given["taskOutputArtifact"]["producerTask"] for name, given in artifacts.items()}
 
     assert producers.pop("table") == "store-sequences"
-    trained = {"linear": "train-linear", "seasonal_naive": "train-seasonal-naive"} if task == "evaluate" else {}
+    models = {"linear": "train-linear", "seasonal_naive": "train-seasonal-naive"}
+    trained = {"tune": {}, "train-linear": {"tuned": "tune"}, "evaluate": models}[task]
     about_series = {"plan": "index-windows", "windows": "index-windows", "scalers": "fit-scalers"}
     assert producers == about_series | trained
     assert set(content["dependentTasks"]).isdisjoint({"join-series", "choose-cleaning"})

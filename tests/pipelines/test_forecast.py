@@ -5,6 +5,8 @@ import json
 import polars as pl
 import pytest
 
+from sparkhu.models.bundle import read_bundle
+from sparkhu.models.linear import Linear
 from sparkhu.results import check_metrics
 from sparkhu_components import COMPONENTS
 from tests.pipelines.conftest import HOURS, Finished
@@ -71,6 +73,20 @@ def test_the_metrics_follow_their_schema_and_the_champion_is_one_of_the_models(f
     check_metrics(document)
     assert document["champion"] == "linear"
     assert document["linear"]["mae"] < document["seasonal_naive"]["mae"]
+
+
+def test_the_trained_model_has_what_was_tuned(finished: Finished) -> None:
+    found = json.loads((finished.results / "tuning.json").read_text())
+    trained = read_bundle(finished.outputs["champion"]).models["linear"]
+    trials = finished.table("trials")
+
+    assert [group["group"] for group in found["groups"]] == sorted(trained)
+    for group in found["groups"]:
+        model = trained[group["group"]]
+        assert isinstance(model, Linear)
+        assert model.settings.assignment() == group["assignment"]
+        assert (group["origin"], group["trials"]) == ("search", 24)
+        assert trials.filter(group=group["group"]).height == 24
 
 
 def test_the_ledger_tells_of_every_series_at_the_steps_of_its_way(finished: Finished) -> None:
