@@ -78,14 +78,8 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     )
     champion = chosen.outputs["champion"]
     made = make_forecasts(**seen, champion=champion, zone=zone)
-    about = {
-        "profile": plan,
-        "scalers": scalers,
-        "cleaning": cleaning,
-        "evaluation": evaluation,
-        "tuned": trained.tuned,
-    }
-    results = _publish(source, prepared, forecasts=made.outputs["forecasts"], **about).outputs["results"]
+    about |= {"profile": plan, "tuned": trained.tuned, "forecasts": made.outputs["forecasts"]}
+    results = _publish(source, prepared, **about).outputs["results"]
     report = render_report(results=results)
     interval = {"start": given["start"], "end": given["end"], "zone": zone}
     published = publish_interval(results=results, lake=lake, **interval).outputs["published"]

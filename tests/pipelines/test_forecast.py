@@ -84,9 +84,12 @@ def test_the_trained_model_has_what_was_tuned(finished: Finished) -> None:
     for group in found["groups"]:
         model = trained[group["group"]]
         assert isinstance(model, Linear)
-        assert model.settings.assignment() == group["assignment"]
-        assert (group["origin"], group["trials"]) == ("search", 24)
-        assert trials.filter(group=group["group"]).height == 24
+        assert model.settings.assignment().items() >= group["assignment"].items()
+        assert trials.filter(group=group["group"]).height == group["trials"]
+    told = {group["group"]: (group["origin"], group["trials"], len(group["assignment"])) for group in found["groups"]}
+    # The arrivals of visitors are too few for windows that could judge a model.
+    assert told.pop("1h/24") == ("search", 24, 3)
+    assert set(told.values()) == {("search", 0, 0)}
 
 
 def test_the_ledger_tells_of_every_series_at_the_steps_of_its_way(finished: Finished) -> None:
