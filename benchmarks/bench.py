@@ -26,6 +26,7 @@ BENCHMARKS = {
     "pipeline": "benchmarks/pipeline.py",
     "ingest": "benchmarks/ingest.py",
     "memory": "benchmarks/memory.py",
+    "tuning": "benchmarks/tuning.py",
 }
 ROOT = Path(__file__).parent.parent
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "metadata",
     "ingest",
     "backfill",
+    "tune",
     "lineage",
     "demo",
 )

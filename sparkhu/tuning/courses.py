@@ -19,8 +19,8 @@ class Pruned(BaseException):
 class Watching(Protocol):
     """Is fed what a trial reports."""
 
-    def stops(self, metric: str, value: float) -> bool:
-        """Take a value of a metric; whether the rules of early stopping end the trial now."""
+    def report(self, metric: str, value: float) -> bool:
+        """Take a value of a metric, and tell whether the rules of early stopping end the trial now."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Course:
             Pruned: The trial is to stop.
         """
         self.measurements.append(Measurement(at, metric, value))
-        if self._watch is not None and number is not None and self._watch.stops(metric, number):
+        if self._watch is not None and number is not None and self._watch.report(metric, number):
             self.stopped = True
         if self.stopped or self.ending.is_set():
             raise Pruned

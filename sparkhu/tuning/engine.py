@@ -29,7 +29,9 @@ from sparkhu.tuning.writing import write_result
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
 
-__all__ = ["Objective", "OnTrial", "Pruned", "Report", "run_experiment", "run_trials"]
+    from sparkhu.tuning.following import Launcher
+
+__all__ = ["Objective", "OnTrial", "Pruned", "Report", "run_experiment", "run_jobs", "run_trials"]
 
 Report = Callable[[float], None]
 """Takes an intermediate value of the objective; raises `Pruned` when the trial is to stop."""
@@ -77,6 +79,36 @@ def run_experiment(
     return run_trials(
         ready, run, kind="function", out=out, on_trial=on_trial, inline=ready.spec.parallel_trial_count == 1
     )
+
+
+def run_jobs(
+    experiment: "V1beta1Experiment",
+    *,
+    launcher: "Launcher",
+    out: Path,
+    command: str | None = None,
+    on_trial: OnTrial | None = None,
+) -> Result:
+    """Run an experiment whose trials are Jobs of `batch/v1`.
+
+    Args:
+        experiment: The experiment; its defaults are filled in and it is checked.
+        launcher: Begins trials, as processes or as containers.
+        out: Folder that keeps the study: it goes on from there. What trials write goes into `trials/NAME.log` in it.
+        command: Takes the place of the container's command and arguments, placeholders and all.
+        on_trial: Is told of every trial when it begins and when it ends.
+
+    Raises:
+        InputError: The experiment cannot be run here, or the folder is of another one.
+        Interrupted: Ctrl-C; the trials under way are ended, what was found by then is written, and in the exception.
+    """
+    from sparkhu.tuning.following import JobRunner
+    from sparkhu.tuning.jobs import Jobs
+
+    ready = prepared(experiment)
+    runner = JobRunner(ready, Jobs(ready, command), launcher, out)
+    kind = f"{launcher.kind}: {command}" if command is not None else launcher.kind
+    return run_trials(ready, runner, kind=kind, out=out, on_trial=on_trial)
 
 
 def run_trials(

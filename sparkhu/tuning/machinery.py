@@ -1,9 +1,11 @@
 """The algorithms of an experiment: what suggests its trials, and what stops them early."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sparkhu.errors import InputError
 from sparkhu.tuning.courses import Course
 from sparkhu.tuning.reading import direction_of, metric_of, settings_of, space_of
 from sparkhu.tuning.trials import Trial
@@ -24,14 +26,15 @@ def suggester_of(experiment: "V1beta1Experiment") -> "Suggester":
     from sparkhu.tuning.algorithms.choosing import make_suggester
 
     spec = experiment.spec
-    return make_suggester(
-        spec.algorithm.algorithm_name,
-        settings=settings_of(spec.algorithm.algorithm_settings),
-        space=space_of(experiment),
-        direction=direction_of(experiment),
-        parallel=spec.parallel_trial_count,
-        most_trials=spec.max_trial_count,
-    )
+    with _named("spec.algorithm"):
+        return make_suggester(
+            spec.algorithm.algorithm_name,
+            settings=settings_of(spec.algorithm.algorithm_settings),
+            space=space_of(experiment),
+            direction=direction_of(experiment),
+            parallel=spec.parallel_trial_count,
+            most_trials=spec.max_trial_count,
+        )
 
 
 class EarlyStopping:
@@ -51,12 +54,13 @@ class EarlyStopping:
         if spec is not None:
             from sparkhu.tuning.stopping import make_stopping
 
-            self._stopping = make_stopping(
-                spec.algorithm_name,
-                settings=settings_of(spec.algorithm_settings),
-                direction=self._direction,
-                metric=self._metric,
-            )
+            with _named("spec.earlyStopping"):
+                self._stopping = make_stopping(
+                    spec.algorithm_name,
+                    settings=settings_of(spec.algorithm_settings),
+                    direction=self._direction,
+                    metric=self._metric,
+                )
 
     def courses(self, beginning: Sequence[Trial], trials: Sequence[Trial], ending: threading.Event) -> list[Course]:
         """Make the courses of trials that begin; Katib takes the rules of the moment in which they are created."""
@@ -67,3 +71,12 @@ class EarlyStopping:
         rules = self._stopping.rules([trial for trial in trials if trial.status != "Running"])
         watches = [Watch(rules, direction=self._direction, metric=self._metric) if rules else None for _ in beginning]
         return [Course(trial, watch, ending) for trial, watch in zip(beginning, watches, strict=True)]
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Name the field that an algorithm refuses."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -10,7 +10,7 @@ from sparkhu.tuning.strategies import Strategy
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment, V1beta1ParameterSpec
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
 API_VERSION: Final = "kubeflow.org/v1beta1"
 _NUMBERS_AS_TEXTS: Final = {"min", "max", "step", "list"}
@@ -59,12 +59,13 @@ def experiment_of(document: object) -> "V1beta1Experiment":
     for name, expected in (("apiVersion", API_VERSION), ("kind", "Experiment")):
         if document.get(name) != expected:
             raise InputError(f"{name}: got {document.get(name)!r}, must be '{expected}'.")
-    spec = {name: value for name, value in document.items() if name != "status"}
-    _check_known(spec, V1beta1Experiment, "")
+    declared = {name: value for name, value in document.items() if name != "status"}
+    _check_known(declared, V1beta1Experiment, "")
+    declared = _with_texts(declared)
     try:
-        return cast("V1beta1Experiment", V1beta1Experiment.from_dict(_with_texts(spec)))
-    except ValidationError as error:
-        raise InputError(_told(error)) from None
+        return cast("V1beta1Experiment", V1beta1Experiment.from_dict(declared))
+    except ValidationError:
+        raise InputError(_first_refusal(declared)) from None
 
 
 def prepared(experiment: "V1beta1Experiment", *, template: bool = True) -> "V1beta1Experiment":
@@ -137,7 +138,7 @@ def _check_known(document: Mapping[str, Any], model: "type[BaseModel]", path: st
             _check_list(value, inner, place)
         elif isinstance(value, dict):
             _check_known(value, inner, place)
-        else:
+        elif "actual_instance" not in inner.model_fields:  # one of several plain values, such as a port
             raise InputError(f"{place}: must be a mapping, got {_kind_of(value)}.")
 
 
@@ -183,12 +184,20 @@ def _text(value: Any) -> Any:
     return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _told(error: "ValidationError") -> str:
-    """Say where and why a value cannot be used."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and not part.startswith("Strict"))
-    quoted = ". Write it in quotes" if first["type"] == "string_type" else ""
-    return f"{error.title.removeprefix('V1beta1')}.{place}: got {first['input']!r}: {first['msg'].lower()}{quoted}."
+def _first_refusal(document: Mapping[str, Any]) -> str:
+    """Say which field the models refuse, and why; read whole, they tell its path."""
+    from kubeflow_katib_api.models import V1beta1Experiment
+    from pydantic import ValidationError
+
+    try:
+        V1beta1Experiment.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        parts = [part for part in first["loc"] if part not in {"float", "int"}]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+        quoted = ". Write it in quotes" if first["type"] == "string_type" else ""
+        return f"{place}: got {first['input']!r}; {first['msg'].lower()}{quoted}."
+    return "a field of it cannot be used."
 
 
 def _kind_of(value: object) -> str:

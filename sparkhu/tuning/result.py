@@ -33,8 +33,10 @@ class Interrupted(KeyboardInterrupt):
 
     Attributes:
         result: What there was by then; the experiment is still running, and goes on from its folder.
+        note: What becomes of the experiment, where it goes on without us; empty where it does not.
     """
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, note: str = "") -> None:
         super().__init__("interrupted")
         self.result = result
+        self.note = note

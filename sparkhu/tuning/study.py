@@ -24,8 +24,8 @@ from sparkhu.tuning.status import (
     best_of,
     is_better,
 )
-from sparkhu.tuning.strategies import observe, value_of
-from sparkhu.tuning.trials import COMPLETED, FAILED, Status, Trial
+from sparkhu.tuning.strategies import UNAVAILABLE, observe, value_of
+from sparkhu.tuning.trials import COMPLETED, FAILED, Observation, Status, Trial
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
@@ -113,7 +113,7 @@ class Study:
         observations = observe(course.measurements, self._strategies)
         metric = next(found for found in observations if found.metric == self._metric)
         objective = value_of(metric, self._strategies[self._metric])
-        status, message = _verdict(outcome, objective, metric.latest)
+        status, message = _verdict(outcome, objective, metric)
         if status not in COMPLETED:
             objective = None
         ended = replace(
@@ -121,7 +121,7 @@ class Study:
             status=status,
             ended=datetime.now(UTC),
             measurements=tuple(course.measurements),
-            observations=observations if course.measurements else (),
+            observations=observations if status in COMPLETED or status == "MetricsUnavailable" else (),
             objective=objective,
             message=message,
         )
@@ -162,20 +162,18 @@ class Study:
         return trial
 
 
-def _verdict(outcome: Outcome, objective: float | None, latest: str) -> tuple[Status, str]:
+def _verdict(outcome: Outcome, objective: float | None, metric: Observation) -> tuple[Status, str]:
     """Say what became of a trial, with Katib's messages."""
     if outcome.kind == "ended":
         return "Killed", KILLED
     if outcome.kind == "failed":
         return "Failed", f"Trial has failed. {outcome.detail}"[:_LONGEST_DETAIL]
     if objective is None:
-        told = "never reported" if latest == "unavailable" else f"reported as '{latest}', which is no finite number"
-        return "MetricsUnavailable", f"Metrics are not available: the objective was {told}"
-    return (
-        ("EarlyStopped", "Trial is early stopped")
-        if outcome.kind == "stopped"
-        else ("Succeeded", "Trial has succeeded")
-    )
+        seen = "was never reported" if metric.latest == UNAVAILABLE else f"is '{metric.latest}', no finite number"
+        return "MetricsUnavailable", f"Metrics are not available: '{metric.metric}' {seen}"
+    if outcome.kind == "stopped":
+        return "EarlyStopped", "Trial is early stopped"
+    return "Succeeded", "Trial has succeeded"
 
 
 def check_restart(experiment: "V1beta1Experiment", reason: str, trials: int) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sparkhu.errors import InputError
 
 if TYPE_CHECKING:
-    from kubeflow_katib_api.models import V1beta1TrialTemplate
+    from kubeflow_katib_api.models import V1beta1ConfigMapSource, V1beta1TrialTemplate
 
 PLACEHOLDER: Final = re.compile(r"\$\{trialParameters\.(.+?)\}")
 META: Final = re.compile(r"\$\{trialSpec\.(.+?)\}")
@@ -46,8 +46,12 @@ def template_problems(template: "V1beta1TrialTemplate | None", parameters: Seque
     yield from _reference_problems(template, parameters)
     if template.trial_spec is not None:
         yield from _spec_problems(template.trial_spec, [one.name for one in template.trial_parameters])
-    elif not all((template.config_map.config_map_name, template.config_map.config_map_namespace)):
+    elif not _is_whole(template.config_map):
         yield f"{_PATH}.configMap: configMapName, configMapNamespace and templatePath must be given."
+
+
+def _is_whole(source: "V1beta1ConfigMapSource") -> bool:
+    return bool(source.config_map_name and source.config_map_namespace and source.template_path)
 
 
 def _reference_problems(template: "V1beta1TrialTemplate", parameters: Sequence[str]) -> Iterator[str]:
