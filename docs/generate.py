@@ -22,7 +22,8 @@ from sparkhu.results import json_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-IMAGES_PAGE, SIZES = ROOT / "docs" / "images.md", ROOT / "images" / "sizes.json"
+IMAGES_PAGE, TUNING_PAGE = ROOT / "docs" / "images.md", ROOT / "docs" / "tuning.md"
+SIZES = ROOT / "images" / "sizes.json"
 IMAGES = {
     "steps": ("steps that prepare, describe, store and publish", "the library, its components, Feast"),
     "training": ("steps that train, judge and register models", "`steps`, MLflow's client"),
@@ -255,10 +256,18 @@ def images_table() -> str:
     """Render the table of the container images, as `make image-sizes` measured them."""
     rows = []
     for name, size in json.loads(SIZES.read_text("utf-8"))["images"].items():
-        java, root = "yes" if size["java"] else "no", "root" if size["user"] in ("", "0", "root") else size["user"]
-        megabytes = f"{size['bytes'] / 1_000_000:,.0f} MB"
-        rows.append([f"`sparkhu/{name}`", *IMAGES[name], megabytes, str(size["packages"]), root, java])
+        root, megabytes = size["user"] in ("", "0", "root"), f"{size['bytes'] / 1_000_000:,.0f} MB"
+        user, java = "root" if root else size["user"], "yes" if size["java"] else "no"
+        rows.append([f"`sparkhu/{name}`", *IMAGES[name], megabytes, str(size["packages"]), user, java])
     return table(["image", "for", "what is inside", "size", "Python packages", "user", "Java"], rows)
+
+
+def spaces_table() -> str:
+    """Render what is tuned of each model."""
+    from sparkhu.models.spaces import described
+
+    rows = [[row.model, f"`{row.name}`", row.kind, row.values, row.meaning] for row in described()]
+    return table(["model", "parameter", "kind", "values", "meaning"], rows)
 
 
 def with_tables(page: Path, **tables: str) -> str:
@@ -279,6 +288,7 @@ def main(arguments: list[str]) -> int:
     pages = {
         README: with_tables(README, steps=steps_table(), figures=figures_table()),
         IMAGES_PAGE: with_tables(IMAGES_PAGE, images=images_table()),
+        TUNING_PAGE: with_tables(TUNING_PAGE, spaces=spaces_table()),
         REFERENCE / "components.md": components_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "parameters.md": parameters_page(),
@@ -287,13 +297,13 @@ def main(arguments: list[str]) -> int:
         **{REFERENCE / name: schema_page(schema) for name, schema in (json_schemas() | lake_schemas()).items()},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-    for path in stale:
-        if "--check" in arguments:
+    if "--check" in arguments:
+        for path in stale:
             print(f"{path.relative_to(ROOT)} is stale; make docs writes it", file=sys.stderr)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(pages[path], "utf-8")
-    return 1 if stale and "--check" in arguments else 0
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages[path], "utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -24,7 +24,12 @@ SPACE: Final[Space] = (
     Parameter("look_back", "discrete", choices=("0.25", "0.5", "0.75", "1")),
     Parameter("shrink_to", "categorical", choices=get_args(Prior)),
 )
-"""What can be tuned of it, and between which borders; `LinearSettings` says what each means."""
+"""What can be tuned of it, and between which borders."""
+MEANINGS: Final[Mapping[str, str]] = {
+    "strength": "Ridge strength, in shares of the mean variance of the inputs.",
+    "look_back": "Share of the input that is looked at, its newest points.",
+    "shrink_to": "The forecast that the ridge pulls towards.",
+}
 
 
 @dataclass(frozen=True)
