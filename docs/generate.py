@@ -181,10 +181,10 @@ def parameters_page() -> str:
 
     parts = ["# Parameters of a run", NOTICE, PARAMETERS_INTRO]
     for chapter in chapters():
-        rows = [
-            [f"`{each.name}`", each.takes, f"`{each.default}`" if each.default else "", each.meaning, set_by(each)]
-            for each in chapter.parameters
-        ]
+        rows = []
+        for each in chapter.parameters:
+            default, option = f"`{each.default}`" if each.default else "", each.option or f"--set {each.name}=…"
+            rows.append([f"`{each.name}`", each.takes, default, each.meaning, f"`{option}`"])
         parts += [f"## {chapter.title}", chapter.about, table(["name", "takes", "default", "meaning", "set by"], rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -206,16 +206,6 @@ def cluster_page() -> str:
         rows.append([f"`{name}`", need.size, *quantities, "yes" if task.cache else f"no: {need.why}"])
     parts += ["## Components", table(["name", "size", "cores", "memory", "cache"], rows)]
     return "\n\n".join(parts) + "\n"
-
-
-def set_by(parameter: Any) -> str:
-    """Name the option of `sparkhu run` that sets a parameter."""
-    return f"`{parameter.option}`" if parameter.option else f"`--set {parameter.name}=…`"
-
-
-def schema_page(schema: dict[str, Any]) -> str:
-    """Render the JSON Schema of a file that other programs read."""
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def figure_cells(figure: Figure) -> list[str]:
@@ -294,16 +284,16 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "parameters.md": parameters_page(),
         REFERENCE / "cluster.md": cluster_page(),
         REFERENCE / "figures.md": figures_page(),
-        **{REFERENCE / name: schema_page(schema) for name, schema in (json_schemas() | lake_schemas()).items()},
     }
+    for name, schema in (json_schemas() | lake_schemas()).items():
+        pages[REFERENCE / name] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-    if "--check" in arguments:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is stale; make docs writes it", file=sys.stderr)
-        return 1 if stale else 0
     for path in stale:
-        path.write_text(pages[path], "utf-8")
-    return 0
+        if "--check" in arguments:
+            print(f"{path.relative_to(ROOT)} is stale; make docs writes it", file=sys.stderr)
+        else:
+            path.write_text(pages[path], "utf-8")
+    return 1 if stale and "--check" in arguments else 0
 
 
 if __name__ == "__main__":
