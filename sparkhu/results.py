@@ -1,4 +1,4 @@
-"""The results of a run that other programs read: `run.json` and `metrics.json`, as models with a version.
+"""The results of a run that other programs read: its documents, as models with a version.
 
 The files of a results folder:
 
@@ -6,6 +6,8 @@ The files of a results folder:
 | --- | --- |
 | `run.json` | what ran: source, parameters, fingerprints, every step with seconds, rows and status |
 | `metrics.json` | errors of every model: over all series, per group, per series |
+| `tuning.json` | what was tuned, where the values come from, and what they bring on the validation part |
+| `trials.parquet` | every trial of the tuning: what it was given, what it reached, how it ended |
 | `clean.parquet` | every observation with its flags, its raw value and how it was filled |
 | `stats.parquet` | one row of descriptive statistics a series |
 | `forecasts.parquet` | point forecasts and intervals |
@@ -28,15 +30,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import StepRecord, Trail, code_fingerprint
+from sparkhu.tuning.document import Tuning
 
 SCHEMA_VERSION = 1
-RUN, METRICS = "run.json", "metrics.json"
+RUN, METRICS, TUNING = "run.json", "metrics.json", "tuning.json"
 TABLES = (
     *("clean", "stats", "forecasts", "ledger", "quarantine", "profile", "choices", "scores", "scalers", "duplicates"),
     *("categories", "estimates", "seasons", "limits", "level_changes", "handling", "handling_scores", "cleaning"),
-    *("metadata", "history"),
+    *("metadata", "history", "trials"),
 )
-DOCUMENTS = (RUN, METRICS, "history.json", "published.json")
+DOCUMENTS = (RUN, METRICS, TUNING, "history.json", "published.json")
 FILES = (*DOCUMENTS, "report.html", "run.log", *(f"{table}.parquet" for table in TABLES))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -181,8 +184,12 @@ def write_run(run: Run, folder: Path) -> Path:
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """Give the JSON Schemas of both files, by the name of the file that publishes each."""
-    models: dict[str, type[BaseModel]] = {"run.schema.json": Run, "metrics.schema.json": Metrics}
+    """Give the JSON Schemas of these files, by the name of the file that publishes each."""
+    models: dict[str, type[BaseModel]] = {
+        "run.schema.json": Run,
+        "metrics.schema.json": Metrics,
+        "tuning.schema.json": Tuning,
+    }
     return {
         name: {"$schema": DIALECT, **model.model_json_schema(mode="serialization")} for name, model in models.items()
     }

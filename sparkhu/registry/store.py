@@ -18,6 +18,8 @@ MLFLOW_SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Else `uv.lock` and `pyproject.toml` of the working directory would be copied into every model.
     "MLFLOW_UV_AUTO_DETECT": "false",
+    # Else a server is asked once more for every run that ends, to print where it is seen; a study has many runs.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 

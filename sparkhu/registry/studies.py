@@ -223,7 +223,7 @@ def _log_trial(
 ) -> None:
     began, ended = (_milliseconds(row[name]) if row[name] else None for name in ("started", "ended"))
     tags = {"mlflow.parentRunId": parent, STATUS: row["status"]}
-    if row["message"]:
+    if row["message"] and row["status"] != "Succeeded":
         tags["mlflow.note.content"] = row["message"]
     run = client.create_run(place, start_time=began, run_name=row["name"], tags=tags).info.run_id
     params = {name.removeprefix("param."): value for name, value in row.items() if name.startswith("param.")}

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("unpack.js", "table.js", "charts.js", "parts.js", "card.js", "report.js")
+SCRIPTS = ("unpack.js", "table.js", "charts.js", "parts.js", "card.js", "scales.js", "study.js", "report.js")
 
 
 def packed(element: str, text: str) -> str:

@@ -23,7 +23,17 @@ from sparkhu.report.sections import (
 )
 from sparkhu.report.strategies import strategies_section
 from sparkhu.report.summary import source_name, summary_section
-from sparkhu.report.tables import Table, duplicates_table, ledger_table, quarantine_table, series_table
+from sparkhu.report.tables import (
+    Table,
+    duplicates_table,
+    ledger_table,
+    quarantine_table,
+    series_table,
+    trials_table,
+)
+from sparkhu.report.trials import study_document
+from sparkhu.report.tuning import read_tuning, trials_of, tuned_line, tuning_section
+from sparkhu.tuning.document import Tuning
 
 DATA = "<!-- data -->"
 
@@ -47,14 +57,17 @@ def write_report(results: Path, out: Path) -> None:
     opened = read_results(results)
     accuracy = read_accuracy(opened.metrics)
     overview = build_overview(opened, accuracy)
-    tables = [ledger_table(opened), quarantine_table(opened), duplicates_table(opened)]
+    tuning = read_tuning(opened)
+    tables = [ledger_table(opened), quarantine_table(opened), duplicates_table(opened), trials_table(opened)]
     worst, sample = choose_series(overview)
-    head, tail = _page(opened, accuracy, overview, tables, (worst, sample)).split(DATA)
+    head, tail = _page(opened, accuracy, overview, tables, (worst, sample), tuning=tuning).split(DATA)
     draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
         with draft.open("w", encoding="utf-8", newline="\n") as file:
             file.write(head)
             _write_data(file, opened, accuracy, [series_table(overview), *tables], (worst, sample))
+            _write_studies(file, opened, tuning)
+            file.write(packed_chart_library())
             file.write(tail)
         draft.replace(out)
     finally:
@@ -68,7 +81,7 @@ def _write_data(
     tables: list[Table | None],
     chosen: tuple[list[str], list[str]],
 ) -> None:
-    """Write what the scripts unpack: the tables, one block a drawn series, the charting library."""
+    """Write what the scripts unpack: the tables, and one block a drawn series."""
     for table in tables:
         if table is not None and table.total:
             file.write(packed_json(f"data-{table.name}", table.document))
@@ -86,7 +99,16 @@ def _write_data(
         file.write(packed_json(f"drawn-{number}", card))
         if parts is not None:
             file.write(packed_json(f"parts-{number}", parts))
-    file.write(packed_chart_library())
+
+
+def _write_studies(file: IO[str], results: Results, tuning: Tuning | None) -> None:
+    """Write the trials of each tuned group."""
+    if tuning is None:
+        return
+    for number, group in enumerate(tuning.groups):
+        trials = trials_of(results, group.group)
+        if trials is not None:
+            file.write(packed_json(f"study-{number}", study_document(group, tuning, trials)))
 
 
 def _page(
@@ -95,9 +117,11 @@ def _page(
     overview: Overview,
     tables: list[Table | None],
     chosen: tuple[list[str], list[str]],
+    *,
+    tuning: Tuning | None,
 ) -> str:
     """Fill the template; all but the data stands in it."""
-    ledger, quarantine, duplicates = tables
+    ledger, quarantine, duplicates, trials = tables
     left_out = results.left_out()
     return Template(asset("report.html")).substitute(
         policy=content_policy(),
@@ -105,11 +129,12 @@ def _page(
         style=asset("report.css"),
         script=page_script(),
         data=DATA,
-        summary=summary_section(results, accuracy, overview),
+        summary=summary_section(results, accuracy, overview, tuned_line(tuning)),
         quality=quality_section(results, overview),
         accuracy=accuracy_section(accuracy, overview),
         guard=guard_section(judgements(results)),
         strategies=strategies_section(results, overview),
+        tuning=tuning_section(tuning, results, trials),
         series=table_host(series_table(overview), "stats.parquet", "No series in this run."),
         charts=_charts(results, chosen),
         pipeline=pipeline_section(results),

@@ -29,10 +29,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "categories": ("unique_id", "column", "category", "share"),
     "estimates": ("unique_id", "version", "decision"),
     "metadata": ("unique_id",),
+    "trials": ("group",),
 }
 FLAGS = ("is_gap", "is_outlier", "is_anomaly", "is_alert")
 PARTS = ("trend", "seasonal", "resid")
-DOCUMENTS: dict[str, type] = {"metrics": dict, "history": list, "run": dict}
+DOCUMENTS: dict[str, type] = {"metrics": dict, "tuning": dict, "history": list, "run": dict}
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ def _series_with(results: Results, status: str) -> int:
     return int(ledger.filter(pl.col("status") == status).select(pl.col("unique_id").n_unique()).collect().item())
 
 
-def summary_section(results: Results, accuracy: Accuracy, overview: Overview) -> str:
-    """Give the top of the page as HTML: figures, verdict, and what needs attention."""
+def summary_section(results: Results, accuracy: Accuracy, overview: Overview, tuned: str) -> str:
+    """Give the top of the page as HTML: figures, verdict, what tuning brought (`tuned`), and what needs attention."""
     figures = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in _figures(accuracy, overview))
     items = attention(results, overview)
     listed = "".join(
@@ -137,7 +137,7 @@ def summary_section(results: Results, accuracy: Accuracy, overview: Overview) ->
         if accuracy.models
         else absent("No errors of models in this run, so nothing stands beside seasonal naive.")
     )
-    return f'<h1>{escape(source_name(results))}</h1>{when}{body}<dl class="figures">{figures}</dl>{todo}'
+    return f'<h1>{escape(source_name(results))}</h1>{when}{body}{tuned}<dl class="figures">{figures}</dl>{todo}'
 
 
 def _figures(accuracy: Accuracy, overview: Overview) -> list[tuple[str, str]]:

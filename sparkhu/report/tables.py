@@ -116,6 +116,33 @@ def duplicates_table(results: Results) -> Table | None:
     return _capped("duplicates", duplicates.sort(exact_last, "unique_id", "ds"), fields)
 
 
+def trials_table(results: Results) -> Table | None:
+    """Give every trial of the tuning: what it was given, what it reached, how it ended."""
+    trials = results.table("trials")
+    if trials is None:
+        return None
+    given = [name for name in trials.collect_schema().names() if name.startswith("param.")]
+    fields: tuple[Field, ...] = (
+        ("group", "Group", "text"),
+        ("trial", "Trial", "count"),
+        ("status", "Status", "text"),
+        ("objective", "Objective", "number"),
+        *((name, name.removeprefix("param."), "number") for name in given),
+        ("seconds", "Seconds", "number"),
+        ("message", "Message", "text"),
+    )
+    if "message" in trials.collect_schema().names():
+        trials = _with_messages(trials)
+    return _capped("trials", trials, fields)
+
+
+def _with_messages(trials: pl.LazyFrame) -> pl.LazyFrame:
+    """Keep what is said of trials that did not succeed; where nothing is, no column says so."""
+    message = pl.when(pl.col("status") != "Succeeded").then("message").fill_null("")
+    told = trials.with_columns(message=message)
+    return told if told.select((pl.col("message") != "").any()).collect().item() else trials.drop("message")
+
+
 def count_by(frame: pl.LazyFrame | None, column: str) -> list[tuple[str, int]]:
     """Count the rows of a table by the values of one column, the most frequent first."""
     if frame is None:

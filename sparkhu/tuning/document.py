@@ -67,5 +67,5 @@ class Tuning(BaseModel):
 
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
     model: str = Field(description="The model that was tuned.")
-    objective: Goal = Field(description="What was tuned for.")
+    objective: Goal = Field(description="What was tuned for: a metric, small or large.")
     groups: list[TunedGroup] = Field(description="One entry a group of series.")

@@ -40,6 +40,11 @@ const cards = whenInView(async (card) => {
   for (const chart of card.querySelectorAll(".chart")) charts.observe(chart);
 });
 
+const studies = whenInView(async (host) => {
+  fillStudy(host, await unpackJson(`study-${host.dataset.study}`));
+  for (const chart of host.querySelectorAll(".chart")) charts.observe(chart);
+});
+
 function newCard(id) {
   const card = el("article", "card");
   card.seriesId = id;
@@ -129,6 +134,7 @@ async function start() {
   followQueries();
   const host = byId("cards");
   if (host) buildCards(host);
+  for (const study of document.querySelectorAll("[data-study]")) studies.observe(study);
   followTheme();
   followAddress();
   addEventListener("hashchange", followAddress);

@@ -6,7 +6,7 @@ const WIDTHS = { text: 130, time: 165, count: 88, number: 92, share: 88 };
 const NARROW_SCREEN = matchMedia("(max-width: 46rem)").matches;
 const WIDE = {
   unique_id: NARROW_SCREEN ? 140 : 170, status: 160, reason: 420, group: 120, kept_because: 420,
-  "ledger.step": 170, "ledger.status": 80, "ledger.reason": 375, "ledger.counts": 280,
+  "ledger.step": 170, "ledger.status": 80, "ledger.reason": 375, "ledger.counts": 280, "trials.message": 300,
 };
 const COMPARE = {
   "<": (a, b) => a < b,

@@ -6,6 +6,7 @@ import pytest
 
 from sparkhu.report import write_report
 from tests.sparkhu.report.fake_results import write_results
+from tests.sparkhu.report.viewports import WIDE
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -34,3 +35,20 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened report; the test fails on any message on the console and on any request beside the file."""
+    context = browser.new_context(viewport=getattr(request, "param", WIDE))
+    opened = context.new_page()
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text))
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    opened.on("request", lambda sent: sent.url.startswith(("file:", "blob:", "data:")) or trouble.append(sent.url))
+    opened.goto(report.as_uri())
+    opened.wait_for_selector("html[data-ready]")
+    yield opened
+    context.close()
+    assert trouble == []

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from tests.sparkhu.report.fake_cleaning import decomposed, write_cleaning_tables
+from tests.sparkhu.report.fake_tuning import write_tuning
 
 EVIL = "<script>alert(1)</script>"
 QUOTED = 'Zürich & Söhne, "north"'
@@ -35,7 +36,9 @@ STEPS = (
     ("join_series", 0.24, ("pool_fills", "resample_irregular")),
     ("fit_scalers", 0.22, ("join_series", "detect_regularity")),
     ("index_windows", 0.25, ("join_series", "detect_regularity")),
-    ("train_linear", 2.93, ("join_series", "fit_scalers", "index_windows")),
+    ("store_sequences", 0.31, ("join_series", "fit_scalers", "index_windows")),
+    ("tune", 5.12, ("store_sequences",)),
+    ("train_linear", 2.93, ("store_sequences", "tune")),
     ("evaluate", 1.44, ("train_linear", "join_series")),
     ("forecast", 0.66, ("train_linear", "evaluate")),
     ("publish", 0.48, ("forecast", "evaluate", "describe")),
@@ -59,6 +62,7 @@ def write_results(folder: Path, *, series: int = 12, points: int = 1000, chunk: 
     _forecasts(clean, rng).write_parquet(folder / "forecasts.parquet")
     _tables(folder, ids, points, rng)
     write_cleaning_tables(folder, clean, np.random.default_rng(8))
+    write_tuning(folder)
     (folder / "metrics.json").write_text(json.dumps(_metrics(ids, rng)))
     (folder / "history.json").write_text(json.dumps(_history(series, points)))
     (folder / "run.json").write_text(json.dumps(_run()))

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,7 @@ import pytest
 from sparkhu.report import write_report
 from tests.sparkhu.report.fake_cleaning import EVIL_CATEGORY, EVIL_STRATEGY, EVIL_UNIT
 from tests.sparkhu.report.fake_results import EVIL, write_results
-
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture
-def page(browser: Any, report: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The opened report; the test fails on any message on the console and on any request beside the file."""
-    context = browser.new_context(viewport=getattr(request, "param", WIDE))
-    opened = context.new_page()
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-    opened.on("request", lambda sent: sent.url.startswith(("file:", "blob:", "data:")) or trouble.append(sent.url))
-    opened.goto(report.as_uri())
-    opened.wait_for_selector("html[data-ready]")
-    yield opened
-    context.close()
-    assert trouble == []
+from tests.sparkhu.report.viewports import PHONE, WIDE
 
 
 def first_cells(page: Any, table: str = "series") -> list[str]:

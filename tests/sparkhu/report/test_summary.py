@@ -79,7 +79,7 @@ def test_calm_is_claimed_only_where_a_ledger_says_so(results: Path, tmp_path: Pa
 
     def top() -> str:
         opened = read_results(tmp_path)
-        return summary_section(opened, accuracy, build_overview(opened, accuracy))
+        return summary_section(opened, accuracy, build_overview(opened, accuracy), "")
 
     assert "whether a series failed is not known" in top()
     ledger = pl.read_parquet(results / "ledger.parquet").filter(pl.col("status") == "ok")
@@ -171,7 +171,7 @@ def test_large_tables_are_capped_and_failures_come_first(results: Path, tmp_path
     table = ledger_table(read_results(folder))
 
     assert table is not None
-    assert (table.shown, table.total) == (CAP, 276 * 30 + 278)
+    assert (table.shown, table.total) == (CAP, 300 * 30 + 302)
     assert table.document["data"][2][:3] == ["failed", "skipped", "ok"]
 
 
