@@ -75,6 +75,14 @@ def test_a_search_tries_the_space_and_takes_the_best_on_validation(made: Made, s
     assert group["assignment"] == group["best" if better else "defaults"]["assignment"]
 
 
+def test_the_defaults_stay_where_no_trial_is_better(made: Made, tmp_path: Path) -> None:
+    tune(**made.data, out=tmp_path / "tuned", settings=Tuning(trials=1, algorithm="random"))
+    (group,) = document(tmp_path / "tuned")["groups"]
+    assert group["best"]["objective"] > group["defaults"]["objective"]
+    assert (group["chosen"], group["assignment"]) == ("defaults", group["defaults"]["assignment"])
+    assert "no trial was better" in read_trail([tmp_path / "tuned"]).history[-1].notes[0]
+
+
 def test_the_same_question_is_answered_from_the_store_without_a_trial(
     made: Made, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
