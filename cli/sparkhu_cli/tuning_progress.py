@@ -97,7 +97,8 @@ class TuningProgress:
         most = f"{self._spec.max_trial_count:,} trials" if self._spec.max_trial_count else "trials until it ends"
         how = f"{self._spec.algorithm.algorithm_name}, {most}, {self._spec.parallel_trial_count} at once"
         what = f"{objective.type} {objective.objective_metric_name} over {', '.join(names)}"
-        self._terminal.line(f"{experiment.metadata.name}: {what}; {how}")
+        name = experiment.metadata.name or experiment.metadata.generate_name
+        self._terminal.line(f"{name}: {what}; {how}")
 
     def _line(self, trial: "Trial", *, better: bool) -> str:
         took = trial.started is not None and trial.ended is not None
@@ -124,8 +125,8 @@ class TuningProgress:
             metric = self._spec.objective.objective_metric_name
             found = f"{metric} {number_text(result.best.objective)} ({result.best.name})"
             self._terminal.line(f"best: {found} with {_assigned(result.best.assignment)}")
-        files = "experiment.yaml, trials.parquet, and what each trial wrote in trials"
-        self._terminal.line(f"results in {self._out}: {files}")
+        logs = ", and what each trial wrote in trials" if (self._out / "trials").is_dir() else ""
+        self._terminal.line(f"results in {self._out}: experiment.yaml, trials.parquet{logs}")
 
     def _message(self, result: "Result") -> str:
         message = str(result.experiment.status.conditions[-1].message)

@@ -1,14 +1,12 @@
 """Runs an experiment here: its trials are calls of a function, or jobs run as processes or containers."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.tuning.courses import Course, Outcome, Pruned, Runner
 from sparkhu.tuning.crew import Crew
@@ -59,7 +57,7 @@ def run_experiment(
         InputError: The experiment cannot be run, or the folder is of another one.
         Interrupted: Ctrl-C; what was found by then is written, and in the exception.
     """
-    ready = prepared(experiment, template=False)
+    ready = _named(prepared(experiment, template=False))
     metric = metric_of(ready)
 
     def run(course: Course) -> Outcome:
@@ -105,7 +103,7 @@ def run_jobs(
     from sparkhu.tuning.following import JobRunner
     from sparkhu.tuning.jobs import Jobs
 
-    ready = prepared(experiment)
+    ready = _named(prepared(experiment))
     runner = JobRunner(ready, Jobs(ready, command), launcher, out)
     kind = f"{launcher.kind}: {command}" if command is not None else launcher.kind
     return run_trials(ready, runner, kind=kind, out=out, on_trial=on_trial)
@@ -208,6 +206,13 @@ def _finished(
     return result
 
 
+def _named(experiment: "V1beta1Experiment") -> "V1beta1Experiment":
+    """Name an experiment that has a `generateName` alone by that, so that the same call goes on with its trials."""
+    if not experiment.metadata.name:
+        experiment.metadata.name = experiment.metadata.generate_name.rstrip("-")
+    return experiment
+
+
 def _interrupted(trial: Trial) -> Trial:
     if trial.status != "Running":
         return trial
@@ -216,15 +221,11 @@ def _interrupted(trial: Trial) -> Trial:
     )
 
 
-def _identity(experiment: "V1beta1Experiment", kind: str) -> dict[str, str]:
+def _identity(experiment: "V1beta1Experiment", kind: str) -> dict[str, Any]:
     """Say what a study is: whatever of it may not change from one run in its folder to the next."""
-    spec = {name: value for name, value in experiment.spec.to_dict().items() if name not in BUDGET}
-    text = json.dumps(spec, sort_keys=True, default=str)
-    return {
-        "experiment": experiment.metadata.name,
-        "trials are": kind,
-        "specification": hashlib.sha256(text.encode()).hexdigest(),
-    }
+    spec = experiment.spec.to_dict()
+    fields = {f"spec.{name}": spec[name] for name in sorted(spec) if name not in BUDGET}
+    return {"experiment": experiment.metadata.name, "kind of trials": kind, **fields}
 
 
 def _quiet(_trial: Trial) -> None:

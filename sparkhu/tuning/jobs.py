@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
+from sparkhu.tuning.job_refusals import primary_container, refuse_foreign, refuse_parts
 from sparkhu.tuning.templates import PLACEHOLDER, fill, values_of_trial
 from sparkhu.tuning.trials import Trial
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
 
 TRIAL_NAME: Final = "KATIB_TRIAL_NAME"
-COLLECTORS: Final = ("StdOut", "File")
-_PATH: Final = "spec.trialTemplate.trialSpec"
-_WAY_OUT: Final = "Run it by Katib: --engine katib"
 _VARIABLE: Final = re.compile(r"\$(\$|\(([^)]*)\))")
 
 
@@ -80,14 +78,14 @@ class Jobs:
     """
 
     def __init__(self, experiment: "V1beta1Experiment", command: str | None) -> None:
-        _refuse_foreign(experiment)
+        refuse_foreign(experiment)
         self._template = experiment.spec.trial_template
         self._namespace = experiment.metadata.namespace or "default"
         self._given = None if command is None else tuple(_split(command))
         self._job = self._template.trial_spec
         _check_placeholders(self._given or (), [one.name for one in self._template.trial_parameters])
-        container = _container(self._job, self._template.primary_container_name)
-        _refuse_parts(self._job["spec"], container, replaced=command is not None)
+        container = primary_container(self._job, self._template.primary_container_name)
+        refuse_parts(self._job["spec"], container, replaced=command is not None)
         self.template = self._work(self._job, {})
         self.image = self.template.image
 
@@ -98,7 +96,7 @@ class Jobs:
         return replace(work, environment={**work.environment, TRIAL_NAME: trial.name})
 
     def _work(self, job: Mapping[str, Any], values: Mapping[str, str]) -> Work:
-        container = _container(job, self._template.primary_container_name)
+        container = primary_container(job, self._template.primary_container_name)
         environment: dict[str, str] = {}
         for variable in container.get("env") or []:
             environment[variable["name"]] = _expanded(variable.get("value") or "", environment)
@@ -127,79 +125,6 @@ def _check_placeholders(words: Sequence[str], known: Sequence[str]) -> None:
         if name not in known:
             told = f"no trial parameter is called '{name}'; there are {', '.join(known)}"
             raise InputError(f"--command: ${{trialParameters.{name}}}: {told}.")
-
-
-def _refuse_foreign(experiment: "V1beta1Experiment") -> None:
-    """Refuse what only Katib runs."""
-    spec = experiment.spec
-    if spec.nas_config is not None:
-        raise InputError(f"spec.nasConfig: architecture search is not done here. {_WAY_OUT}.")
-    if spec.trial_template.config_map is not None:
-        told = "the template lies in a ConfigMap of a cluster. Write it into trialSpec, or run it by Katib"
-        raise InputError(f"spec.trialTemplate.configMap: {told}: --engine katib.")
-    job = spec.trial_template.trial_spec
-    if (job["apiVersion"], job["kind"]) != ("batch/v1", "Job"):
-        told = f"got '{job['kind']}' of '{job['apiVersion']}'; here trials are of the kind Job of batch/v1"
-        raise InputError(f"{_PATH}.kind: {told}. {_WAY_OUT}.")
-    kind = spec.metrics_collector_spec.collector.kind
-    if kind not in COLLECTORS:
-        told = f"got '{kind}'; here metrics are collected by {' or '.join(COLLECTORS)}"
-        raise InputError(f"spec.metricsCollectorSpec.collector.kind: {told}. {_WAY_OUT}.")
-
-
-def _container(job: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Find the primary container.
-
-    Raises:
-        InputError: There is none, or the job is none of Kubernetes.
-    """
-    path = f"{_PATH}.spec.template.spec.containers"
-    found: Any = job
-    one: dict[str, Any]
-    for part in ("spec", "template", "spec", "containers"):
-        found = found.get(part) if isinstance(found, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise InputError(f"{path}: must be a list of containers.")
-    for one in found:
-        if one.get("name") == name:
-            return one
-    names = ", ".join(str(one.get("name")) for one in found)
-    raise InputError(
-        f"spec.trialTemplate.primaryContainerName: got '{name}', containers are: {names}. Name one of them."
-    )
-
-
-def _refuse_parts(job: Mapping[str, Any], container: Mapping[str, Any], *, replaced: bool) -> None:
-    """Refuse parts of a Job that would be left out here, and a trial would be another one."""
-    path = f"{_PATH}.spec.template.spec.containers[{container['name']}]"
-    for name in ("parallelism", "completions"):
-        if (job.get(name) or 1) != 1:
-            raise InputError(f"{_PATH}.spec.{name}: got {job[name]}; here a trial is one process. {_WAY_OUT}.")
-    _refuse_variables(container, path)
-    for name in ("command", "args"):
-        for word in container.get(name) or []:
-            if not isinstance(word, str):
-                raise InputError(f"{path}.{name}: got {word!r}; Kubernetes takes texts. Write it in quotes.")
-    if replaced:
-        return
-    pod = f"{_PATH}.spec.template.spec"
-    init = job["template"]["spec"].get("initContainers")
-    for where, found in ((f"{path}.volumeMounts", container.get("volumeMounts")), (f"{pod}.initContainers", init)):
-        if found:
-            told = "there are none here. Leave them out, replace the command with --command, or run it by Katib"
-            raise InputError(f"{where}: {told}: --engine katib.")
-
-
-def _refuse_variables(container: Mapping[str, Any], path: str) -> None:
-    if container.get("envFrom"):
-        raise InputError(f"{path}.envFrom: variables come from a cluster. Write them into env, or: --engine katib.")
-    for variable in container.get("env") or []:
-        where = f"{path}.env[{variable.get('name')}]"
-        if "valueFrom" in variable:
-            told = "its value comes from a cluster. Write it as a literal value, or run it by Katib: --engine katib"
-            raise InputError(f"{where}.valueFrom: {told}.")
-        if not isinstance(variable.get("value", ""), str):
-            raise InputError(f"{where}.value: got {variable['value']!r}; Kubernetes takes texts. Write it in quotes.")
 
 
 def _expanded(text: str, variables: Mapping[str, str]) -> str:

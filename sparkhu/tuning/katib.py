@@ -37,7 +37,7 @@ def run_on_katib(
     out: Path,
     on_trial: Callable[[Trial], None] | None = None,
     client: "ApiClient | None" = None,
-    poll_seconds: float = POLL_SECONDS,
+    poll_seconds: float | None = None,
     patience: float = PATIENCE,
 ) -> Result:
     """Create an experiment in a cluster, and follow it to its end.
@@ -51,7 +51,7 @@ def run_on_katib(
         out: Folder of the results: `experiment.yaml`, `trials.parquet`.
         on_trial: Is told of every trial when it begins and when it ends.
         client: The connection; None: by the kubeconfig, or the service account of the pod.
-        poll_seconds: How often the cluster is asked.
+        poll_seconds: How often the cluster is asked; None: every 2 s.
         patience: Seconds for which a server that cannot be reached is asked again.
 
     Raises:
@@ -70,7 +70,7 @@ def run_on_katib(
     following = Following(ready, api, on_trial)
     try:
         while not following.look():
-            time.sleep(poll_seconds)
+            time.sleep(POLL_SECONDS if poll_seconds is None else poll_seconds)
     except KeyboardInterrupt as interruption:
         note = (
             f"the experiment '{name}' goes on in the cluster; the same command follows it again, and 'kubectl delete "

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.tuning.katib_refusals import passes, refusal, told
@@ -65,7 +66,7 @@ class KatibApi:
         self.namespace = namespace
         self._patience = patience
         self._api = CustomObjectsApi(client or connect())
-        self._server = str(self._api.api_client.configuration.host)
+        self._server = _address(str(self._api.api_client.configuration.host))
 
     def create(self, experiment: Document) -> Document:
         """Create an experiment.
@@ -139,3 +140,9 @@ class KatibApi:
                 "Kubernetes API? See 'kubectl config view'."
             )
         return answer
+
+
+def _address(url: str) -> str:
+    """Give the address of a server without a password that may stand in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol, cast
 from sparkhu.errors import InputError
 from sparkhu.tuning.algorithms.settings import Reader, read_settings, whole
 from sparkhu.tuning.space import Direction
+from sparkhu.tuning.strategies import finite_number
 from sparkhu.tuning.trials import Trial
 
 Comparison = Literal["less", "greater", "equal"]
@@ -71,9 +72,10 @@ class MedianStop:
         """Give the rule, or none where too few trials have succeeded."""
         for trial in trials:
             if trial.status == "Succeeded" and trial.name not in self._averages:
-                reported = [each.value for each in trial.measurements if each.metric == self.metric][: self.start]
+                texts = [each.value for each in trial.measurements if each.metric == self.metric][: self.start]
+                reported = [number for text in texts if (number := finite_number(text)) is not None]
                 if reported:
-                    self._averages[trial.name] = math.fsum(map(float, reported)) / len(reported)
+                    self._averages[trial.name] = math.fsum(reported) / len(reported)
         if len(self._averages) < self.least:
             return ()
         mean = math.fsum(self._averages.values()) / len(self._averages)

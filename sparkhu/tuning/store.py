@@ -127,11 +127,10 @@ class Journal:
     def _check(self, header: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         if header.get("kind") != "study" or header.get("version") != VERSION:
             raise self._damaged(1)
-        theirs = header["identity"]
-        differing = [name for name in identity if theirs.get(name) != identity[name]]
-        if differing:
-            name = differing[0]
-            told = f"its {name} is {_short(theirs.get(name))}, here it is {_short(identity[name])}"
+        theirs, ours = header["identity"], json.loads(_line({"identity": identity}))["identity"]
+        if theirs != ours:
+            name, their, our = _first_difference(theirs, ours, "")
+            told = f"its {name} is {_short(their)}, here it is {_short(our)}"
             way_out = "Name another folder, or remove this one."
             raise InputError(f"'{self.place.parent}' holds another study: {told}. {way_out}")
 
@@ -142,7 +141,7 @@ class Journal:
         )
 
     def _append(self, documents: Sequence[Mapping[str, Any]]) -> None:
-        data = "".join(f"{json.dumps(document, separators=(',', ':'))}\n" for document in documents).encode()
+        data = "".join(map(_line, documents)).encode()
         before = os.fstat(self._handle).st_size
         try:
             while data:
@@ -153,6 +152,11 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._handle, before)
             raise
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    """Write a document as a line; a date, which YAML may hold, is written as a text."""
+    return f"{json.dumps(document, separators=(',', ':'), default=str)}\n"
 
 
 def _begun_document(trial: Trial) -> dict[str, Any]:
@@ -208,6 +212,17 @@ def _ended(trial: Trial, told: Mapping[str, Any]) -> Trial:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _first_difference(theirs: Any, ours: Any, path: str) -> tuple[str, Any, Any]:
+    """Find where two documents differ, and what stands there."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
+        return _first_difference(theirs.get(name), ours.get(name), f"{path}.{name}" if path else name)
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        place = next(place for place, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1])
+        return _first_difference(theirs[place], ours[place], f"{path}[{place}]")
+    return path, theirs, ours
 
 
 def _short(value: object) -> str:

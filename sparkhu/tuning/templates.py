@@ -86,7 +86,7 @@ def _meta_problems(reference: str, trial_spec: Mapping[str, Any], path: str) -> 
 
 def _spec_problems(trial_spec: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
     path = f"{_PATH}.trialSpec"
-    used = list(dict.fromkeys(PLACEHOLDER.findall(json.dumps(trial_spec, ensure_ascii=False))))
+    used = list(dict.fromkeys(PLACEHOLDER.findall(json.dumps(trial_spec, ensure_ascii=False, default=str))))
     for name in names:
         if name and name not in used:
             told = f"${{trialParameters.{name}}} stands nowhere in trialSpec"
@@ -96,6 +96,9 @@ def _spec_problems(trial_spec: Mapping[str, Any], names: Sequence[str]) -> Itera
             told = f"${{trialParameters.{name}}} is used, and no trial parameter of that name is declared"
             yield f"{path}: {told}. Add it to {_PATH}.trialParameters."
     metadata = trial_spec.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        yield f"{path}.metadata: got {metadata!r}, must be a mapping."
+        return
     for name in ("name", "namespace"):
         if metadata.get(name):
             yield f"{path}.metadata.{name}: got '{metadata[name]}'; every trial has its own. Leave it out."
@@ -151,8 +154,9 @@ def _known_of_trial(reference: str, trial_spec: Mapping[str, Any], *, name: str,
     indexed = _INDEXED.fullmatch(key)
     if indexed and indexed.group(1) in INDEXED:
         kind, index = indexed.groups()
-        values = (trial_spec.get("metadata") or {}).get(kind.lower()) or {}
-        if index in values:
+        metadata = trial_spec.get("metadata") or {}
+        values = metadata.get(kind.lower()) if isinstance(metadata, dict) else None
+        if isinstance(values, dict) and index in values:
             return str(values[index])
         raise InputError(f"'{reference}': the template's metadata.{kind.lower()} has no '{index}'. Add it there.")
     plain = {"Name": name, "Namespace": namespace, "Kind": trial_spec.get("kind")}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
+from sparkhu.tuning.defaults import PARALLEL
 from sparkhu.tuning.strategies import finite_number
 from sparkhu.tuning.templates import template_problems
 
@@ -50,7 +51,8 @@ def check_experiment(experiment: "V1beta1Experiment", *, template: bool = True) 
 
 
 def _problems(experiment: "V1beta1Experiment", *, template: bool) -> Problems:
-    name = experiment.metadata.name if experiment.metadata is not None else None
+    metadata = experiment.metadata
+    name = metadata and (metadata.name or (metadata.generate_name or "").rstrip("-"))
     if not name or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         told = f"must be lower-case letters, digits and '-', begin with a letter and have {LONGEST_NAME} at most"
         yield f"metadata.name: got {name!r}; it {told}."
@@ -83,7 +85,7 @@ def _count_problems(spec: "V1beta1ExperimentSpec") -> Problems:
         yield f"spec.parallelTrialCount: got {parallel}, must be 1 or more."
     for name, value in (("maxFailedTrialCount", failed), ("parallelTrialCount", parallel)):
         if value is not None and most is not None and value > most:
-            default = " (Katib's default)" if name == "parallelTrialCount" else ""
+            default = " (also Katib's default)" if name == "parallelTrialCount" and value == PARALLEL else ""
             yield f"spec.{name}: got {value}{default}, must be {most} (spec.maxTrialCount) at most."
 
 

@@ -66,7 +66,7 @@ def test_the_same_command_again_does_no_trial(tmp_path: Path) -> None:
 
 
 def test_an_experiment_that_fails_ends_with_1_and_says_where_to_look(tmp_path: Path) -> None:
-    result = tune(tmp_path, code="raise SystemExit('out of luck')")
+    result = tune(tmp_path, code="raise SystemExit('out of luck')", parallelTrialCount=1)
     assert result.exit_code == 1
     assert "✗ tuned-0000" in result.output
     assert "the experiment failed: max failed count has reached. The last one, tuned-000" in result.stderr
@@ -92,6 +92,8 @@ def test_a_command_takes_the_place_of_the_containers(tmp_path: Path) -> None:
     [
         (["--namespace", "research"], "--namespace is for --engine katib, got --engine local"),
         (["--command", "no-such-program"], "'no-such-program' does not exist here"),
+        (["--engine", "katib", "--command", "true"], "--command is for --engine local, got --engine katib"),
+        (["--engine", "katib", "--runner", "docker"], "--runner is for --engine local, got --engine katib"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, words: list[str], told: str) -> None:
@@ -99,6 +101,15 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, words: list[str], told:
     assert result.exit_code == 2
     assert told in result.stderr
     assert not (tmp_path / "tuned").exists()
+
+
+def test_katib_needs_a_namespace(tmp_path: Path) -> None:
+    whole = document(parameters=ONE)
+    del whole["metadata"]["namespace"]
+    file = written(tmp_path, whole)
+    result = CliRunner().invoke(sparkhu, ["tune", str(file), "--engine", "katib", "--out", str(tmp_path / "tuned")])
+    assert result.exit_code == 2
+    assert "metadata.namespace: the experiment names none. Name it there, or with --namespace" in result.stderr
 
 
 @pytest.mark.parametrize(

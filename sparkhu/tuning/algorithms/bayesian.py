@@ -99,8 +99,8 @@ class BayesianSearch:
             refined = self.cube.snapped(refine(surrogate, promise, best, candidates[:STARTS], self.cube.numbers))
             first = _sorted(np.concatenate([refined, candidates[:STARTS]]), surrogate, promise, best)
             candidates = np.concatenate([first, candidates[STARTS:]])
-        tried = {point.tobytes() for point in points}
-        chosen = next((each for each in candidates if each.tobytes() not in tried), candidates[0])
+        tried = {_rounded(point) for point in points}
+        chosen = next((each for each in candidates if _rounded(each) not in tried), candidates[0])
         return Suggestion(self.cube.assignment(chosen), {ACQUISITION: name})
 
     def _observed(self) -> tuple[Places, Places]:
@@ -156,6 +156,11 @@ def refine(process: GaussianProcess, promise: Acquisition, best: float, starts: 
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(start), options={"maxiter": STEPS})
     points[:, :numbers] = found.x.reshape(len(points), numbers)
     return points
+
+
+def _rounded(point: Places) -> bytes:
+    """Give what is equal for the same values, however they were computed."""
+    return (np.round(point, 9) + 0.0).tobytes()
 
 
 def _sorted(points: Places, surrogate: Surrogate, promise: Acquisition, best: float) -> Places:

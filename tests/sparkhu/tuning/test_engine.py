@@ -75,12 +75,11 @@ def test_a_grid_that_is_exhausted_succeeds_with_its_optimum() -> None:
 
 
 def test_the_goal_ends_the_experiment() -> None:
-    objective = {"type": "minimize", "objectiveMetricName": "loss", "goal": 0}
-    spec = {"parameters": STEPPED, "algorithm": {"algorithmName": "grid"}, "maxTrialCount": None}
-    result = run(parabola, **spec, objective=objective, parallelTrialCount=1)
-    assert (result.succeeded, result.reason) == (True, "ExperimentGoalReached")
+    objective = {"type": "minimize", "objectiveMetricName": "loss", "goal": 0.5}
+    values = iter([3.0, 0.6, 0.5, 0.1])
+    result = run(lambda *_: next(values), objective=objective, parallelTrialCount=1)
+    assert (result.succeeded, result.reason, len(result.trials)) == (True, "ExperimentGoalReached", 3)
     assert result.best == result.trials[-1]
-    assert len(result.trials) < 15
 
 
 def test_a_goal_that_is_to_be_exceeded_is_reached_from_below() -> None:
@@ -162,24 +161,43 @@ def test_a_trial_that_is_worse_than_the_others_is_stopped_early_and_counts_as_co
     assert result.experiment.status.trials_early_stopped == 1
 
 
-def test_trials_under_way_are_ended_when_the_goal_is_reached() -> None:
-    reached = threading.Event()
+def test_a_value_that_is_no_number_takes_no_part_in_early_stopping() -> None:
+    def nan_first(_assignment: object, report: Report) -> float:
+        report(float("nan"))
+        return 1.0
 
-    def one_finds_it(assignment: Mapping[str, str], report: Report) -> float:
-        if assignment["n"] == "1" and not reached.is_set():
-            reached.set()
-            return 0.0
-        while True:
+    settings = [{"name": "min_trials_required", "value": "1"}, {"name": "start_step", "value": "2"}]
+    stopping = {"algorithmName": "medianstop", "algorithmSettings": settings}
+    result = run(nan_first, earlyStopping=stopping, parallelTrialCount=1)
+    assert {trial.status for trial in result.trials} == {"Succeeded"}
+    values = iter([1.0, 9.0])
+
+    def twice(_assignment: object, report: Report) -> float:
+        report(float("nan"))
+        value = next(values)
+        report(value)
+        return value
+
+    mixed = run(twice, earlyStopping=stopping, parallelTrialCount=1, maxTrialCount=2)
+    assert [trial.status for trial in mixed.trials] == ["Succeeded", "EarlyStopped"]
+
+
+def test_trials_under_way_are_ended_when_the_goal_is_reached() -> None:
+    begun, order = threading.Barrier(2, timeout=10), iter(["finds it", "goes on"])
+
+    def one_finds_it(_assignment: object, report: Report) -> float:
+        part = next(order)
+        begun.wait()
+        until = time.monotonic() + 10
+        while part == "goes on" and time.monotonic() < until:
             time.sleep(0.01)
             report(1.0)
+        return 0.0
 
     objective = {"type": "minimize", "objectiveMetricName": "loss", "goal": 0.5}
-    grid = {"parameters": STEPPED[1:], "algorithm": {"algorithmName": "grid"}, "maxTrialCount": 3}
-    result = run(one_finds_it, **grid, objective=objective, parallelTrialCount=2)
-    assert (result.reason, sorted(trial.status for trial in result.trials)) == (
-        "ExperimentGoalReached",
-        ["Killed", "Succeeded"],
-    )
+    result = run(one_finds_it, objective=objective, parallelTrialCount=2)
+    assert result.reason == "ExperimentGoalReached"
+    assert sorted(trial.status for trial in result.trials) == ["Killed", "Succeeded"]
 
 
 def test_a_pruned_trial_passes_guards_against_failures() -> None:
@@ -212,6 +230,13 @@ def test_an_algorithm_that_is_not_there_is_refused_before_the_first_trial(
     with pytest.raises(InputError, match=told):
         run(loss, tmp_path / "study", **spec)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_name_that_is_to_be_made_is_the_one_it_is_to_begin_with() -> None:
+    whole = document()
+    whole["metadata"] = {"generateName": "tuned-"}
+    result = run_experiment(experiment_of(whole), loss)
+    assert (result.experiment.metadata.name, result.trials[0].name) == ("tuned", "tuned-0000")
 
 
 def test_no_trial_template_is_needed() -> None:
@@ -279,10 +304,21 @@ def test_a_study_that_is_cut_anywhere_goes_on_to_the_same_trials(tmp_path: Path,
         assert (result.reason, result.best and result.best.name) == (whole.reason, whole.best and whole.best.name)
 
 
-def test_another_experiment_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"algorithm": {"algorithmName": "sobol"}}, 'its spec.algorithm.algorithmName is "random", here it is "sobol"'),
+        ({"parameters": PARAMETERS[:2]}, "its spec.parameters is ["),
+        ({"code": "print()"}, 'containers[0].args[0] is "print(\'loss=0.5\')", here it is "print()"'),
+    ],
+)
+def test_another_experiment_in_the_same_folder_is_refused_by_what_differs(
+    tmp_path: Path, spec: dict[str, Any], told: str
+) -> None:
     run(loss, tmp_path)
-    with pytest.raises(InputError, match="holds another study: its specification is"):
-        run(loss, tmp_path, objective={"type": "maximize", "objectiveMetricName": "loss"})
+    with pytest.raises(InputError) as raised:
+        run(loss, tmp_path, **spec)
+    assert told in str(raised.value)
 
 
 def test_more_trials_are_done_where_the_policy_allows_it(tmp_path: Path) -> None:

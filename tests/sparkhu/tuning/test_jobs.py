@@ -76,6 +76,9 @@ def refused(whole: dict[str, Any]) -> str:
         ({"envFrom": [{"secretRef": {"name": "s"}}]}, "envFrom: variables come from a cluster"),
         ({"env": [{"name": "KEY", "valueFrom": {}}]}, "env[KEY].valueFrom: its value comes from a cluster"),
         ({"env": [{"name": "N", "value": 3}]}, "env[N].value: got 3; Kubernetes takes texts. Write it in quotes"),
+        ({"env": {"KEY": "value"}}, "env: got {'KEY': 'value'}, must be a list of variables"),
+        ({"command": "train --now"}, "command: got 'train --now', must be a list of words"),
+        ({"image": 3}, "image: got 3, must be a text"),
         ({"command": ["train", 3]}, "command: got 3; Kubernetes takes texts"),
         ({"volumeMounts": [{"name": "data"}]}, "containers[training-container].volumeMounts: there are none here"),
         ({"name": "other"}, "got 'training-container', containers are: other. Name one of them"),
@@ -88,6 +91,13 @@ def test_a_container_that_needs_a_cluster_is_refused(container: dict[str, Any], 
 def job_of(whole: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = whole["spec"]["trialTemplate"]["trialSpec"]
     return found
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "60", True])
+def test_a_deadline_that_is_none_is_refused(seconds: object) -> None:
+    whole = one_parameter()
+    job_of(whole)["spec"]["activeDeadlineSeconds"] = seconds
+    assert f"activeDeadlineSeconds: got {seconds!r}, must be a number above 0" in refused(whole)
 
 
 @pytest.mark.parametrize("name", ["parallelism", "completions"])

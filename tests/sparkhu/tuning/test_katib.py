@@ -15,68 +15,12 @@ import yaml
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.tuning import katib_api
 from sparkhu.tuning.katib import run_on_katib
+from sparkhu.tuning.katib_trials import trial_of
 from sparkhu.tuning.reading import experiment_of
 from sparkhu.tuning.result import Interrupted, Result
 from sparkhu.tuning.trials import Trial
 from tests.katib_cluster import Fault, KatibCluster, served_cluster
-
-SECRET = "t0k3n-of-nobody"
-JOB: dict[str, Any] = {
-    "apiVersion": "batch/v1",
-    "kind": "Job",
-    "spec": {
-        "template": {
-            "spec": {
-                "restartPolicy": "Never",
-                "containers": [
-                    {
-                        "name": "training",
-                        "image": "registry.example/train:1",
-                        "command": ["train", "--rate=${trialParameters.rate}", "--depth=${trialParameters.depth}"],
-                    }
-                ],
-            }
-        }
-    },
-}
-POD = {"spec": {"containers": JOB["spec"]["template"]["spec"]["containers"]}}
-MPI_JOB: dict[str, Any] = {
-    "apiVersion": "kubeflow.org/v2beta1",
-    "kind": "MPIJob",
-    "spec": {
-        "slotsPerWorker": 1,
-        "mpiReplicaSpecs": {
-            "Launcher": {"replicas": 1, "template": POD},
-            "Worker": {"replicas": 2, "template": {"spec": {"containers": [{"name": "worker", "image": "train:1"}]}}},
-        },
-    },
-}
-
-
-def written(name: str = "search", job: dict[str, Any] = JOB, **more: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "kubeflow.org/v1beta1",
-        "kind": "Experiment",
-        "metadata": {"name": name, "labels": {"team": "forecasts"}},
-        "spec": {
-            "objective": {"type": "minimize", "objectiveMetricName": "loss", "goal": 0.001},
-            "algorithm": {"algorithmName": "tpe", "algorithmSettings": [{"name": "random_state", "value": "1"}]},
-            "parallelTrialCount": 2,
-            "maxTrialCount": 5,
-            "maxFailedTrialCount": 1,
-            "parameters": [
-                {"name": "rate", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.7"}},
-                {"name": "depth", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "8"}},
-            ],
-            "trialTemplate": {
-                "primaryContainerName": "training",
-                "retain": False,
-                "trialParameters": [{"name": each, "reference": each} for each in ("rate", "depth")],
-                "trialSpec": job,
-            },
-            **more,
-        },
-    }
+from tests.sparkhu.tuning.written_experiments import JOB, MPI_JOB, SECRET, kubeconfig, written
 
 
 @pytest.fixture
@@ -97,19 +41,6 @@ def run(cluster: KatibCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return run_on_katib(experiment_of(document or written()), **settings)
 
     return started
-
-
-def kubeconfig(folder: Path, url: str, token: str, authority: Path | None = None) -> Path:
-    trusted = {} if authority is None else {"certificate-authority": str(authority)}
-    file = folder / "kubeconfig"
-    document = {
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-        "clusters": [{"name": "here", "cluster": {"server": url, **trusted}}],
-        "users": [{"name": "me", "user": {"token": token}}],
-    }
-    file.write_text(yaml.safe_dump(document))
-    return file
 
 
 def sent(cluster: KatibCluster) -> list[dict[str, Any]]:
@@ -155,6 +86,23 @@ def test_early_stopped_failed_and_unmeasured_trials_are_what_katib_says(
     assert [trial.status for trial in trials] == expected
     assert [trial.objective is None for trial in trials] == [False, False, True, True, False]
     assert trials[2].message == "Trial has failed"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({}, "Running"),
+        ({"Created": "True", "Running": "True"}, "Running"),
+        ({"Running": "True", "Failed": "False"}, "Running"),
+        ({"Running": "False", "Succeeded": "True"}, "Succeeded"),
+        ({"Running": "False", "Succeeded": "True", "EarlyStopped": "True"}, "EarlyStopped"),
+        ({"Running": "False", "Succeeded": "False", "MetricsUnavailable": "True"}, "MetricsUnavailable"),
+    ],
+)
+def test_the_conditions_that_hold_say_what_a_trial_is(conditions: dict[str, str], expected: str) -> None:
+    held = [{"type": kind, "status": state} for kind, state in conditions.items()]
+    document = {"metadata": {"name": "t"}, "status": {"conditions": held}}
+    assert trial_of(document, 0, metric="loss", strategy="min").status == expected
 
 
 def test_an_experiment_that_fails_is_a_result_too(run: Callable[..., Result], cluster: KatibCluster) -> None:
@@ -220,7 +168,7 @@ def test_a_connection_that_is_lost_for_a_while_does_not_end_the_run(
 
 def test_a_server_that_stays_away_is_named_with_what_to_do(run: Callable[..., Result], cluster: KatibCluster) -> None:
     with pytest.raises(SparkhuError) as lost:
-        run(config={"url": "http://127.0.0.1:9"}, patience=0.05)
+        run(config={"url": f"http://me:{SECRET}@127.0.0.1:9"}, patience=0.05)
     told = str(lost.value)
     assert told.startswith("cannot create the experiment 'search': the server at http://127.0.0.1:9 cannot be reached")
     assert told.endswith("See 'kubectl cluster-info'; the same command then goes on with the same experiment.")

@@ -10,7 +10,7 @@ from sparkhu.tuning import katib_api
 from sparkhu.tuning.katib import run_on_katib
 from sparkhu.tuning.reading import experiment_of
 from tests.katib_cluster import Fault, served_cluster, status
-from tests.sparkhu.tuning.test_katib import SECRET, written
+from tests.sparkhu.tuning.written_experiments import SECRET, written
 
 DENIED = 'admission webhook "validator.experiment.katib.kubeflow.org" denied the request: no trial template'
 AWAY = 'failed calling webhook "defaulter.experiment.katib.kubeflow.org": connect: connection refused'

@@ -37,6 +37,11 @@ def test_there_is_no_rule_before_enough_trials_have_succeeded() -> None:
     assert medianstop(min_trials_required=2).rules(PAST[:2]) == (Rule("loss", 5.0, "greater", 4),)
 
 
+def test_values_that_are_no_finite_numbers_are_left_out() -> None:
+    assert medianstop().rules([*PAST, trial(3, [float("nan"), 8, float("inf")])])[0].value == 5.0
+    assert medianstop(min_trials_required=4).rules([*PAST, trial(3, [float("nan")])]) == ()
+
+
 def test_later_trials_change_the_rule() -> None:
     stopping = medianstop()
     first = stopping.rules(PAST)
@@ -74,7 +79,6 @@ def watched(rules: list[Rule], values: list[float], *, metric: str = "loss", dir
         ([1, 9, 9], 0),  # the best so far counts, not the last
         ([9, 9, 5], 0),  # as good as the rule is good enough
         ([9, 9], 0),  # too early
-        ([9, 9, 4, 9, 9], 0),  # the rule is applied at its step alone
     ],
 )
 def test_a_rule_is_applied_to_the_best_value_at_its_step(values: list[float], stopped: int) -> None:
@@ -85,6 +89,11 @@ def test_a_rule_is_applied_to_the_best_value_at_its_step(values: list[float], st
 def test_a_rule_without_a_step_is_applied_to_every_value() -> None:
     assert watched([Rule("seconds", 10, "greater")], [1, 9, 11], metric="seconds") == 3
     assert watched([Rule("seconds", 3, "equal")], [1, 2, 3], metric="seconds") == 3
+
+
+def test_a_rule_is_not_applied_after_its_step() -> None:
+    assert watched([Rule("seconds", 10, "greater", 2)], [1, 5, 11], metric="seconds") == 0
+    assert watched([Rule("seconds", 10, "greater", 2)], [1, 11], metric="seconds") == 2
 
 
 def test_another_metric_is_compared_as_it_is_and_counts_for_itself() -> None:

@@ -87,6 +87,14 @@ def test_another_study_is_refused_by_what_differs(tmp_path: Path) -> None:
     assert (tmp_path / JOURNAL).read_bytes() == before
 
 
+def test_a_part_that_one_of_them_lacks_differs(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(InputError, match=r"its goal is null, here it is 3"):
+        Journal(tmp_path, {**IDENTITY, "goal": 3})
+    with pytest.raises(InputError, match=r'its specification is "0+", here it is null'):
+        Journal(tmp_path, {"experiment": "tuned"})
+
+
 def test_two_processes_do_not_work_at_one_study(tmp_path: Path) -> None:
     held = Journal(tmp_path, IDENTITY)
     with pytest.raises(InputError, match="another process works at the study"):

@@ -1,5 +1,6 @@
 """Placeholders stand for what Katib puts in their place, and a template that misses one is refused."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -85,6 +86,10 @@ def named(template: dict[str, Any]) -> None:
     template["trialSpec"]["metadata"] = {"name": "mine"}
 
 
+def with_a_list(template: dict[str, Any]) -> None:
+    template["trialSpec"]["metadata"] = ["a"]
+
+
 def without_kind(template: dict[str, Any]) -> None:
     del template["trialSpec"]["kind"]
     template |= {"successCondition": "a", "failureCondition": "b"}
@@ -117,6 +122,7 @@ def braced(template: dict[str, Any]) -> None:
         (undeclared, "parameter 'optimizer' of spec.parameters is not among them, and no trial would be given it"),
         (unused, "${trialParameters.optimizer} stands nowhere in trialSpec"),
         (named, "trialSpec.metadata.name: got 'mine'; every trial has its own. Leave it out"),
+        (with_a_list, "trialSpec.metadata: got ['a'], must be a mapping"),
         (without_kind, "trialSpec.kind: must be given"),
         (without_primary, "spec.trialTemplate.primaryContainerName: must be given"),
         (of_another_kind, "successCondition and failureCondition must be given for this kind"),
@@ -139,3 +145,9 @@ def test_a_template_in_a_config_map_is_a_template_of_katib() -> None:
     del template["configMap"]["templatePath"]
     with pytest.raises(InputError, match="configMapName, configMapNamespace and templatePath must be given"):
         prepared(experiment_of(whole))
+
+
+def test_a_template_with_a_date_in_it_can_be_checked() -> None:
+    whole = document()
+    whole["spec"]["trialTemplate"]["trialSpec"]["metadata"] = {"annotations": {"since": date(2024, 5, 1)}}
+    prepared(experiment_of(whole))

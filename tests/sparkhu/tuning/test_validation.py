@@ -35,7 +35,7 @@ def test_an_experiment_as_users_write_it_is_accepted() -> None:
         ({"maxFailedTrialCount": 7}, "spec.maxFailedTrialCount: got 7, must be 6 (spec.maxTrialCount) at most"),
         (
             {"maxTrialCount": 2, "parallelTrialCount": None, "maxFailedTrialCount": 1},
-            "spec.parallelTrialCount: got 3 (Katib's default), must be 2 (spec.maxTrialCount) at most",
+            "spec.parallelTrialCount: got 3 (also Katib's default), must be 2 (spec.maxTrialCount) at most",
         ),
         ({"objective": None}, "spec.objective: must be given"),
         ({"objective": {"type": "low", "objectiveMetricName": "l"}}, "spec.objective.type: got 'low'"),

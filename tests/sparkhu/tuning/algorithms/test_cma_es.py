@@ -38,6 +38,15 @@ def test_the_next_generation_waits_for_its_trials_and_not_for_their_order() -> N
     assert started([0, 1, 2, 3, 4, 5]) == started([3, 5, 0, 4, 2, 1])
 
 
+def test_more_trials_at_once_than_the_population_has_are_of_one_generation() -> None:
+    suggester = CmaEsSearch({"random_state": "0"}, SQUARE, "minimize")
+    trials = [
+        Trial(number, f"t-{number}", each.assignment, each.labels, "Succeeded", objective=bowl(each.assignment))
+        for number, each in enumerate(suggester.suggest(POPULATION + 3, []))
+    ]
+    assert suggester.suggest(1, trials)[0].labels == {GENERATION: "1"}
+
+
 def test_sigma_is_in_the_units_of_the_parameters() -> None:
     space: Space = (Parameter("wide", "double", -500.0, 500.0), Parameter("narrow", "double", -50.0, 50.0))
     found = made("cmaes", space, random_state=0, sigma=4).suggest(800, [])
