@@ -164,7 +164,8 @@ def _origin(group: TunedGroup, trials: pl.DataFrame | None) -> str:
             f"Found {found} with {searched}, stored under the fingerprint {short} and reused, for data, model, search "
             "space and objective are the same: <b>no trial was run</b>."
         )
-    return f"Searched in this run: {searched}. {_sentence(group.reason)} Stored under the fingerprint {short}."
+    kept = f"Stored under the fingerprint {short}." if group.best else "Nothing is stored of it; the next run searches."
+    return f"Searched in this run: {searched}. {_sentence(group.reason)} {kept}"
 
 
 def _endings(trials: pl.DataFrame | None) -> str:

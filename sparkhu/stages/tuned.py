@@ -53,12 +53,14 @@ def told(found: Found) -> str:
     study = found.study
     if study.best is None and not study.assignment:
         return f"{study.group}: defaults; {study.reason}"
+    if study.best is None:
+        return f"{study.group}: defaults, for the search failed ({study.reason}); nothing is stored of it"
     values = ", ".join(f"{name} {_short(value)}" for name, value in study.assignment.items())
     where = f"{study.trials} trials ({study.algorithm})"
     if found.origin == "store":
         where = f"stored {study.found_at:%Y-%m-%d %H:%M} UTC for the same data, model and space; no trial was run"
     default = study.defaults.objective
-    if study.chosen == "defaults" or study.best is None or default is None:
+    if study.chosen == "defaults" or default is None:
         return f"{study.group}: defaults, {values}: no trial was better; {where}"
     gain = 1 - study.best.objective / default if default else 0.0
     return f"{study.group}: {values}: {gain:.2%} below the defaults' error on validation; {where}"

@@ -150,6 +150,9 @@ def _search(
             assignment=tried.assignment if better else study.assignment,
         )
     study = replace(study, trials=len(result.trials), importance=importance(table, space))
+    if not result.succeeded:
+        # It may be the cluster's fault, or that of the storage: the next run asks again.
+        return Found(study, table, "search")
     measured = {trial.number: trial.measurements for trial in result.trials}
     return _kept(study, table, experiment_yaml(result.experiment), measured)
 

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from sparkhu.errors import InputError
 from sparkhu.models.linear import LinearSettings
 from sparkhu.sections import Tuning
 from sparkhu.settings import Settings
 from sparkhu.threads import on_one_thread
-from sparkhu.training.gram_files import GramFile, write_gram
+from sparkhu.training.gram_files import GramFile, remove_gram, write_gram
 from sparkhu.training.ridge import DEFAULTS, Ridge
 from sparkhu.tuning.declaring import Search, TrialProgram, declare_experiment
 from sparkhu.tuning.engine import Report, run_experiment
@@ -19,6 +20,8 @@ from sparkhu.tuning.space import Space
 from sparkhu.tuning.trials import Trial
 
 PROGRAM: Final = ("python", "-m", "sparkhu.stages.trial")
+OF_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where Kubernetes tells a pod its namespace."""
 OnTrial = Callable[[Trial], None]
 
 
@@ -71,7 +74,24 @@ def run_search(
     write_gram(data, trials.data)
     experiment = declare_experiment(name, space, search, program_of(settings, data))
     with tempfile.TemporaryDirectory() as scratch:
-        return run_on_katib(experiment, namespace=settings.namespace, out=Path(scratch), on_trial=on_trial)
+        result = run_on_katib(experiment, namespace=_namespace(settings), out=Path(scratch), on_trial=on_trial)
+    # Where this is not reached, the experiment may go on in the cluster, and needs its data.
+    remove_gram(data)
+    return result
+
+
+def _namespace(settings: Tuning) -> str:
+    """Give the namespace of the experiments: the one that is set, else that of the pod that this runs in.
+
+    Raises:
+        InputError: Neither is there.
+    """
+    if settings.namespace:
+        return settings.namespace
+    try:
+        return OF_POD.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError("tuning.namespace is empty, and this is no pod; name Katib's namespace.") from error
 
 
 def program_of(settings: Tuning, data: str) -> TrialProgram:

@@ -41,6 +41,21 @@ def write_gram(uri: str, content: GramFile) -> None:
         raise SparkhuError(f"the data of the trials cannot be written to '{uri}': {error}") from error
 
 
+def remove_gram(uri: str) -> None:
+    """Remove what `write_gram` wrote.
+
+    Raises:
+        SparkhuError: The storage refuses.
+    """
+    from fsspec.core import url_to_fs
+
+    try:
+        storage, path = url_to_fs(uri)
+        storage.rm_file(path)
+    except OSError as error:
+        raise SparkhuError(f"the data of the trials cannot be removed from '{uri}': {error}") from error
+
+
 def read_gram(uri: str) -> GramFile:
     """Read what `write_gram` wrote.
 

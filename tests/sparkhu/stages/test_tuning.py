@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from sparkhu.stages.tuning_search import check_tuning
 from sparkhu.training.gram import merge
 from sparkhu.training.gram_files import GramFile, read_gram, write_gram
 from sparkhu.training.ridge import DEFAULTS, Ridge
+from tests.katib_cluster import KatibCluster, served_cluster
 from tests.sparkhu.stages.test_storing import NAMES, Made, stored
+from tests.sparkhu.tuning.written_experiments import kubeconfig
 
 pytestmark = pytest.mark.xdist_group("tuning")
 FEW = Tuning(trials=12)
@@ -197,3 +201,66 @@ def test_a_search_that_would_be_refused_is_refused_before_anything_starts(
 @pytest.mark.parametrize("algorithm", ["random", "tpe", "multivariate-tpe", "bayesianoptimization"])
 def test_algorithms_that_take_the_space_of_the_linear_model(algorithm: str) -> None:
     check_tuning(Tuning(algorithm=algorithm))
+
+
+TRIALS_IN_CLUSTER = Tuning(trials=5, engine="katib", namespace="team")
+
+
+@contextmanager
+def cluster_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KatibCluster]:
+    """A cluster whose trials run the program of the experiment's template, as pods would."""
+    monkeypatch.setattr("sparkhu.tuning.katib.POLL_SECONDS", 0.01)
+    with served_cluster() as cluster:
+        cluster.objective = lambda assignment: run_pod(next(iter(cluster.experiments.values())), assignment)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder, cluster.url, "secret")))
+        yield cluster
+
+
+def run_pod(experiment: dict[str, Any], assignment: Mapping[str, str]) -> float:
+    pod = experiment["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    words = pod["containers"][0]["command"]
+    for name, value in assignment.items():
+        words = [word.replace(f"${{trialParameters.{name}}}", value) for word in words]
+    done = subprocess.run([sys.executable, *words[1:]], check=True, capture_output=True, text=True)
+    metric, _, value = done.stdout.strip().partition("=")
+    assert metric == experiment["spec"]["objective"]["objectiveMetricName"]
+    return float(value)
+
+
+def test_pods_of_katib_find_what_trials_here_find(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TRIALS_IN_CLUSTER.model_copy(update={"storage": f"file://{tmp_path}/share", "secret": "s3"})
+    with cluster_of(tmp_path, monkeypatch) as cluster:
+        tune(**made.data, out=tmp_path / "tuned", settings=settings)
+    (group,), ridge = document(tmp_path / "tuned")["groups"], Ridge(*gram(made))
+    trials = pl.read_parquet(tmp_path / "tuned" / "trials.parquet")
+    assert (group["trials"], trials["status"].to_list()) == (5, ["Succeeded"] * 5)
+    for row in trials.iter_rows(named=True):
+        tried = LinearSettings(row["param.strength"], row["param.look_back"], row["param.shrink_to"])
+        assert row["objective"] == ridge.validation_error(tried)
+    (sent,) = cluster.experiments.values()
+    (container,) = sent["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("sparkhu/training:")
+    assert container["envFrom"] == [{"secretRef": {"name": "s3"}}]
+    assert list((tmp_path / "share").iterdir()) == []
+
+
+def test_a_search_that_failed_leaves_the_defaults_and_is_asked_again(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TRIALS_IN_CLUSTER.model_copy(update={"storage": f"file://{tmp_path}/share", "trials": 2})
+    for name, outcomes in (("failed", {0: "Failed", 1: "Failed"}), ("again", {})):
+        with cluster_of(tmp_path, monkeypatch) as cluster:
+            cluster.outcomes = outcomes
+            tune(**made.data, out=tmp_path / name, settings=settings)
+    failed, again = (document(tmp_path / name)["groups"][0] for name in ("failed", "again"))
+    assert (failed["chosen"], failed["best"], failed["origin"]) == ("defaults", None, "search")
+    assert failed["assignment"] == failed["defaults"]["assignment"]
+    assert "the search failed (ExperimentFailed)" in read_trail([tmp_path / "failed"]).history[-1].notes[0]
+    assert (again["origin"], again["fingerprint"]) == ("search", failed["fingerprint"])
+    assert again["best"] is not None
+
+
+def test_outside_a_pod_katib_needs_a_namespace(made: Made, tmp_path: Path) -> None:
+    settings = Tuning(trials=7, engine="katib", storage=f"file://{tmp_path}/share")
+    with pytest.raises(InputError, match=r"tuning.namespace is empty, and this is no pod; name Katib's namespace\."):
+        tune(**made.data, out=tmp_path / "tuned", settings=settings)
