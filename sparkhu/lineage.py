@@ -212,20 +212,9 @@ def file_checksum(path: Path) -> str:
 @cache
 def code_fingerprint() -> str:
     """Name the library that runs: its version and a hash over its source files, such as `0.1.0+3f2a9c1b7d04`."""
-    return f"{version('sparkhu')}+{source_checksum('.')[:12]}"
-
-
-@cache
-def source_checksum(*places: str) -> str:
-    """Give the SHA-256 of the library's source files in some places, such as `models` or `sequences.py`."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
-    found = {path for place in places for path in _sources(package / place)}
-    for path in sorted(found):
+    for path in sorted(package.rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode())
         digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _sources(place: Path) -> Iterable[Path]:
-    return place.rglob("*.py") if place.is_dir() else [place]
+    return f"{version('sparkhu')}+{digest.hexdigest()[:12]}"

@@ -18,7 +18,7 @@ from sparkhu.sections import Tuning
 from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.stages.tuned import MODEL, Found, told, write_tuned
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
-from sparkhu.stages.tuning_engines import ModelTrials, OnTrial, run_search
+from sparkhu.stages.tuning_engines import ModelTrials, OnTrial, namespace_of, run_search
 from sparkhu.stages.tuning_search import check_tuning, search_of
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.gram_files import GramFile
@@ -78,6 +78,8 @@ def tune(
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
     with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.model_dump()) as (notes, (draft,)):
         check_tuning(settings)
+        if settings.engine == "katib":
+            namespace_of(settings)
         search = search_of(settings)
         groups = _groups(stored, search) if settings.trials else []
         known = {group.name: found for group in groups if (found := _recalled(group, notes))}

@@ -4,23 +4,23 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
-from sparkhu.lineage import file_checksum, source_checksum
+from sparkhu import ledger
+from sparkhu.lineage import code_fingerprint, file_checksum, read_trail
 from sparkhu.shards import Dataset
 from sparkhu.stages.storing import Stored
 from sparkhu.training.stored import SCHEMAS
 from sparkhu.tuning.declaring import Search
 from sparkhu.tuning.space import Space
 
-CODE = ("models", "training", "sequences.py")
-"""Where the library's code lies that makes an objective of data and an assignment."""
-
 
 def data_checksum(stored: Stored) -> str:
     """Give the checksum of all that training reads: the stored tables, and the plan, windows and scalers of the series.
 
-    No row is read: a table's manifest holds the checksums of its files.
+    Series that failed in an earlier step take no part in training, and so belong to it. No row is read: a table's
+    manifest holds the checksums of its files.
     """
     digest = hashlib.sha256()
     for name in SCHEMAS:
@@ -29,11 +29,16 @@ def data_checksum(stored: Stored) -> str:
     for name, dataset in (("plan", stored.plan), ("windows", stored.windows), ("scalers", stored.scalers)):
         for shard, checksum in _checksums(dataset):
             _add(digest, (name, shard, checksum))
+    failed = ledger.failed_ids(read_trail(stored.folders).entries)
+    _add(digest, ("failed", *sorted(failed.to_list())))
     return digest.hexdigest()
 
 
 def search_fingerprint(*, data: str, model: str, group: str, space: Space, search: Search) -> str:
     """Give the fingerprint of a search: hex digits of a SHA-256.
+
+    The code that makes an objective of data and an assignment reaches into most of the library, so all of it counts,
+    and so does the version of NumPy.
 
     Args:
         data: What `data_checksum` gave.
@@ -45,7 +50,7 @@ def search_fingerprint(*, data: str, model: str, group: str, space: Space, searc
     how = {name: value for name, value in asdict(search).items() if name != "parallel"}
     space_told = [asdict(parameter) for parameter in space]
     about: dict[str, Any] = {"data": data, "model": model, "group": group, "space": space_told, "search": how}
-    about["code"] = source_checksum(*CODE)
+    about["code"] = [code_fingerprint(), version("numpy")]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ from sparkhu.models.linear import LinearSettings
 from sparkhu.sections import Tuning
 from sparkhu.settings import Settings
 from sparkhu.threads import on_one_thread
-from sparkhu.training.gram_files import GramFile, remove_gram, write_gram
+from sparkhu.training.gram_files import GramFile, write_gram
 from sparkhu.training.ridge import DEFAULTS, Ridge
 from sparkhu.tuning.declaring import Search, TrialProgram, declare_experiment
 from sparkhu.tuning.engine import Report, run_experiment
@@ -69,18 +69,18 @@ def run_search(
         experiment = declare_experiment(name, space, search, program_of(settings, f"file:///{name}"))
         return run_experiment(experiment, trials.objective, on_trial=on_trial)
     from sparkhu.tuning.katib import run_on_katib
+    from sparkhu.tuning.katib_names import free_name
 
+    namespace = namespace_of(settings)
     data = f"{settings.storage.rstrip('/')}/{name}.safetensors"
     write_gram(data, trials.data)
     experiment = declare_experiment(name, space, search, program_of(settings, data))
+    experiment.metadata.name = free_name(name, experiment, namespace=namespace)
     with tempfile.TemporaryDirectory() as scratch:
-        result = run_on_katib(experiment, namespace=_namespace(settings), out=Path(scratch), on_trial=on_trial)
-    # Where this is not reached, the experiment may go on in the cluster, and needs its data.
-    remove_gram(data)
-    return result
+        return run_on_katib(experiment, namespace=namespace, out=Path(scratch), on_trial=on_trial)
 
 
-def _namespace(settings: Tuning) -> str:
+def namespace_of(settings: Tuning) -> str:
     """Give the namespace of the experiments: the one that is set, else that of the pod that this runs in.
 
     Raises:

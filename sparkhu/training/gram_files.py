@@ -37,23 +37,8 @@ def write_gram(uri: str, content: GramFile) -> None:
     try:
         with fsspec.open(uri, "wb", auto_mkdir=True) as file:
             file.write(save(arrays))
-    except OSError as error:
-        raise SparkhuError(f"the data of the trials cannot be written to '{uri}': {error}") from error
-
-
-def remove_gram(uri: str) -> None:
-    """Remove what `write_gram` wrote.
-
-    Raises:
-        SparkhuError: The storage refuses.
-    """
-    from fsspec.core import url_to_fs
-
-    try:
-        storage, path = url_to_fs(uri)
-        storage.rm_file(path)
-    except OSError as error:
-        raise SparkhuError(f"the data of the trials cannot be removed from '{uri}': {error}") from error
+    except Exception as error:
+        raise SparkhuError(f"the data of the trials cannot be written to '{uri}': {_told(error)}") from error
 
 
 def read_gram(uri: str) -> GramFile:
@@ -62,16 +47,29 @@ def read_gram(uri: str) -> GramFile:
     Raises:
         SparkhuError: The file is not there or is damaged.
     """
-    import fsspec
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        with fsspec.open(uri, "rb") as file:
-            arrays = load(file.read())
+        arrays = load(_read(uri))
         input_size, season_length = (int(size) for size in arrays["sizes"])
         counts = dict(zip(PARTS, arrays["windows"].tolist(), strict=True))
         parts = {name: Gram(arrays[name], counts[name], input_size) for name in PARTS}
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError) as error:
         raise SparkhuError(f"'{uri}' holds no data of trials that can be read: {error}. Tune again.") from error
     return GramFile(GroupGram(**parts), season_length)
+
+
+def _read(uri: str) -> bytes:
+    import fsspec
+
+    try:
+        with fsspec.open(uri, "rb") as file:
+            return bytes(file.read())
+    except Exception as error:
+        raise SparkhuError(f"the data of the trials cannot be read from '{uri}': {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Say what a storage says; there are as many kinds of errors as there are storages."""
+    return f"{type(error).__name__}: {error}"

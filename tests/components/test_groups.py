@@ -17,6 +17,7 @@ from sparkhu.stages.lake_publishing import parameters_of
 from sparkhu_pipelines.preparation import Prepared
 from tests.components.chain import Chain
 from tests.pipelines.conftest import write_observations
+from tests.result_files import contents
 
 pytestmark = pytest.mark.xdist_group("chain")
 
@@ -96,10 +97,7 @@ def test_every_dataset_has_the_same_shards_byte_for_byte(both: tuple[Made, Made]
 
 
 def test_results_have_the_same_files_byte_for_byte(both: tuple[Made, Made]) -> None:
-    whole, gathered = (
-        {path.name: path.read_bytes() for path in made.results.iterdir() if path.name != "history.json"}
-        for made in both
-    )
+    whole, gathered = (contents(made.results) for made in both)
     assert whole.keys() == gathered.keys()
     assert [name for name in whole if whole[name] != gathered[name]] == []
 

@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from sparkhu.lake import open_lake
+from tests import result_files
 from tests.pipelines.conftest import HOURS, Finished, run, write_observations
 from tests.pipelines.local.contained import kill_container, with_images
 from tests.services import S3Endpoint, conditional_s3_endpoint, docker_engine
@@ -23,11 +24,11 @@ TIMES = {"created", "fitted_at", "run"}
 
 
 def same_results(ours: Path, theirs: Path) -> set[str]:
-    """Check that all files of two results folders but the histories, which hold times, are equal to the byte."""
-    files = {path.name for path in ours.iterdir()} - {"history.json"}
-    assert files == {path.name for path in theirs.iterdir()} - {"history.json"}
-    assert [name for name in sorted(files) if (ours / name).read_bytes() != (theirs / name).read_bytes()] == []
-    return files
+    """Check that all files of two results folders are equal to the byte, but for the times in some of them."""
+    one, other = result_files.contents(ours), result_files.contents(theirs)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+    return set(one)
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,16 @@ import pytest
 from sparkhu.errors import InputError
 from sparkhu.lineage import read_trail
 from sparkhu.models.linear import Linear, LinearSettings
+from sparkhu.models.spaces import SPACES
 from sparkhu.sections import Tuning
 from sparkhu.stages.storing import map_buckets
 from sparkhu.stages.training import load_models, train_linear
 from sparkhu.stages.trial import main
 from sparkhu.stages.tuned import read_tuned
 from sparkhu.stages.tuning import _gram_of, tune
-from sparkhu.stages.tuning_engines import ModelTrials
-from sparkhu.stages.tuning_search import check_tuning
+from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
+from sparkhu.stages.tuning_engines import ModelTrials, run_search
+from sparkhu.stages.tuning_search import check_tuning, search_of
 from sparkhu.training.gram import merge
 from sparkhu.training.gram_files import GramFile, read_gram, write_gram
 from sparkhu.training.ridge import DEFAULTS, Ridge
@@ -112,6 +114,24 @@ def test_other_data_or_another_search_is_another_question(made: Made, searched: 
         assert group["fingerprint"] != document(searched)["groups"][0]["fingerprint"]
 
 
+def test_whatever_an_objective_is_made_from_is_part_of_the_question(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> str:
+        data = data_checksum(made.open())
+        space = SPACES["linear"]
+        return search_fingerprint(data=data, model="linear", group="g", space=space, search=search_of(FEW))
+
+    before = asked()
+    assert asked() == before
+    lost = stored(tmp_path / "lost", NAMES, failed=NAMES[:1])
+    assert data_checksum(lost.open()) != data_checksum(made.open())
+    for name, other in (("code_fingerprint", lambda: "0.1.0+other"), ("version", lambda _: "0.0")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"sparkhu.stages.tuning_data.{name}", other)
+            assert asked() != before
+
+
 def test_training_fits_what_was_tuned(made: Made, searched: Path, tmp_path: Path) -> None:
     found = document(searched)
     given = {"strength": "0.0123", "look_back": "0.5", "shrink_to": "seasonal_naive"}
@@ -168,7 +188,12 @@ def test_a_trial_as_a_program_prints_the_objective_of_the_same_trial_here(
     assert main([*told[:2], "--strength=-1", *values[1:]]) == 2
     assert capsys.readouterr().err == "strength must be positive, got -1.0\n"
     assert main(["--model=linear", f"--data={tmp_path}/none", *values]) == 1
+    assert "the data of the trials cannot be read from" in capsys.readouterr().err
+    (tmp_path / "broken").write_bytes(b"nothing")
+    assert main(["--model=linear", f"--data={tmp_path}/broken", *values]) == 1
     assert "holds no data of trials that can be read" in capsys.readouterr().err
+    assert main(["--model=linear", "--data=foo://bucket/data", *values]) == 1
+    assert "foo" in capsys.readouterr().err
 
 
 def test_data_of_trials_are_read_as_they_were_written(made: Made, tmp_path: Path) -> None:
@@ -241,17 +266,37 @@ def test_pods_of_katib_find_what_trials_here_find(made: Made, tmp_path: Path, mo
     (container,) = sent["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("sparkhu/training:")
     assert container["envFrom"] == [{"secretRef": {"name": "s3"}}]
-    assert list((tmp_path / "share").iterdir()) == []
+    (data,) = (tmp_path / "share").iterdir()
+    assert f"--data=file://{data}" in container["command"]
+
+
+def test_another_setting_of_the_pods_makes_another_experiment_and_the_same_is_followed(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TRIALS_IN_CLUSTER.model_copy(update={"storage": f"file://{tmp_path}/share", "trials": 6})
+    trials, names = ModelTrials(gram(made)), list[str]()
+    with cluster_of(tmp_path, monkeypatch) as cluster:
+        for change in ({}, {}, {"parallel": 2}, {"image": "team/training:2"}):
+            told = settings.model_copy(update=change)
+            result = run_search(
+                "linear-1h-3", SPACES["linear"], search_of(told), trials=trials, settings=told, on_trial=lambda _: None
+            )
+            names.append(result.experiment.metadata.name)
+        assert len(cluster.experiments) == 3
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
 
 
 def test_a_search_that_failed_leaves_the_defaults_and_is_asked_again(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TRIALS_IN_CLUSTER.model_copy(update={"storage": f"file://{tmp_path}/share", "trials": 2})
-    for name, outcomes in (("failed", {0: "Failed", 1: "Failed"}), ("again", {})):
-        with cluster_of(tmp_path, monkeypatch) as cluster:
+    with cluster_of(tmp_path, monkeypatch) as cluster:
+        for name, outcomes in (("failed", {0: "Failed", 1: "Failed"}), ("again", {})):
             cluster.outcomes = outcomes
             tune(**made.data, out=tmp_path / name, settings=settings)
+    one, other = cluster.experiments
+    assert other == f"{one}-2"
     failed, again = (document(tmp_path / name)["groups"][0] for name in ("failed", "again"))
     assert (failed["chosen"], failed["best"], failed["origin"]) == ("defaults", None, "search")
     assert failed["assignment"] == failed["defaults"]["assignment"]
