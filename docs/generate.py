@@ -256,8 +256,8 @@ def spaces_table() -> str:
     """Render what is tuned of each model."""
     from sparkhu.models.spaces import described
 
-    rows = [[row.model, f"`{row.name}`", row.kind, row.values, row.meaning] for row in described()]
-    return table(["model", "parameter", "kind", "values", "meaning"], rows)
+    rows = [[row.model, f"`{row.name}`", *row[2:]] for row in described()]
+    return table(["model", "parameter", "kind", "values", "default", "meaning"], rows)
 
 
 def with_tables(page: Path, **tables: str) -> str:

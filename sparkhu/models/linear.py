@@ -25,6 +25,12 @@ SPACE: Final[Space] = (
     Parameter("shrink_to", "categorical", choices=get_args(Prior)),
 )
 """What can be tuned of it, and between which borders."""
+UNTUNED: Final[Mapping[str, str]] = {
+    "strength": "chosen from 37 on the same windows",
+    "look_back": "1",
+    "shrink_to": "last_value",
+}
+"""What each parameter is where the model is not tuned."""
 MEANINGS: Final[Mapping[str, str]] = {
     "strength": "Ridge strength, in shares of the mean variance of the inputs.",
     "look_back": "Share of the input that is looked at, its newest points.",

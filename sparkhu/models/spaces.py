@@ -8,6 +8,7 @@ from sparkhu.models import linear
 from sparkhu.tuning.space import Parameter, Space
 
 SPACES: Final[Mapping[str, Space]] = MappingProxyType({"linear": linear.SPACE})
+UNTUNED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"linear": linear.UNTUNED})
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"linear": linear.MEANINGS})
 
 
@@ -18,13 +19,21 @@ class Described(NamedTuple):
     name: str
     kind: str
     values: str
+    default: str
     meaning: str
 
 
 def described() -> list[Described]:
     """Describe every parameter that is tuned, model by model."""
     return [
-        Described(model, parameter.name, parameter.kind, _values(parameter), MEANINGS[model][parameter.name])
+        Described(
+            model=model,
+            name=parameter.name,
+            kind=parameter.kind,
+            values=_values(parameter),
+            default=UNTUNED[model][parameter.name],
+            meaning=MEANINGS[model][parameter.name],
+        )
         for model, space in SPACES.items()
         for parameter in space
     ]

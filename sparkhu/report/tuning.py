@@ -94,7 +94,7 @@ def tuned_line(tuning: Tuning | None) -> str:
 def tuning_section(tuning: Tuning | None, results: Results, table: Table | None) -> str:
     """Give the answer in a sentence, for each group of series its values and the place of its pictures, and all trials.
 
-    `table` is that of all trials; None where the run has none.
+    Of several groups the one that gained most is open. `table` is that of all trials; None where the run has none.
     """
     if tuning is None:
         return absent("Not tuned in this run: there is no tuning.json.")
@@ -105,8 +105,10 @@ def tuning_section(tuning: Tuning | None, results: Results, table: Table | None)
     listed = f"<h3>All trials</h3>{table_host(table, 'trials.parquet', 'No trial was made.')}"
     if len(bodies) == 1:
         return verdict + bodies[0] + listed
+    gains = [gain(group, tuning) or 0.0 for group in tuning.groups]
+    first = gains.index(max(gains))
     folded = [
-        f'<details class="tuned-group"{"" if place else " open"}><summary><b>{escape(group.group)}</b> '
+        f'<details class="tuned-group"{" open" if place == first else ""}><summary><b>{escape(group.group)}</b> '
         f"{_brought(tuning, [group])}</summary>{body}</details>"
         for place, (group, body) in enumerate(zip(tuning.groups, bodies, strict=True))
     ]

@@ -146,7 +146,7 @@ def test_where_importance_is_not_known_the_table_has_none_and_says_so() -> None:
     assert "Importance</th>" not in shown
 
 
-def test_of_several_groups_the_first_is_open() -> None:
+def test_of_groups_that_gained_alike_the_first_is_open() -> None:
     shown = section(tuning(entry(), entry(group="1h/168")), pl.concat([TABLE, trials("1h/168", 40, seed=2)]))
     assert re.findall(r"<details class=\"tuned-group\"( open)?><summary><b>([^<]*)", shown) == [
         (" open", "1h/24"),
@@ -154,6 +154,12 @@ def test_of_several_groups_the_first_is_open() -> None:
     ]
     assert re.findall(r'data-study="(\d)"', shown) == ["0", "1"]
     assert "<details" not in section(tuning(entry()))
+
+
+def test_the_group_that_gained_most_is_open() -> None:
+    better = {"trial": 7, "objective": 0.3, "assignment": {"strength": "0.1", "depth": "3"}}
+    shown = section(tuning(entry(), entry(group="1d/7", best=better), entry(group="1w/52")))
+    assert re.findall(r"<details class=\"tuned-group\" open><summary><b>([^<]*)", shown) == ["1d/7"]
 
 
 def test_without_a_table_of_trials_the_values_stand_and_no_place_for_pictures() -> None:
