@@ -15,9 +15,9 @@ from sparkhu_cli.session import Session
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
 
-    from sparkhu.tuning.engine import OnTrial
     from sparkhu.tuning.following import Launcher
     from sparkhu.tuning.result import Result
+    from sparkhu_cli.tuning_progress import TuningProgress
 
 
 @click.command(
@@ -60,7 +60,7 @@ def command(
     progress = TuningProgress(read, out, Terminal())
     try:
         run = _by_katib if engine == "katib" else _here
-        result = run(read, namespace=namespace, words=words, session=session, out=out, on_trial=progress.on_trial)
+        result = run(read, namespace=namespace, words=words, session=session, out=out, progress=progress)
     except Interrupted as interruption:
         progress.interrupted(interruption.result, interruption.note)
         ctx.exit(INTERRUPTED)
@@ -76,7 +76,7 @@ def _here(
     words: str | None,
     session: Session,
     out: Path,
-    on_trial: "OnTrial",
+    progress: "TuningProgress",
 ) -> "Result":
     """Run the trials on this machine."""
     from sparkhu.errors import InputError
@@ -94,7 +94,14 @@ def _here(
 
         launching = processes()
     with launching as launcher:
-        return run_jobs(experiment, launcher=launcher, out=out, command=words, on_trial=on_trial)
+        return run_jobs(
+            experiment,
+            launcher=launcher,
+            out=out,
+            command=words,
+            on_trial=progress.on_trial,
+            on_resume=progress.on_resume,
+        )
 
 
 def _by_katib(
@@ -104,7 +111,7 @@ def _by_katib(
     words: str | None,
     session: Session,
     out: Path,
-    on_trial: "OnTrial",
+    progress: "TuningProgress",
 ) -> "Result":
     """Have Katib run the trials."""
     from sparkhu.errors import InputError
@@ -116,4 +123,4 @@ def _by_katib(
     place = namespace or experiment.metadata.namespace
     if place is None:
         raise InputError("metadata.namespace: the experiment names none. Name it there, or with --namespace.")
-    return run_on_katib(experiment, namespace=place, out=out, on_trial=on_trial)
+    return run_on_katib(experiment, namespace=place, out=out, on_trial=progress.on_trial)

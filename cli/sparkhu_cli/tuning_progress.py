@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,13 +45,22 @@ class TuningProgress:
         self._began = clock()
         self._best: Trial | None = None
         self._status: dict[int, Status] = {}
+        self._is_idle = True
         self._announce(experiment)
+
+    def on_resume(self, trials: "Sequence[Trial]") -> None:
+        """Take the trials that had ended before."""
+        from sparkhu.tuning.status import best_of
+
+        self._status = {trial.number: trial.status for trial in trials}
+        self._best = best_of(trials, self._direction)
 
     def on_trial(self, trial: "Trial") -> None:
         """Take a trial that has begun or ended."""
         from sparkhu.tuning.status import is_better
         from sparkhu.tuning.trials import ENDED
 
+        self._is_idle = False
         self._status[trial.number] = trial.status
         if trial.status in ENDED:
             better = is_better(trial, self._best, self._direction)
@@ -64,7 +73,7 @@ class TuningProgress:
         """Say what the experiment ended with."""
         self._terminal.clear()
         seconds = seconds_text(self._clock() - self._began)
-        took = f"in {seconds}" if self._status else "earlier, none now"
+        took = "earlier, none now" if self._is_idle else f"in {seconds}"
         self._terminal.line(f"{len(result.trials):,} trials {took}; {self._message(result)}")
         self._say_best(result)
         if not result.succeeded:

@@ -66,7 +66,7 @@ def _fill_strategies(objective: "V1beta1ObjectiveSpec") -> None:
 
 def _fill_conditions(template: "V1beta1TrialTemplate") -> None:
     kind = template.trial_spec.get("kind")
-    if kind not in _SUCCESS:
+    if not isinstance(kind, str) or kind not in _SUCCESS:
         return
     template.success_condition = template.success_condition or _CONDITION.format(_SUCCESS[kind])
     template.failure_condition = template.failure_condition or _CONDITION.format("Failed")

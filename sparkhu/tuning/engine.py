@@ -1,7 +1,7 @@
 """Runs an experiment here: its trials are calls of a function, or jobs run as processes or containers."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from sparkhu.tuning.status import ENDINGS, RUNNING_REASON, Ending, status_of
 from sparkhu.tuning.store import Journal, Past
 from sparkhu.tuning.strategies import finite_number
 from sparkhu.tuning.study import KILLED, Study, check_restart
-from sparkhu.tuning.trials import Trial
+from sparkhu.tuning.trials import ENDED, Trial
 from sparkhu.tuning.writing import write_result
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from sparkhu.tuning.following import Launcher
 
-__all__ = ["Objective", "OnTrial", "Pruned", "Report", "run_experiment", "run_jobs", "run_trials"]
+__all__ = ["Objective", "OnResume", "OnTrial", "Pruned", "Report", "run_experiment", "run_jobs", "run_trials"]
 
 Report = Callable[[float], None]
 """Takes an intermediate value of the objective; raises `Pruned` when the trial is to stop."""
 Objective = Callable[[Mapping[str, str], Report], float]
 OnTrial = Callable[[Trial], None]
+OnResume = Callable[[Sequence[Trial]], None]
 BUDGET: Final = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "resumePolicy")
 """Parts of an experiment that may change from one run to the next in the same folder."""
 
@@ -86,6 +87,7 @@ def run_jobs(
     out: Path,
     command: str | None = None,
     on_trial: OnTrial | None = None,
+    on_resume: OnResume | None = None,
 ) -> Result:
     """Run an experiment whose trials are Jobs of `batch/v1`.
 
@@ -95,6 +97,7 @@ def run_jobs(
         out: Folder that keeps the study: it goes on from there. What trials write goes into `trials/NAME.log` in it.
         command: Takes the place of the container's command and arguments, placeholders and all.
         on_trial: Is told of every trial when it begins and when it ends.
+        on_resume: Is told, before that, of the trials that had ended where the study goes on.
 
     Raises:
         InputError: The experiment cannot be run here, or the folder is of another one.
@@ -106,7 +109,7 @@ def run_jobs(
     ready = _named(prepared(experiment))
     runner = JobRunner(ready, Jobs(ready, command), launcher, out)
     kind = f"{launcher.kind}: {command}" if command is not None else launcher.kind
-    return run_trials(ready, runner, kind=kind, out=out, on_trial=on_trial)
+    return run_trials(ready, runner, kind=kind, out=out, on_trial=on_trial, on_resume=on_resume)
 
 
 def run_trials(
@@ -116,6 +119,7 @@ def run_trials(
     kind: str,
     out: Path | None,
     on_trial: OnTrial | None,
+    on_resume: OnResume | None = None,
     inline: bool = False,
 ) -> Result:
     """Run an experiment whose trials a runner knows how to run.
@@ -126,6 +130,7 @@ def run_trials(
         kind: What the trials are, such as their command; part of what the study in a folder is.
         out: Folder that keeps the study; None: in memory.
         on_trial: Is told of every trial when it begins and when it ends.
+        on_resume: Is told, before that, of the trials that had ended where the study goes on.
         inline: Run each trial in the thread of the caller, one after the other.
 
     Raises:
@@ -142,6 +147,8 @@ def run_trials(
             journal.restarted()
             past.reason = past.ended = None
         study = Study(experiment, suggester, past.trials)
+        if on_resume is not None:
+            on_resume([trial for trial in past.trials if trial.status in ENDED])
         crew = Crew(runner, inline=inline)
         try:
             ending = _conduct(study, crew, stopping, journal, on_trial or _quiet)

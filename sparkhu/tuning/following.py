@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.tuning.collecting import Collector, json_collector, text_collector
 from sparkhu.tuning.courses import Course, Outcome, Pruned
-from sparkhu.tuning.jobs import Jobs, Work
+from sparkhu.tuning.jobs import Jobs, Work, mention_of
 from sparkhu.tuning.reading import strategies_of
 from sparkhu.tuning.strategies import finite_number
 
@@ -172,7 +172,8 @@ def check_file_named(work: Work, path: str) -> None:
     Raises:
         InputError: Neither its words nor its variables name the file.
     """
-    if not any(path in text for text in (*work.words, *work.environment.values())):
+    mention = mention_of(path)
+    if not any(mention.search(text) for text in (*work.words, *work.environment.values())):
         told = f"got '{path}', which neither the command nor the environment names; trials here share one file system"
         way_out = "Name the file in the command or in a variable, or give every trial its own: --runner docker"
         raise InputError(f"spec.metricsCollectorSpec.source.fileSystemPath.path: {told}. {way_out}.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
+from sparkhu.tuning.job_fields import JOB
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
@@ -26,7 +27,7 @@ def refuse_foreign(experiment: "V1beta1Experiment") -> None:
         told = "the template lies in a ConfigMap of a cluster. Write it into trialSpec, or run it by Katib"
         raise InputError(f"spec.trialTemplate.configMap: {told}: --engine katib.")
     job = spec.trial_template.trial_spec
-    if (job["apiVersion"], job["kind"]) != ("batch/v1", "Job"):
+    if (job["apiVersion"], job["kind"]) != JOB:
         told = f"got '{job['kind']}' of '{job['apiVersion']}'; here trials are of the kind Job of batch/v1"
         raise InputError(f"{_PATH}.kind: {told}. {_WAY_OUT}.")
     kind = spec.metrics_collector_spec.collector.kind
@@ -39,14 +40,14 @@ def primary_container(job: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Find the primary container.
 
     Raises:
-        InputError: There is none, or the job is none of Kubernetes.
+        InputError: There is none.
     """
     path = f"{_PATH}.spec.template.spec.containers"
     found: Any = job
     one: dict[str, Any]
     for part in ("spec", "template", "spec", "containers"):
         found = found.get(part) if isinstance(found, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if not found:
         raise InputError(f"{path}: must be a list of containers.")
     for one in found:
         if one.get("name") == name:
@@ -72,11 +73,10 @@ def refuse_parts(job: Mapping[str, Any], container: Mapping[str, Any], *, replac
     for name in ("parallelism", "completions"):
         if (job.get(name) or 1) != 1:
             raise InputError(f"{_PATH}.spec.{name}: got {job[name]}; here a trial is one process. {_WAY_OUT}.")
-    _check_words(container, path)
     _check_variables(container, path)
     seconds = job.get("activeDeadlineSeconds")
-    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
-        raise InputError(f"{_PATH}.spec.activeDeadlineSeconds: got {seconds!r}, must be a number above 0.")
+    if seconds is not None and seconds <= 0:
+        raise InputError(f"{_PATH}.spec.activeDeadlineSeconds: got {seconds}, must be a number above 0.")
     if replaced:
         return
     pod = f"{_PATH}.spec.template.spec"
@@ -87,29 +87,14 @@ def refuse_parts(job: Mapping[str, Any], container: Mapping[str, Any], *, replac
             raise InputError(f"{where}: {told}: --engine katib.")
 
 
-def _check_words(container: Mapping[str, Any], path: str) -> None:
-    for name in ("command", "args"):
-        words = container.get(name) or []
-        if not isinstance(words, list):
-            raise InputError(f"{path}.{name}: got {words!r}, must be a list of words, such as [python, train.py].")
-        for word in words:
-            if not isinstance(word, str):
-                raise InputError(f"{path}.{name}: got {word!r}; Kubernetes takes texts. Write it in quotes.")
-    for name in ("image", "workingDir"):
-        if not isinstance(container.get(name) or "", str):
-            raise InputError(f"{path}.{name}: got {container[name]!r}, must be a text.")
-
-
 def _check_variables(container: Mapping[str, Any], path: str) -> None:
     if container.get("envFrom"):
         raise InputError(f"{path}.envFrom: variables come from a cluster. Write them into env, or: --engine katib.")
     variables = container.get("env") or []
-    if not isinstance(variables, list) or not all(isinstance(one, dict) and one.get("name") for one in variables):
+    if not all(one.get("name") for one in variables):
         raise InputError(f"{path}.env: got {variables!r}, must be a list of variables, each with name and value.")
     for variable in variables:
         where = f"{path}.env[{variable['name']}]"
         if "valueFrom" in variable:
             told = "its value comes from a cluster. Write it as a literal value, or run it by Katib: --engine katib"
             raise InputError(f"{where}.valueFrom: {told}.")
-        if not isinstance(variable.get("value") or "", str):
-            raise InputError(f"{where}.value: got {variable['value']!r}; Kubernetes takes texts. Write it in quotes.")

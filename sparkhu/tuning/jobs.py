@@ -50,9 +50,10 @@ class Work:
 
     def elsewhere(self, path: str, instead: str) -> "Work":
         """Write another path wherever a path stands in a word or in a variable."""
+        mention = mention_of(path)
 
         def moved(text: str) -> str:
-            return text.replace(path, instead)
+            return mention.sub(lambda _: instead, text)
 
         return replace(
             self,
@@ -86,20 +87,20 @@ class Jobs:
         _check_placeholders(self._given or (), [one.name for one in self._template.trial_parameters])
         container = primary_container(self._job, self._template.primary_container_name)
         refuse_parts(self._job["spec"], container, replaced=command is not None)
-        self.template = self._work(self._job, {})
+        self.template = self._work(self._job, {}, {})
         self.image = self.template.image
 
     def work(self, trial: Trial) -> Work:
         """Say what a trial runs."""
         values = values_of_trial(self._template, trial.assignment, name=trial.name, namespace=self._namespace)
-        work = self._work(fill(self._job, values), values)
-        return replace(work, environment={**work.environment, TRIAL_NAME: trial.name})
+        return self._work(fill(self._job, values), values, {TRIAL_NAME: trial.name})
 
-    def _work(self, job: Mapping[str, Any], values: Mapping[str, str]) -> Work:
+    def _work(self, job: Mapping[str, Any], values: Mapping[str, str], injected: Mapping[str, str]) -> Work:
         container = primary_container(job, self._template.primary_container_name)
-        environment: dict[str, str] = {}
+        environment = dict(injected)
         for variable in container.get("env") or []:
             environment[variable["name"]] = _expanded(variable.get("value") or "", environment)
+        environment |= injected
         words = [[_expanded(word, environment) for word in container.get(name) or []] for name in ("command", "args")]
         seconds = job["spec"].get("activeDeadlineSeconds")
         work = Work(
@@ -108,6 +109,11 @@ class Jobs:
         if self._given is None:
             return work
         return replace(work, command=tuple(fill(self._given, values)), arguments=(), folder=None)
+
+
+def mention_of(path: str) -> re.Pattern[str]:
+    """Find a file by its path in a text; longer paths that begin with it are other files."""
+    return re.compile(rf"{re.escape(path)}(?![\w@%+~/-]|\.\w)")
 
 
 def _split(command: str) -> list[str]:

@@ -61,13 +61,17 @@ class Journal:
         try:
             self._hold()
             self.past = self._read(identity)
+            self._trials = len(self.past.trials)
         except BaseException:
             self.close()
             raise
 
     def begun(self, trials: Sequence[Trial]) -> None:
-        """Keep that trials begin."""
-        self._append([{"kind": "begun", "trial": _begun_document(trial)} for trial in trials])
+        """Keep that trials begin; one of an earlier process that is run again is in the journal already."""
+        fresh = [trial for trial in trials if trial.number >= self._trials]
+        if fresh:
+            self._append([{"kind": "begun", "trial": _begun_document(trial)} for trial in fresh])
+            self._trials += len(fresh)
 
     def ended(self, trials: Sequence[Trial]) -> None:
         """Keep how trials ended."""
@@ -182,9 +186,11 @@ def _replay(past: Past, line: Mapping[str, Any]) -> None:
     kind = line["kind"]
     if kind == "begun":
         told = line["trial"]
-        if told["number"] != len(past.trials):
-            raise ValueError(f"trial {told['number']} does not follow trial {len(past.trials) - 1}")
-        past.trials.append(Trial(told["number"], told["name"], told["assignment"], told.get("labels", {})))
+        trial = Trial(told["number"], told["name"], told["assignment"], told.get("labels", {}))
+        if trial.number == len(past.trials):
+            past.trials.append(trial)
+        elif trial not in past.trials:  # journals of earlier versions tell again of a trial that is run again
+            raise ValueError(f"trial {trial.number} does not follow trial {len(past.trials) - 1}")
     elif kind == "ended":
         told = line["trial"]
         past.trials[told["number"]] = _ended(past.trials[told["number"]], told)

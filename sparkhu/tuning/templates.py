@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
+from sparkhu.tuning.job_fields import JOB, job_problems
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1ConfigMapSource, V1beta1TrialTemplate
@@ -95,6 +96,13 @@ def _spec_problems(trial_spec: Mapping[str, Any], names: Sequence[str]) -> Itera
         if name not in names:
             told = f"${{trialParameters.{name}}} is used, and no trial parameter of that name is declared"
             yield f"{path}: {told}. Add it to {_PATH}.trialParameters."
+    yield from _head_problems(trial_spec, path)
+    if (trial_spec.get("apiVersion"), trial_spec.get("kind")) == JOB:
+        yield from job_problems(trial_spec, path)
+
+
+def _head_problems(trial_spec: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Find what is wrong with what says which object it is."""
     metadata = trial_spec.get("metadata") or {}
     if not isinstance(metadata, dict):
         yield f"{path}.metadata: got {metadata!r}, must be a mapping."
@@ -103,8 +111,11 @@ def _spec_problems(trial_spec: Mapping[str, Any], names: Sequence[str]) -> Itera
         if metadata.get(name):
             yield f"{path}.metadata.{name}: got '{metadata[name]}'; every trial has its own. Leave it out."
     for name in ("apiVersion", "kind"):
-        if not trial_spec.get(name):
+        value = trial_spec.get(name)
+        if not value:
             yield f"{path}.{name}: must be given."
+        elif not isinstance(value, str):
+            yield f"{path}.{name}: got {value!r}, must be a text."
 
 
 def values_of_trial(

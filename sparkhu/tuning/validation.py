@@ -4,6 +4,7 @@ Beside its rules stand those of its algorithm services that hold for every algor
 is a number, a list is not empty.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -71,7 +72,8 @@ def _problems(experiment: "V1beta1Experiment", *, template: bool) -> Problems:
         yield "spec: only one of parameters and nasConfig can be given. Leave one out."
     yield from _parameters_problems(spec.parameters or [])
     if template or spec.trial_template is not None:
-        yield from template_problems(spec.trial_template, [parameter.name for parameter in spec.parameters or []])
+        names = [parameter.name for parameter in spec.parameters or [] if parameter.name]
+        yield from template_problems(spec.trial_template, names)
     yield from _collector_problems(spec.metrics_collector_spec)
 
 
@@ -95,6 +97,8 @@ def _objective_problems(objective: "V1beta1ObjectiveSpec | None") -> Problems:
         return
     if objective.type not in {"minimize", "maximize"}:
         yield f"spec.objective.type: got '{objective.type}', must be minimize or maximize."
+    if objective.goal is not None and not math.isfinite(objective.goal):
+        yield f"spec.objective.goal: got {objective.goal}, must be a finite number."
     if not objective.objective_metric_name:
         yield "spec.objective.objectiveMetricName: must be given."
     if objective.objective_metric_name in (objective.additional_metric_names or ()):
@@ -202,14 +206,16 @@ def _filter_problems(source: Any, path: str) -> Problems:
     import re2
 
     formats = source.filter.metrics_format if source is not None and source.filter is not None else None
+    options = re2.Options()
+    options.log_errors = False
     for index, text in enumerate(formats or []):
         try:
-            re2.compile(text)
+            groups = re2.compile(text, options).groups
         except re2.error as error:
             why = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             yield f"{path}[{index}]: got '{text}', which RE2 cannot read: {why}."
             continue
-        if not _TWO_GROUPS.match(text):
+        if groups < 2 or not _TWO_GROUPS.match(text):
             yield f"{path}[{index}]: got '{text}'; it needs two groups: the name of the metric, and its value."
 
 

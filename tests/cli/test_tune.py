@@ -65,6 +65,19 @@ def test_the_same_command_again_does_no_trial(tmp_path: Path) -> None:
     assert again.output.splitlines()[-3:] == first.output.splitlines()[-3:]
 
 
+def test_the_same_command_goes_on_with_the_best_of_what_there_was(tmp_path: Path) -> None:
+    code = "import os; print('loss=' + os.environ['KATIB_TRIAL_NAME'][-1])"
+    tune(tmp_path, code=code, parallelTrialCount=1)
+    journal = tmp_path / "tuned" / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:6]))  # two trials have ended, and the third has begun
+    result = tune(tmp_path, code=code, parallelTrialCount=1)
+    assert [line[:12] for line in result.output.splitlines()[1:5]] == [f"✓ tuned-000{number}" for number in range(2, 6)]
+    assert "best so far" not in result.output
+    journal.write_text("".join(lines[:-1]))
+    assert "6 trials earlier, none now" in tune(tmp_path, code=code, parallelTrialCount=1).output
+
+
 def test_an_experiment_that_fails_ends_with_1_and_says_where_to_look(tmp_path: Path) -> None:
     result = tune(tmp_path, code="raise SystemExit('out of luck')", parallelTrialCount=1)
     assert result.exit_code == 1

@@ -68,6 +68,16 @@ def test_a_terminal_shows_the_counts_and_the_best_while_trials_run(monkeypatch: 
     assert stream.getvalue().endswith("  2 of 6 trials, 0 under way, 1 failed; best 0.500 (tuned-0000)")
 
 
+def test_counts_and_the_best_include_the_trials_of_an_earlier_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Screen()
+    seen = progress(stream)
+    seen.on_resume([trial(0, objective=0.5), trial(1, "Failed"), trial(2, objective=0.7)])
+    seen.on_trial(trial(3, objective=0.6))
+    assert "best so far" not in stream.getvalue()
+    assert stream.getvalue().endswith("  4 of 6 trials, 0 under way, 1 failed; best 0.500 (tuned-0000)")
+
+
 def test_an_experiment_without_a_most_runs_until_it_ends() -> None:
     stream = io.StringIO()
     progress(stream, maxTrialCount=None)

@@ -286,6 +286,41 @@ def test_a_finished_study_does_no_trial(tmp_path: Path) -> None:
     assert (again.trials, again.best, again.experiment) == (first.trials, first.best, first.experiment)
 
 
+def test_a_study_goes_on_after_every_ctrl_c(tmp_path: Path) -> None:
+    calls: list[Mapping[str, str]] = []
+
+    def interrupted(assignment: Mapping[str, str], report: Report) -> float:
+        calls.append(assignment)
+        if len(calls) in {2, 3, 5}:
+            raise KeyboardInterrupt
+        return loss(assignment, report)
+
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            run(interrupted, tmp_path, parallelTrialCount=1)
+    result = run(interrupted, tmp_path, parallelTrialCount=1)
+    assert [{trial.status for trial in result.trials}, len(result.trials)] == [{"Succeeded"}, 6]
+    assert calls[1] == calls[2] == calls[3]
+    assert run(never, tmp_path, parallelTrialCount=1).trials == result.trials
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_study_that_is_cut_again_and_again_goes_on(tmp_path: Path, parallel: int) -> None:
+    spec = {"parameters": PARAMETERS[:2], "parallelTrialCount": parallel, "maxTrialCount": 3, "maxFailedTrialCount": 1}
+    run(loss, tmp_path, **spec)
+    journal = tmp_path / JOURNAL
+    whole = journal.read_bytes().splitlines(keepends=True)
+    for first in range(2, len(whole)):
+        journal.write_bytes(b"".join(whole[:first]))
+        run(loss, tmp_path, **spec)
+        resumed = journal.read_bytes().splitlines(keepends=True)
+        for second in range(first, len(resumed)):
+            journal.write_bytes(b"".join(resumed[:second]))
+            result = run(loss, tmp_path, **spec)
+            assert [(trial.number, trial.status) for trial in result.trials] == [(n, "Succeeded") for n in range(3)]
+            assert run(never, tmp_path, **spec).trials == result.trials
+
+
 @pytest.mark.parametrize("name", ["random", "grid", "sobol"])
 def test_a_study_that_is_cut_anywhere_goes_on_to_the_same_trials(tmp_path: Path, name: str) -> None:
     grid = [{"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1", "step": "0.1"}}]

@@ -38,6 +38,34 @@ def test_command_arguments_and_variables_are_those_of_the_container() -> None:
     assert (work.image, work.folder, work.seconds) == ("example.org/train:1", "/srv", None)
 
 
+def test_the_name_of_the_trial_is_a_variable_like_others() -> None:
+    work = work_of(
+        one_parameter(
+            command=["train", "--as=$(KATIB_TRIAL_NAME)", "--lr=${trialParameters.lr}"],
+            args=["$(OUT)"],
+            env=[{"name": "OUT", "value": "runs/$(KATIB_TRIAL_NAME)"}, {"name": "KATIB_TRIAL_NAME", "value": "mine"}],
+        )
+    )
+    assert work.words == ("train", "--as=tuned-0007", "--lr=0.02", "runs/tuned-0007")
+    assert work.environment == {"OUT": "runs/tuned-0007", "KATIB_TRIAL_NAME": "tuned-0007"}
+
+
+def test_a_path_is_moved_where_it_is_named_whole() -> None:
+    words = ("/out", "--log=/out", "echo >/out; cat /out.", "/outdir/m", "/out-2", "/out.txt", "/out/m")
+    work = Work(words, ("'/out',1",), {"A": "/out", "B": "/out_1:/out"}).elsewhere("/out", r"/study\1")
+    moved = (
+        r"/study\1",
+        r"--log=/study\1",
+        r"echo >/study\1; cat /study\1.",
+        "/outdir/m",
+        "/out-2",
+        "/out.txt",
+        "/out/m",
+    )
+    assert work.words == (*moved, r"'/study\1',1")
+    assert work.environment == {"A": r"/study\1", "B": r"/out_1:/study\1"}
+
+
 def test_the_deadline_of_the_job_is_that_of_the_trial() -> None:
     whole = one_parameter()
     whole["spec"]["trialTemplate"]["trialSpec"]["spec"]["activeDeadlineSeconds"] = 3
@@ -76,10 +104,11 @@ def refused(whole: dict[str, Any]) -> str:
         ({"envFrom": [{"secretRef": {"name": "s"}}]}, "envFrom: variables come from a cluster"),
         ({"env": [{"name": "KEY", "valueFrom": {}}]}, "env[KEY].valueFrom: its value comes from a cluster"),
         ({"env": [{"name": "N", "value": 3}]}, "env[N].value: got 3; Kubernetes takes texts. Write it in quotes"),
-        ({"env": {"KEY": "value"}}, "env: got {'KEY': 'value'}, must be a list of variables"),
-        ({"command": "train --now"}, "command: got 'train --now', must be a list of words"),
-        ({"image": 3}, "image: got 3, must be a text"),
-        ({"command": ["train", 3]}, "command: got 3; Kubernetes takes texts"),
+        ({"env": {"KEY": "value"}}, "env: got {'KEY': 'value'}, must be a list"),
+        ({"env": [{"value": "a"}]}, "env: got [{'value': 'a'}], must be a list of variables, each with name and value"),
+        ({"command": "train --now"}, "command: got 'train --now', must be a list"),
+        ({"image": 3}, "image: got 3; Kubernetes takes texts"),
+        ({"command": ["train", 3]}, "command[1]: got 3; Kubernetes takes texts"),
         ({"volumeMounts": [{"name": "data"}]}, "containers[training-container].volumeMounts: there are none here"),
         ({"name": "other"}, "got 'training-container', containers are: other. Name one of them"),
     ],
@@ -93,11 +122,11 @@ def job_of(whole: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("seconds", [0, -1, "60", True])
-def test_a_deadline_that_is_none_is_refused(seconds: object) -> None:
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_a_deadline_that_is_none_is_refused(seconds: int) -> None:
     whole = one_parameter()
     job_of(whole)["spec"]["activeDeadlineSeconds"] = seconds
-    assert f"activeDeadlineSeconds: got {seconds!r}, must be a number above 0" in refused(whole)
+    assert f"activeDeadlineSeconds: got {seconds}, must be a number above 0" in refused(whole)
 
 
 @pytest.mark.parametrize("name", ["parallelism", "completions"])
@@ -148,8 +177,8 @@ def test_a_template_in_a_config_map_is_refused_by_name() -> None:
     assert "spec.trialTemplate.configMap: the template lies in a ConfigMap" in refused(whole)
 
 
-@pytest.mark.parametrize("job", [{}, {"template": {}}, {"template": {"spec": {"containers": ["train"]}}}])
-def test_what_is_no_job_of_kubernetes_is_refused(job: dict[str, Any]) -> None:
+@pytest.mark.parametrize("job", [None, {}, {"template": None}, {"template": {}}, {"template": {"spec": {}}}])
+def test_a_job_without_containers_is_refused(job: dict[str, Any] | None) -> None:
     whole = document(parameters=PARAMETERS[:1])
-    job_of(whole)["spec"] = {**job, "note": "${trialParameters.lr}"}
+    job_of(whole).update(metadata={"annotations": {"rate": "${trialParameters.lr}"}}, spec=job)
     assert "containers: must be a list of containers" in refused(whole)

@@ -1,5 +1,6 @@
 """The journal of a study tells after any kill what had happened before it."""
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,42 @@ def test_a_journal_that_ends_anywhere_tells_its_whole_lines(tmp_path: Path) -> N
         lines = whole[:size].count(b"\n")
         assert trials == (states[lines - 1] if size >= first else [])
         assert reason is None
+
+
+def test_a_trial_that_is_run_again_is_told_once(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = (tmp_path / JOURNAL).read_bytes()
+    journal = Journal(tmp_path, IDENTITY)
+    third = Trial(2, "tuned-0002", {"lr": "0.3"})
+    journal.begun([BEGUN[1]])
+    assert (tmp_path / JOURNAL).read_bytes() == before
+    journal.begun([BEGUN[1], third])
+    journal.close()
+    assert read(tmp_path)[0] == [ENDED, BEGUN[1], third]
+
+
+def again(folder: Path, line: int, **other: str) -> None:
+    """Write a line of the journal a second time."""
+    told = json.loads((folder / JOURNAL).read_text().splitlines()[line - 1])
+    told["trial"] |= other
+    with (folder / JOURNAL).open("a") as file:
+        file.write(f"{json.dumps(told)}\n")
+
+
+def test_a_journal_that_tells_twice_of_a_trial_under_way_is_read(tmp_path: Path) -> None:
+    write(tmp_path)
+    again(tmp_path, 3)
+    assert read(tmp_path)[0] == [ENDED, BEGUN[1]]
+
+
+@pytest.mark.parametrize(("line", "other"), [(2, {}), (3, {"name": "tuned-0009"})])
+def test_a_trial_that_has_ended_or_is_another_does_not_begin_again(
+    tmp_path: Path, line: int, other: dict[str, str]
+) -> None:
+    write(tmp_path)
+    again(tmp_path, line, **other)
+    with pytest.raises(SparkhuError, match=r"line 6 of .* is damaged"):
+        Journal(tmp_path, IDENTITY)
 
 
 def test_what_is_written_after_a_torn_line_is_read(tmp_path: Path) -> None:

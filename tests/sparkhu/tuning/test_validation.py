@@ -39,6 +39,10 @@ def test_an_experiment_as_users_write_it_is_accepted() -> None:
         ),
         ({"objective": None}, "spec.objective: must be given"),
         ({"objective": {"type": "low", "objectiveMetricName": "l"}}, "spec.objective.type: got 'low'"),
+        (
+            {"objective": {"type": "minimize", "objectiveMetricName": "l", "goal": float("nan")}},
+            "spec.objective.goal: got nan, must be a finite number",
+        ),
         ({"objective": {"type": "minimize"}}, "spec.objective.objectiveMetricName: must be given"),
         (
             {"objective": {"type": "minimize", "objectiveMetricName": "l", "additionalMetricNames": ["l"]}},
@@ -121,11 +125,42 @@ def file_collector(place: dict[str, str], filters: list[str] | None = None) -> d
         (file_collector({"format": "CSV"}), "fileSystemPath.format: got 'CSV', must be TEXT or JSON"),
         (file_collector({"format": "JSON"}, ["(a)(b)"]), "source.filter: a JSON file has no filter"),
         (file_collector({}, ["(a)"]), "metricsFormat[0]: got '(a)'; it needs two groups"),
+        (file_collector({}, ["(?:a)=(?:1)"]), "metricsFormat[0]: got '(?:a)=(?:1)'; it needs two groups"),
+        (file_collector({}, ["(a(b))"]), "metricsFormat[0]: got '(a(b))'; it needs two groups"),
         (file_collector({}, ["(a)(b)", r"(?<=a)(b)(c)"]), "which RE2 cannot read"),
     ],
 )
 def test_a_collector_that_cannot_work_is_refused(whole: dict[str, Any], told: str) -> None:
     assert told in refused(whole)
+
+
+def test_a_filter_is_refused_without_a_word_of_its_engine(capfd: pytest.CaptureFixture[str]) -> None:
+    refused(file_collector({}, [r"(?<=a)(b)(c)"]))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_parameter_without_a_name_is_refused() -> None:
+    whole = document()
+    del whole["spec"]["parameters"][0]["name"]
+    assert "spec.parameters[0].name: got None; every parameter needs a name of its own" in refused(whole)
+
+
+@pytest.mark.parametrize("name", ["kind", "apiVersion"])
+def test_a_kind_that_is_no_text_is_refused(name: str) -> None:
+    whole = document()
+    whole["spec"]["trialTemplate"]["trialSpec"][name] = ["Job"]
+    assert f"spec.trialTemplate.trialSpec.{name}: got ['Job'], must be a text" in refused(whole)
+
+
+def test_a_job_that_kubernetes_does_not_read_is_refused_and_another_kind_is_not_looked_into() -> None:
+    whole = document()
+    job = whole["spec"]["trialTemplate"]["trialSpec"]
+    job["spec"] |= {"backofLimit": 3, "backoffLimit": "many"}
+    found = refused(whole)
+    assert "spec.trialTemplate.trialSpec.spec.backofLimit: Kubernetes knows no such field" in found
+    assert "spec.trialTemplate.trialSpec.spec.backoffLimit: got 'many', must be a whole number" in found
+    job.update(kind="MPIJob", apiVersion="kubeflow.org/v2beta1")
+    prepared(experiment_of(whole))
 
 
 def test_neither_parameters_nor_architectures_is_refused() -> None:
