@@ -1,8 +1,8 @@
 """Jobs as trials: what the primary container of a trial runs, and what of a Job cannot be run here.
 
 A trial is what its container would be: command and arguments with `$(NAME)` expanded as Kubernetes does it, the literal
-values of its environment, `KATIB_TRIAL_NAME`. Volumes, init containers, sidecars and what comes from secrets belong to
-a cluster; they are refused by name rather than left out.
+values of its environment, `KATIB_TRIAL_NAME`. Volumes that it mounts, init containers and what comes from secrets
+belong to a cluster; they are refused by name rather than left out. Sidecars do not run.
 """
 
 import re

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
-from sparkhu.tuning.job_fields import JOB, job_problems
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1ConfigMapSource, V1beta1TrialTemplate
@@ -97,8 +96,6 @@ def _spec_problems(trial_spec: Mapping[str, Any], names: Sequence[str]) -> Itera
             told = f"${{trialParameters.{name}}} is used, and no trial parameter of that name is declared"
             yield f"{path}: {told}. Add it to {_PATH}.trialParameters."
     yield from _head_problems(trial_spec, path)
-    if (trial_spec.get("apiVersion"), trial_spec.get("kind")) == JOB:
-        yield from job_problems(trial_spec, path)
 
 
 def _head_problems(trial_spec: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.errors import InputError
 from sparkhu.tuning.defaults import PARALLEL
+from sparkhu.tuning.job_fields import JOB, job_problems
 from sparkhu.tuning.strategies import finite_number
 from sparkhu.tuning.templates import template_problems
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         V1beta1MetricsCollectorSpec,
         V1beta1ObjectiveSpec,
         V1beta1ParameterSpec,
+        V1beta1TrialTemplate,
     )
 
 Problems = Iterator[str]
@@ -44,7 +46,7 @@ def check_experiment(experiment: "V1beta1Experiment", *, template: bool = True) 
     Raises:
         InputError: A field cannot be used; the message names every such field, its value and the way out.
     """
-    found = list(_problems(experiment, template=template))
+    found = list(dict.fromkeys(_problems(experiment, template=template)))
     if len(found) == 1:
         raise InputError(found[0])
     if found:
@@ -74,6 +76,8 @@ def _problems(experiment: "V1beta1Experiment", *, template: bool) -> Problems:
     if template or spec.trial_template is not None:
         names = [parameter.name for parameter in spec.parameters or [] if parameter.name]
         yield from template_problems(spec.trial_template, names)
+    if template:
+        yield from _job_problems(spec.trial_template)
     yield from _collector_problems(spec.metrics_collector_spec)
 
 
@@ -173,6 +177,13 @@ def _list_problems(space: "V1beta1FeasibleSpace", kind: str, path: str) -> Probl
         for value in space.list or []:
             if finite_number(value) is None:
                 yield f"{path}.list: got '{value}', must be a number. Texts are of the type categorical."
+
+
+def _job_problems(template: "V1beta1TrialTemplate | None") -> Problems:
+    """Look into a Job; trials that are calls of a function do without the client that knows its fields."""
+    job = template.trial_spec if template is not None else None
+    if job is not None and (job.get("apiVersion"), job.get("kind")) == JOB:
+        yield from job_problems(job, "spec.trialTemplate.trialSpec")
 
 
 def _collector_problems(collector: "V1beta1MetricsCollectorSpec") -> Problems:

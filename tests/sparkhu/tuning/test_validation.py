@@ -163,6 +163,18 @@ def test_a_job_that_kubernetes_does_not_read_is_refused_and_another_kind_is_not_
     prepared(experiment_of(whole))
 
 
+def test_a_job_is_not_looked_into_where_trials_are_calls_of_a_function() -> None:
+    whole = document()
+    whole["spec"]["trialTemplate"]["trialSpec"]["spec"]["backofLimit"] = 3
+    prepared(experiment_of(whole), template=False)
+
+
+def test_what_is_wrong_by_two_rules_is_named_once() -> None:
+    whole = document()
+    whole["spec"]["trialTemplate"]["trialSpec"]["metadata"] = "x"
+    assert refused(whole) == "spec.trialTemplate.trialSpec.metadata: got 'x', must be a mapping."
+
+
 def test_neither_parameters_nor_architectures_is_refused() -> None:
     whole = document(parameters=[])
     assert "spec: parameters or nasConfig must be given" in refused(whole)
