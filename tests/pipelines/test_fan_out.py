@@ -25,8 +25,9 @@ from tests.result_files import contents
 GROUPS = 3
 BEFORE = {"ingest", "sync_metadata"}
 BEHIND = {
-    *("choose_cleaning", "fit_scalers", "index_windows", "store_sequences", "train_linear", "train_seasonal_naive"),
-    *("evaluate", "promote", "make_forecasts", "publish", "publish_interval", "store_features", "render_report"),
+    *("choose_cleaning", "fit_scalers", "index_windows", "store_sequences", "tune", "train_linear"),
+    *("train_seasonal_naive", "evaluate", "promote", "make_forecasts", "publish", "publish_interval"),
+    *("store_features", "render_report"),
 }
 BODY = 31
 """Tasks that each group has: those of preparation, one that takes the group, and one that packs what was made."""
