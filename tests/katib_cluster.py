@@ -68,6 +68,8 @@ class KatibCluster:
     trials: dict[str, Document] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
+    """Experiments that were edited, which the controller has not seen yet."""
 
     def answer(self, request: Request) -> tuple[int, Any]:
         """Do what is asked: a status, and what the API answers."""
@@ -83,7 +85,7 @@ class KatibCluster:
             if kind == "trials":
                 [selector] = parse_qs(address.query)["labelSelector"]
                 return 200, {"kind": "TrialList", "items": self.selected(selector)}
-            return 200, self.read(name[0])
+            return 200, self.edit(name[0], request) if request.method == "PATCH" else self.read(name[0])
         except RefusedError as refused:
             code, reason, message = refused.args
             return code, status(code, reason, message)
@@ -106,10 +108,31 @@ class KatibCluster:
         self.experiments[name] = kept
         return kept
 
+    def edit(self, name: str, request: Request) -> Document:
+        """Merge a change into an experiment, by the rules of Katib's webhook; its controller sees it a moment later."""
+        assert request.headers["content-type"] == "application/merge-patch+json"
+        assert request.body is not None
+        old: Document = self.experiments[name]
+        merged = {**old["spec"], **request.body["spec"]}
+        spec = {field: value for field, value in merged.items() if value is not None}
+        if {*request.body["spec"]} - {"parallelTrialCount", "maxTrialCount", "maxFailedTrialCount"}:
+            raise_webhook("only counts of trials are editable")
+        if condition(old, "Failed") or (condition(old, "Succeeded") and spec["resumePolicy"] == "Never"):
+            raise_webhook("Experiment can be restarted if it is in succeeded state by reaching max trials")
+        if spec["maxTrialCount"] <= old["status"]["trials"]:
+            raise_webhook("spec.maxTrialCount must be greater than status.trials count")
+        old["spec"] = spec
+        old["metadata"]["generation"] += 1
+        self.unseen.add(name)
+        return old
+
     def read(self, name: str) -> Document:
         if name not in self.experiments:
             raise RefusedError(404, "NotFound", f'experiments.kubeflow.org "{name}" not found')
-        self.step(self.experiments[name])
+        if name in self.unseen:
+            self.unseen.remove(name)
+        else:
+            self.step(self.experiments[name])
         return self.experiments[name]
 
     def selected(self, selector: str) -> list[Document]:
@@ -125,6 +148,9 @@ class KatibCluster:
                 self.end(trial, spec)
         done, most = sum(not condition(trial, "Running") for trial in ours), spec["maxTrialCount"]
         if done < most:
+            if condition(experiment, "Succeeded"):
+                del experiment["status"]["completionTime"]
+                experiment["status"]["conditions"] = []
             for _ in range(min(most - done, spec["parallelTrialCount"])):
                 trial = begin(experiment, self.begun)
                 self.trials[trial["metadata"]["name"]] = trial
@@ -159,7 +185,7 @@ class KatibCluster:
             failed = not scored
             reason = "ExperimentFailed" if failed else "ExperimentMaxTrialsReached"
             set_condition(experiment, "Failed" if failed else "Succeeded", "Experiment has ended", reason)
-            experiment["status"]["completionTime"] = "2026-01-01T10:05:00Z"
+            experiment["status"]["completionTime"] = f"2026-01-01T10:05:{experiment['metadata']['generation']:02}Z"
 
 
 def begin(experiment: Document, number: int) -> Document:
@@ -189,7 +215,8 @@ def begin(experiment: Document, number: int) -> Document:
 
 
 def condition(document: Document, kind: str) -> bool:
-    return any(each["type"] == kind and each["status"] == "True" for each in document["status"]["conditions"])
+    conditions = document.get("status", {}).get("conditions", [])
+    return any(each["type"] == kind and each["status"] == "True" for each in conditions)
 
 
 def set_condition(document: Document, kind: str, message: str, reason: str = "") -> None:
@@ -304,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         return None
 
-    do_GET = do_POST = _serve  # noqa: N815 - the names are the library's
+    do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - the names are the library's
 
     def _send(self, code: int, content: Any) -> None:
         body = content.encode() if isinstance(content, str) else json.dumps(content).encode()

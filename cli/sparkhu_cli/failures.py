@@ -14,7 +14,11 @@ INTERRUPTED: Final = 130
 # EFBIG: a limit on the size of files ends a write like a full disk does.
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_ROOM: Final = "Nothing was left half-written; make room on the disk and run again."
-EXTRAS: Final = ("sparkhu_pipelines", "sparkhu_components", "kfp", "mlflow")
+EXTRAS: Final = {
+    **dict.fromkeys(("sparkhu_pipelines", "sparkhu_components", "kfp", "mlflow"), "pipelines"),
+    **dict.fromkeys(("kubeflow_katib_api", "re2", "kubernetes", "cmaes", "sklearn", "yaml"), "tuning"),
+}
+"""Which extra installs a module that a command may lack."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +43,9 @@ def exit_code_of(error: BaseException, session: Session) -> int:
     if isinstance(error, OSError):
         _say(_about_system(error), session)
         return 1
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        _say(f"this command needs '{error.name}'. Install it with: pip install 'sparkhu[pipelines]'", session)
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing in EXTRAS:
+        _say(f"this command needs '{missing}'. Install it with: pip install 'sparkhu[{EXTRAS[missing]}]'", session)
         return 1
     if session.log is None:
         session.open_log("failure")

@@ -64,7 +64,7 @@ def command(
     except Interrupted as interruption:
         progress.interrupted(interruption.result, interruption.note)
         ctx.exit(INTERRUPTED)
-    progress.finished(result)
+    progress.finished(result, by_katib=engine == "katib")
     if not result.succeeded:
         raise SparkhuError(progress.failure(result))
 

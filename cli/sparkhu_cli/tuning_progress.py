@@ -69,8 +69,8 @@ class TuningProgress:
             self._terminal.marked(MARKS.get(trial.status, FAILED), self._line(trial, better=better))
         self._terminal.passing(f"  {self._counts()}")
 
-    def finished(self, result: "Result") -> None:
-        """Say what the experiment ended with."""
+    def finished(self, result: "Result", *, by_katib: bool = False) -> None:
+        """Say what the experiment ended with; Katib lets none go on whose resumePolicy is Never."""
         self._terminal.clear()
         seconds = seconds_text(self._clock() - self._began)
         took = "earlier, none now" if self._is_idle else f"in {seconds}"
@@ -78,10 +78,10 @@ class TuningProgress:
         self._say_best(result)
         if not result.succeeded:
             return
-        note = "" if self._spec.resume_policy != "Never" else ", with resumePolicy: LongRunning"
-        more = (
-            f"a larger maxTrialCount goes on from here{note}" if result.reason == "ExperimentMaxTrialsReached" else ""
-        )
+        never = self._spec.resume_policy == "Never"
+        note = ", with resumePolicy: LongRunning" if never else ""
+        goes_on = result.reason == "ExperimentMaxTrialsReached" and not (never and by_katib)
+        more = f"a larger maxTrialCount goes on from here{note}" if goes_on else ""
         self._terminal.line(f"next: train with the best values{'; ' if more else ''}{more}")
 
     def interrupted(self, result: "Result", note: str = "") -> None:

@@ -2,14 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sparkhu.errors import InputError, SparkhuError
-from sparkhu.tuning.defaults import with_defaults
+from sparkhu.errors import SparkhuError
 from sparkhu.tuning.katib_api import Document, KatibApi
+from sparkhu.tuning.katib_editing import edit_of, ending_of, model_of
 from sparkhu.tuning.katib_refusals import MissingError, TakenError
 from sparkhu.tuning.katib_trials import age, trial_of
 from sparkhu.tuning.reading import direction_of, metric_of, prepared, strategies_of
@@ -19,7 +20,7 @@ from sparkhu.tuning.trials import ENDED, Trial
 from sparkhu.tuning.writing import write_result
 
 if TYPE_CHECKING:
-    from kubeflow_katib_api.models import V1beta1Experiment
+    from kubeflow_katib_api.models import V1beta1Experiment, V1beta1ExperimentCondition
     from kubernetes.client import ApiClient
 
 POLL_SECONDS: Final = 2.0
@@ -43,7 +44,7 @@ def run_on_katib(
     """Create an experiment in a cluster, and follow it to its end.
 
     An experiment of the same name and specification that is there already is followed instead: the same call goes on
-    where an earlier one was stopped.
+    where an earlier one was stopped. Where only counts of trials differ that Katib lets be edited, they are edited.
 
     Args:
         experiment: The experiment; its defaults are filled in and it is checked. `metadata.generateName` names it anew.
@@ -63,18 +64,23 @@ def run_on_katib(
     document = _document(ready, namespace)
     name = document["metadata"]["name"]
     api = KatibApi(namespace, client, patience=patience)
+    following = Following(ready, api, on_trial)
     try:
         api.create(document)
     except TakenError:
-        _check_same(api.experiment(name), document)
-    following = Following(ready, api, on_trial)
+        edit = edit_of(api.experiment(name), document)
+        if edit.spec:
+            api.edit(name, edit.spec)
+        following.ended_before = edit.ended
     try:
         while not following.look():
             time.sleep(POLL_SECONDS if poll_seconds is None else poll_seconds)
     except KeyboardInterrupt as interruption:
+        made = experiment.metadata.name != name
+        again = f"put 'name: {name}' into the file in the place of generateName, and the" if made else "the"
         note = (
-            f"the experiment '{name}' goes on in the cluster; the same command follows it again, and 'kubectl delete "
-            f"experiment.kubeflow.org {name} --namespace {namespace}' ends it"
+            f"the experiment '{name}' goes on in the cluster; {again} same command follows it again, and 'kubectl "
+            f"delete experiment.kubeflow.org {name} --namespace {namespace}' ends it"
         )
         write_result(following.result, out)
         raise Interrupted(following.result, note) from interruption
@@ -96,6 +102,9 @@ def named(experiment: "V1beta1Experiment") -> "V1beta1Experiment":
 class Following:
     """What is known of an experiment that runs in a cluster.
 
+    Attributes:
+        ended_before: When it had ended before it was edited: until Katib has seen that, it says so still.
+
     Args:
         experiment: The experiment as it was sent.
         api: Where it runs.
@@ -109,6 +118,7 @@ class Following:
         self._metric = metric_of(experiment)
         self._strategy = strategies_of(experiment)[self._metric]
         self._trials: dict[str, Trial] = {}
+        self.ended_before: datetime | None = None
 
     def look(self) -> bool:
         """Read the experiment and its trials, and tell whether it has ended.
@@ -125,7 +135,7 @@ class Following:
                 "same command creates it anew."
             ) from None
         self._take(self._api.trials(name))
-        self._experiment = _model(found)
+        self._experiment = model_of(found)
         return self._ending() is not None
 
     @property
@@ -162,11 +172,12 @@ class Following:
             if trial.status in ENDED and (known is None or known.status not in ENDED):
                 self._on_trial(trial)
 
-    def _ending(self) -> Any:
-        """Give the condition that ended the experiment; None while it runs."""
-        conditions = (self._experiment.status and self._experiment.status.conditions) or []
-        held = [each for each in conditions if each.status == "True" and each.type in ("Succeeded", "Failed")]
-        return held[-1] if held else None
+    def _ending(self) -> "V1beta1ExperimentCondition | None":
+        """Give the condition that ended the experiment; None while it runs, or is about to go on."""
+        status = self._experiment.status
+        if self.ended_before is not None and status is not None and status.completion_time == self.ended_before:
+            return None
+        return ending_of(self._experiment)
 
 
 def _document(experiment: "V1beta1Experiment", namespace: str) -> Document:
@@ -175,45 +186,3 @@ def _document(experiment: "V1beta1Experiment", namespace: str) -> Document:
     document.pop("status", None)
     document["metadata"] = {**document["metadata"], "namespace": namespace}
     return document
-
-
-def _model(document: Mapping[str, Any]) -> "V1beta1Experiment":
-    """Read the object of the cluster, without what only the cluster itself needs."""
-    from kubeflow_katib_api.models import V1beta1Experiment
-
-    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
-    return with_defaults(V1beta1Experiment.from_dict({**document, "metadata": metadata}))
-
-
-def _check_same(found: Document, ours: Document) -> None:
-    """Refuse to follow an experiment of the same name whose specification is another one.
-
-    Raises:
-        InputError: It is, or the experiment is about to vanish.
-    """
-    name, namespace = ours["metadata"]["name"], ours["metadata"]["namespace"]
-    if found["metadata"].get("deletionTimestamp"):
-        raise InputError(f"the experiment '{name}' is being deleted from the namespace '{namespace}'. Try again later.")
-    different = sorted(_differences(_model(found).to_dict()["spec"], ours["spec"], "spec"))
-    if different:
-        more = " and more" if len(different) > 3 else ""
-        raise InputError(
-            f"there is another experiment '{name}' in the namespace '{namespace}': it differs in "
-            f"{', '.join(different[:3])}{more}. Give yours another name, or delete that one: kubectl delete "
-            f"experiment.kubeflow.org {name} --namespace {namespace}"
-        )
-
-
-def _differences(theirs: Any, ours: Any, path: str) -> list[str]:
-    """Name the fields that differ; one that is empty is as good as none, as the API leaves such fields out."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        names = theirs.keys() | ours.keys()
-        return [each for name in names for each in _differences(theirs.get(name), ours.get(name), f"{path}.{name}")]
-    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        pairs = enumerate(zip(theirs, ours, strict=True))
-        return [each for at, pair in pairs for each in _differences(*pair, f"{path}[{at}]")]
-    return [] if theirs == ours or (_is_empty(theirs) and _is_empty(ours)) else [path]
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value is False or value in ("", [], {})

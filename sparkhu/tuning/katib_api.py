@@ -92,6 +92,17 @@ class KatibApi:
         read, place = self._api.get_namespaced_custom_object, (*KIND, self.namespace, "experiments")
         return self._asked(f"read the experiment '{name}'", lambda: read(*place, name, _request_timeout=SECONDS))
 
+    def edit(self, name: str, spec: Document) -> Document:
+        """Change fields of an experiment's specification; None takes a field out.
+
+        Raises:
+            InputError: Katib refuses it.
+            SparkhuError: It cannot be changed.
+        """
+        edit, place = self._api.patch_namespaced_custom_object, (*KIND, self.namespace, "experiments")
+        body = {"spec": spec}
+        return self._asked(f"edit the experiment '{name}'", lambda: edit(*place, name, body, _request_timeout=SECONDS))
+
     def trials(self, experiment: str) -> list[Document]:
         """Read the trials of an experiment.
 

@@ -5,9 +5,9 @@
 trials of the mean of their first `start_step` values.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Final, Literal, Protocol, cast
 
 from sparkhu.errors import InputError
@@ -75,11 +75,10 @@ class MedianStop:
                 texts = [each.value for each in trial.measurements if each.metric == self.metric][: self.start]
                 reported = [number for text in texts if (number := finite_number(text)) is not None]
                 if reported:
-                    self._averages[trial.name] = math.fsum(reported) / len(reported)
+                    self._averages[trial.name] = mean(reported)
         if len(self._averages) < self.least:
             return ()
-        mean = math.fsum(self._averages.values()) / len(self._averages)
-        return (Rule(self.metric, mean, self.comparison, self.start),)
+        return (Rule(self.metric, mean(self._averages.values()), self.comparison, self.start),)
 
 
 class Watch:

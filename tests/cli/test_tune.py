@@ -139,6 +139,18 @@ def test_an_experiment_that_cannot_be_run_ends_with_2(tmp_path: Path, spec: dict
     assert not (tmp_path / "tuned").exists()
 
 
+@pytest.mark.parametrize("module", ["kubeflow_katib_api", "re2", "kubernetes"])
+def test_without_the_extra_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    words = ("--engine", "katib", "--namespace", "team") if module == "kubernetes" else ()
+    result = tune(tmp_path, *words)
+    assert result.exit_code == 1
+    told = f"this command needs '{module}'. Install it with: pip install 'sparkhu[tuning]'"
+    assert told in " ".join(result.output.split())
+
+
 def stop(folder: Path, number: signal.Signals) -> tuple[int, str, list[int]]:
     """Send a signal to the command while two trials run; give its exit code, what it said, and its trials' pids."""
     code = "import os, sys, time; print('pid', os.getpid(), flush=True); time.sleep(60)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,9 +21,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KatibCl
         yield server
 
 
-def tune(folder: Path, *words: str) -> Result:
+def tune(folder: Path, *words: str, **spec: Any) -> Result:
     file = folder / "experiment.yaml"
-    file.write_text(yaml.safe_dump(written(job=MPI_JOB)))
+    file.write_text(yaml.safe_dump(written(job=MPI_JOB, **spec)))
     return CliRunner().invoke(sparkhu, ["tune", str(file), "--engine", "katib", "--out", str(folder / "out"), *words])
 
 
@@ -32,6 +33,16 @@ def test_trials_are_told_and_results_are_written(cluster: KatibCluster, tmp_path
     assert "search-0" in result.output
     assert "max trial count" in result.output or "5 trials" in result.output
     assert {file.name for file in (tmp_path / "out").iterdir()} >= {"experiment.yaml", "trials.parquet"}
+
+
+def test_the_advice_to_go_on_is_given_where_katib_takes_it(cluster: KatibCluster, tmp_path: Path) -> None:
+    advice = "a larger maxTrialCount goes on from here"
+    assert advice not in tune(tmp_path, "--namespace", "team").output
+    cluster.experiments.clear()
+    cluster.trials.clear()
+    assert advice in tune(tmp_path, "--namespace", "team", resumePolicy="LongRunning").output
+    result = tune(tmp_path, "--namespace", "team", resumePolicy="LongRunning", maxTrialCount=7)
+    assert (result.exit_code, result.output.splitlines()[0].count("7 trials")) == (0, 1), result.output
 
 
 def test_ctrl_c_says_that_the_experiment_goes_on(

@@ -15,27 +15,29 @@ LEAST_GAIN: Final = 0.01
 CONFIDENCE: Final = 1.96
 SQRT_2PI: Final = float(np.sqrt(2 * np.pi))
 
-Promise = tuple[Places, Places, Places]
-"""How much is promised, and how that grows with the mean and with the deviation."""
-Acquisition = Callable[[Places, Places, float], Promise]
+Acquisition = Callable[[Places, Places, float], Places]
+"""Takes means, deviations and the best value so far."""
 
 
-def expected_improvement(mean: Places, deviation: Places, best: float) -> Promise:
+def expected_improvement(mean: Places, deviation: Places, best: float) -> Places:
     """Give by how much less than the best so far is expected."""
-    u, chance, density = _standing(mean, deviation, best)
-    return deviation * (u * chance + density), -chance, density
+    from scipy.special import ndtr
+
+    u = _standing(mean, deviation, best)
+    density = np.exp(-0.5 * u * u) / SQRT_2PI
+    return np.asarray(deviation * (u * ndtr(u) + density))
 
 
-def probability_of_improvement(mean: Places, deviation: Places, best: float) -> Promise:
+def probability_of_improvement(mean: Places, deviation: Places, best: float) -> Places:
     """Give how probable it is to be better than the best so far."""
-    u, chance, density = _standing(mean, deviation, best)
-    return chance, -density / deviation, -u * density / deviation
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(_standing(mean, deviation, best)))
 
 
-def lower_bound(mean: Places, deviation: Places, best: float) -> Promise:  # noqa: ARG001 - one signature for all
+def lower_bound(mean: Places, deviation: Places, best: float) -> Places:  # noqa: ARG001 - one signature for all
     """Give how low it may be."""
-    ones = np.ones_like(mean)
-    return CONFIDENCE * deviation - mean, -ones, CONFIDENCE * ones
+    return CONFIDENCE * deviation - mean
 
 
 ACQUISITIONS: Final[Mapping[str, Acquisition]] = {
@@ -45,8 +47,6 @@ ACQUISITIONS: Final[Mapping[str, Acquisition]] = {
 }
 
 
-def _standing(mean: Places, deviation: Places, best: float) -> tuple[Places, Places, Places]:
-    from scipy.special import ndtr
-
-    u = (best - LEAST_GAIN - mean) / deviation
-    return u, ndtr(u), np.exp(-0.5 * u * u) / SQRT_2PI
+def _standing(mean: Places, deviation: Places, best: float) -> Places:
+    """Give how many deviations the mean lies below what would be a gain."""
+    return (best - LEAST_GAIN - mean) / deviation

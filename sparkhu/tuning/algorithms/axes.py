@@ -19,6 +19,8 @@ from sparkhu.errors import InputError
 from sparkhu.tuning.space import Parameter, Space
 
 Places = NDArray[np.float64]
+MOST_VALUES = 10**18
+"""Of a parameter with a step, or an int: as far as they can be counted."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class NumberAxis:
     def nth(self, index: int) -> str:
         """Write a value by its rank, from 0, of a parameter with a step."""
         assert self._step is not None, self.name
-        value = self._bottom + index * self._step
+        # A range and a step of very different sizes have one value too many, as decimals of 28 digits round as well.
+        value = min(self._bottom + index * self._step, self._top)
         return str(int(value)) if self.parameter.kind == "int" else repr(float(value))
 
     def place(self, text: str) -> float:
@@ -174,17 +177,30 @@ def axes_of(space: Space) -> tuple[Axis, ...]:
     """Make the axes of a space.
 
     Raises:
-        InputError: A logarithmic scale begins at 0 or below.
+        InputError: A logarithmic scale begins at 0 or below, or a range cannot be computed with.
     """
     axes: list[Axis] = []
     for parameter in space:
         if parameter.kind in ("int", "double"):
             axis = NumberAxis(parameter)
-            axis.place(repr(parameter.high))
+            _check_range(axis)
             axes.append(axis)
         else:
             axes.append(ChoiceAxis(parameter))
     return tuple(axes)
+
+
+def _check_range(axis: NumberAxis) -> None:
+    parameter = axis.parameter
+    low, high = float(parameter.low or 0), float(parameter.high or 0)
+    step = float(parameter.step or (parameter.kind == "int"))
+    told = f"parameter {axis.name}: the range from {low:g} to {high:g}"
+    if step and (high - low) / step > MOST_VALUES:
+        raise InputError(
+            f"{told} in steps of {step:g} has more than {MOST_VALUES:.0e} values; give larger steps, or fewer"
+        )
+    if not math.isfinite(axis.length):
+        raise InputError(f"{told} is wider than the largest number that there is, 1.8e+308; give a smaller one")
 
 
 def assignment_at(axes: Sequence[Axis], shares: Sequence[float]) -> dict[str, str]:

@@ -7,7 +7,7 @@ that it needs no memory of its own.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -16,14 +16,16 @@ from sparkhu.threads import on_one_thread
 from sparkhu.tuning.algorithms.acquisitions import ACQUISITIONS, Acquisition
 from sparkhu.tuning.algorithms.axes import Places, axes_of
 from sparkhu.tuning.algorithms.cube import Cube
-from sparkhu.tuning.algorithms.gaussian_process import GaussianProcess, most_probable
 from sparkhu.tuning.algorithms.history import RUNNING, History
 from sparkhu.tuning.algorithms.random_search import drawn, generator
 from sparkhu.tuning.algorithms.settings import RANDOM_STATE, Reader, one_of, read_settings, seed_of, whole
 from sparkhu.tuning.algorithms.suggesting import Suggestion
-from sparkhu.tuning.algorithms.surrogates import Boosting, Forest, Surrogate
+from sparkhu.tuning.algorithms.surrogates import Boosting, Forest, GaussianProcess, Surrogate, most_likely_kernel
 from sparkhu.tuning.space import Direction, Space
 from sparkhu.tuning.trials import Trial
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process.kernels import Kernel
 
 ACQUISITION: Final = "bayesian-acquisition"
 KNOWN: Final[Mapping[str, Reader]] = {
@@ -36,6 +38,7 @@ KNOWN: Final[Mapping[str, Reader]] = {
 CANDIDATES: Final = 2000
 STARTS: Final = 5
 STEPS: Final = 30
+DIFFERENCE: Final = 1e-6
 LEAST_PROMISE: Final = 1e-12
 """Smaller ones are noise: the climb is scaled by what the starts promise, as it stops where slopes are small."""
 MOST_FITTED: Final = 200
@@ -68,7 +71,7 @@ class BayesianSearch:
         self.cube = Cube(self.axes)
         self.history = History(self.axes, direction)
         self._chosen_by: dict[str, list[int]] = {name: [] for name in ACQUISITIONS}
-        self._fitted: tuple[bytes, Places] = (b"", np.empty(0))
+        self._fitted: tuple[bytes, Kernel | None] = (b"", None)
         self._seen = 0
 
     def suggest(self, count: int, trials: Sequence[Trial]) -> list[Suggestion]:
@@ -92,7 +95,7 @@ class BayesianSearch:
         points, values = self._observed()
         name, best = self._acquisition(values, rng), float(np.nanmin(values))
         known = ~np.isnan(values) | (self.history.states == RUNNING)
-        surrogate = self._surrogate(points[known], np.where(np.isnan(values), best, values)[known], values, rng)
+        surrogate = self._surrogate(points[known], np.where(np.isnan(values), best, values)[known], rng)
         promise = ACQUISITIONS[name]
         candidates = _sorted(self.cube.draw(rng, CANDIDATES), surrogate, promise, best)
         if isinstance(surrogate, GaussianProcess) and self.refining and self.cube.numbers:
@@ -105,7 +108,7 @@ class BayesianSearch:
 
     def _observed(self) -> tuple[Places, Places]:
         """Give the points of all trials, and their values with mean 0 and deviation 1, nan where there is none."""
-        values = np.where(np.isfinite(self.history.values), self.history.values, np.nan)
+        values = scaled(np.where(np.isfinite(self.history.values), self.history.values, np.nan))
         return self.cube.points(self.history), (values - np.nanmean(values)) / (np.nanstd(values) or 1.0)
 
     def _acquisition(self, values: Places, rng: np.random.Generator) -> str:
@@ -117,9 +120,9 @@ class BayesianSearch:
         chances = np.exp(gains - gains.max())
         return str(rng.choice([*self._chosen_by], p=chances / chances.sum()))
 
-    def _surrogate(self, points: Places, believed: Places, values: Places, rng: np.random.Generator) -> Surrogate:
+    def _surrogate(self, points: Places, believed: Places, rng: np.random.Generator) -> Surrogate:
         if self.estimator == "GP":
-            return GaussianProcess(self._theta(values), points, believed)
+            return GaussianProcess(self._kernel(), points, believed)
         seed = int(rng.integers(2**31))
         return (
             Boosting(points, believed, seed)
@@ -127,30 +130,38 @@ class BayesianSearch:
             else Forest(self.estimator, points, believed, seed)
         )
 
-    def _theta(self, values: Places) -> Places:
-        """Fit the Gaussian process, anew whenever there is a sixteenth more to learn from."""
-        scored = np.flatnonzero(np.isfinite(values))
+    def _kernel(self) -> "Kernel":
+        """Fit the Gaussian process, anew whenever there is a sixteenth more to learn from.
+
+        It depends on no other trial, not even by rounding: a study that goes on finds the kernel that it had.
+        """
+        scored = np.flatnonzero(np.isfinite(self.history.values))
         rows = scored[: len(scored) - len(scored) % max(1, len(scored) // 16)][-MOST_FITTED:]
         if self._fitted[0] != rows.tobytes():
-            some = values[rows]
-            scaled = (some - some.mean()) / (some.std() or 1.0)
-            self._fitted = rows.tobytes(), most_probable(self.cube.points(self.history)[rows], scaled)
+            points, values = self.cube.points(self.history)[rows], scaled(self.history.values[rows])
+            self._fitted = rows.tobytes(), most_likely_kernel(points, values)
         return self._fitted[1]
+
+
+def scaled(values: Places) -> Places:
+    """Bring values to at most 1 by a power of two, which changes no digit: squares of the largest floats are none."""
+    _, exponent = np.frexp(np.nanmax(np.abs(values)))
+    return np.asarray(np.ldexp(values, -exponent))
 
 
 def refine(process: GaussianProcess, promise: Acquisition, best: float, starts: Places, numbers: int) -> Places:
     """Climb from each start to where most is promised, along the first `numbers` columns."""
     from scipy.optimize import minimize
 
-    points = starts.copy()
-    scale = max(float(np.abs(promise(*process.predict(starts), best)[0]).max()), LEAST_PROMISE)
+    points, steps = starts.copy(), DIFFERENCE * np.eye(starts.shape[1])[:numbers]
+    scale = max(float(np.abs(promise(*process.predict(starts), best)).max()), LEAST_PROMISE)
 
     def loss(flat: Places) -> tuple[float, Places]:
         points[:, :numbers] = flat.reshape(len(points), numbers)
-        mean, deviation, of_mean, of_deviation = process.slopes(points)
-        gain, by_mean, by_deviation = promise(mean, deviation, best)
-        slope = by_mean[:, None] * of_mean + by_deviation[:, None] * of_deviation
-        return -float(gain.sum()) / scale, -slope[:, :numbers].ravel() / scale
+        asked = np.concatenate([points[:, None], points[:, None] + steps], axis=1)
+        mean, deviation = process.predict(asked.reshape(-1, points.shape[1]))
+        gain = promise(mean, deviation, best).reshape(len(points), numbers + 1) / scale
+        return -float(gain[:, 0].sum()), -((gain[:, 1:] - gain[:, :1]) / DIFFERENCE).ravel()
 
     start = starts[:, :numbers].ravel()
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(start), options={"maxiter": STEPS})
@@ -165,7 +176,7 @@ def _rounded(point: Places) -> bytes:
 
 def _sorted(points: Places, surrogate: Surrogate, promise: Acquisition, best: float) -> Places:
     """Sort points, the most promising first."""
-    return np.asarray(points[np.argsort(-promise(*surrogate.predict(points), best)[0], kind="stable")])
+    return np.asarray(points[np.argsort(-promise(*surrogate.predict(points), best), kind="stable")])
 
 
 def _check(estimator: str, acquisition: str, optimizer: str) -> None:

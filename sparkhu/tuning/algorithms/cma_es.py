@@ -6,12 +6,13 @@ be two numbers at least; choices, of which CMA-ES knows nothing, are drawn at ra
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
 
 from sparkhu.errors import InputError
-from sparkhu.tuning.algorithms.axes import assignment_at, axes_of
+from sparkhu.tuning.algorithms.axes import NumberAxis, assignment_at, axes_of
 from sparkhu.tuning.algorithms.history import SCORED, History
 from sparkhu.tuning.algorithms.random_search import generator
 from sparkhu.tuning.algorithms.settings import RANDOM_STATE, Reader, number, one_of, read_settings, seed_of
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 GENERATION: Final = "cmaes-generation"
 DEVIATION: Final = 1 / 6
 """Of the first generation, in ranges of the parameters."""
+LEAST_DEVIATION: Final = 1e-12
+MOST_DEVIATION: Final = 10.0
+MOST_RATIO: Final = 1e7
+"""Of one deviation to another: their squares are computed with."""
+LARGEST: Final = 8e307
+"""Larger objectives count as this: CMA-ES subtracts them."""
 KNOWN: Final[Mapping[str, Reader]] = {
     **RANDOM_STATE,
     "sigma": number("a number from 0 on", lambda value: value >= 0),
@@ -58,8 +65,6 @@ class CmaEsSearch:
             )
         self._sigma = cast("float", read.get("sigma", 0.0))
         self._restarts = Restarts(str(read.get("restart_strategy", "none")), self.seed)
-        self._optimizer = self._started(np.full(numbers, 0.5), None)
-        self._restarts.first = self._optimizer.population_size
         self._generation = 0
         self._members: dict[int, list[int]] = defaultdict(list)
         self._seen = 0
@@ -90,13 +95,21 @@ class CmaEsSearch:
         scored = [row for row in self._members[self._generation] if self.history.states[row] == SCORED][:size]
         if len(scored) < size:
             return False
-        self._optimizer.tell([(self.history.places[row], float(self.history.values[row])) for row in scored])
+        values = np.clip(self.history.values, -LARGEST, LARGEST)
+        self._optimizer.tell([(self.history.places[row], float(values[row])) for row in scored])
         self._generation += 1
         if self._restarts.strategy != "none" and self._optimizer.should_stop():
             used = size * self._optimizer.generation
             population = self._restarts.next_population(used)
             self._optimizer = self._started(self._restarts.rng.random(len(self.history.number_axes)), population)
         return True
+
+    @cached_property
+    def _optimizer(self) -> "CMA":
+        """The distribution of the present generation; at first in the middle of the space."""
+        first = self._started(np.full(len(self.history.number_axes), 0.5), None)
+        self._restarts.first = first.population_size
+        return first
 
     def _started(self, mean: np.ndarray, population: int | None) -> "CMA":
         from cmaes import CMA
@@ -105,8 +118,18 @@ class CmaEsSearch:
         bounds = np.tile([0.0, 1.0], (len(axes), 1))
         if not self._sigma:
             return CMA(mean, DEVIATION, bounds, seed=0, population_size=population)
-        shape = np.diag([axis.length**-2.0 for axis in axes])
-        return CMA(mean, self._sigma, bounds, seed=0, population_size=population, cov=shape)
+        # Where there is only one value, any deviation leaves it there.
+        deviations = np.array([_share(self._sigma, axis) if axis.length else DEVIATION for axis in axes])
+        widest = deviations.max()
+        shape = np.diag(np.maximum(deviations / widest, 1 / MOST_RATIO) ** 2)
+        return CMA(mean, float(widest), bounds, seed=0, population_size=population, cov=shape)
+
+
+def _share(sigma: float, axis: NumberAxis) -> float:
+    """Give a deviation in ranges of its parameter: at most ten of them, and at least a tenth of a step."""
+    if sigma > MOST_DEVIATION * axis.length:
+        return MOST_DEVIATION
+    return max(sigma / axis.length, LEAST_DEVIATION, 0.1 / axis.count if axis.count else 0.0)
 
 
 class Restarts:

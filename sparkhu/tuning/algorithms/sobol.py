@@ -1,7 +1,8 @@
 """Sobol search: a sequence that fills the unit cube evenly, taken to the distributions of the parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from sparkhu.tuning.algorithms.settings import RANDOM_STATE, read_settings, seed
 from sparkhu.tuning.algorithms.suggesting import Suggestion
 from sparkhu.tuning.space import Space
 from sparkhu.tuning.trials import Trial
+
+if TYPE_CHECKING:
+    from scipy.stats.qmc import Sobol
 
 BLOCK: Final = 256
 MOST_PARAMETERS: Final = 21_201
@@ -30,16 +34,13 @@ class SobolSearch:
     """
 
     def __init__(self, settings: Mapping[str, str], space: Space) -> None:
-        from scipy.stats import qmc
-
         read = read_settings("sobol", settings, RANDOM_STATE)
-        rng = np.random.default_rng(seed_of(read))
+        self._seed, self._scrambled = seed_of(read), bool(read)
         if len(space) > MOST_PARAMETERS:
             raise InputError(
                 f"algorithm sobol takes at most {MOST_PARAMETERS} parameters, not {len(space)}; use random"
             )
         self.axes = axes_of(space)
-        self._sequence = qmc.Sobol(len(space), scramble=bool(read), rng=rng)
         self._points: list[list[float]] = []
 
     def suggest(self, count: int, trials: Sequence[Trial]) -> list[Suggestion]:
@@ -49,3 +50,9 @@ class SobolSearch:
             block: NDArray[np.float64] = self._sequence.random(BLOCK)
             self._points += block.tolist()
         return [Suggestion(assignment_at(self.axes, point)) for point in self._points[first : first + count]]
+
+    @cached_property
+    def _sequence(self) -> "Sobol":
+        from scipy.stats import qmc
+
+        return qmc.Sobol(len(self.axes), scramble=self._scrambled, rng=np.random.default_rng(self._seed))

@@ -131,6 +131,53 @@ def test_another_experiment_of_the_same_name_is_left_alone(run: Callable[..., Re
     assert cluster.experiments["search"]["spec"]["maxTrialCount"] == 5
 
 
+def test_a_larger_count_of_trials_goes_on_where_katib_lets_it(
+    run: Callable[..., Result], cluster: KatibCluster, tmp_path: Path
+) -> None:
+    first = run(written(resumePolicy="LongRunning"))
+    result = run(written(resumePolicy="LongRunning", maxTrialCount=8, parallelTrialCount=3))
+    assert (result.succeeded, len(result.trials)) == (True, 8)
+    assert [trial.name for trial in result.trials[:5]] == [trial.name for trial in first.trials]
+    edits = [each.body for each in cluster.requests if each.method == "PATCH"]
+    assert edits == [{"spec": {"maxTrialCount": 8, "parallelTrialCount": 3}}]
+    kept = yaml.safe_load((tmp_path / "out" / "experiment.yaml").read_text())
+    assert kept["spec"]["maxTrialCount"] == 8
+
+
+def test_an_experiment_that_runs_is_edited_and_followed(run: Callable[..., Result], cluster: KatibCluster) -> None:
+    def interrupt(trial: Trial) -> None:
+        if trial.status == "Succeeded":
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        run(on_trial=interrupt)
+    assert len(run(written(maxTrialCount=7)).trials) == 7
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "more"),
+    [
+        (dict.fromkeys(range(5), "Failed"), {"maxTrialCount": 8}),
+        ({}, {"maxTrialCount": 8, "algorithm": {"algorithmName": "random"}}),
+    ],
+    ids=["failed", "another"],
+)
+def test_what_katib_would_not_let_be_edited_is_left_alone(
+    run: Callable[..., Result], cluster: KatibCluster, outcomes: dict[int, str], more: dict[str, Any]
+) -> None:
+    cluster.outcomes = outcomes
+    run(written(resumePolicy="LongRunning"))
+    with pytest.raises(InputError, match="there is another experiment 'search'"):
+        run(written(resumePolicy="LongRunning", **more))
+    assert not [each for each in cluster.requests if each.method == "PATCH"]
+
+
+def test_fewer_trials_than_there_are_is_refused_in_katibs_words(run: Callable[..., Result]) -> None:
+    run(written(resumePolicy="LongRunning"))
+    with pytest.raises(InputError, match=r"Katib refuses the experiment: spec.maxTrialCount must be greater than"):
+        run(written(resumePolicy="LongRunning", maxTrialCount=4))
+
+
 def test_an_experiment_that_is_being_deleted_is_not_followed(run: Callable[..., Result], cluster: KatibCluster) -> None:
     run()
     cluster.experiments["search"]["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
@@ -210,6 +257,21 @@ def test_ctrl_c_leaves_the_experiment_and_says_so(
     assert "search" in cluster.experiments
     assert pl.read_parquet(tmp_path / "out" / "trials.parquet").height == 2
     assert run().succeeded
+
+
+def test_ctrl_c_tells_the_name_that_was_made(run: Callable[..., Result], cluster: KatibCluster) -> None:
+    def interrupt(trial: Trial) -> None:
+        raise KeyboardInterrupt
+
+    document = written()
+    document["metadata"] = {"generateName": "search-"}
+    with pytest.raises(Interrupted) as stopped:
+        run(document, on_trial=interrupt)
+    [name] = cluster.experiments
+    told = f"put 'name: {name}' into the file in the place of generateName, and the same command follows it again"
+    assert told in stopped.value.note
+    assert run(written(name)).succeeded
+    assert [*cluster.experiments] == [name]
 
 
 def test_an_experiment_that_katib_would_refuse_is_not_sent(run: Callable[..., Result], cluster: KatibCluster) -> None:

@@ -113,3 +113,7 @@ def test_a_trial_stops_once_every_rule_has_held() -> None:
 
 def test_a_trial_without_rules_is_never_stopped() -> None:
     assert watched([], [1, 2, 3]) == 0
+
+
+def test_the_largest_numbers_have_a_mean() -> None:
+    assert medianstop().rules([trial(number, [1.7e308, 1.7e308]) for number in range(3)])[0].value == 1.7e308

@@ -3,10 +3,14 @@
 from dataclasses import replace
 from statistics import fmean, median
 
+import numpy as np
 import pytest
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from sparkhu.errors import InputError
-from sparkhu.tuning.algorithms.bayesian import ACQUISITION
+from sparkhu.tuning.algorithms.acquisitions import ACQUISITIONS
+from sparkhu.tuning.algorithms.bayesian import ACQUISITION, refine
+from sparkhu.tuning.algorithms.surrogates import GaussianProcess
 from sparkhu.tuning.space import Parameter, Space
 from tests.sparkhu.tuning.algorithms.played import MIXED, SQUARE, bowl, ended, made
 
@@ -16,7 +20,7 @@ NAME = "bayesianoptimization"
 @pytest.mark.parametrize("estimator", ["GP", "RF", "ET", "GBRT"])
 def test_every_estimator_suggests_better_trials_than_chance_does(estimator: str) -> None:
     trials = ended([], made("random", MIXED, random_state=0), 40)
-    found = made(NAME, MIXED, random_state=0, base_estimator=estimator, acq_func="EI").suggest(6, trials)
+    found = made(NAME, MIXED, random_state=0, base_estimator=estimator, acq_func="EI").suggest(3, trials)
     assert fmean(bowl(each.assignment) for each in found) < 0.5 * fmean(bowl(trial.assignment) for trial in trials)
 
 
@@ -30,10 +34,34 @@ def test_the_acquisition_that_is_asked_for_chooses(acquisition: str, optimizer: 
 
 def test_climbing_goes_nearer_to_the_optimum_than_drawing_candidates_does() -> None:
     def usual(optimizer: str) -> float:
-        settings = {"random_state": 2, "acq_func": "EI", "acq_optimizer": optimizer}
-        return median(bowl(trial.assignment) for trial in ended([], made(NAME, SQUARE, **settings), 30)[10:])
+        settings = {"random_state": 2, "acq_func": "LCB", "acq_optimizer": optimizer}
+        return median(bowl(trial.assignment) for trial in ended([], made(NAME, SQUARE, **settings), 22)[10:])
 
     assert usual("lbfgs") < usual("sampling") / 2
+
+
+@pytest.mark.parametrize("name", ACQUISITIONS)
+def test_climbing_promises_more_and_leaves_other_columns_alone(name: str) -> None:
+    rng = np.random.default_rng(0)
+    points, promise = rng.random((30, 3)), ACQUISITIONS[name]
+    values = np.sin(5 * points[:, 0]) + points[:, 1] ** 2
+    kernel = ConstantKernel(1.7) * Matern([0.3, 0.6, 2.0], nu=2.5) + WhiteKernel(0.01)
+    process = GaussianProcess(kernel, points, values)
+    starts = rng.random((4, 3))
+    climbed = refine(process, promise, values.min(), starts, 2)
+    before, after = (promise(*process.predict(each), values.min()) for each in (starts, climbed))
+    assert (after >= before - 1e-9).all()
+    assert after.sum() > before.sum()
+    assert climbed[:, 2].tolist() == starts[:, 2].tolist()
+    assert climbed.min() >= 0
+    assert climbed.max() <= 1
+
+
+def test_a_kernel_that_is_kept_for_the_next_trials_is_the_one_that_a_study_going_on_finds() -> None:
+    trials = ended([], made("random", SQUARE, random_state=0), 35)
+    kept, anew = made(NAME, SQUARE, random_state=1), made(NAME, SQUARE, random_state=1)
+    kept.suggest(1, trials[:34])
+    assert kept.suggest(1, trials) == anew.suggest(1, trials)
 
 
 def test_the_hedge_turns_to_the_acquisition_whose_trials_were_good() -> None:
