@@ -12,10 +12,11 @@ TIMES_OF_TRIALS = ("started", "ended", "seconds")
 def contents(results: Path) -> dict[str, bytes]:
     """Give every file of a results folder but the history, which holds times; without the times of trials."""
     files = {path.name: path for path in results.iterdir() if path.name != "history.json"}
-    return {name: _timeless(path) for name, path in sorted(files.items())}
+    return {name: timeless(path) for name, path in sorted(files.items())}
 
 
-def _timeless(path: Path) -> bytes:
+def timeless(path: Path) -> bytes:
+    """Read a file of a run; what tells of tuning is read without its times."""
     if path.name == "trials.parquet":
         text = io.BytesIO()
         pl.read_parquet(path).drop(TIMES_OF_TRIALS, strict=False).write_parquet(text)

@@ -11,6 +11,7 @@ from sparkhu.engines.base import Item, Result
 from sparkhu.engines.spark.serving import served
 from sparkhu.stages.storing import open_stored
 from tests.components.test_chain import results
+from tests.result_files import timeless
 from tests.sparkhu.engines.spark_data import stop_classic, stop_connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
@@ -34,7 +35,7 @@ def chain(folder: Path) -> dict[str, bytes | pl.DataFrame]:
     files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".safetensors")]
     aside = (folder / "home", folder / TABLE / "lake")
     found: dict[str, bytes | pl.DataFrame] = {
-        str(path.relative_to(folder)): path.read_bytes()
+        str(path.relative_to(folder)): timeless(path)
         for path in files
         if not any(path.is_relative_to(other) for other in aside)
     }
