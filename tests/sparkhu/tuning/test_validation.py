@@ -23,7 +23,10 @@ def with_space(**space: Any) -> dict[str, Any]:
 
 
 def test_an_experiment_as_users_write_it_is_accepted() -> None:
-    prepared(experiment_of(document()))
+    written = document()
+    accepted = prepared(experiment_of(written)).to_dict()
+    assert accepted["metadata"]["name"] == written["metadata"]["name"]
+    assert accepted["spec"]["trialTemplate"]["trialSpec"] == written["spec"]["trialTemplate"]["trialSpec"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,8 @@ def test_a_job_that_kubernetes_does_not_read_is_refused_and_another_kind_is_not_
 def test_a_job_is_not_looked_into_where_trials_are_calls_of_a_function() -> None:
     whole = document()
     whole["spec"]["trialTemplate"]["trialSpec"]["spec"]["backofLimit"] = 3
-    prepared(experiment_of(whole), template=False)
+    accepted = prepared(experiment_of(whole), template=False).to_dict()
+    assert accepted["spec"]["trialTemplate"]["trialSpec"]["spec"]["backofLimit"] == 3
 
 
 def test_what_is_wrong_by_two_rules_is_named_once() -> None:
