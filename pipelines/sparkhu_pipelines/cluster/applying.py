@@ -2,6 +2,9 @@
 
 The pipeline's function is called as it is; then every task that it added, inside loops as well, is given what
 `sparkhu_pipelines.cluster.settings` says of its component.
+
+What the container of a task is like is written into its own copy of the specification. The setters of kfp that do the
+same look the whole stack of calls up in its sources at every call: fifty tasks took a minute of a compilation.
 """
 
 import json
@@ -11,6 +14,8 @@ from typing import Any, Final
 
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_context import Pipeline
+from kfp.dsl.structures import ContainerSpecImplementation as Container
+from kfp.dsl.structures import ResourceSpec
 
 from sparkhu_components.images import STEPS, VERSION
 from sparkhu_pipelines.cluster.quantities import cores
@@ -50,49 +55,45 @@ def for_cluster(pipeline: Any, cluster: Cluster, version: str) -> Any:
 
 def _apply(task: dsl.PipelineTask, cluster: Cluster, version: str) -> None:
     settings = cluster.task(task.component_spec.name.replace("-", "_"))
-    _give_resources(task, settings)
-    _give_version(task, version)
+    container = task.container_spec  # the task's own copy, not the component's
+    container.resources = _resources(settings)
+    _give_version(container, version)
     if settings.retries:
         task.set_retry(settings.retries, f"{settings.backoff}s", 2.0, f"{settings.backoff_max}s")
     task.set_caching_options(settings.cache)
     if settings.timeout:
         kubernetes.set_timeout(task, settings.timeout)
-    image = task.container_spec.image
-    on_spark = cluster.engine.kind == "spark" and image == STEPS
-    image = "/".join(part for part in (cluster.registry, SPARK if on_spark else image) if part)
-    task.set_container_image(image)
+    on_spark = cluster.engine.kind == "spark" and container.image == STEPS
+    container.image = "/".join(part for part in (cluster.registry, SPARK if on_spark else container.image) if part)
     if cluster.image_pull_policy:
         kubernetes.set_image_pull_policy(task, cluster.image_pull_policy)
     if cluster.image_pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-    for name, value in sorted(_variables(cluster, settings, image, on_spark).items()):
-        task.set_env_variable(name, value)
+    own = _variables(cluster, settings, container.image, on_spark)
+    container.env = {"SPARKHU_CODE_VERSION": version, **dict(sorted(own.items()))}
     for name, keys in cluster.secrets.items():
         kubernetes.use_secret_as_env(task, name, dict(keys))
 
 
-def _give_resources(task: dsl.PipelineTask, settings: Task) -> None:
-    for give, quantity in (
-        (task.set_cpu_request, settings.cpu),
-        (task.set_cpu_limit, settings.cpu_limit),
-        (task.set_memory_request, settings.memory),
-        (task.set_memory_limit, settings.memory_limit),
-    ):
-        if quantity:
-            give(quantity)
-    if settings.accelerator:
-        task.set_accelerator_type(settings.accelerator)
-        task.set_accelerator_limit(settings.accelerators or 1)
+def _resources(settings: Task) -> ResourceSpec:
+    """Give the resources of a task; what the settings leave out stays out."""
+    return ResourceSpec(
+        cpu_request=settings.cpu or None,
+        cpu_limit=settings.cpu_limit or None,
+        memory_request=settings.memory or None,
+        memory_limit=settings.memory_limit or None,
+        accelerator_type=settings.accelerator or None,
+        accelerator_count=str(settings.accelerators or 1) if settings.accelerator else None,
+    )
 
 
-def _give_version(task: dsl.PipelineTask, version: str) -> None:
-    """Name the version to the task, and to the cache of Kubeflow Pipelines.
+def _give_version(container: Container, version: str) -> None:
+    """Name the version to the cache of Kubeflow Pipelines.
 
     The cache knows a task by image, command, arguments and inputs, not by its variables: results of other code under
-    the same tag would be taken for this one's. So the version stands in the command as well, under the source.
+    the same tag would be taken for this one's. So the version, a variable to the task, stands in the command as well,
+    under the source.
     """
-    task.set_env_variable("SPARKHU_CODE_VERSION", version)
-    container = task.container_spec  # the task's own copy, not the component's
     *first, source = container.command
     container.command = [*first, f"{source.rstrip()}\n\n# Sparkhu {version}\n"]
 
