@@ -14,7 +14,7 @@ from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame
-from sparkhu.models.base import Floats, Models
+from sparkhu.models.base import Floats, Inputs, Models
 from sparkhu.models.candidates import LAST_VALUE, LINEAR, SEASONAL_NAIVE
 from sparkhu.steps.newest_inputs import newest_inputs
 from sparkhu.steps.normalisation import scale, unscale
@@ -97,29 +97,29 @@ def _scaled_values(sequences: pl.DataFrame, scalers: pl.DataFrame) -> Floats:
     return values
 
 
-def _inputs(values: Floats, rows: pl.DataFrame) -> Floats:
-    """Give the newest inputs (series, L); NaN in front of the points that follow each other without a hole."""
+def _inputs(values: Floats, rows: pl.DataFrame) -> Inputs:
+    """Give the newest input of each series; NaN in front of the points that follow each other without a hole."""
     size = int(rows["input_size"][0])
     back = np.arange(size)[::-1]
     usable = back < rows["points"].to_numpy()[:, None]
     at = np.where(usable, rows["end"].to_numpy()[:, None] - back, 0)
-    return np.where(usable, values[at], np.nan)
+    return Inputs(np.where(usable, values[at], np.nan), rows["unique_id"], rows["cutoff"])
 
 
-def _first_able(inputs: Floats, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:
+def _first_able(inputs: Inputs, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:
     """Forecast each input with the first model of `order` that is able to: the last value always is.
 
     A model is able to where its result is finite. A linear map of an input that does not move has nothing to say but
     its group's intercept, so such an input is left to the models behind it.
     """
-    chosen = np.full(len(inputs), len(order) - 1)
+    chosen = np.full(len(inputs.values), len(order) - 1)
     result = models[order[-1]][group].predict(inputs)
     for number in reversed(range(len(order) - 1)):
         if group in models[order[number]]:
             found = models[order[number]][group].predict(inputs)
             able = np.isfinite(found).all(axis=1)
             if order[number] == LINEAR:
-                able &= np.ptp(inputs, axis=1) > 0
+                able &= np.ptp(inputs.values, axis=1) > 0
             chosen[able], result[able] = number, found[able]
     return pl.Series(order).gather(chosen), result
 

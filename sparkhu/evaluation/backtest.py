@@ -118,7 +118,7 @@ def _score(
     L, H = first.input_size, first.horizon
     totals = {name: {column: np.zeros(shard.series.height) for column in (*COUNTS, *SUMS)} for name in models}
     for windows in chunks(rows, L + H):
-        codes, inputs = windows["code"].to_numpy(), shard.source.inputs(windows, L)
+        codes, inputs = windows["code"].to_numpy(), shard.inputs(windows, L)
         observed, truth = (shard.source.targets(windows, H, what) for what in ("observed", "truth"))
         for name, model in models.items():
             scaled = model.predict(inputs)

@@ -107,7 +107,7 @@ def residuals(shard: ShardWindows, rows: pl.DataFrame, models: Mapping[str, Fore
     parts = {name: [np.empty((0, model.horizon))] for name, model in models.items()}
     L, H = next(((model.input_size, model.horizon) for model in models.values()), (1, 1))
     for windows in chunks(rows if models else rows.clear(), L + H):
-        inputs, truth = shard.source.inputs(windows, L), shard.source.targets(windows, H, "truth")
+        inputs, truth = shard.inputs(windows, L), shard.source.targets(windows, H, "truth")
         for name, model in models.items():
             parts[name].append(np.abs(truth - model.predict(inputs)))
     return {name: np.concatenate(part) for name, part in parts.items()}

@@ -1,15 +1,32 @@
 """What a forecaster is: it turns scaled inputs (n, L) of one group of series into scaled forecasts (n, H)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from sparkhu.errors import InputError
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What forecasters are given: n windows of one group, each of one series.
+
+    Attributes:
+        values: (n, L) in scaled units; the last column is the newest point.
+        series: The name of the series of each window, (n,).
+        cutoffs: The instant of the newest point of each window, (n,).
+    """
+
+    values: Floats
+    series: pl.Series
+    cutoffs: pl.Series
 
 
 class Forecaster(Protocol):
@@ -27,8 +44,11 @@ class Forecaster(Protocol):
     def horizon(self) -> int:
         """H, the points that it forecasts."""
 
-    def predict(self, inputs: Floats) -> Floats:
-        """Forecast (n, H) from inputs (n, L), in scaled units; the last column of the input is the newest point."""
+    def predict(self, inputs: Inputs) -> Floats:
+        """Forecast (n, H) from the inputs of n windows, in scaled units; a window's as if it stood alone."""
+
+    def for_evaluation(self) -> "Forecaster":
+        """Give the model as it stood after the training interval, to be scored on what came later."""
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder` as JSON and safetensors."""
@@ -38,11 +58,12 @@ Models = Mapping[str, Mapping[str, Forecaster]]
 """Fitted models: by name, then by group."""
 
 
-def check_inputs(inputs: Floats, input_size: int) -> None:
-    """Check that inputs are (n, input_size).
+def check_inputs(inputs: Inputs, input_size: int) -> Floats:
+    """Give the values of inputs that are (n, input_size).
 
     Raises:
         InputError: They have another shape.
     """
-    if inputs.ndim != 2 or inputs.shape[1] != input_size:
-        raise InputError(f"inputs must have the shape (windows, {input_size}), got {inputs.shape}")
+    if inputs.values.ndim != 2 or inputs.values.shape[1] != input_size:
+        raise InputError(f"inputs must have the shape (windows, {input_size}), got {inputs.values.shape}")
+    return inputs.values

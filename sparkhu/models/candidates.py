@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import polars as pl
 
 from sparkhu.models.base import Forecaster, Models
-from sparkhu.models.linear import Linear
 from sparkhu.models.naive import LastValue, SeasonalNaive
 
 LINEAR, SEASONAL_NAIVE, LAST_VALUE = NAMES = ("linear", "seasonal_naive", "last_value")
@@ -28,7 +27,4 @@ def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster]) -> Model
 
 def for_evaluation(models: Models) -> Models:
     """Give the models as they stood after the training interval, to be scored on what came later."""
-    return {
-        name: {g: model.for_evaluation() if isinstance(model, Linear) else model for g, model in groups.items()}
-        for name, groups in models.items()
-    }
+    return {name: {group: model.for_evaluation() for group, model in groups.items()} for name, groups in models.items()}

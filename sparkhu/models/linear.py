@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.models.base import Floats, check_inputs
+from sparkhu.models.base import Floats, Inputs, check_inputs
 from sparkhu.models.storage import write_model
 from sparkhu.tuning.space import Parameter, Space
 
@@ -126,14 +126,14 @@ class Linear:
         """H, the points of a forecast."""
         return int(self.weights.shape[1])
 
-    def predict(self, inputs: Floats) -> Floats:
-        """Forecast (n, H) from inputs (n, L); each row's to the bit as if it stood alone.
+    def predict(self, inputs: Inputs) -> Floats:
+        """Forecast (n, H) from the inputs of n windows; each one's to the bit as if it stood alone.
 
         A product of two matrices is summed in another order for another number of rows, one a row is not.
         """
-        check_inputs(inputs, self.input_size)
-        last = inputs[:, -1:]
-        forecast: Floats = np.matmul((inputs - last)[:, None, :], self.weights)[:, 0] + self.intercept + last
+        values = check_inputs(inputs, self.input_size)
+        last = values[:, -1:]
+        forecast: Floats = np.matmul((values - last)[:, None, :], self.weights)[:, 0] + self.intercept + last
         return forecast
 
     def for_evaluation(self) -> "Linear":

@@ -6,27 +6,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sparkhu.models.base import Floats, check_inputs
+from sparkhu.models.base import Floats, Inputs, check_inputs
 from sparkhu.models.storage import write_model
 
 
 @dataclass(frozen=True)
 class LastValue:
-    """Repeats the last value.
-
-    Example:
-        >>> LastValue(input_size=2, horizon=3).predict(np.array([[1.0, 5.0]])).tolist()
-        [[5.0, 5.0, 5.0]]
-    """
+    """Repeats the last value."""
 
     input_size: int
     horizon: int
     name: str = "last_value"
 
-    def predict(self, inputs: Floats) -> Floats:
-        """Forecast (n, H) from inputs (n, L)."""
-        check_inputs(inputs, self.input_size)
-        return np.repeat(inputs[:, -1:], self.horizon, axis=1)
+    def predict(self, inputs: Inputs) -> Floats:
+        """Forecast (n, H) from the inputs of n windows."""
+        return np.repeat(check_inputs(inputs, self.input_size)[:, -1:], self.horizon, axis=1)
+
+    def for_evaluation(self) -> "LastValue":
+        """Give itself: it learns nothing."""
+        return self
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`."""
@@ -38,8 +36,8 @@ class SeasonalNaive:
     """Repeats the last season; where the input is shorter than a season, or there is none, the last value.
 
     Example:
-        >>> SeasonalNaive(input_size=3, horizon=3, season_length=2).predict(np.array([[9.0, 1.0, 5.0]])).tolist()
-        [[1.0, 5.0, 1.0]]
+        >>> SeasonalNaive(input_size=3, horizon=3, season_length=2).repeated().tolist()
+        [1, 2, 1]
     """
 
     input_size: int
@@ -56,10 +54,13 @@ class SeasonalNaive:
         """Give the point of the input that each step of the forecast repeats, (H,)."""
         return self.input_size - self.lag + np.arange(self.horizon, dtype=np.int64) % self.lag
 
-    def predict(self, inputs: Floats) -> Floats:
-        """Forecast (n, H) from inputs (n, L)."""
-        check_inputs(inputs, self.input_size)
-        return inputs[:, self.repeated()]
+    def predict(self, inputs: Inputs) -> Floats:
+        """Forecast (n, H) from the inputs of n windows."""
+        return check_inputs(inputs, self.input_size)[:, self.repeated()]
+
+    def for_evaluation(self) -> "SeasonalNaive":
+        """Give itself: it learns nothing."""
+        return self
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`."""

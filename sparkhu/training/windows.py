@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sparkhu.frame import check_frame, segments
+from sparkhu.models.base import Inputs
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
 from sparkhu.steps.segmented import floats
 from sparkhu.steps.windows import window_view
@@ -62,6 +63,11 @@ class ShardWindows:
         sizes = self.series.group_by("group").agg(pl.col("input_size", "horizon").first()).sort("group")
         parts = rows.partition_by("group", as_dict=True, include_key=False)
         return [(g, L, H, parts[(g,)]) for g, L, H in sizes.iter_rows() if (g,) in parts]
+
+    def inputs(self, windows: pl.DataFrame, size: int) -> Inputs:
+        """Read what forecasters are given of some rows of `table`, L points each."""
+        series = self.series["unique_id"].gather(windows["code"])
+        return Inputs(self.source.inputs(windows, size), series, windows["cutoff"])
 
     def unscaled(self, values: Floats, codes: Integers) -> Floats:
         """Bring scaled values (windows, H) of the series `codes` back to their own units."""

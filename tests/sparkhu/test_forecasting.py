@@ -17,6 +17,7 @@ from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import MadeShard, hours, made_shard, profile_of, sequences_of, shard_of
+from tests.sparkhu.window_inputs import inputs
 
 NO_INTERVALS = pl.DataFrame(
     schema={
@@ -58,7 +59,7 @@ def test_every_series_is_forecast_from_its_newest_input_in_its_own_units() -> No
     assert set(found["model"]) == {"linear"}
     values = made.sequences.filter(unique_id="b")["y"].to_numpy()
     center, scale = made.scalers.filter(unique_id="b").select("center", "scale").row(0)
-    wanted = models["linear"]["1h/3"].predict((values[None, -4:] - center) / scale)[0] * scale + center
+    wanted = models["linear"]["1h/3"].predict(inputs((values[None, -4:] - center) / scale))[0] * scale + center
     np.testing.assert_allclose(found.filter(unique_id="b")["y_hat"], wanted, rtol=1e-12)
 
 

@@ -18,6 +18,7 @@ from sparkhu.training.gram import gram_shard
 from sparkhu.training.ridge import fit_groups
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, cleaned_of, hours, profile_of, shard_of
+from tests.sparkhu.window_inputs import inputs as window_inputs
 
 HOURS, TRAIN, CHOSEN, VALID = 400, 280, 310, 340
 GROUP = "1h/24"
@@ -120,7 +121,7 @@ def test_the_error_is_that_of_one_model_on_all_series_as_chosen() -> None:
         # The refilled hour 296 of b is known an hour later: no input of a window that ends with it.
         ends = [end for end in range(TRAIN, CHOSEN - 5) if name != "b" or end != 297]
         inputs = np.array([(values[end - 24 : end] - scaler["center"]) / scaler["scale"] for end in ends])
-        forecast = model.predict(inputs) * scaler["scale"] + scaler["center"]
+        forecast = model.predict(window_inputs(inputs)) * scaler["scale"] + scaler["center"]
         error = np.abs(forecast - np.array([truth[end : end + 6] for end in ends])).mean() / truth[:TRAIN].std()
         assert found["windows"] == len(ends)
         assert found["error_kept"] == pytest.approx(error, rel=10.0 ** (1 - DIGITS))

@@ -23,6 +23,7 @@ from sparkhu.models.linear import Linear
 from sparkhu.models.naive import SeasonalNaive
 from sparkhu.steps.cleaning import ERRORS, NONE, OUTLIERS, VARIANTS, choose_variants, clean_inputs, find_candidates
 from tests.sparkhu.made_shard import Floats, cleaned_of, hours, profile_of, shard_of
+from tests.sparkhu.window_inputs import inputs as window_inputs
 
 HOURS, TRAIN, CHOSEN, VALID = 400, 280, 310, 340
 SPIKES = np.array([40, 75, 110, 145, 180, 215, 250])
@@ -116,7 +117,7 @@ def test_an_error_is_the_mean_absolute_one_in_the_deviations_of_the_raw_training
         ends = range(TRAIN, CHOSEN - 5)
         inputs = np.array([scaled[end - 24 : end] for end in ends])
         truth = np.array([POLLUTED["y_raw"].to_numpy()[end : end + 6] for end in ends])
-        forecast = models[variant]["1h/24"].predict(inputs) * scaler["scale"] + scaler["center"]
+        forecast = models[variant]["1h/24"].predict(window_inputs(inputs)) * scaler["scale"] + scaler["center"]
         expected = np.abs(forecast - truth).mean() / deviation
         assert table[ERRORS[variant]][0] == pytest.approx(expected, rel=10.0 ** (1 - DIGITS))
         assert table["windows"][0] == len(ends)

@@ -17,6 +17,7 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.registry import Candidate, Reach, load_champion, log_model, promote, tracking_uri
 from sparkhu.registry.store import registry
+from tests.sparkhu.window_inputs import inputs
 
 Make = Callable[..., Path]
 
@@ -34,7 +35,7 @@ def test_a_champion_comes_back_as_its_bundle(bundle: Make, tmp_path: Path) -> No
     assert found == version
     assert (loaded.flavor, loaded.code, loaded.params) == ("linear", "0.1.0+abc", {"horizon": 24})
     assert loaded.folder.is_relative_to(tmp_path / "loaded")
-    assert loaded.models["linear"]["1h/24"].predict(np.arange(48.0)[None]).tolist() == [list(range(24, 48))]
+    assert loaded.models["linear"]["1h/24"].predict(inputs(np.arange(48.0)[None])).tolist() == [list(range(24, 48))]
 
 
 def test_the_run_tells_parameters_metrics_and_fingerprints(bundle: Make, client: Any) -> None:

@@ -10,6 +10,7 @@ from sparkhu.training.parts import CHOOSE, TRAIN
 from sparkhu.training.ridge import STRENGTHS, Spectrum, fit_group, fit_groups, mean_squared_error, solve_ridge
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, MadeShard, laid_out, made_shard, profile_of, sequences_of, shard_of
+from tests.sparkhu.window_inputs import inputs
 
 L, H = 4, 2
 
@@ -127,7 +128,7 @@ def test_a_group_without_training_windows_has_no_model() -> None:
 def test_constant_series_have_a_model_that_repeats_them() -> None:
     made = shard_of(sequences_of({"a": np.full(60, 7.0)}), profile_of(["a"], borders=(40, 50, 60)))
     models, _ = fit_groups(gram_shard(assemble(*made)))
-    np.testing.assert_array_equal(models["1h/3"].predict(np.zeros((1, L))), np.zeros((1, H)))
+    np.testing.assert_array_equal(models["1h/3"].predict(inputs(np.zeros((1, L)))), np.zeros((1, H)))
 
 
 def test_all_windows_are_in_the_final_fit() -> None:

@@ -12,6 +12,7 @@ from sparkhu.training.parts import CHOOSE, TRAIN
 from sparkhu.training.ridge import DEFAULTS, Ridge, Spectrum, fit_group
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, MadeShard, laid_out, made_shard
+from tests.sparkhu.window_inputs import inputs
 
 L, H, SEASON = 12, 4, 3
 MADE = made_shard("a", "b", n=240, borders=(160, 200, 240), sizes=(L, H), seed=2)
@@ -37,7 +38,7 @@ def reference(part: str | None, settings: LinearSettings) -> tuple[Floats, Float
     x = x[:, L - size :]
     prior = np.zeros((size, H))
     if settings.shrink_to == "seasonal_naive":
-        steps = SeasonalNaive(size, H, SEASON).predict(np.arange(size, dtype=np.float64)[None])[0].astype(int)
+        steps = SeasonalNaive(size, H, SEASON).predict(inputs(np.arange(size, dtype=np.float64)[None]))[0].astype(int)
         prior[steps, np.arange(H)] = 1
     assert settings.strength is not None
     unit = x.var(axis=0).mean() * len(x)
@@ -79,7 +80,7 @@ def test_without_bound_the_ridge_is_what_it_shrinks_to(gram: GroupGram) -> None:
         settings = LinearSettings.of({"strength": "1e12", "shrink_to": shrink_to})
         model = Ridge(gram, SEASON).fit(settings)
         bias = (windows(MADE, TRAIN)[1] - x[:, points]).mean(axis=0)
-        np.testing.assert_allclose(model.for_evaluation().predict(x), x[:, points] + bias, atol=1e-5)
+        np.testing.assert_allclose(model.for_evaluation().predict(inputs(x)), x[:, points] + bias, atol=1e-5)
 
 
 def test_a_season_that_the_look_back_does_not_hold_shrinks_to_the_last_value(gram: GroupGram) -> None:

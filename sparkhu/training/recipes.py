@@ -1,0 +1,79 @@
+"""How a kind of model is fitted: a recipe, and the data that every recipe is given.
+
+A recipe fits all groups of a run at once, as the windows of all groups lie in the same shards and are read once. What
+it may learn from is `train`; `choose` chooses (a strength, the epoch to stop at); all other windows serve the final fit
+alone, that new forecasts are made with (`sparkhu.training.parts`). A forecaster answers `for_evaluation` with itself as
+it stood without that final fit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
+
+from sparkhu.models.base import Forecaster, Inputs
+from sparkhu.training.parts import Floats
+from sparkhu.training.windows import ShardWindows, Target, chunks
+from sparkhu.tuning.space import Space
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Values of the parameters of a recipe's search space, by group; what is not named has its default."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The windows that recipes fit.
+
+    Attributes:
+        shards: Read the windows of one shard each, anew with every call, in the order of the shards.
+        seasons: Points in a season by group, 1 where it has none; every group that is to be fitted.
+    """
+
+    shards: Sequence[Callable[[], ShardWindows]]
+    seasons: Mapping[str, int]
+
+    def windows(self, group: str, parts: Sequence[str], target: Target = "given") -> Iterator[tuple[Inputs, Floats]]:
+        """Read the windows of a group, some at a time, in the order of shards, series and time.
+
+        Args:
+            group: Its name.
+            parts: Which of `sparkhu.training.parts.PARTS`.
+            target: What Y is.
+
+        Yields:
+            Inputs of n windows and their Y (n, H) in scaled units; NaN where it is not known.
+        """
+        for read in self.shards:
+            shard = read()
+            for name, L, H, rows in shard.groups():
+                chosen = rows.filter(pl.col("part").is_in(list(parts)))
+                for windows in chunks(chosen if name == group else chosen.clear(), L + H):
+                    yield shard.inputs(windows, L), shard.source.targets(windows, H, target)
+
+
+class Fitted(NamedTuple):
+    """What a recipe gives.
+
+    Attributes:
+        models: A forecaster by group; a group that could not be fitted has none.
+        notes: What was chosen and why, a sentence a group.
+    """
+
+    models: dict[str, Forecaster]
+    notes: list[str]
+
+
+class Recipe(Protocol):
+    """A kind of model that can be fitted."""
+
+    @property
+    def name(self) -> str:
+        """Its name in forecasts, metrics and settings."""
+
+    @property
+    def space(self) -> Space:
+        """The parameters that can be tuned."""
+
+    def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
+        """Fit every group of `data`; the same data, settings and seed give the same models to the bit."""
