@@ -18,6 +18,21 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of a file in one process, where they share what takes long to make, unless they say otherwise."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See that groups are heeded: some releases of pytest and pytest-xdist together do not, and take twice as long."""
+    lost = [item.nodeid for item in session.items if "@" not in item.nodeid]
+    if session.config.getoption("loadgroup", default=False) and lost:
+        raise pytest.UsageError(
+            f"pytest-xdist did not put '{lost[0]}' into a group. Install what requirements/dev.txt names."
+        )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def sparkhu_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep registry, logs and caches of the tests away from the user's own."""
