@@ -24,6 +24,8 @@ COMMANDS = (
     "ingest",
     "backfill",
     "tune",
+    "models",
+    "rollback",
     "lineage",
     "demo",
 )

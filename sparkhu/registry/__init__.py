@@ -1,4 +1,4 @@
-"""The model registry: log trained bundles to MLflow, promote the better one, load the champion."""
+"""The model registry: log trained bundles to MLflow, promote the better one, go back, load the champion."""
 
 from sparkhu.registry.promotion import Candidate, Decision, Reach, promote
 from sparkhu.registry.store import tracking_uri

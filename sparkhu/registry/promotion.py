@@ -8,12 +8,15 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from sparkhu.errors import InputError
+from sparkhu.registry.reigns import note_champion
 from sparkhu.registry.store import alone, registry
 from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 
 Direction = Literal["min", "max"]
 REACH = "sparkhu.reach"
 """Tag of a version: up to when it knows which table."""
+TOLD = "sparkhu.promotion"
+"""Tag of a version: the last decision that it took part in."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,9 @@ def _store(
     client.log_dict(winner.version.run_id, evidence, "promotion.json")
     for candidate in candidates:
         number = candidate.version.version
-        client.set_model_version_tag(decision.name, number, "sparkhu.promotion", json.dumps(evidence))
+        client.set_model_version_tag(decision.name, number, TOLD, json.dumps(evidence))
         if reach is not None:
             client.set_model_version_tag(decision.name, number, REACH, reach.tag)
+    if decision.champion != decision.previous:
+        note_champion(client, decision.name, decision.champion, "promotion")
     client.set_registered_model_alias(decision.name, CHAMPION, decision.champion)
