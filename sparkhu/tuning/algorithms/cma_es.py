@@ -96,7 +96,10 @@ class CmaEsSearch:
         if len(scored) < size:
             return False
         values = np.clip(self.history.values, -LARGEST, LARGEST)
-        self._optimizer.tell([(self.history.places[row], float(values[row])) for row in scored])
+        with np.errstate(
+            over="ignore"
+        ):  # places on a coarse grid may lie any number of deviations off; `cmaes` bounds it
+            self._optimizer.tell([(self.history.places[row], float(values[row])) for row in scored])
         self._generation += 1
         if self._restarts.strategy != "none" and self._optimizer.should_stop():
             used = size * self._optimizer.generation

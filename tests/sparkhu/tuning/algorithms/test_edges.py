@@ -81,7 +81,16 @@ def test_so_does_bayesian_optimisation(space: Space, objectives: Sequence[float]
     play("bayesianoptimization", space, objectives[:4])
 
 
+STEEP = (
+    Parameter("p0", "int", 0, 0),
+    Parameter("p1", "double", 5e-324, 1e-300, 1.1920928960000001e-307, "logUniform"),
+    Parameter("p2", "int", 1, 3),
+)
+"""The points of its grid lie so far apart that the next deviation overflows."""
+
+
 @pytest.mark.parametrize("sigma", [5e-324, 0.3, 1e308])
+@example(space=STEEP, objectives=[0.0] * 8)
 @settings(max_examples=20)
 @given(space=SPACES, objectives=OBJECTIVES)
 def test_whatever_the_first_deviation_is(sigma: float, space: Space, objectives: Sequence[float]) -> None:
