@@ -28,6 +28,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sparkhu.backtesting.schema import BacktestMetrics
 from sparkhu.errors import SparkhuError
 from sparkhu.lineage import StepRecord, Trail, code_fingerprint
 from sparkhu.tuning.document import Tuning
@@ -189,6 +190,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "run.schema.json": Run,
         "metrics.schema.json": Metrics,
         "tuning.schema.json": Tuning,
+        "backtest.schema.json": BacktestMetrics,
     }
     return {
         name: {"$schema": DIALECT, **model.model_json_schema(mode="serialization")} for name, model in models.items()

@@ -26,6 +26,7 @@ COMMANDS = (
     "tune",
     "models",
     "rollback",
+    "backtest",
     "lineage",
     "demo",
 )

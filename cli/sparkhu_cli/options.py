@@ -43,11 +43,15 @@ METADATA_OPTIONS = (
     click.option("--metadata", metavar="URI", help="Types, units and valid ranges of the series: a file or database."),
 )
 
-PARAMETER_OPTIONS = (
+WINDOW_OPTIONS = (
     click.option("--horizon", type=click.IntRange(min=1), metavar="N", help="Points to forecast.  [from the season]"),
     click.option("--input-size", type=click.IntRange(min=1), metavar="L", help="Points a model looks back.  [found]"),
     click.option("--period", metavar="P", help="Period of all series, such as 1h or 1mo.  [found for each]"),
     click.option("--season-length", type=click.IntRange(min=1), metavar="N", help="Points a season.  [the calendar's]"),
+)
+
+PARAMETER_OPTIONS = (
+    *WINDOW_OPTIONS,
     click.option("--split", metavar="A/B/C", help="Training, validation, test: shares or rows.  [0.7/0.1/0.2]"),
     click.option("--model", "model_name", metavar="NAME", help="Name of the model in the registry.  [forecaster]"),
     click.option("--past", metavar="DIR", help="Results of an earlier run: its estimates of the periods count too."),

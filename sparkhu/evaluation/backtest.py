@@ -122,8 +122,8 @@ def _score(
         observed, truth = (shard.source.targets(windows, H, what) for what in ("observed", "truth"))
         for name, model in models.items():
             scaled = model.predict(inputs)
-            errors = _errors(units, codes, observed, shard.unscaled(scaled, codes))
-            errors |= _inside(np.abs(truth - scaled), codes, radii[name])
+            errors = window_errors(units, codes, observed, shard.unscaled(scaled, codes))
+            errors |= window_coverage(np.abs(truth - scaled), codes, radii[name])
             for column, values in errors.items():
                 totals[name][column] += np.bincount(codes, values, minlength=shard.series.height)
     return [_table(shard, models[name].name, sums) for name, sums in totals.items()]
@@ -136,8 +136,18 @@ def _table(shard: ShardWindows, model: str, sums: Mapping[str, Floats]) -> pl.Da
     return table.filter(pl.col("points") > 0).cast(dict(SCHEMA)).select(SCHEMA.keys())  # type: ignore[arg-type]
 
 
-def _errors(units: Units, codes: Integers, actual: Floats, forecast: Floats) -> dict[str, Any]:
-    """Sum each window's errors over its observed points: arrays (windows,)."""
+def window_errors(units: Units, codes: Integers, actual: Floats, forecast: Floats) -> dict[str, Any]:
+    """Sum each window's errors over its observed points.
+
+    Args:
+        units: What errors are measured in.
+        codes: The series of each window, (n,).
+        actual: What was observed, in the series' own units, (n, H); NaN where nothing was.
+        forecast: Likewise.
+
+    Returns:
+        Arrays (n,) by the names of `SUMS` and `COUNTS`, but those of intervals.
+    """
     own = np.abs(actual - forecast)
     points = (~np.isnan(actual)).sum(axis=1)
     deviation, seasonal = units.deviation[codes], units.seasonal[codes]
@@ -155,7 +165,14 @@ def _errors(units: Units, codes: Integers, actual: Floats, forecast: Floats) -> 
     }
 
 
-def _inside(residuals: Floats, codes: Integers, radii: Mapping[int, Floats]) -> dict[str, Any]:
+def window_coverage(residuals: Floats, codes: Integers, radii: Mapping[int, Floats]) -> dict[str, Any]:
+    """Count each window's observed points that have an interval, and those inside.
+
+    Args:
+        residuals: Absolute errors in scaled units, (n, H); NaN where nothing was observed.
+        codes: The series of each window, (n,).
+        radii: Half-widths by level, (series, H); NaN where there is none.
+    """
     counted = {}
     for level, radius in radii.items():
         allowed = radius[codes]

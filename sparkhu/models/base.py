@@ -1,6 +1,6 @@
 """What a forecaster is: it turns scaled inputs (n, L) of one group of series into scaled forecasts (n, H)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,11 +22,29 @@ class Inputs:
         values: (n, L) in scaled units; the last column is the newest point.
         series: The name of the series of each window, (n,).
         cutoffs: The instant of the newest point of each window, (n,).
+        longer: Reads the last `points` points up to and including the newest of each window, (n, points) in scaled
+            units; None where nothing is known but `values`.
     """
 
     values: Floats
     series: pl.Series
     cutoffs: pl.Series
+    longer: Callable[[int], Floats] | None = None
+
+    def history(self, points: int) -> Floats:
+        """Give the last `points` known points of each window's series: what lies before the window as well.
+
+        Args:
+            points: How many, at least 1.
+
+        Returns:
+            (n, points) in scaled units, the newest last; NaN in front where the series is shorter, or where no more
+            than the window is known.
+        """
+        if self.longer is not None:
+            return self.longer(points)
+        missing = np.full((len(self.values), max(points - self.values.shape[1], 0)), np.nan)
+        return np.hstack([missing, self.values[:, -points:]])
 
 
 class Forecaster(Protocol):

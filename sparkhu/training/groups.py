@@ -128,10 +128,15 @@ def _lengths(part: pl.DataFrame, zone: str) -> _Lengths:
     return _Lengths(part.height, max(int(middle["train"][0]), 0), max(int(middle["valid"][0]), 0))
 
 
+def usual_horizon(label: str, season: int) -> tuple[int, str]:
+    """Give the horizon that is usual for a period and a season, and why, however long the series are."""
+    if label in M4_HORIZONS:
+        return M4_HORIZONS[label], "the M4 convention"
+    return (min(season, LARGEST_HORIZON), "one season") if season > 1 else (NO_SEASON_HORIZON, "no season")
+
+
 def _choose_horizon(label: str, season: int, lengths: _Lengths) -> tuple[int, str]:
-    wanted, why = M4_HORIZONS.get(label, 0), "the M4 convention"
-    if not wanted:
-        wanted, why = (min(season, LARGEST_HORIZON), "one season") if season > 1 else (NO_SEASON_HORIZON, "no season")
+    wanted, why = usual_horizon(label, season)
     for limit, reason in (
         (lengths.valid // 2, "half of the validation part"),
         (lengths.train // 4, "a quarter of the training part"),

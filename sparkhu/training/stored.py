@@ -98,6 +98,13 @@ class TableSource:
         """
         return self._inputs.read(windows, size, X, "given")
 
+    def histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Look the last points up that were known with the X of windows, (windows, points) in scaled units.
+
+        NaN in front where fewer were known.
+        """
+        return self._inputs.found(windows, points, X, "given").values["given"]
+
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Look the Y of windows up, (windows, H).
 
@@ -120,13 +127,16 @@ class _View:
         self._first, self._behind = self._history.places(series)
         self._readers: dict[int, Reader] = {}
 
-    def read(self, windows: pl.DataFrame, size: int, span: Span, column: str) -> Floats:
+    def found(self, windows: pl.DataFrame, size: int, span: Span, column: str) -> Found:
         if size not in self._readers:
             self._readers[size] = Reader.of(self._history, size)
         codes = windows["code"].to_numpy()
-        first, last, known = (windows[name].to_physical().to_numpy() for name in span)
-        places = self._first[codes], self._behind[codes]
-        found = self._readers[size].read(places, known, last, (column,))
+        last, known = (windows[name].to_physical().to_numpy() for name in (span.last, span.known))
+        return self._readers[size].read((self._first[codes], self._behind[codes]), known, last, (column,))
+
+    def read(self, windows: pl.DataFrame, size: int, span: Span, column: str) -> Floats:
+        found = self.found(windows, size, span, column)
+        first, last = (windows[name].to_physical().to_numpy() for name in (span.first, span.last))
         lacking = (found.known < size) | (found.ds[:, 0] != first) | (found.ds[:, -1] != last)
         if column == "given":
             lacking |= np.isnan(found.values[column]).any(axis=1)

@@ -7,6 +7,7 @@ arithmetic on them exists once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -30,6 +31,9 @@ class WindowSource(Protocol):
 
     def inputs(self, windows: pl.DataFrame, size: int) -> Floats:
         """Read the X of windows, (windows, L) in scaled units."""
+
+    def histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Read the last points up to the newest X of windows, (windows, points) in scaled units; NaN in front."""
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""
@@ -67,7 +71,8 @@ class ShardWindows:
     def inputs(self, windows: pl.DataFrame, size: int) -> Inputs:
         """Read what forecasters are given of some rows of `table`, L points each."""
         series = self.series["unique_id"].gather(windows["code"])
-        return Inputs(self.source.inputs(windows, size), series, windows["cutoff"])
+        longer = partial(self.source.histories, windows)
+        return Inputs(self.source.inputs(windows, size), series, windows["cutoff"], longer)
 
     def unscaled(self, values: Floats, codes: Integers) -> Floats:
         """Bring scaled values (windows, H) of the series `codes` back to their own units."""
@@ -124,6 +129,17 @@ class FrameSource:
     def inputs(self, windows: pl.DataFrame, size: int) -> Floats:
         """Read the X of windows, (windows, L) in scaled units."""
         return expand(self.given, self.starts(windows), size)
+
+    def histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Read the last points up to the newest X of windows, (windows, points) in scaled units; NaN in front."""
+        return self.looked_back(self.given, windows, points)
+
+    def looked_back(self, values: Floats, windows: pl.DataFrame, points: int) -> Floats:
+        """Give the last points of an array, an element a row, up to the newest X of windows; NaN in front."""
+        codes = windows["code"].to_numpy()
+        behind = self.starts(windows) + self.sizes[codes]
+        rows = behind[:, None] - np.arange(points, 0, -1)
+        return np.where(rows < self.first[codes][:, None], np.nan, values[np.maximum(rows, 0)])
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""

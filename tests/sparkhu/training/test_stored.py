@@ -88,6 +88,15 @@ def quiet() -> Both:
     return both_of(cleaned_of({"a": values, "b": values + 5}), profile_of(["a", "b"]))
 
 
+@pytest.mark.parametrize("points", [2, 4, 30])
+def test_histories_in_the_table_are_those_on_the_frame(points: int) -> None:
+    both = quiet()
+    frame, table = assemble(*both.made), both.stored(**both.tables)
+    windows = frame.table
+    wanted, got = (shard.inputs(windows, 4).history(points) for shard in (frame, table))
+    np.testing.assert_array_equal(got, wanted)
+
+
 def revised(rows: pl.DataFrame, hour: int, known: float, change: float = 1000.0) -> pl.DataFrame:
     """Add a version of the point of an hour, so much higher and known at another hour."""
     again = rows.filter(pl.col("ds") == hours(hour))

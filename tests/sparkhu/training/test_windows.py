@@ -4,6 +4,7 @@ import pytest
 
 from sparkhu.training.windows import assemble, chunks, expand
 from tests.sparkhu.made_shard import hours, laid_out, made_shard, profile_of, sequences_of, shard_of
+from tests.sparkhu.window_inputs import inputs
 
 
 def test_inputs_are_scaled_and_truth_is_what_was_observed() -> None:
@@ -48,3 +49,21 @@ def test_an_empty_shard_has_no_windows() -> None:
     empty = assemble(*(frame.clear() for frame in made))
     assert empty.groups() == []
     assert hours(0) == made.sequences["ds"][0]
+
+
+@pytest.mark.parametrize("points", [1, 3, 4, 9])
+def test_a_windows_history_ends_with_its_newest_point_and_begins_with_its_series(points: int) -> None:
+    made = made_shard("a", "b", n=12, borders=(6, 9, 12))
+    shard = assemble(*made)
+    ((_, L, _, windows),) = shard.groups()
+    values = laid_out(*made).inputs.reshape(2, 12)
+    found = shard.inputs(windows, L).history(points)
+    for row, code, offset in zip(found, windows["code"], windows["offset"], strict=True):
+        known = values[code][: offset + L][-points:]
+        np.testing.assert_array_equal(row, np.concatenate([np.full(points - len(known), np.nan), known]))
+
+
+def test_inputs_that_know_no_more_than_their_window_have_it_as_their_history() -> None:
+    bare = inputs(np.array([[1.0, 2, 3]]))
+    np.testing.assert_array_equal(bare.history(5), [[np.nan, np.nan, 1, 2, 3]])
+    assert bare.history(2).tolist() == [[2, 3]]
