@@ -40,7 +40,7 @@ mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must 
 	@$(BIN)/python tests/mutate.py --workers $(WORKERS) $(STEPS)
 
 .PHONY: bench
-bench: $(VENV)/.installed-bench ## Measure every figure of the README beside its peers, an hour or so (NAMES="stl spark" for some)
+bench: $(VENV)/.installed-dev ## Measure every figure of the README beside its peers, an hour or so (NAMES="stl spark" for some)
 	@$(BIN)/python benchmarks/bench.py $(NAMES)
 	@$(BIN)/python docs/generate.py
 
@@ -106,7 +106,6 @@ lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for n
 	@$(COMPILE) $(OF_STEPS) --extra spark -o requirements/steps-spark.txt
 	@$(COMPILE) $(OF_SERVICES) -o requirements/services.txt
 	@$(COMPILE) requirements/image-tools.in -c requirements/dev.txt -o requirements/image-tools.txt
-	@$(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was generated
@@ -136,12 +135,12 @@ $(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
 	@touch $@
 
+# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
+# (find-links); else uv knows where there are some.
+TORCH := torch==2.13.0
+
 $(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
 	@echo 'Installing what the tests need into $(VENV) (once)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
-	@touch $@
-
-$(VENV)/.installed-bench: requirements/bench.txt $(VENV)/.installed-dev | $(BIN)/python
-	@echo 'Installing the peers of the benchmarks into $(VENV) (once)'
-	@$(PIP_INSTALL) --require-hashes -r requirements/bench.txt
+	@$(PIP_INSTALL) --no-deps --no-index $(TORCH) 2>/dev/null || $(BIN)/uv pip install --quiet --no-deps --torch-backend=cpu $(TORCH)
 	@touch $@
