@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sparkhu.errors import SparkhuError
 from sparkhu.models.base import Floats, Forecaster
+from sparkhu.models.ensemble import Ensemble
 from sparkhu.models.linear import Linear, LinearSettings
 from sparkhu.models.naive import LastValue, SeasonalNaive
+from sparkhu.models.own_linear import OwnLinear
+from sparkhu.models.statistical import Method, Statistical
 from sparkhu.models.storage import read_model
+from sparkhu.models.trees import Trees
 
 
 def _sized(content: dict[str, Any], _: dict[str, Floats]) -> LastValue:
@@ -29,11 +33,37 @@ def _linear(content: dict[str, Any], arrays: dict[str, Floats]) -> Linear:
     )
 
 
+def _statistical(content: dict[str, Any], _: dict[str, Floats]) -> Statistical:
+    return Statistical(content["kind"], content["input_size"], content["horizon"], content["season_length"])
+
+
+def _own_linear(content: dict[str, Any], arrays: dict[str, Any]) -> OwnLinear:
+    series = tuple(content["series"])
+    return OwnLinear(arrays["weights"], arrays["evaluation_weights"], series, content["strength"])
+
+
 KINDS: dict[str, Callable[[dict[str, Any], dict[str, Floats]], Forecaster]] = {
     "last_value": _sized,
     "seasonal_naive": _seasonal,
     "linear": _linear,
+    "own_linear": _own_linear,
+    **dict.fromkeys(get_args(Method), _statistical),
 }
+
+
+def _trees(folder: Path, content: dict[str, Any], _: dict[str, Floats]) -> Trees:
+    return Trees.load(folder, content)
+
+
+def _ensemble(folder: Path, content: dict[str, Any], arrays: dict[str, Floats]) -> Ensemble:
+    return Ensemble.load(folder, content, arrays, load_model)
+
+
+WITH_FILES: dict[str, Callable[[Path, dict[str, Any], dict[str, Floats]], Forecaster]] = {
+    "trees": _trees,
+    "ensemble": _ensemble,
+}
+"""Models that keep files of their own beside these two."""
 
 
 def load_model(folder: Path) -> Forecaster:
@@ -45,9 +75,10 @@ def load_model(folder: Path) -> Forecaster:
     """
     content, arrays = read_model(folder)
     kind = content.get("kind")
-    if kind not in KINDS:
-        raise SparkhuError(f"'{folder}' holds a model of the kind '{kind}'; known are {', '.join(KINDS)}.")
+    if kind not in KINDS.keys() | WITH_FILES.keys():
+        known = ", ".join([*KINDS, *WITH_FILES])
+        raise SparkhuError(f"'{folder}' holds a model of the kind '{kind}'; known are {known}.")
     try:
-        return KINDS[kind](content, arrays)
+        return WITH_FILES[kind](folder, content, arrays) if kind in WITH_FILES else KINDS[kind](content, arrays)
     except (KeyError, TypeError, AttributeError) as error:
         raise SparkhuError(f"the model in '{folder}' is incomplete: {error}. Train it again.") from error

@@ -81,12 +81,24 @@ def gram_shard(shard: ShardWindows) -> dict[str, GroupGram]:
     """Sum the Gram matrices of a shard's windows, by group."""
     grams = {}
     for group, L, H, rows in shard.groups():
-        grams[group] = GroupGram(
-            train=_sum(shard, rows.filter(pl.col("part") == TRAIN), L, H),
-            choose=_sum(shard, rows.filter(pl.col("part") == CHOOSE), L, H, observed=True),
-            rest=_sum(shard, rows.filter(pl.col("part") != TRAIN), L, H),
-        )
+        grams[group] = gram_of(shard, rows, L, H)
     return grams
+
+
+def gram_of(shard: ShardWindows, rows: pl.DataFrame, input_size: int, horizon: int) -> GroupGram:
+    """Sum the Gram matrices of some windows of one group.
+
+    Args:
+        shard: Theirs.
+        rows: Rows of its table.
+        input_size: L of the group.
+        horizon: H of the group.
+    """
+    return GroupGram(
+        train=_sum(shard, rows.filter(pl.col("part") == TRAIN), input_size, horizon),
+        choose=_sum(shard, rows.filter(pl.col("part") == CHOOSE), input_size, horizon, observed=True),
+        rest=_sum(shard, rows.filter(pl.col("part") != TRAIN), input_size, horizon),
+    )
 
 
 def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:

@@ -25,6 +25,12 @@ class Known(NamedTuple):
 RECIPES: Final[Mapping[str, Known]] = MappingProxyType(
     {
         "linear": Known("sparkhu.training.linear:LinearRecipe"),
+        "own_linear": Known("sparkhu.training.own_linear:OwnLinearRecipe"),
+        "trees": Known("sparkhu.training.trees:TreesRecipe"),
+        "ensemble": Known("sparkhu.training.ensemble:EnsembleRecipe"),
+        "ets": Known("sparkhu.training.statistical:ets", refits=True),
+        "mstl": Known("sparkhu.training.statistical:mstl", refits=True),
+        "theta": Known("sparkhu.training.statistical:theta", refits=True),
     }
 )
 """The recipes by their names."""
