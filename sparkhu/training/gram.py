@@ -15,8 +15,7 @@ import polars as pl
 from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
 from sparkhu.training.parts import CHOOSE, TRAIN, Floats
-from sparkhu.training.window_sets import GroupWindows
-from sparkhu.training.windows import ShardWindows, Target, chunks
+from sparkhu.training.windows import ShardWindows, chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,29 +110,11 @@ def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
     return dict(sorted(total.items()))
 
 
-@on_one_thread
-def gram_windows(windows: GroupWindows) -> GroupGram:
-    """Sum the Gram matrices of windows that are held in memory; of a shard's, the same bits as `gram_shard`."""
-    L, H = windows.sizes
-    return GroupGram(
-        train=_total(windows.train.chunks(L + 1 + H), L, H),
-        choose=_total(windows.choose.chunks(L + 1 + H), L, H, observed=True),
-        rest=_total(windows.rest.chunks(L + 1 + H), L, H),
-    )
-
-
 def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, *, observed: bool = False) -> Gram:
-    what: Target = "truth" if observed else "given"
-    pairs = (
-        (shard.source.inputs(windows, L), shard.source.targets(windows, H, what)) for windows in chunks(rows, L + 1 + H)
-    )
-    return _total(pairs, L, H, observed=observed)
-
-
-def _total(pairs: Iterable[tuple[Floats, Floats]], L: int, H: int, *, observed: bool = False) -> Gram:
     total, count = Gram.empty(L, H).matrix, 0
-    for x, y in pairs:
-        z = _vectors(x, y)
+    for windows in chunks(rows, L + 1 + H):
+        y = shard.source.targets(windows, H, "truth" if observed else "given")
+        z = _vectors(shard.source.inputs(windows, L), y)
         if observed:
             z = z[~np.isnan(z).any(axis=1)]
         total += z.T @ z

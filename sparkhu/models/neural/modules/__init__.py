@@ -1,1 +1,0 @@
-"""The modules of the neural forecasters; importing one of them imports torch."""
