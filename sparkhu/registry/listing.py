@@ -8,7 +8,7 @@ from typing import Any
 from sparkhu.errors import InputError
 from sparkhu.registry.promotion import TOLD
 from sparkhu.registry.store import registry
-from sparkhu.registry.versions import CHAMPION, check_name
+from sparkhu.registry.versions import CHAMPION, check_name, registered_models, versions_of
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,9 @@ def list_models() -> list[RegisteredModel]:
         SparkhuError: The registry cannot be used.
     """
     with registry() as (client, _):
-        found = client.search_registered_models()
-        champions = {str(model.name): model.aliases.get(CHAMPION) for model in found}
+        champions = {str(model.name): model.aliases.get(CHAMPION) for model in registered_models(client)}
         return [
-            RegisteredModel(name, len(_versions(client, name)), None if champion is None else str(champion))
+            RegisteredModel(name, len(versions_of(client, name)), None if champion is None else str(champion))
             for name, champion in sorted(champions.items())
         ]
 
@@ -75,16 +74,12 @@ def list_versions(name: str) -> list[RegisteredVersion]:
     """
     check_name(name)
     with registry() as (client, _):
-        models = {model.name: model.aliases.get(CHAMPION) for model in client.search_registered_models()}
-        if name not in models:
-            known = ", ".join(sorted(models)) or "none yet: sparkhu run trains one"
+        found = {model.name: model.aliases.get(CHAMPION) for model in registered_models(client)}
+        if name not in found:
+            known = ", ".join(sorted(found)) or "none yet: sparkhu run trains one"
             raise InputError(f"no model '{name}' is registered; there is {known}.")
-        versions = sorted(_versions(client, name), key=lambda version: int(version.version), reverse=True)
-        return [_described(version, str(models[name])) for version in versions]
-
-
-def _versions(client: Any, name: str) -> list[Any]:
-    return list(client.search_model_versions(f"name='{name}'"))
+        versions = sorted(versions_of(client, name), key=lambda version: int(version.version), reverse=True)
+        return [_described(version, str(found[name])) for version in versions]
 
 
 def _described(version: Any, champion: str) -> RegisteredVersion:

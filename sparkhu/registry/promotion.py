@@ -209,5 +209,5 @@ def _store(
         if reach is not None:
             client.set_model_version_tag(decision.name, number, REACH, reach.tag)
     if decision.champion != decision.previous:
-        note_champion(client, decision.name, decision.champion, "promotion")
+        note_champion(client, decision.name, decision.champion, "promotion", decision.previous)
     client.set_registered_model_alias(decision.name, CHAMPION, decision.champion)

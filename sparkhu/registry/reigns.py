@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sparkhu.errors import InputError
 from sparkhu.registry.store import alone, registry
-from sparkhu.registry.versions import CHAMPION, check_name, version_by_alias
+from sparkhu.registry.versions import CHAMPION, check_name, version_by_alias, versions_of
 
 REIGNS = "sparkhu.reigns"
 MOST = 40
@@ -26,7 +26,7 @@ class Reign:
 
     Attributes:
         version: Its number.
-        since: When, UTC, ISO 8601.
+        since: When this was written down, UTC, ISO 8601.
         how: By a promotion, or by going back to it.
     """
 
@@ -50,10 +50,15 @@ class Rollback:
     previous: str
 
 
-def note_champion(client: Any, name: str, version: str, how: Literal["promotion", "rollback"]) -> None:
-    """Write down that a version became champion."""
-    event = Reign(version, datetime.now(UTC).isoformat(timespec="seconds"), how)
-    events = [*read_reigns(client, name), event][-MOST:]
+def note_champion(
+    client: Any, name: str, version: str, how: Literal["promotion", "rollback"], previous: str | None
+) -> None:
+    """Write down that a version became champion after `previous`, which may have got there without a word of it."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    events = read_reigns(client, name)
+    if previous is not None and line_of(events)[-1:] != [previous]:
+        events.append(Reign(previous, now, "promotion"))
+    events = [*events, Reign(version, now, how)][-MOST:]
     client.set_registered_model_tag(name, REIGNS, json.dumps([asdict(each) for each in events]))
 
 
@@ -103,14 +108,13 @@ def roll_back(name: str, *, to: str | None = None) -> Rollback:
             raise InputError(f"to must be a version of '{name}', got '{target}'; there is {', '.join(known)}.")
         if target == previous:
             raise InputError(f"version {target} is champion of '{name}' already. Name another one with --to.")
-        note_champion(client, name, target, "rollback")
+        note_champion(client, name, target, "rollback", previous)
         client.set_registered_model_alias(name, CHAMPION, target)
     return Rollback(name, champion=target, previous=previous)
 
 
 def _numbers(client: Any, name: str) -> list[str]:
-    found = client.search_model_versions(f"name='{name}'")
-    return [str(number) for number in sorted(int(version.version) for version in found)]
+    return [str(number) for number in sorted(int(version.version) for version in versions_of(client, name))]
 
 
 def _before(events: Sequence[Reign], champion: str, known: Sequence[str]) -> str | None:

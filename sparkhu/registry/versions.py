@@ -5,9 +5,10 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,24 @@ def version_by_alias(client: Any, name: str, alias: str) -> Any | None:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
         raise
+
+
+def registered_models(client: Any) -> list[Any]:
+    """Give MLflow's records of all registered models, page after page."""
+    return list(_pages(client.search_registered_models))
+
+
+def versions_of(client: Any, name: str) -> list[Any]:
+    """Give MLflow's records of all versions of a model, page after page."""
+    return list(_pages(partial(client.search_model_versions, f"name='{name}'")))
+
+
+def _pages(search: Callable[..., Any]) -> Iterator[Any]:
+    found = search()
+    yield from found
+    while found.token:
+        found = search(page_token=found.token)
+        yield from found
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Going back to an earlier champion, against a real MLflow on SQLite, and what is listed of it."""
 
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,28 @@ def test_the_newest_events_are_kept_and_fit_into_a_tag(bundle: Make) -> None:
     champions(bundle, "long", 1)
     with registry() as (client, _):
         for number in range(MOST + 10):
-            note_champion(client, "long", str(100_000 + number), "rollback")
+            note_champion(client, "long", str(100_000 + number), "rollback", None)
         kept = [reign.version for reign in read_reigns(client, "long")]
     assert kept == [str(100_010 + number) for number in range(MOST)]
+
+
+def test_a_champion_that_nobody_wrote_down_can_be_gone_back_to(bundle: Make) -> None:
+    older = log_model(bundle(), name="silent", metrics={})
+    with registry() as (client, _):
+        client.set_registered_model_alias("silent", "champion", older.version)
+    promote("silent", [Candidate(log_model(bundle("seasonal_naive"), name="silent", metrics={}), 0.5)], metric="mae")
+    assert roll_back("silent").champion == older.version
+
+
+def test_every_model_and_version_is_listed_however_many_mlflow_gives_at_once(
+    bundle: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champions(bundle, "paged", 3)
+    with registry() as (client, _):
+        for search in ("search_registered_models", "search_model_versions"):
+            monkeypatch.setattr(type(client), search, partialmethod(getattr(type(client), search), max_results=1))
+    assert [version.number for version in list_versions("paged")] == ["3", "2", "1"]
+    assert [(model.versions, model.champion) for model in list_models() if model.name == "paged"] == [(3, "3")]
 
 
 @pytest.mark.parametrize(
