@@ -1,6 +1,6 @@
 """What a forecaster is: it turns scaled inputs (n, L) of one group of series into scaled forecasts (n, H)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,27 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class Histories:
+    """Histories of windows that can be read some at a time.
+
+    Attributes:
+        read: Reads the last points up to the newest of some windows, (n, points) in scaled units.
+        windows: The windows, a row each.
+    """
+
+    read: Callable[[pl.DataFrame, int], Floats]
+    windows: pl.DataFrame
+
+    def __call__(self, points: int) -> Floats:
+        """Read those of all windows, (n, points)."""
+        return self.read(self.windows, points)
+
+    def some(self, rows: slice, points: int) -> Floats:
+        """Read those of some windows, (n, points)."""
+        return self.read(self.windows[rows], points)
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What forecasters are given: n windows of one group, each of one series.
 
@@ -23,7 +44,7 @@ class Inputs:
         series: The name of the series of each window, (n,).
         cutoffs: The instant of the newest point of each window, (n,).
         longer: Reads the last `points` points up to and including the newest of each window, (n, points) in scaled
-            units; None where nothing is known but `values`.
+            units; None where nothing is known but `values`. `Histories` are read no more at once than is asked for.
     """
 
     values: Floats
@@ -41,10 +62,29 @@ class Inputs:
             (n, points) in scaled units, the newest last; NaN in front where the series is shorter, or where no more
             than the window is known.
         """
-        if self.longer is not None:
-            return self.longer(points)
-        missing = np.full((len(self.values), max(points - self.values.shape[1], 0)), np.nan)
-        return np.hstack([missing, self.values[:, -points:]])
+        return self.longer(points) if self.longer is not None else newest(self.values, points)
+
+    def histories(self, points: int, *, at_once: int) -> Iterator[tuple[slice, Floats]]:
+        """Give what `history` gives, some windows at a time.
+
+        Args:
+            points: How many, at least 1.
+            at_once: How many windows at most.
+
+        Yields:
+            Which windows, and the last points of each, (windows, points).
+        """
+        longer = self.longer
+        every = np.empty((0, points)) if isinstance(longer, Histories) else self.history(points)
+        for low in range(0, len(self.values), at_once):
+            rows = slice(low, low + at_once)
+            yield rows, longer.some(rows, points) if isinstance(longer, Histories) else every[rows]
+
+
+def newest(values: Floats, points: int) -> Floats:
+    """Give the last points of each row, (n, points); NaN in front where a row has fewer."""
+    missing = np.full((len(values), max(points - values.shape[1], 0)), np.nan)
+    return np.hstack([missing, values[:, -points:]])
 
 
 class Forecaster(Protocol):

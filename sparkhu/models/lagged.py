@@ -19,7 +19,7 @@ from sparkhu.models.base import Floats
 from sparkhu.models.calendar import Calendar
 
 SEASONS = 14
-"""Seasons that are looked back on: two weeks of hours, fourteen years of months."""
+"""Seasons that are looked back on, within `DEEPEST`: two weeks of hours, fourteen years of months."""
 DEEPEST = 1_008
 """Points that are looked back on at most."""
 LEAST_SCALE = 1e-3

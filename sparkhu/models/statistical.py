@@ -6,9 +6,10 @@ arXiv:2107.13462) and Theta models (J. A. Fiorucci et al., International Journal
 
 They look at the last 1,000 points: their fit grows faster than the number of points, and what lies further back tells
 a forecast little. AutoTheta fits four kinds of Theta models and keeps the best; it is taken below 1,000 points alone.
-Where that many are known, the dynamic optimised kind is fitted.
+Where that many are known, the dynamic optimised kind alone is fitted.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,6 +23,9 @@ from sparkhu.models.storage import write_model
 Method = Literal["ets", "mstl", "theta"]
 POINTS = 1_000
 """Points of a series that are fitted, its newest."""
+WINDOWS_AT_ONCE = 2_048
+"""Windows whose history is read at a time, so that it stays small."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Statistical:
         season_length: Points in a season, 1 where there is none.
 
     A missing value in front shortens the series, one between two points is filled on the line between them. A window
-    that cannot be fitted gets a forecast of NaN, which the caller stands another one in for and counts.
+    that cannot be fitted gets a forecast of NaN, which the caller stands another one in for and counts; the log (level
+    WARNING, once a call) says how many and why the first.
 
     Raises:
         InputError: The method is none of `Method`.
@@ -63,10 +68,15 @@ class Statistical:
         """
         check_inputs(inputs, self.input_size)
         forecasts = np.full((len(inputs.values), self.horizon), np.nan)
-        for row, history in enumerate(inputs.history(max(POINTS, self.input_size))):
-            known = known_points(history[-POINTS:])
-            if len(known):
-                forecasts[row] = self._forecast(known)
+        failures: list[Exception] = []
+        for few, histories in inputs.histories(POINTS, at_once=WINDOWS_AT_ONCE):
+            for row, history in enumerate(histories, start=few.start):
+                known = known_points(history)
+                if len(known):
+                    forecasts[row] = self._forecast(known, failures)
+        if failures:
+            many, first = len(failures), failures[0]
+            logger.warning("%s could not be fitted to %d windows; the first: %r", self.name, many, first)
         return forecasts
 
     def for_evaluation(self) -> "Statistical":
@@ -78,13 +88,16 @@ class Statistical:
         sizes = {"input_size": self.input_size, "horizon": self.horizon, "season_length": self.season_length}
         write_model(folder, {"kind": self.name, **sizes}, {})
 
-    def _forecast(self, values: Floats) -> Floats:
+    def _forecast(self, values: Floats, failures: list[Exception]) -> Floats:
         season = self.season_length if len(values) >= 2 * self.season_length else 1
         model = fitted_with(self.method, season, len(values))
         try:
             with np.errstate(all="ignore"):
                 found = np.asarray(model.forecast(y=values, h=self.horizon)["mean"], dtype=np.float64)
-        except Exception:  # noqa: BLE001 - whatever a library's optimiser trips over, that window has no forecast
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library's optimiser trips over, that window has none
+            failures.append(error)
             return np.full(self.horizon, np.nan)
         return np.where(np.isfinite(found).all(), found, np.nan)
 

@@ -22,7 +22,7 @@ from sparkhu.tuning.space import Parameter, Space
 FINAL, TRAINED = "final.txt", "trained.txt"
 """The files of the trees fitted on all windows, and of those fitted on the training interval alone."""
 WINDOWS_AT_ONCE = 2_048
-"""Windows that are laid out at a time, so that their rows stay small."""
+"""Windows whose history is read and laid out at a time, so that their rows stay small."""
 
 SPACE: Final[Space] = (
     Parameter("learning_rate", "double", low=0.02, high=0.3, distribution="logUniform"),
@@ -133,12 +133,10 @@ class Trees:
     def predict(self, inputs: Inputs) -> Floats:
         """Forecast (n, H) from the inputs of n windows, in scaled units."""
         check_inputs(inputs, self.input_size)
-        history = inputs.history(self.layout.depth)
-        forecasts = [np.empty((0, self.horizon))]
-        for low in range(0, len(history), WINDOWS_AT_ONCE):
-            few = slice(low, low + WINDOWS_AT_ONCE)
-            forecasts.append(answered(self._booster, self.layout.rows(history[few], inputs.cutoffs[few])))
-        return np.concatenate(forecasts)
+        forecasts = np.empty((len(inputs.values), self.horizon))
+        for few, history in inputs.histories(self.layout.depth, at_once=WINDOWS_AT_ONCE):
+            forecasts[few] = answered(self._booster, self.layout.rows(history, inputs.cutoffs[few]))
+        return forecasts
 
     def for_evaluation(self) -> "Trees":
         """Give the model as it stood after the training interval, to be scored on what came later."""

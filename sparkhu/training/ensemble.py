@@ -58,7 +58,9 @@ class EnsembleRecipe:
 
 
 def weigh(data: TrainingData, group: str, members: Mapping[str, Forecaster], *, seed: int) -> tuple[Ensemble, str]:
-    """Weight the fitted members of a group by their errors on choosing windows, as they stood without those.
+    """Weight the fitted members of a group by their errors on choosing windows, as they stood after training.
+
+    These windows fitted no member, but may have chosen some of it: when trees stop, how strongly maps are drawn.
 
     Args:
         data: Where the windows are read.

@@ -10,6 +10,7 @@ matrices of one series and the maps.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -131,19 +132,17 @@ class Fitter:
         how = "as tuned"
         if strength is None:
             strength, how = self._chosen(trained)
-        names: list[str] = []
-        own, evaluated = [every], [trained]
         most = MOST_NUMBERS // (2 * self.L * self.H)
-        for _, _, name, gram in self._series():
-            if len(names) < most:
-                names.append(name)
-                own.append(_own(gram.train + gram.rest, strength, every))
-                evaluated.append(_own(gram.train, strength, trained))
+        own, evaluated = (np.empty((1 + min(count, most), self.L, self.H), dtype=np.float32) for _ in range(2))
+        own[0], evaluated[0] = every, trained
+        names: list[str] = []
+        for place, (_, _, name, gram) in enumerate(islice(self._series(), most), start=1):
+            names.append(name)
+            own[place] = _own(gram.train + gram.rest, strength, every)
+            evaluated[place] = _own(gram.train, strength, trained)
         left = f"; {count - most:,} series have the map of all, for want of room" if count > most else ""
         note = f"maps of {len(names):,} series drawn to that of all by {strength:g}, {how}{left}"
-        return OwnLinear(
-            np.array(own, dtype=np.float32), np.array(evaluated, dtype=np.float32), tuple(names), strength
-        ), note
+        return OwnLinear(own, evaluated, tuple(names), strength), note
 
     def _series(self) -> Iterator[Summed]:
         """Sum the Gram matrices of each series, in the order of the shards."""

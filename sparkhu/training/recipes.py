@@ -1,7 +1,7 @@
 """How a kind of model is fitted: a recipe, and the data that every recipe is given.
 
 A recipe fits all groups of a run at once, as the windows of all groups lie in the same shards and are read once. What
-it may learn from is `train`; `choose` chooses (a strength, the epoch to stop at); all other windows serve the final fit
+it may learn from is `train`; `choose` chooses (a strength, how many trees); all other windows serve the final fit
 alone, that new forecasts are made with (`sparkhu.training.parts`). A forecaster answers `for_evaluation` with itself as
 it stood without that final fit.
 """

@@ -12,7 +12,7 @@ import numpy as np
 
 from sparkhu.models import trees
 from sparkhu.models.lagged import Layout
-from sparkhu.models.trees import Trees, TreesSettings, lightgbm
+from sparkhu.models.trees import WINDOWS_AT_ONCE, Trees, TreesSettings, lightgbm
 from sparkhu.training.parts import CHOOSE, PARTS, TRAIN
 from sparkhu.training.recipes import Fitted, Settings, TrainingData
 from sparkhu.training.sampling import Sample, group_sizes, sample_windows
@@ -20,7 +20,7 @@ from sparkhu.training.windows import Target
 from sparkhu.tuning.space import Space
 
 ROWS = 400_000
-"""Rows (steps of windows) that trees are grown on at most: 8,333 windows of 48 steps, 100 MB."""
+"""Rows (steps of windows) that trees are grown on at most: 8,333 windows of 48 steps."""
 CHOOSING_ROWS = 100_000
 """Rows that say when to stop, at most."""
 MOST_TREES = 400
@@ -135,10 +135,15 @@ class Grower:
 
     def _table(self, sample: Sample) -> tuple[Any, Any]:
         """Lay windows out, without the steps whose target is not known."""
-        rows = self.layout.rows(sample.history, sample.cutoffs)
-        answers = rows.answers(sample.targets)
+        count, H = sample.targets.shape
+        table = np.empty((count * H, len(self.layout.names())), dtype=np.float32)
+        answers = np.empty(count * H)
+        for low in range(0, count, WINDOWS_AT_ONCE):
+            few = slice(low, low + WINDOWS_AT_ONCE)
+            rows, laid = slice(few.start * H, few.stop * H), self.layout.rows(sample.history[few], sample.cutoffs[few])
+            table[rows], answers[rows] = laid.table, laid.answers(sample.targets[few])
         known = np.isfinite(answers)
-        return (rows.table, answers) if known.all() else (rows.table[known], answers[known])
+        return (table, answers) if known.all() else (table[known], answers[known])
 
     def _parameters(self) -> dict[str, Any]:
         settings = self.settings

@@ -7,14 +7,13 @@ arithmetic on them exists once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
 import polars as pl
 
 from sparkhu.frame import check_frame, segments
-from sparkhu.models.base import Inputs
+from sparkhu.models.base import Histories, Inputs
 from sparkhu.steps.scaling import ScalerColumns, to_original, to_scaled
 from sparkhu.steps.segmented import floats
 from sparkhu.steps.windows import window_view
@@ -71,7 +70,7 @@ class ShardWindows:
     def inputs(self, windows: pl.DataFrame, size: int) -> Inputs:
         """Read what forecasters are given of some rows of `table`, L points each."""
         series = self.series["unique_id"].gather(windows["code"])
-        longer = partial(self.source.histories, windows)
+        longer = Histories(self.source.histories, windows)
         return Inputs(self.source.inputs(windows, size), series, windows["cutoff"], longer)
 
     def unscaled(self, values: Floats, codes: Integers) -> Floats:
@@ -138,8 +137,12 @@ class FrameSource:
         """Give the last points of an array, an element a row, up to the newest X of windows; NaN in front."""
         codes = windows["code"].to_numpy()
         behind = self.starts(windows) + self.sizes[codes]
-        rows = behind[:, None] - np.arange(points, 0, -1)
-        return np.where(rows < self.first[codes][:, None], np.nan, values[np.maximum(rows, 0)])
+        first, found = self.first[codes], np.empty((len(codes), points))
+        step = max(CHUNK_BYTES // (8 * points), 1)
+        for few in (slice(low, low + step) for low in range(0, len(codes), step)):
+            rows = behind[few, None] - np.arange(points, 0, -1)
+            found[few] = np.where(rows < first[few, None], np.nan, values[np.maximum(rows, 0)])
+        return found
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""

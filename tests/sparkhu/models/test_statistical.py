@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.models import statistical
-from sparkhu.models.base import Inputs
+from sparkhu.models.base import Histories, Inputs, newest
 from sparkhu.models.loading import load_model
 from sparkhu.models.statistical import POINTS, Statistical, fitted_with, known_points
 from tests.sparkhu.window_inputs import inputs
@@ -64,18 +65,44 @@ def test_a_series_shorter_than_two_seasons_is_fitted_without_one() -> None:
 
 
 def test_a_fit_that_fails_leaves_its_window_without_a_forecast_and_the_others_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Failing:
         def forecast(self, y: np.ndarray, h: int) -> dict[str, np.ndarray]:
             if y[0] > 5:
-                raise ZeroDivisionError
+                raise ZeroDivisionError("no variance")
             return {"mean": np.append(np.full(h - 1, y[0]), np.inf if y[0] > 3 else 0)}
 
     monkeypatch.setattr(statistical, "fitted_with", lambda *_: Failing())
     values = np.repeat([[1.0], [4.0], [9.0]], 8, axis=1)
     found = Statistical("ets", 8, 2, 4).predict(inputs(values))
     np.testing.assert_array_equal(found, [[1, 0], [np.nan, np.nan], [np.nan, np.nan]])
+    told = "ets could not be fitted to 1 windows; the first: ZeroDivisionError('no variance')"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", told)]
+
+
+def test_memory_that_runs_out_ends_the_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def forecast(self, **_: object) -> None:
+            raise MemoryError
+
+    monkeypatch.setattr(statistical, "fitted_with", lambda *_: Failing())
+    with pytest.raises(MemoryError):
+        Statistical("ets", 8, 2, 4).predict(inputs(np.ones((1, 8))))
+
+
+def test_no_more_histories_are_read_at_once_than_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistical, "WINDOWS_AT_ONCE", 2)
+    values, asked = np.vstack([SERIES, SERIES + 1, SERIES + 2]), []
+
+    def read(windows: pl.DataFrame, points: int) -> np.ndarray:
+        asked.append(windows["row"].to_list())
+        return newest(values[windows["row"].to_numpy()], points)
+
+    model = Statistical("theta", 8, 3, 4)
+    given = replace(inputs(values[:, -8:]), longer=Histories(read, pl.DataFrame({"row": [0, 1, 2]})))
+    np.testing.assert_array_equal(model.predict(given), model.predict(longer(values)))
+    assert asked == [[0, 1], [2]]
 
 
 def test_it_is_saved_and_loaded_and_keeps_nothing_back_for_evaluation(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The own linear maps: against least squares solved outright, what the strength does, and saving."""
 
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -123,6 +124,22 @@ def test_where_weights_find_no_room_the_series_have_the_map_of_all(monkeypatch: 
     assert model_of(fit).series == ("a", "b")
     assert "maps of 2 series" in fit.notes[0]
     assert fit.notes[0].endswith("; 1 series have the map of all, for want of room")
+
+
+def test_in_memory_lie_the_maps_as_they_are_kept_and_the_sums_of_one_series() -> None:
+    shard = assemble(*made_shard(*(f"s{i}" for i in range(60)), n=160, borders=(130, 145, 160), sizes=(60, 40)))
+    data = TrainingData([lambda: shard], {GROUP: 3})
+    recipe = OwnLinearRecipe()
+    recipe.fit(data, {GROUP: {"strength": 1}})
+    tracemalloc.start()
+    try:
+        model = model_of(recipe.fit(data, {GROUP: {"strength": 1}}))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    kept = model.weights.nbytes + model.evaluation_weights.nbytes
+    sums = 8 * 101 * 101
+    assert peak < kept + 20 * sums
 
 
 def test_without_training_windows_there_is_none_and_without_validation_a_given_strength() -> None:

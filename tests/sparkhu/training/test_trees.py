@@ -9,14 +9,19 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.models.base import Inputs
+from sparkhu.models import trees as models_trees
+from sparkhu.models.base import Histories, Inputs
+from sparkhu.models.lagged import Layout, Rows
 from sparkhu.models.loading import load_model
 from sparkhu.models.trees import MEANINGS, SPACE, UNTUNED, Trees, TreesSettings
+from sparkhu.training import sampling
+from sparkhu.training import trees as training_trees
+from sparkhu.training import windows as training_windows
 from sparkhu.training.parts import CHOOSE, PARTS, TRAIN
 from sparkhu.training.recipes import Fitted, TrainingData
 from sparkhu.training.sampling import sample_windows
-from sparkhu.training.trees import Bounds, TreesRecipe
-from sparkhu.training.windows import assemble
+from sparkhu.training.trees import Bounds, Grower, TreesRecipe
+from sparkhu.training.windows import FrameSource, assemble
 from tests.sparkhu.made_shard import MadeShard, made_shard
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -166,6 +171,65 @@ def test_a_sample_is_bounded_drawn_by_seed_and_even() -> None:
     drawn = [sample_windows(DATA, GROUP, PARTS, depth=6, most=40, seed=seed) for seed in range(30)]
     shares = pl.concat([each.series for each in drawn if each is not None]).value_counts()["count"] / (40 * 30)
     np.testing.assert_allclose(shares, 1 / 3, atol=0.06)
+
+
+def test_a_sample_is_of_the_windows_with_the_smallest_random_numbers() -> None:
+    every = sample_windows(DATA, GROUP, PARTS, depth=6, most=10**6, seed=0)
+    few = sample_windows(DATA, GROUP, PARTS, depth=6, most=40, seed=1)
+    assert every is not None
+    assert few is not None
+    wanted = np.sort(np.argsort(np.random.default_rng(1).random(every.seen))[:40])
+    np.testing.assert_array_equal(few.history, every.history[wanted])
+    np.testing.assert_array_equal(few.targets, every.targets[wanted])
+    assert few.cutoffs.to_list() == every.cutoffs.gather(wanted).to_list()
+
+
+def test_a_sample_holds_no_more_points_of_history_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "NUMBERS", 1_000)
+    for depth, count in ((10, 100), (42, 23), (2_000, 1)):
+        sample = sample_windows(DATA, GROUP, PARTS, depth=depth, most=10**6, seed=0)
+        assert sample is not None
+        assert sample.history.shape == (count, depth)
+
+
+def test_of_a_sample_only_what_was_drawn_is_read_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_windows, "CHUNK_BYTES", 8 * 42 * 16)
+    counts: list[int] = []
+    read = FrameSource.histories
+
+    def counted(self: FrameSource, rows: pl.DataFrame, points: int) -> np.ndarray:
+        counts.append(rows.height)
+        return read(self, rows, points)
+
+    monkeypatch.setattr(FrameSource, "histories", counted)
+    assert sample_windows(DATA, GROUP, PARTS, depth=42, most=40, seed=0) is not None
+    assert (sum(counts), max(counts)) == (40, 16)
+
+
+def test_histories_are_read_no_more_at_once_than_they_are_laid_out(
+    trees: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = DATA.shards[0]()
+    given = shard.inputs(shard.table[:50], 6)
+    wanted, grower = trees.predict(given), Grower(DATA, GROUP, trees.layout, trees.settings, Bounds(), 0)
+    sample = sample_windows(DATA, GROUP, PARTS, depth=42, most=50, seed=0)
+    assert sample is not None
+    tables = grower._table(sample)
+    monkeypatch.setattr(models_trees, "WINDOWS_AT_ONCE", 16)
+    monkeypatch.setattr(training_trees, "WINDOWS_AT_ONCE", 16)
+    counts: list[int] = []
+    rows = Layout.rows
+
+    def counted(self: Layout, history: np.ndarray, cutoffs: pl.Series) -> Rows:
+        counts.append(len(history))
+        return rows(self, history, cutoffs)
+
+    monkeypatch.setattr(Layout, "rows", counted)
+    monkeypatch.setattr(Histories, "__call__", lambda *_: pytest.fail("all histories were read at once"))
+    np.testing.assert_array_equal(trees.predict(given), wanted)
+    for found, whole in zip(grower._table(sample), tables, strict=True):
+        np.testing.assert_array_equal(found, whole)
+    assert counts == [16, 16, 16, 2] * 2
 
 
 def test_a_group_without_training_windows_has_no_trees_and_one_without_validation_a_fixed_number() -> None:

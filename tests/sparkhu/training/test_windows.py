@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import polars as pl
 import pytest
 
+from sparkhu.training import windows as training_windows
 from sparkhu.training.windows import assemble, chunks, expand
 from tests.sparkhu.made_shard import hours, laid_out, made_shard, profile_of, sequences_of, shard_of
 from tests.sparkhu.window_inputs import inputs
@@ -67,3 +70,17 @@ def test_inputs_that_know_no_more_than_their_window_have_it_as_their_history() -
     bare = inputs(np.array([[1.0, 2, 3]]))
     np.testing.assert_array_equal(bare.history(5), [[np.nan, np.nan, 1, 2, 3]])
     assert bare.history(2).tolist() == [[2, 3]]
+
+
+def test_histories_take_the_room_of_themselves_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = assemble(*made_shard("a", "b"))
+    wanted = shard.source.histories(shard.table, 500)
+    monkeypatch.setattr(training_windows, "CHUNK_BYTES", 8 * 500 * 7)
+    tracemalloc.start()
+    try:
+        found = shard.source.histories(shard.table, 500)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, wanted)
+    assert peak < 1.5 * found.nbytes
