@@ -38,7 +38,9 @@ WINDOWS: Final = ("folds", "horizon", "input_size", "season_length", "period", "
     type=click.Choice(["standard", "minmax", "robust", "power"]),
     help="How values are scaled for the models.  [standard; m4: power]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of every draw.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of every draw."
+)
 @click.option(
     "--leaks/--no-leaks",
     default=True,

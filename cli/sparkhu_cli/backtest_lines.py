@@ -84,7 +84,9 @@ class BacktestLines:
 
 def _attention(metrics: dict[str, Any], overall: dict[str, Any], terminal: Terminal) -> None:
     if metrics["leaks"]["status"] == "none found":
-        terminal.marked(OK, "no forecast of the first fold changes with what lies behind its cutoff")
+        terminal.marked(OK, "no forecast that was compared changes with what lies behind its cutoff")
+        if unchecked := [name for name in overall if name not in metrics["leaks"]["models"]]:
+            terminal.marked("!", f"not compared, as they forecast nothing there: {', '.join(unchecked)}")
     else:
         terminal.marked("!", "nobody looked for leaks")
     if metrics["left_out"]:

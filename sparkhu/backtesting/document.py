@@ -9,6 +9,7 @@ import polars as pl
 
 from sparkhu.backtesting.fitting import NAIVE2
 from sparkhu.backtesting.schema import BacktestMetrics, BacktestScores
+from sparkhu.evaluation.metrics import owa
 from sparkhu.evaluation.summary import with_metrics
 from sparkhu.models.candidates import SEASONAL_NAIVE
 
@@ -95,11 +96,12 @@ def _with_all(summed: pl.DataFrame, key: str) -> pl.DataFrame:
     beside = found.join(yardsticks, on=key, how="left", maintain_order="left")
     beside = beside.join(seasonal, on=key, how="left", maintain_order="left")
     defined = (pl.col("smape2") > 0) & (pl.col("mase2") > 0)
-    owa = (pl.col("smape") / pl.col("smape2") + pl.col("mase") / pl.col("mase2")) / 2
+    named = {"smape": "smape", "mase": "mase", "naive2_smape": "smape2", "naive2_mase": "mase2"}
+    weighted = owa(**{name: pl.col(column) for name, column in named.items()})
     # Polars multiplies by the inverse of a column that holds one value, and seasonal naive would be .9999 of itself.
     relative = pl.Series(beside["absolute"].to_numpy() / beside["seasonal"].to_numpy())
     return beside.with_columns(
-        owa=pl.when(defined).then(owa), relative_mae=pl.when(pl.col("seasonal") > 0).then(relative)
+        owa=pl.when(defined).then(weighted), relative_mae=pl.when(pl.col("seasonal") > 0).then(relative)
     )
 
 
@@ -123,4 +125,5 @@ def _over_all(per_series: pl.DataFrame, scores: pl.DataFrame) -> dict[str, dict[
 def _owa(errors: dict[str, Any], naive2: dict[str, Any]) -> float | None:
     if not naive2 or not naive2["smape"] or not naive2["mase"] or errors["mase"] is None:
         return None
-    return float(errors["smape"] / naive2["smape"] + errors["mase"] / naive2["mase"]) / 2
+    beside: dict[str, float] = {"naive2_smape": naive2["smape"], "naive2_mase": naive2["mase"]}
+    return owa(smape=float(errors["smape"]), mase=float(errors["mase"]), **beside)

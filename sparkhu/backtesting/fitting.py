@@ -8,8 +8,9 @@ import polars as pl
 
 from sparkhu.backtesting.folds import Fold
 from sparkhu.backtesting.preparing import Prepared, cut, prepare
+from sparkhu.backtesting.yardsticks import WholeSeason
 from sparkhu.errors import InputError
-from sparkhu.models.base import Forecaster
+from sparkhu.models.base import Forecaster, Models
 from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE, candidates, for_evaluation
 from sparkhu.training.groups import seasons_of
 from sparkhu.training.recipes import Recipe, TrainingData
@@ -84,6 +85,14 @@ def fit_fold(
         found = recipe.fit(data, {}, seed=seed)
         models[recipe.name], seconds[recipe.name] = found.models, perf_counter() - began
         notes += [f"{recipe.name}: {note}" for note in found.notes]
-    naive = candidates(prepared.profile, {})
-    models |= {name: naive[name] for name in (SEASONAL_NAIVE, LAST_VALUE)}
-    return FittedFold(fold, prepared, models, notes, seconds)
+    return FittedFold(fold, prepared, {**models, **_naive(prepared)}, notes, seconds)
+
+
+def _naive(prepared: Prepared) -> Models:
+    """Give the yardsticks that are forecasters; seasonal naive looks back a season, however short the inputs are."""
+    found, seasons = candidates(prepared.profile, {}), seasons_of(prepared.profile)
+    seasonal = {
+        group: WholeSeason(model.input_size, model.horizon, seasons[group])
+        for group, model in found[SEASONAL_NAIVE].items()
+    }
+    return {SEASONAL_NAIVE: seasonal, LAST_VALUE: found[LAST_VALUE]}

@@ -107,7 +107,7 @@ class Rolling:
 
         Returns:
             For each group the folds before the end of its data: the instant of the last observed value of the median
-            series. A series without a period is left out.
+            series. A series without a period or without an observed value is left out.
         """
         found = drop_duplicates(rows).frames["observations"]
         profile = detect_regularity(found, zone=self.zone, period=self.period, season_length=self.season_length).frames[
@@ -116,12 +116,14 @@ class Rolling:
         regular = pl.col("decision") == "regular"
         last = found.drop_nulls("y").group_by("unique_id").agg(last=pl.col("ds").max())
         usable = profile.filter(regular).join(last, on="unique_id", maintain_order="left")
+        empty = profile.filter(regular).join(last, on="unique_id", how="anti", maintain_order="left")["unique_id"]
         why = "no period is found in its instants, so there is no horizon to forecast; resample it, or give a period"
         lost = profile.filter(~regular)["unique_id"]
         names = ("period_label", "season_length")
         parts = usable.partition_by(*names, as_dict=True, maintain_order=True)
         folds = [fold for key, part in sorted(parts.items()) for fold in self._of_group(part, *key)]
-        return Folds(folds, ledger.entries(lost, status="skipped", reason=why))
+        left_out = [(lost, why), (empty, "no value of it was observed")]
+        return Folds(folds, pl.concat([ledger.entries(each, status="skipped", reason=said) for each, said in left_out]))
 
     def _of_group(self, part: pl.DataFrame, label: str, season: int) -> list[Fold]:
         room = int(part["n"].quantile(0.5, "lower") or 0) // (self.folds + 3)

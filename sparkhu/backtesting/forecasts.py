@@ -6,7 +6,6 @@ windows.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,10 @@ import polars as pl
 from sparkhu.backtesting.fitting import NAIVE2, FittedFold
 from sparkhu.backtesting.naive2 import naive2
 from sparkhu.backtesting.preparing import BASE, on_grid
+from sparkhu.backtesting.yardsticks import repeated
 from sparkhu.errors import SparkhuError
 from sparkhu.frame import TIME
-from sparkhu.models.base import Forecaster, Inputs
+from sparkhu.models.base import Forecaster, Histories, Inputs
 from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE
 from sparkhu.periods import Period
 from sparkhu.steps.deduplication import drop_duplicates
@@ -73,7 +73,7 @@ def at_cutoff(fitted: FittedFold) -> Batch:
     table = series.select(pl.col("code").cast(pl.Int64), "cutoff", offset=pl.col("length") - pl.col("input_size"))
     L = int(shard.series["input_size"].first() or 1)  # type: ignore[arg-type]  # a fold has one group
     values = shard.source.histories(table, L)
-    inputs = Inputs(values, series["unique_id"], series["cutoff"], partial(shard.source.histories, table))
+    inputs = Inputs(values, series["unique_id"], series["cutoff"], Histories(shard.source.histories, table))
     codes = table["code"].to_numpy()
     made = _by_model(fitted, shard, table, inputs)
     if fitted.fold.until is None:
@@ -92,14 +92,35 @@ def later_windows(fitted: FittedFold, rows: pl.DataFrame) -> Iterator[tuple[Batc
     Yields:
         The forecasts, and what was observed, (n, H) in the series' own units; NaN where nothing was.
     """
-    shard = _until_end(fitted, rows)
+    shard = until_end(fitted, rows)
+    for windows in later_chunks(shard):
+        observed = shard.source.targets(windows, fitted.fold.horizon, "observed")
+        yield later_batch(fitted, shard, windows), observed
+
+
+def later_chunks(shard: ShardWindows) -> Iterator[pl.DataFrame]:
+    """Give the windows behind a cutoff, rows of `shard.table`, some at a time.
+
+    Args:
+        shard: As `until_end` gives it.
+    """
     for _, L, H, table in shard.groups():
-        for windows in chunks(table.filter(pl.col("part") == TEST), L + H):
-            codes = windows["code"].to_numpy()
-            made = _by_model(fitted, shard, windows, shard.inputs(windows, L))
-            first = windows.with_columns(shard.series["unique_id"].gather(windows["code"]))
-            observed = shard.source.targets(windows, H, "observed")
-            yield Batch(codes, windows["cutoff"], _instants(fitted, first), made), observed
+        yield from chunks(table.filter(pl.col("part") == TEST), L + H)
+
+
+@on_one_thread
+def later_batch(fitted: FittedFold, shard: ShardWindows, windows: pl.DataFrame) -> Batch:
+    """Forecast some windows behind a fold's cutoff.
+
+    Args:
+        fitted: A fold with an end.
+        shard: As `until_end` gives it.
+        windows: As `later_chunks` gives them.
+    """
+    L = int(shard.series["input_size"][0])
+    made = _by_model(fitted, shard, windows, shard.inputs(windows, L))
+    first = windows.with_columns(shard.series["unique_id"].gather(windows["code"]))
+    return Batch(windows["code"].to_numpy(), windows["cutoff"], _instants(fitted, first), made)
 
 
 def outcomes(fitted: FittedFold, batch: Batch, rows: pl.DataFrame) -> Floats:
@@ -124,8 +145,13 @@ def outcomes(fitted: FittedFold, batch: Batch, rows: pl.DataFrame) -> Floats:
     return values
 
 
-def _until_end(fitted: FittedFold, rows: pl.DataFrame) -> ShardWindows:
-    """Lay windows over the rows up to a fold's end, scaled as the fold's own are."""
+def until_end(fitted: FittedFold, rows: pl.DataFrame) -> ShardWindows:
+    """Lay windows over the rows up to a fold's end, scaled as the fold's own are.
+
+    Args:
+        fitted: A fold with an end.
+        rows: Observation frame.
+    """
     fold, prepared = fitted.fold, fitted.prepared
     assert fold.until is not None
     end = pl.lit(fold.until).cast(TIME)
@@ -157,18 +183,6 @@ def _by_model(fitted: FittedFold, shard: ShardWindows, windows: pl.DataFrame, in
     return made
 
 
-def repeated(history: Floats, horizon: int) -> Floats:
-    """Repeat the last season of each row, (n, H); its last value where the season is not whole.
-
-    Args:
-        history: A season's points, (n, season); NaN in front where there are fewer.
-        horizon: H.
-    """
-    step = np.arange(horizon) % history.shape[1]
-    whole = ~np.isnan(history).any(axis=1, keepdims=True)
-    return np.where(whole, history[:, step], history[:, -1:])
-
-
 def _able(name: str, model: Forecaster | None, inputs: Inputs, horizon: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Ask a model for the windows whose inputs are whole; give its forecasts, scaled, and which are finite."""
     made: Floats = np.zeros((len(inputs.values), horizon))
@@ -189,11 +203,13 @@ def _able(name: str, model: Forecaster | None, inputs: Inputs, horizon: int) -> 
 
 def taken(inputs: Inputs, which: Integers) -> Inputs:
     """Give some of the windows of inputs."""
+    longer = inputs.longer
+    some = Histories(longer.read, longer.windows[which]) if isinstance(longer, Histories) else None
     return Inputs(
         inputs.values[which],
         inputs.series.gather(which),
         inputs.cutoffs.gather(which),
-        lambda points: inputs.history(points)[which],
+        some or (lambda points: inputs.history(points)[which]),
     )
 
 

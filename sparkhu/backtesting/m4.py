@@ -8,6 +8,7 @@ methods", Int. J. Forecasting 36 (2020), section 2.
 """
 
 import csv
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,7 +110,8 @@ def read_m4(folder: Path, frequencies: tuple[str, ...]) -> pl.DataFrame:
         `Hourly/H1`. What the test file holds lies from `CUTOFF` on.
 
     Raises:
-        InputError: A cell is no number, or the two files hold other series.
+        InputError: A cell is no number, a row has no name or one that stands twice, a file holds no series, or the two
+            files hold other series.
     """
     parts = [_read_pair(folder, name) for name in frequencies]
     return pl.concat(parts).sort("unique_id", "ds")
@@ -156,11 +158,22 @@ def _read_rows(path: Path) -> dict[str, Floats]:
             lines = csv.reader(file)
             next(lines, None)
             for number, cells in enumerate(lines, start=2):
-                if cells and cells[0]:
-                    rows[cells[0]] = _values(path, number, cells[1:])
+                if any(cell.strip() for cell in cells):
+                    name = _name(path, number, cells[0], rows)
+                    rows[name] = _values(path, number, cells[1:])
     except UnicodeDecodeError as error:
         raise InputError(f"'{path}' is no text in UTF-8: {error}.") from error
+    if not rows:
+        raise InputError(f"'{path}' holds no series: below its header each row is a name, then numbers.")
     return rows
+
+
+def _name(path: Path, line: int, name: str, known: Container[str]) -> str:
+    if not name.strip():
+        raise InputError(f"'{path}', line {line}: the series has no name. A row is a name, then numbers.")
+    if name in known:
+        raise InputError(f"'{path}', line {line}: series '{name}' stands twice. Keep one of the rows.")
+    return name
 
 
 def _values(path: Path, line: int, cells: list[str]) -> Floats:
@@ -168,6 +181,11 @@ def _values(path: Path, line: int, cells: list[str]) -> Floats:
     while end and not cells[end - 1].strip():
         end -= 1
     try:
-        return np.array([float(cell) if cell.strip() else np.nan for cell in cells[:end]])
+        values = np.array([float(cell) if cell.strip() else np.nan for cell in cells[:end]], np.float64)
     except ValueError as error:
         raise InputError(f"'{path}', line {line}: {error}. A row is a name, then numbers.") from error
+    if np.isinf(values).any():
+        raise InputError(
+            f"'{path}', line {line}: '{cells[int(np.isinf(values).argmax())]}' is not finite. Leave such a cell empty."
+        )
+    return values

@@ -114,12 +114,27 @@ def _on_grid(own: pl.DataFrame, fold: Fold) -> tuple[pl.DataFrame, pl.DataFrame,
     season = {"period": fold.period, "season_length": fold.season_length}
     profile = detect_regularity(usable, zone=fold.zone, **season).frames["profile"]  # type: ignore[arg-type]
     rows = on_grid(usable, profile, fold.cutoff)
+    if short := _too_short(rows, fold):
+        told = told.with_columns(reason=pl.coalesce("reason", pl.lit(short)))
+        rows, profile = rows.clear(), profile.clear()
     whole = profile.join(rows, on="unique_id", how="semi", maintain_order="left")
     broken = profile.join(rows, on="unique_id", how="anti", maintain_order="left")
     holes = ledger.entries(broken["unique_id"], status="skipped", reason=HOLES)
     lost = told.drop_nulls("reason")
     left_out = ledger.entries(lost["unique_id"], status="skipped", reason=lost["reason"])
     return rows, whole, pl.concat([left_out, holes])
+
+
+def _too_short(rows: pl.DataFrame, fold: Fold) -> str | None:
+    """Say why the given input size fits in no series of a fold; None where it does."""
+    longest = rows.group_by("unique_id").len()["len"].max()
+    needed = fold.input_size + fold.horizon
+    if not fold.input_size or not isinstance(longest, int) or longest >= needed:
+        return None
+    return (
+        f"the longest series of {fold.group} has {longest} points before the cutoff {fold.cutoff}, an input size of "
+        f"{fold.input_size} and a horizon of {fold.horizon} need {needed}"
+    )
 
 
 def _told(names: pl.DataFrame, own: pl.DataFrame, fold: Fold) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from sparkhu.backtesting.document import document, series_table
 from sparkhu.backtesting.fitting import FittedFold, Recipes, fit_fold
 from sparkhu.backtesting.folds import Fold, Folds, Rolling, described
 from sparkhu.backtesting.forecasts import Batch, at_cutoff, later_windows, outcomes
-from sparkhu.backtesting.leaks import check_leaks
+from sparkhu.backtesting.leaks import check_leaks, own_forecasts
 from sparkhu.backtesting.preparing import BASE
 from sparkhu.backtesting.scoring import FORECASTS, SCHEMA, Scorer
 from sparkhu.errors import InputError
@@ -73,7 +73,10 @@ class Backtest:
 
 @dataclass
 class _Running:
-    """A backtest on its way: the rows and how they are asked, and what was gathered so far."""
+    """A backtest on its way: the rows and how they are asked, and what was gathered so far.
+
+    `compared` holds the groups whose models were not all checked for leaks yet, with those that were.
+    """
 
     rows: pl.DataFrame
     recipes: Recipes
@@ -81,7 +84,7 @@ class _Running:
     without_intervals: Collection[str]
     sink: Sink
     told: Told
-    unchecked: set[str]
+    compared: dict[str, set[str]]
     scores: list[pl.DataFrame] = field(default_factory=lambda: [pl.DataFrame(schema=SCHEMA)])
     left_out: list[pl.DataFrame] = field(default_factory=lambda: [ledger.empty()])
     folds: list[dict[str, Any]] = field(default_factory=list)
@@ -89,21 +92,32 @@ class _Running:
     notes: list[str] = field(default_factory=list)
 
     def ask(self, fold: Fold, of: int) -> None:
-        """Fit a fold, check it where its group was not yet, and score what it forecasts."""
+        """Fit a fold, check it where models of its group were not yet, and score what it forecasts."""
         say = partial(Progress, fold, of)
         fitted = fit_fold(self.rows, self.recipes, fold, seed=self.seed, fitting=lambda name: self.told(say(name)))
         for name, seconds in fitted.seconds.items():
             self.told(say(name, seconds))
         series = self._remember(fitted)
-        if series and fold.group in self.unchecked:
-            self.unchecked.remove(fold.group)
-            self.told(say(LEAKS))
-            began = perf_counter()
-            self.checked.update(check_leaks(self.rows, self.recipes, fitted, seed=self.seed))
-            self.told(say(LEAKS, perf_counter() - began))
         if series:
+            self._check(fitted, say)
             self.told(say(SCORES))
             self._score(fitted, say)
+
+    def _check(self, fitted: FittedFold, say: Callable[..., Progress]) -> None:
+        """Look for leaks, as long as seasonal naive stood in for some model of the group in all that was looked at."""
+        group = fitted.fold.group
+        if group not in self.compared:
+            return
+        done = self.compared[group]
+        if done and not own_forecasts(at_cutoff(fitted), fitted.models.keys() - done):
+            return
+        self.told(say(LEAKS))
+        began = perf_counter()
+        done |= check_leaks(self.rows, self.recipes, fitted, seed=self.seed)
+        self.checked |= done
+        if done >= fitted.models.keys():
+            del self.compared[group]
+        self.told(say(LEAKS, perf_counter() - began))
 
     def _remember(self, fitted: FittedFold) -> int:
         prepared, fold = fitted.prepared, fitted.fold
@@ -148,7 +162,8 @@ def backtest(
         protocol: Where the folds lie; None: the rolling origin with its defaults.
         seed: Of every draw.
         without_intervals: Models whose intervals are not calibrated.
-        leaks: Check on the first fold of each group that another future changes no forecast.
+        leaks: Check on the first fold of each group, and on the next ones until every model that forecasts anything
+            there was compared, that another future changes no forecast.
         sink: Takes the forecasts, some at a time, so that they need not stay in memory.
         told: Called as the backtest goes on.
 
@@ -165,8 +180,8 @@ def backtest(
     asking = Rolling() if protocol is None else protocol
     planned = asking.plan(base)
     last = {fold.group: fold.number for fold in planned.folds}
-    unchecked = set(last) if leaks else set()
-    running = _Running(base, recipes, seed, without_intervals, sink or held.append, told, unchecked)
+    compared: dict[str, set[str]] = {group: set() for group in last} if leaks else {}
+    running = _Running(base, recipes, seed, without_intervals, sink or held.append, told, compared)
     running.left_out.append(planned.left_out)
     for fold in planned.folds:
         running.ask(fold, last[fold.group])
@@ -198,7 +213,8 @@ def _nothing(left_out: pl.DataFrame) -> InputError:
     reasons = left_out["reason"].drop_nulls()
     why = f"; the first reason: {reasons[0]}" if len(reasons) else ""
     return InputError(
-        f"no series can be scored{why}. Give a shorter horizon, fewer folds, or a source with longer series."
+        f"no series can be scored{why}. Give a shorter horizon or input size, fewer folds, or a source with longer "
+        "series."
     )
 
 

@@ -47,7 +47,10 @@ class Leaks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["none found", "not looked for"] = Field(description="A leak ends a backtest in an error.")
-    models: list[str] = Field(description="Models whose forecasts another future did not change, to the bit.")
+    models: list[str] = Field(
+        description="Models whose own forecasts another future did not change, to the bit. One that seasonal naive "
+        "stood in for in all that was compared is not among them."
+    )
 
 
 class BacktestMetrics(BaseModel):

@@ -99,7 +99,8 @@ class Scorer:
         for name, made in batch.by_model.items():
             radii = self._radii(name, observed.shape[1])
             sums = window_errors(self.units, codes, observed, made.values)
-            sums |= window_coverage(np.abs(truth - made.scaled), codes, radii)
+            error = np.where(made.stood_in[:, None], np.nan, np.abs(truth - made.scaled))
+            sums |= window_coverage(error, codes, radii)
             sums |= self._pinball(batch, made, observed, radii)
             sums["stood_in"] = made.stood_in & (sums["points"] > 0)
             added = {column: np.bincount(codes, values, minlength=size) for column, values in sums.items()}
@@ -141,9 +142,10 @@ class Scorer:
         return self.radii.get(model, dict.fromkeys(LEVELS, nothing))
 
     def _bounds(self, batch: Batch, made: Forecast, radii: Mapping[int, Floats]) -> dict[str, Floats]:
-        scaler = self.shard.scaler.take(batch.codes)
+        """Give the ends of all intervals, (n, H); NaN where seasonal naive stood in: the model's are not its."""
+        scaler, own = self.shard.scaler.take(batch.codes), np.where(made.stood_in, np.nan, 1.0)[:, None]
         return {
-            f"{side}_{level}": to_original(made.scaled + sign * radius[batch.codes], scaler)
+            f"{side}_{level}": to_original(made.scaled + sign * own * radius[batch.codes], scaler)
             for level, radius in radii.items()
             for side, sign in (("lo", -1), ("hi", 1))
         }

@@ -5,14 +5,17 @@ true and the actual value is not NaN. With no such point the result is NaN.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from sparkhu.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_] | None
+Number = TypeVar("Number", float, pl.Expr)
 
 
 def absolute_percentage(actual: Floats, forecast: Floats) -> Floats:
@@ -77,8 +80,10 @@ def seasonal_scale(history: Floats, season_length: int) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def owa(*, smape: float, mase: float, naive2_smape: float, naive2_mase: float) -> float:
+def owa(*, smape: Number, mase: Number, naive2_smape: Number, naive2_mase: Number) -> Number:
     """Overall weighted average of the M4 competition: the mean of sMAPE and MASE, each over that of Naive2.
+
+    Every argument is a number, or an expression of a table's column.
 
     Example:
         >>> owa(smape=10.0, mase=1.0, naive2_smape=20.0, naive2_mase=1.0)

@@ -127,7 +127,7 @@ def run_backtest(
         told=told,
     )
     done.metrics["notes"] = [*asked.notes, *done.metrics["notes"]]
-    pl.scan_parquet(work / "*.parquet").sink_parquet(out / FORECASTS)
+    pl.scan_parquet(sorted(work.glob("*.parquet")), glob=False).sink_parquet(out / FORECASTS)
     done.series.write_parquet(out / SERIES)
     pl.concat([asked.entries, ledger.with_step(done.entries, STEP)]).write_parquet(out / LEDGER)
     (out / METRICS).write_text(json.dumps(done.metrics, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from sparkhu.backtesting import running
 from sparkhu.backtesting.leaks import LeakError
 from sparkhu.stages import backtesting
 from sparkhu.training.known import RECIPES
@@ -46,7 +47,8 @@ def test_a_source_is_backtested_and_the_errors_are_shown_and_kept(source: Path, 
     best = next(line for line in lines if "*" in line)
     assert metrics["best"] in best
     assert "✓ 1h/24 fold 2 of 2: from 2024-01-17 04:00, linear" in done.output
-    assert "no forecast of the first fold changes with what lies behind its cutoff" in done.output
+    assert "no forecast that was compared changes with what lies behind its cutoff" in done.output
+    assert "not compared" not in done.output
     assert "! 1 series left out" in done.output
     assert "1 rows refused" in done.output
 
@@ -65,6 +67,14 @@ def test_the_competition_is_read_from_its_folder(tmp_path: Path) -> None:
     assert "linear" not in metrics
 
 
+def test_the_folder_of_the_results_may_hold_the_signs_of_patterns(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m[1]*?"
+    done = backtest("--source", source, "--folds", 1, "--horizon", 6, "--models", "last_value", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert pl.read_parquet(out / "forecasts.parquet", glob=False).height == 2 * 6 * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,6 +87,7 @@ def test_the_competition_is_read_from_its_folder(tmp_path: Path) -> None:
         (["--preset", "ett"], "takes 20 months of 30 days"),
         (["--horizon", "500"], "no series can be scored; the first reason: "),
         (["--time", "when"], "when"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
     ],
 )
 def test_what_cannot_be_used_ends_with_two_and_leaves_nothing(
@@ -119,3 +130,11 @@ def test_without_the_check_it_is_said_that_nobody_looked(source: Path, tmp_path:
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["leaks"]["status"] == "not looked for"
     assert metrics["linear"]["pinball"] is metrics["seasonal_naive"]["coverage_80"] is None
+
+
+def test_models_that_were_not_compared_for_leaks_are_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "check_leaks", lambda *_, **__: {"last_value", "seasonal_naive", "naive2"})
+    done = backtest("--source", source, "--folds", 1, "--horizon", 6, "--out", tmp_path / "out")
+    assert "! not compared, as they forecast nothing there: linear" in done.output

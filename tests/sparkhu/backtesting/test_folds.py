@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 
@@ -39,6 +40,15 @@ def test_groups_have_folds_of_their_own_and_a_series_without_period_is_told_of()
     ]
     assert planned.left_out["unique_id"].to_list() == ["odd"]
     assert "no period is found" in planned.left_out["reason"][0]
+
+
+def test_series_without_an_observed_value_are_told_of_and_say_nothing_of_where_the_data_ends() -> None:
+    nothing = {name: np.full(400, np.nan) for name in ("x", "y", "z")}
+    planned = Rolling(folds=1, horizon=5, period="1h").plan(rows_of({"a": values_of(400, 0), **nothing}))
+    (fold,) = planned.folds
+    assert (fold.cutoff, fold.members.to_list()) == (hours(395), ["a"])
+    reasons = dict(planned.left_out.select("unique_id", "reason").iter_rows())
+    assert reasons == dict.fromkeys(("x", "y", "z"), "no value of it was observed")
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,17 @@ import polars as pl
 import pytest
 
 from sparkhu.backtesting import fitting
-from sparkhu.backtesting.folds import Rolling
+from sparkhu.backtesting.folds import Ett, Rolling
 from sparkhu.backtesting.leaks import LeakError, other_future
 from sparkhu.backtesting.running import backtest
+from sparkhu.models.base import Histories, Inputs
 from sparkhu.models.naive import LastValue
 from sparkhu.training.linear import LinearRecipe
 from sparkhu.training.recipes import Fitted, Settings, TrainingData
+from sparkhu.training.windows import FrameSource
 from sparkhu.tuning.space import Space
 from tests.sparkhu.backtesting.made_rows import made_rows
-from tests.sparkhu.made_shard import hours
+from tests.sparkhu.made_shard import Floats, hours
 
 ROLLING = Rolling(folds=2, horizon=6, input_size=24)
 
@@ -121,3 +123,109 @@ def test_another_future_changes_every_value_behind_the_cutoff_and_none_before() 
     behind = (rows["ds"] >= hours(20)) | (rows["ds"] == hours(3))
     assert (rows["y"] != changed["y"]).to_list() == behind.to_list()
     assert changed.drop("y").equals(rows.drop("y"))
+
+
+class Late(Shifted):
+    """Forecasts nothing before some hour."""
+
+    begin = 0
+
+    def predict(self, inputs: Inputs) -> Floats:
+        made: Floats = super().predict(inputs)
+        early = (inputs.cutoffs < hours(self.begin)).to_numpy()
+        return np.where(early[:, None], np.nan, made)
+
+
+class LateRecipe(Peeking):
+    """Makes a model that forecasts nothing before some hour."""
+
+    def __init__(self, begin: int, find_out: Callable[[TrainingData], float]) -> None:
+        super().__init__(find_out)
+        self._begin = begin
+
+    def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
+        model = Late(24, 6, "peeking")
+        object.__setattr__(model, "by", self._find_out(data))
+        object.__setattr__(model, "begin", self._begin)
+        return Fitted(dict.fromkeys(data.seasons, model), [])
+
+
+def test_a_model_that_seasonal_naive_stood_in_for_is_checked_in_the_first_fold_that_it_forecasts() -> None:
+    with pytest.raises(LeakError, match=f"peeking has seen the future: .* from {hours(394)}".replace("+", r"\+")):
+        backtest(made_rows("a"), [LateRecipe(390, largest_frame_of_the_callers)], ROLLING)
+    told: list[tuple[int, str]] = []
+    recipes = [LateRecipe(390, lambda _: 1.0)]
+    result = backtest(made_rows("a"), recipes, ROLLING, told=lambda each: told.append((each.fold.number, each.at)))
+    assert "peeking" in result.metrics["leaks"]["models"]
+    assert told.count((2, "leaks")) == 2
+
+
+def test_a_model_that_forecasts_nothing_is_not_named_as_checked_and_costs_no_second_check() -> None:
+    told: list[tuple[int, str]] = []
+    recipes = [LateRecipe(400, lambda _: 1.0)]
+    result = backtest(made_rows("a"), recipes, ROLLING, told=lambda each: told.append((each.fold.number, each.at)))
+    assert result.metrics["leaks"]["models"] == ["last_value", "naive2", "seasonal_naive"]
+    assert result.metrics["peeking"]["stood_in"] == 2
+    assert (2, "leaks") not in told
+
+
+class Reaching(LastValue):
+    """Adds the mean of all that lies where its inputs are read."""
+
+    def predict(self, inputs: Inputs) -> Floats:
+        assert isinstance(inputs.longer, Histories)
+        source = inputs.longer.read.__self__  # type: ignore[attr-defined]
+        return np.asarray(super().predict(inputs) + np.nanmean(source.given))
+
+
+class ReachingRecipe:
+    """A recipe of the model that reaches for all."""
+
+    name = "reaching"
+    space: Space = ()
+
+    def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
+        return Fitted(dict.fromkeys(data.seasons, Reaching(24, 6, self.name)), [])
+
+
+ETT = Ett(horizon=6, input_size=24)
+
+
+def test_under_ett_a_model_that_reaches_for_later_rows_is_caught() -> None:
+    with pytest.raises(LeakError, match="reaching has seen the future"):
+        backtest(made_rows("a", n=20 * 720), [ReachingRecipe()], ETT)
+
+
+@pytest.mark.parametrize("reader", ["inputs", "histories"])
+def test_under_ett_inputs_that_are_read_a_point_too_late_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    honest = getattr(FrameSource, reader)
+
+    def late(source: FrameSource, windows: pl.DataFrame, size: int) -> Floats:
+        # At the cutoff there is no later row, so this passes there.
+        last = source.sequences.height - source.sizes.max() - 1
+        return np.asarray(honest(source, windows.with_columns((pl.col("offset") + 1).clip(upper_bound=last + 1)), size))
+
+    class FurtherBack(LastValue):
+        def predict(self, inputs: Inputs) -> Floats:
+            return np.repeat(inputs.history(24)[:, -1:] + inputs.values[:, -1:], 6, axis=1)
+
+    class Recipe(ReachingRecipe):
+        def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
+            return Fitted(dict.fromkeys(data.seasons, FurtherBack(24, 6, self.name)), [])
+
+    monkeypatch.setattr(FrameSource, reader, late)
+    with pytest.raises(LeakError, match="reaching has seen the future"):
+        backtest(made_rows("a", n=20 * 720), [Recipe()], ETT)
+
+
+def test_under_ett_honest_models_pass_with_holes_and_rows_that_arrive_late() -> None:
+    rows = made_rows("a", "b", n=20 * 720)
+    late, hole = pl.col("ds").dt.hour() == 3, pl.col("ds").dt.hour() == 17
+    rows = rows.with_columns(
+        available_at=pl.when(late).then(pl.col("ds") + pl.duration(hours=9)).otherwise("ds"),
+        y=pl.when(hole).then(None).otherwise("y"),
+    )
+    result = backtest(rows, [LinearRecipe()], ETT)
+    assert result.metrics["leaks"]["models"] == ["last_value", "linear", "seasonal_naive"]

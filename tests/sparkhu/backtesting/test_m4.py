@@ -14,6 +14,7 @@ def written(folder: Path, **files: str) -> Path:
     return folder
 
 
+PAIR = {"Hourly_train": "V1,V2\nA,1\n", "Hourly_test": "V1,V2\nA,1\n"}
 QUARTERLY = {
     "Quarterly_train": '"V1","V2","V3","V4"\n"Q1","1","2",""\n"Q2",3,4,5\n',
     "Quarterly_test": "V1,V2,V3\nQ1,6,7\nQ2,8,9\n",
@@ -56,6 +57,10 @@ def test_each_frequency_is_asked_what_the_competition_asked(tmp_path: Path) -> N
         ({"Hourly_test": "V1,V2\nA,1\n"}, "lacks Hourly-train.csv"),
         ({"Hourly_train": "V1,V2\nA,1\n", "Hourly_test": "V1,V2\nB,1\n"}, "series 'A' is in only one of"),
         ({"Hourly_train": "V1,V2\nA,one\n", "Hourly_test": "V1,V2\nA,1\n"}, r"Hourly-train.csv', line 2: .* 'one'"),
+        ({**PAIR, "Hourly_train": "V1,V2\nA,1\nB,2\nA,3\n"}, r"Hourly-train.csv', line 4: series 'A' stands twice"),
+        ({**PAIR, "Hourly_test": "V1,V2\nA,1\n\n,7\n"}, r"Hourly-test.csv', line 4: the series has no name"),
+        ({**PAIR, "Hourly_train": "V1,V2\nA,1,-inf\n"}, r"Hourly-train.csv', line 2: '-inf' is not finite"),
+        ({"Hourly_train": "V1,V2\n", "Hourly_test": "V1,V2\n"}, r"Hourly-train.csv' holds no series"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, files: dict[str, str], message: str) -> None:

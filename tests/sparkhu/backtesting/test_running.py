@@ -157,6 +157,27 @@ def test_the_yardsticks_are_exact_whatever_the_models_are_scaled_by() -> None:
     assert made["seasonal_naive"] == values["a"][364:376].tolist()
 
 
+def test_the_intervals_of_seasonal_naive_are_those_of_the_season_that_it_repeats_however_short_the_inputs_are() -> None:
+    season = 100 * np.sin(2 * np.pi * np.arange(400) / 24)
+    rows = rows_of({name: season + np.random.default_rng(seed).normal(0, 1, 400) for seed, name in enumerate("ab")})
+    # The last value is off by the season; a season ago differs by noise alone.
+    result = backtest(rows, [], Rolling(folds=1, horizon=24, input_size=6), leaks=False)
+    made = result.forecasts.filter(pl.col("model") == "seasonal_naive")
+    assert made.select(((pl.col("hi_80") - pl.col("lo_80")) / 2).max()).item() < 10
+    assert made["y"].is_between(made["lo_80"], made["hi_80"]).mean() > 0.6  # type: ignore[operator]
+
+
+def test_what_was_stood_in_for_has_no_interval_and_is_in_no_coverage() -> None:
+    short = made_rows("short").filter(pl.col("ds") >= hours(350))
+    rows = pl.concat([made_rows("long"), short])
+    result = backtest(rows, [LinearRecipe()], Rolling(folds=1, horizon=12, input_size=48), leaks=False)
+    linear = result.forecasts.filter(pl.col("model") == "linear")
+    bounds = linear.group_by("unique_id").agg(pl.col("lo_80", "hi_80", "lo_95", "hi_95").count())
+    assert {row[0]: set(row[1:]) for row in bounds.iter_rows()} == {"long": {12}, "short": {0}}
+    sums = result.scores.filter((pl.col("model") == "linear") & (pl.col("unique_id") == "short"))
+    assert sums.select("interval_points_80", "inside_80", "pinball_points", "pinball").row(0) == (0, 0, 0, 0.0)
+
+
 class Broken(LastValue):
     """Gives NaN for every second window."""
 
@@ -216,6 +237,28 @@ def test_short_series_are_left_out_with_the_reason_and_the_others_go_on() -> Non
 def test_where_no_series_can_be_scored_the_first_reason_is_told() -> None:
     with pytest.raises(InputError, match="no series can be scored; the first reason: 4 values before the cutoff"):
         backtest(made_rows("a", n=14), [], Rolling(folds=1, horizon=10))
+
+
+def test_an_early_fold_whose_series_are_shorter_than_the_input_size_is_left_out_and_the_later_ones_go_on() -> None:
+    result = backtest(made_rows("a"), [LinearRecipe()], Rolling(folds=3, horizon=48, input_size=300))
+    assert [(fold["number"], fold["series"]) for fold in result.metrics["folds"]] == [(1, 0), (2, 0), (3, 1)]
+    (entry,) = result.entries.iter_rows(named=True)
+    assert (entry["status"], entry["counts"]) == ("ok", '{"folds":1}')
+    first = f"the longest series of 1h/24 has 256 points before the cutoff {hours(256)}, an input size of 300"
+    assert entry["reason"].startswith(first)
+
+
+def test_a_group_whose_series_are_shorter_than_the_input_size_is_left_out_and_the_others_go_on() -> None:
+    years = pl.datetime_range(pl.datetime(1980, 1, 1), pl.datetime(2019, 1, 1), "1y", time_unit="us", time_zone="UTC")
+    yearly = made_rows("yearly", n=40).with_columns(years.alias("ds"))
+    rows = pl.concat([made_rows("hourly"), yearly.with_columns(available_at="ds")])
+    result = backtest(rows, [LinearRecipe()], Rolling(folds=2, input_size=48))
+    assert list(result.metrics["groups"]) == ["1h/24"]
+    entries = {row["unique_id"]: row for row in result.entries.iter_rows(named=True)}
+    assert (entries["hourly"]["status"], entries["yearly"]["status"]) == ("ok", "skipped")
+    assert "an input size of 48 and a horizon of 6 need 54" in entries["yearly"]["reason"]
+    with pytest.raises(InputError, match="no series can be scored; the first reason: the longest series of 1h/24"):
+        backtest(made_rows("a"), [], Rolling(input_size=500))
 
 
 def test_the_document_follows_its_schema_and_says_how_it_asked(done: Backtest) -> None:
