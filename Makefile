@@ -135,7 +135,12 @@ $(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
 	@touch $@
 
+# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
+# (find-links); else uv knows where there are some.
+TORCH := torch==2.13.0
+
 $(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
 	@echo 'Installing what the tests need into $(VENV) (once)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-index $(TORCH) 2>/dev/null || $(BIN)/uv pip install --quiet --no-deps --torch-backend=cpu $(TORCH)
 	@touch $@

@@ -9,6 +9,8 @@ from sparkhu.models.base import Floats, Forecaster
 from sparkhu.models.ensemble import Ensemble
 from sparkhu.models.linear import Linear, LinearSettings
 from sparkhu.models.naive import LastValue, SeasonalNaive
+from sparkhu.models.neural.architectures import ARCHITECTURES
+from sparkhu.models.neural.forecaster import load_neural
 from sparkhu.models.own_linear import OwnLinear
 from sparkhu.models.statistical import Method, Statistical
 from sparkhu.models.storage import read_model
@@ -48,6 +50,7 @@ KINDS: dict[str, Callable[[dict[str, Any], dict[str, Floats]], Forecaster]] = {
     "linear": _linear,
     "own_linear": _own_linear,
     **dict.fromkeys(get_args(Method), _statistical),
+    **dict.fromkeys(ARCHITECTURES, load_neural),
 }
 
 

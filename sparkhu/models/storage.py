@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.models.base import Floats
 
 MODEL, ARRAYS = "model.json", "arrays.safetensors"
 SCHEMA_VERSION = 2
 
 
-def write_model(folder: Path, content: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:
+def write_model(folder: Path, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write a model into `folder`, made if it is not there.
 
     Args:
@@ -29,7 +30,7 @@ def write_model(folder: Path, content: Mapping[str, Any], arrays: Mapping[str, F
     (folder / MODEL).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Read what `write_model` wrote.
 
     Raises:
@@ -43,7 +44,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
         raise InputError(f"'{folder}' holds no model ({MODEL} is missing). Give the folder that a model was saved to.")
     try:
         content: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
-        arrays: dict[str, Floats] = load_file(folder / ARRAYS)
+        arrays: dict[str, npt.NDArray[Any]] = load_file(folder / ARRAYS)
     except (OSError, ValueError, SafetensorError) as error:
         raise SparkhuError(f"the model in '{folder}' cannot be read: {error}. Train it again.") from error
     if content.get("schema_version") != SCHEMA_VERSION:

@@ -6,7 +6,7 @@ quadratic form, Σ ‖y − Wᵀx‖² = tr(Vᵀ G V) with V = (W; −I). Matric
 shards, so that the result does not depend on how many workers made them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ import polars as pl
 from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
 from sparkhu.training.parts import CHOOSE, TRAIN, Floats
-from sparkhu.training.windows import ShardWindows, chunks
+from sparkhu.training.window_sets import GroupWindows
+from sparkhu.training.windows import ShardWindows, Target, chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +111,32 @@ def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
     return dict(sorted(total.items()))
 
 
+@on_one_thread
+def gram_windows(windows: GroupWindows) -> GroupGram:
+    """Sum the Gram matrices of windows that are held in memory; of a shard's, the same bits as `gram_shard`."""
+    L, H = windows.sizes
+    return GroupGram(
+        train=_total(windows.train.chunks(L + 1 + H), L, H),
+        choose=_total(windows.choose.chunks(L + 1 + H), L, H, observed=True),
+        rest=_total(windows.rest.chunks(L + 1 + H), L, H),
+    )
+
+
 def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, *, observed: bool = False) -> Gram:
-    total, count = Gram.empty(L, H).matrix, 0
+    what: Target = "truth" if observed else "given"
+    return _total(_pairs(shard, rows, L, H, what), L, H, observed=observed)
+
+
+def _pairs(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, what: Target) -> Iterator[tuple[Floats, Floats]]:
     for windows in chunks(rows, L + 1 + H):
-        y = shard.source.targets(windows, H, "truth" if observed else "given")
-        z = _vectors(shard.source.inputs(windows, L), y)
+        y = shard.source.targets(windows, H, what)
+        yield shard.source.inputs(windows, L), y
+
+
+def _total(pairs: Iterable[tuple[Floats, Floats]], L: int, H: int, *, observed: bool = False) -> Gram:
+    total, count = Gram.empty(L, H).matrix, 0
+    for x, y in pairs:
+        z = _vectors(x, y)
         if observed:
             z = z[~np.isnan(z).any(axis=1)]
         total += z.T @ z

@@ -34,6 +34,9 @@ RECIPES: Final[Mapping[str, Known]] = MappingProxyType(
         "ets": Known("sparkhu.training.statistical:ets", refits=True, needs="statsforecast"),
         "mstl": Known("sparkhu.training.statistical:mstl", refits=True, needs="statsforecast"),
         "theta": Known("sparkhu.training.statistical:theta", refits=True, needs="statsforecast"),
+        "lstm": Known("sparkhu.training.neural:lstm", needs="torch"),
+        "nhits": Known("sparkhu.training.neural:nhits", needs="torch"),
+        "patch_transformer": Known("sparkhu.training.neural:patch_transformer", needs="torch"),
     }
 )
 """The recipes by their names."""

@@ -1,0 +1,1 @@
+"""The modules of the neural forecasters; importing one of them imports torch."""

@@ -1,0 +1,72 @@
+"""How a neural model is trained."""
+
+from dataclasses import asdict, dataclass
+from math import cos, pi, sqrt
+from typing import Any, Literal, get_args
+
+from sparkhu.errors import InputError
+
+Loss = Literal["mse", "mae"]
+USUAL_BATCH = 256
+LOWEST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a neural model is trained.
+
+    Attributes:
+        epochs: Most passes over the windows.
+        patience: Epochs without a better loss on the choosing windows before it stops.
+        batch: Windows of one step, of all ranks together: it does not depend on how many there are.
+        micro_batch: Most windows that one process looks at at once; a larger share of the batch is accumulated.
+        windows_per_epoch: Most windows that are drawn for an epoch, of all ranks together.
+        learning_rate: Largest step of the optimiser for a batch of 256 windows, scaled by √(batch / 256).
+        weight_decay: Share of the learning rate by which weights shrink at each step.
+        clip: Largest norm of a gradient; a longer one is shortened.
+        loss: What is made small: the mean squared or the mean absolute error, in scaled units.
+
+    Raises:
+        InputError: A value lies outside.
+    """
+
+    epochs: int = 8
+    patience: int = 3
+    batch: int = USUAL_BATCH
+    micro_batch: int = 1024
+    windows_per_epoch: int = 2**14
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    loss: Loss = "mse"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch", "micro_batch", "windows_per_epoch", "learning_rate", "clip"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.weight_decay < 1:
+            raise InputError(f"weight_decay must lie in [0, 1), got {self.weight_decay}")
+        if self.loss not in get_args(Loss):
+            raise InputError(f"loss must be one of {', '.join(get_args(Loss))}, got '{self.loss}'")
+
+    def rate(self, step: int, steps: int) -> float:
+        """Give the learning rate of a step.
+
+        Source: linear warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; cosine: I. Loshchilov and
+        F. Hutter, "SGDR", ICLR 2017; the root of the batch for Adam: S. Malladi et al., NeurIPS 2022.
+
+        Args:
+            step: From 0, counted from the first epoch on.
+            steps: Of an epoch.
+        """
+        total = steps * self.epochs
+        warm = max(min(steps, total // 10), 1)
+        peak = self.learning_rate * sqrt(self.batch / USUAL_BATCH)
+        if step < warm:
+            return peak * (step + 1) / warm
+        share = (1 + cos(pi * (step - warm) / max(total - warm, 1))) / 2
+        return peak * max(share, LOWEST_SHARE)
+
+    def document(self) -> dict[str, Any]:
+        """Give the plan as JSON values."""
+        return asdict(self)
