@@ -16,6 +16,7 @@ from sparkhu.errors import SparkhuError
 
 GIVEN: Final = (
     *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_*", "LD_LIBRARY_PATH"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONHASHSEED"),
     *("CUDA_*", "NVIDIA_VISIBLE_DEVICES", "NCCL_*", "GLOO_*", "HOROVOD_*", "TORCH_*", "CUBLAS_WORKSPACE_CONFIG"),
 )
 """Names of variables that workers get as they stand here; `*` is any text."""

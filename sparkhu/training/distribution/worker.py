@@ -1,8 +1,8 @@
 """A worker of a job: `python -m sparkhu.training.distribution.worker FOLDER torch|horovod [JOIN_SECONDS]`.
 
-It is run on every rank: it is what the launcher, `torchrun` and `horovodrun` begin, on this machine or on others that reach the folder. A worker
-of this machine whose launcher is gone ends itself. It says that it is there before it imports anything that is large,
-and that it has joined once it is connected to the others.
+Every rank runs it, begun by the launcher, by `torchrun` or by `horovodrun`, on this machine or on others that reach the
+folder. A worker of this machine whose launcher is gone ends itself. It says that it is there before it imports anything
+that is large, and that it has joined once it is connected to the others.
 """
 
 import json
