@@ -21,15 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from sparkhu.models.neural.architectures import ARCHITECTURES, values_of
-from sparkhu.models.neural.forecaster import Design
-from sparkhu.training.checkpoints import Checkpoints
+from sparkhu.models.neural.architectures import ARCHITECTURES
 from sparkhu.training.distribution import worker
 from sparkhu.training.distribution.fitting import LINEAR, merged_grams
 from sparkhu.training.distribution.job import Order, write_fitted
 from sparkhu.training.distribution.launching import Distribution, Launch, launch
 from sparkhu.training.distribution.ranks import Ranks
-from sparkhu.training.loop import Work, train
+from sparkhu.training.neural import Run, fit_groups
+from sparkhu.training.optimiser import Epoch
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted
 from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_sets
@@ -69,13 +68,14 @@ def epochs_of(model: str, folder: Path, ranks: Ranks, epochs: int) -> list[float
             ends.append(time.monotonic() - begun)
         return ends
     windows = rank_sets(shards, ranks)[GROUP]
-    values = values_of(ARCHITECTURES[model], {})
-    design = Design(model, L, H, values["centre"], ARCHITECTURES[model].shape(L, H, SEASON, values))
     plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096)
-    work = Work(design, windows.train, windows.choose, plan, 0)
     begun = _begun(ranks)
-    checkpoints = Checkpoints(folder / f"checkpoints-{ranks.size}")
-    train(work, ranks=ranks, checkpoints=checkpoints, on_epoch=lambda _: ends.append(time.monotonic() - begun))
+
+    def told(_group: str, _epoch: Epoch) -> None:
+        ends.append(time.monotonic() - begun)
+
+    run = Run(ranks, 0, plan, folder / "checkpoints", told)
+    fit_groups(ARCHITECTURES[model], {GROUP: windows}, {GROUP: SEASON}, {}, run)
     return ends
 
 

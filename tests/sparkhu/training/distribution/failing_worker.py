@@ -1,6 +1,7 @@
 """Workers of which rank 1 fails as a file in the folder of the job is named.
 
-`kill`: it is killed once, in the middle of the training. `die`: it is killed whenever it begins. `hang`: it never joins.
+`kill`: it is killed once, in the middle of the training. `die`: it is killed whenever it begins. `hang`: it never
+joins.
 """
 
 import os

@@ -28,7 +28,7 @@ def prove(folder: Path, ranks: Ranks) -> None:
     fitted = fit_job(folder, ranks)
     order, digests = read_order(folder)
     shards = shard_readers(folder, order, digests)
-    whole = work(dropout=0.0, batch=10**4, seed=ranks.rank * 0)
+    whole = work(dropout=0.0, batch=10**4)
     own = replace(whole, train=whole.train.strided(ranks.rank, 2), choose=whole.choose.strided(ranks.rank, 2))
     together, alone = train(own, ranks=ranks), train(whole)
 
