@@ -5,6 +5,7 @@ so that n windows of L points take about n values and not n · L. What was revis
 nothing is assumed of where the windows come from.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,18 @@ class Runs:
         if not len(self.values):
             return np.empty((len(self.starts[which]), self.size))
         return np.lib.stride_tricks.sliding_window_view(self.values, self.size)[self.starts[which]]
+
+    def known(self) -> int:
+        """Count the values of all rows that are not NaN."""
+        before = np.concatenate([[0], np.cumsum(~np.isnan(self.values))])
+        return int((before[self.starts + self.size] - before[self.starts]).sum()) if len(self.values) else 0
+
+    def digest(self) -> bytes:
+        """Give a SHA-256 of all rows, 32 bytes; each value is read once, however many rows share it."""
+        found = hashlib.sha256(np.array([self.size, len(self.starts), len(self.values)], dtype="<i8").tobytes())
+        for array in (self.starts, self.values):
+            found.update(np.ascontiguousarray(array).data)
+        return found.digest()
 
     @classmethod
     def joined(cls, parts: Sequence["Runs"]) -> "Runs":

@@ -66,7 +66,7 @@ def test_a_model_goes_on_over_windows_that_came_since() -> None:
     own = windows()
     x, y = own.rest.x.rows(slice(None)), own.rest.y.rows(slice(None)) + 0.5
     later = GroupWindows(WindowSet(Runs.of(x), Runs.of(y)), own.choose, WindowSet.empty(*own.sizes))
-    run = Run(plan=Plan(batch=8, learning_rate=0.01))
+    run = Run(plan=Plan(batch=8))
     tuned = fine_tune(model, later, run)
     error = [np.square(each.predict(inputs(x)) - y).mean() for each in (model, tuned)]
     assert error[1] < error[0]

@@ -26,7 +26,7 @@ def neural(made: Design, seed: int = 0) -> Neural:
     for number in (seed, seed + 1):
         torch.manual_seed(number)
         found.append(weights_of(made.module()))
-    return Neural(made, *found)
+    return Neural(made, found[0], found[1], 0.001)
 
 
 def windows(n: int, L: int = 48) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_weights_of_another_design_and_damaged_models_are_refused(tmp_path: Path
         replace(model, design=design("lstm", width=64)).predict(inputs(windows(1)))
     with pytest.raises(InputError, match=r"must have the shape \(windows, 48\)"):
         model.predict(inputs(windows(1, 47)))
-    Neural(model.design, model.weights, {}).save(tmp_path)
+    Neural(model.design, model.weights, {}, 0.001).save(tmp_path)
     with pytest.raises(SparkhuError, match="is incomplete"):
         load_model(tmp_path)
 
