@@ -58,7 +58,7 @@ class Design:
         if self.name not in ARCHITECTURES or self.centre not in CENTRES:
             raise SparkhuError(f"there is no neural model '{self.name}' that takes '{self.centre}' off its windows.")
         inner = ARCHITECTURES[self.name].module(self.input_size, self.horizon, dict(self.shape))
-        return Instance(inner, self.centre)
+        return Instance(inner, self.centre, self.input_size, self.horizon)
 
 
 @dataclass(frozen=True, eq=False)
