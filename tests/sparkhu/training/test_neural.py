@@ -16,11 +16,11 @@ from sparkhu.models.naive import LastValue
 from sparkhu.models.neural.forecaster import Neural
 from sparkhu.training.gradients import Gradients
 from sparkhu.training.loop import train
-from sparkhu.training.neural import NeuralRecipe, Run, fine_tune, lstm, nhits, patch_transformer
+from sparkhu.training.neural import NeuralRecipe, Run, fine_tune, fit_groups, lstm, nhits, patch_transformer
 from sparkhu.training.parts import PARTS
 from sparkhu.training.plan import Plan
-from sparkhu.training.recipes import TrainingData
-from sparkhu.training.window_sets import GroupWindows, WindowSet, rank_sets, shard_sets
+from sparkhu.training.recipes import Fitted, TrainingData
+from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_sets, shard_sets
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import made_shard
 from tests.sparkhu.training.changed_process import data
@@ -104,6 +104,32 @@ def test_the_pass_over_all_windows_sees_each_once_as_far_as_the_training_could(
     assert len(set(places)) == len(places) == (every if seen is None else seen)
     told = f"the pass over all windows drew {seen} of {every}"
     assert (told in notes[0]) == (seen is not None)
+
+
+def test_notes_say_that_nothing_chose_and_which_checkpoints_were_damaged(tmp_path: Path) -> None:
+    whole = windows()
+    unknown = WindowSet(whole.choose.x, Runs.of(np.full((len(whole.choose), 2), np.nan)))
+    given = {GROUP: replace(whole, choose=unknown)}
+
+    def fit() -> Fitted:
+        return fit_groups(nhits().architecture, given, {GROUP: 3}, SETTINGS, Run(plan=PLAN, folder=tmp_path))
+
+    first = fit()
+    assert first.notes == [f"{GROUP}: nhits: epoch 3 of 3, no choosing window has a known Y"]
+    (tmp_path / "group-000/train/epoch-000003.safetensors").write_bytes(b"")
+    again = fit()
+    assert "; the checkpoint of epoch 3 is damaged (its checksum differs) and was passed over; " in again.notes[0]
+    assert "; went on behind epoch 2; the pass over all windows went on behind epoch 1" in again.notes[0]
+    np.testing.assert_array_equal(forecast(again.models[GROUP]), forecast(first.models[GROUP]))
+
+
+def test_a_group_of_which_no_y_is_known_has_no_model() -> None:
+    whole = windows()
+    unknown = WindowSet(whole.train.x, Runs.of(np.full((len(whole.train), 2), np.nan)))
+    found = fit_groups(
+        nhits().architecture, {GROUP: replace(whole, train=unknown)}, {GROUP: 3}, SETTINGS, Run(plan=PLAN)
+    )
+    assert found == ({}, [f"{GROUP}: nhits has no window to train on"])
 
 
 def test_a_group_without_windows_has_no_model_and_says_so(tmp_path: Path) -> None:
