@@ -65,7 +65,7 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     trained = _train(given, data)
-    scored = evaluate(**data, **trained.models)
+    scored = evaluate(**data, **trained.models, model_name=given["model_name"], settings=given["promotion"])
     about = {"evaluation": scored.outputs["evaluation"], "scalers": scalers, "cleaning": cleaning}
     chosen = promote(
         plan=plan,
@@ -156,6 +156,7 @@ def forecast_pipeline(
     input_size: int = 0,
     stride: int = 1,
     tuning: dict[str, Any] = DEFAULTS["tuning"],
+    promotion: dict[str, Any] = DEFAULTS["promotion"],
     model_name: str = "forecaster",
     max_failed_share: float = 0.5,
 ) -> Outputs:
@@ -202,6 +203,7 @@ def forecast_pipeline(
         input_size: Points that a forecast looks back on; 0: from period and horizon.
         stride: Rows from one window's start to the next.
         tuning: How the parameters of models are searched for: trials, algorithm, engine.
+        promotion: When a model takes the place of the champion: metric, min_improvement.
         model_name: Name of the model in the registry.
         max_failed_share: Largest share of failed series that the run goes on with.
 

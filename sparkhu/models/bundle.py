@@ -17,6 +17,7 @@ Nothing in it is code or a pickle. `bundle.json` is written last: where it stand
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,27 @@ def write_bundle(
         "files": _checksums(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str))
+
+
+def ask_first(folder: Path, flavor: str, copy: Path) -> None:
+    """Copy a bundle into a folder that is not there, asking another of its forecasters first.
+
+    Args:
+        folder: What `write_bundle` wrote.
+        flavor: The forecaster.
+        copy: Where to.
+
+    Raises:
+        InputError: `flavor` is no model of the bundle.
+    """
+    content = json.loads((folder / MANIFEST).read_text())
+    if flavor not in content["models"]:
+        raise InputError(f"flavor must be one of {', '.join(content['models'])}, got '{flavor}'")
+    copy.mkdir(parents=True)
+    for file in content["files"]:
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file, copy / file)
+    (copy / MANIFEST).write_text(json.dumps({**content, "flavor": flavor}, indent=1))
 
 
 def read_bundle(folder: Path) -> Bundle:

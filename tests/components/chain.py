@@ -121,7 +121,7 @@ class Chain:
             "linear": self.run("train_linear", **data, tuned=tuned)["model"],
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],
         }
-        evaluation = self.run("evaluate", **data, **models)["evaluation"]
+        evaluation = self.run("evaluate", **data, **models, model_name="chain")["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}
         tables["profile"] = made["source_profile"]
         cleaning = guarded["cleaning"]
