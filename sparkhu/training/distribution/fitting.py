@@ -73,15 +73,14 @@ def merged_grams(shards: Shards, groups: Sequence[str], ranks: Ranks) -> dict[st
         groups: In their order.
         ranks: The processes that sum together.
     """
-    level = _level(len(shards), ranks.size)
-    width = 2**level
+    width = 2 ** _level(len(shards), ranks.size)
     total = PairwiseSum(add_grams)
     for first in range(0, -(-len(shards) // width), ranks.size):
         own = PairwiseSum(add_grams)
         for read in shards[(first + ranks.rank) * width : (first + ranks.rank + 1) * width]:
             own.append({group: gram_windows(windows) for group, windows in read().items()})
         for block in _exchanged(own.total({}), groups, ranks):
-            total.append(block, level)
+            total.append(block)
     return dict(sorted(total.total({}).items()))
 
 

@@ -51,6 +51,7 @@ def test_two_ranks_are_equal_to_the_bit_and_take_the_steps_of_one(trained: Train
 def test_workers_of_this_machine_listen_on_its_loopback_interface_alone(trained: Trained) -> None:
     assert trained.seen.listening, "gloo's own connections listen"
     assert trained.seen.listening <= LOOPBACK
+    assert trained.seen.environments.count("\nGLOO_SOCKET_IFNAME=lo\n") == 2, "also where the host's name is another"
 
 
 def test_no_secret_of_the_launcher_reaches_its_workers(trained: Trained) -> None:
@@ -90,6 +91,9 @@ def test_a_worker_that_never_joins_is_named_in_time_and_ended(tmp_path: Path) ->
         launch(folder, Launch("torch", workers=2, join_seconds=5, module=FAILING))
     assert time.monotonic() - began < 30
     assert not running(int((folder / failing_worker.HANG).read_text()))
+    (folder / failing_worker.ABSENT).touch()
+    with pytest.raises(SparkhuError, match=r"rank 0, 1 of 2 has not joined within 1 s"):
+        launch(folder, Launch("torch", workers=2, join_seconds=1, module=FAILING))
 
 
 PARENT = """
