@@ -6,6 +6,7 @@ ledger say so.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame
-from sparkhu.models.base import Floats, Inputs, Models
+from sparkhu.models.base import Floats, Histories, Inputs, Models
 from sparkhu.models.candidates import LAST_VALUE, LINEAR, SEASONAL_NAIVE
 from sparkhu.steps.newest_inputs import newest_inputs
 from sparkhu.steps.normalisation import scale, unscale
@@ -75,6 +76,10 @@ def forecast(
     newest = newest_inputs(sequences, profile, zone=zone).join(plan, on="unique_id", maintain_order="left")
     newest = newest.join(scalers.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
     values = _scaled_values(sequences, scalers)
+    begins = sequences.select("unique_id", first=pl.int_range(pl.len(), dtype=pl.Int64)).unique(
+        "unique_id", keep="first"
+    )
+    newest = newest.join(begins, on="unique_id", maintain_order="left")
     order = list(dict.fromkeys((champion, SEASONAL_NAIVE, LAST_VALUE)))
     parts = [pl.DataFrame(schema=STEPS_SCHEMA)]
     for (group,), rows in newest.drop_nulls("group").partition_by("group", as_dict=True).items():
@@ -98,12 +103,19 @@ def _scaled_values(sequences: pl.DataFrame, scalers: pl.DataFrame) -> Floats:
 
 
 def _inputs(values: Floats, rows: pl.DataFrame) -> Inputs:
-    """Give the newest input of each series; NaN in front of the points that follow each other without a hole."""
-    size = int(rows["input_size"][0])
-    back = np.arange(size)[::-1]
-    usable = back < rows["points"].to_numpy()[:, None]
-    at = np.where(usable, rows["end"].to_numpy()[:, None] - back, 0)
-    return Inputs(np.where(usable, values[at], np.nan), rows["unique_id"], rows["cutoff"])
+    """Give the newest input of each series; NaN in front of the points that follow each other without a hole.
+
+    What lies before it, holes and all, is what models that look further back are given.
+    """
+
+    def last(some: pl.DataFrame, points: int, known: pl.Expr) -> Floats:
+        back = np.arange(points)[::-1]
+        usable = back < some.select(known).to_series().to_numpy()[:, None]
+        return np.where(usable, values[np.where(usable, some["end"].to_numpy()[:, None] - back, 0)], np.nan)
+
+    read = partial(last, known=pl.col("end") - pl.col("first") + 1)
+    newest = last(rows, int(rows["input_size"][0]), pl.col("points"))
+    return Inputs(newest, rows["unique_id"], rows["cutoff"], Histories(read, rows))
 
 
 def _first_able(inputs: Inputs, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:

@@ -37,6 +37,7 @@ COMPONENTS = (
     "store_sequences",
     "tune",
     "train_linear",
+    "train_models",
     "train_seasonal_naive",
     "evaluate",
     "promote",

@@ -14,6 +14,7 @@ def evaluate(
     scalers: Input[Dataset],
     linear: Input[Model],
     seasonal_naive: Input[Model],
+    further: Input[Model],
     evaluation: Output[Dataset],
     scores: Output[Metrics],
 ) -> None:
@@ -26,6 +27,7 @@ def evaluate(
         scalers: One versioned scaler a series.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
+        further: The models that compete with these, where a run has some.
         evaluation: Errors over all, per group and per series; residual quantiles of the intervals.
         scores: Errors over all series.
     """
@@ -37,6 +39,7 @@ def evaluate(
         windows=windows.path,
         scalers=scalers.path,
         models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+        further=further.path,
         out=evaluation.path,
     )
     evaluation.metadata.update(done)

@@ -31,16 +31,15 @@ def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
 
     Args:
         scores: `score_shard(part="choose")` of all shards: the choosing half of validation, never the test part.
-        models: Names, the simplest last: it wins ties, and where nothing could be scored the first of the
-            models that learn nothing.
+        models: Names, the simplest last: it wins ties, and forecasts where nothing could be scored.
 
-    Only series that every model could be scored on are compared; where there are none, the second of `models`,
+    Only series that every model could be scored on are compared; where there are none, the last of `models`,
     seasonal naive, forecasts, and the note says so.
     """
     errors = scores.with_columns(mae=pl.col("absolute") / pl.col("points"))
     complete = errors.filter(pl.col("model").n_unique().over("unique_id") == len(models))
     if complete.is_empty():
-        return Champion(models[1], f"{models[1]} forecasts: no validation window scores every model", {})
+        return Champion(models[-1], f"{models[-1]} forecasts: no validation window scores every model", {})
     means = {name: _mean(complete.filter(pl.col("model") == name)["mae"]) or 0.0 for name in models}
     best = min(reversed(models), key=lambda name: means[name])
     series = complete["unique_id"].n_unique()

@@ -13,14 +13,14 @@ from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, c
 from sparkhu.evaluation.summary import METRICS, choose_champion, metrics_document
 from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Models
-from sparkhu.models.candidates import LINEAR, NAMES, SEASONAL_NAIVE, candidates, for_evaluation
+from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE, candidates, for_evaluation
 from sparkhu.shards import Dataset, write_manifest, write_shard
 from sparkhu.stages.storing import Stored, map_buckets
-from sparkhu.stages.training import load_models
+from sparkhu.stages.training import load_further, load_models
 from sparkhu.training.parts import CHOOSE, TEST, Late
 from sparkhu.training.windows import ShardWindows
 
-COMPETITORS = (LINEAR, SEASONAL_NAIVE)
+STANDING = (LINEAR, SEASONAL_NAIVE)
 DOCUMENT, CHOICE = "metrics.json", "choice.json"
 
 
@@ -32,6 +32,7 @@ def evaluate_models(
     scalers: Path | str,
     models: Mapping[str, Path | str],
     out: Path | str,
+    further: Path | str | None = None,
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Choose the champion on validation, calibrate intervals on the windows that chose nothing, score on the test part.
 
@@ -43,6 +44,7 @@ def evaluate_models(
         models: Folder of the trained models by name.
         out: Folder of the evaluation, to be written: the half-widths of the intervals as a dataset about series,
             `metrics.json`, and `choice.json` with the champion and what it was chosen by.
+        further: What `train_models` wrote; None: no more models.
 
     Returns:
         What happened, for the artifact's metadata, and the errors over all series, such as `linear_mse`.
@@ -51,18 +53,20 @@ def evaluate_models(
         SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    folders = [*stored.folders, *models.values()]
+    folders: list[Path | str] = [*stored.folders, *models.values(), *filter(None, [further])]
     with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
-        rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR])))
+        more = load_further(further) if further else {}
+        rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR]), more))
         passed = list(map_buckets(partial(_calibrate, rivals), stored, step="evaluate"))
         choosing = _in_order(scores for _, scores, _, _ in passed)
-        champion = choose_champion(choosing.filter(pl.col("model").is_in(COMPETITORS)), models=COMPETITORS)
-        for message in (champion.note, Late.added(late for *_, late in passed).note()):
+        competitors, left_out = _competitors(choosing, list(more))
+        champion = choose_champion(choosing.filter(pl.col("model").is_in(competitors)), models=competitors)
+        for message in (champion.note, *left_out, Late.added(late for *_, late in passed).note()):
             if message:
                 notes.say(message)
         intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
-        document = metrics_document(test, champion=champion.name, models=NAMES)
+        document = metrics_document(test, champion=champion.name, models=list(rivals))
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
         choice = {"champion": champion.name, "reason": champion.note, "scores": champion.scores}
         (draft / CHOICE).write_text(json.dumps(choice, indent=1))
@@ -70,8 +74,21 @@ def evaluate_models(
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.rows_out = intervals.rows
         notes.counts["test windows"] = document[LINEAR]["windows"]
-    errors = {f"{name}_{metric}": document[name][metric] for name in NAMES for metric in METRICS}
+    errors = {f"{name}_{metric}": document[name][metric] for name in rivals for metric in METRICS}
     return metadata(out), {name: error for name, error in errors.items() if error is not None}
+
+
+def _competitors(choosing: pl.DataFrame, further: list[str]) -> tuple[list[str], list[str]]:
+    """Give the models that the champion is chosen from, the simplest last, and what is said of those that are not.
+
+    A further model takes part where it was scored on every series that the others were: what it lacks would else
+    leave series out of the comparison of all.
+    """
+    scored = {name: frozenset(choosing.filter(pl.col("model") == name)["unique_id"]) for name in (*further, *STANDING)}
+    wanted = scored[LINEAR] & scored[SEASONAL_NAIVE]
+    lacks = {name: len(wanted - scored[name]) for name in further if not wanted <= scored[name]}
+    told = [f"{name} does not compete: it scores {n:,} of {len(wanted):,} series not" for name, n in lacks.items()]
+    return [*[name for name in further if name not in lacks], LINEAR, SEASONAL_NAIVE], told
 
 
 def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:

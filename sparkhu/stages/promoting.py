@@ -15,12 +15,12 @@ from sparkhu.attempts import scratch_folder
 from sparkhu.execution import metadata, recorded
 from sparkhu.lineage import Trail, code_fingerprint, read_trail
 from sparkhu.models.bundle import write_bundle
-from sparkhu.models.candidates import LINEAR, candidates
+from sparkhu.models.candidates import LINEAR, NAMES, candidates
 from sparkhu.registry import Candidate, ModelVersion, Reach, log_model, promote
 from sparkhu.registry.card import model_card
 from sparkhu.shards import open_dataset
 from sparkhu.stages.evaluating import CHOICE, DOCUMENT
-from sparkhu.stages.training import load_models
+from sparkhu.stages.training import load_further, load_models
 
 WINDOW = "the earlier half of each series' validation part"
 METRIC = "mae"
@@ -53,6 +53,7 @@ def promote_champion(
     model_name: str,
     out: Path | str,
     card: Path | str,
+    further: Path | str | None = None,
 ) -> dict[str, Any]:
     """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
 
@@ -69,20 +70,32 @@ def promote_champion(
         out: Folder of the bundle of the run's best model, to be written; the champion stays another where that knows
             newer data (`sparkhu.registry.promote`).
         card: Markdown file of its model card, to be written.
+        further: What `train_models` wrote; None: no more models.
 
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values()]
+    folders = [
+        evaluation,
+        plan,
+        profile,
+        scalers,
+        stats,
+        choices,
+        cleaning,
+        *models.values(),
+        *([further] if further else []),
+    ]
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())
     planned = open_dataset(plan).scan().collect()
+    more = load_further(further) if further else {}
+    forecasters = candidates(planned, load_models(models[LINEAR]), more)
     as_read = open_dataset(profile).scan().collect()
     write = partial(
         write_bundle,
         name=model_name,
-        models=candidates(planned, load_models(models[LINEAR])),
         profile=planned,
         source_profile=as_read.join(planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"),
         scalers=open_dataset(scalers).scan().collect(),
@@ -97,10 +110,11 @@ def promote_champion(
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
         versions: dict[str, ModelVersion] = {}
         with scratch_folder(draft) as scratch:
-            for name in models:
+            for name in (*models, *more):
                 bundle = scratch / name
                 bundle.mkdir()
-                write(bundle, flavor=name)
+                served = {each: groups for each, groups in forecasters.items() if each in (name, *NAMES)}
+                write(bundle, flavor=name, models=served)
                 versions[name] = log_model(
                     bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
                 )
