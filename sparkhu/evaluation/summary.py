@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from sparkhu.evaluation.backtest import COUNTS, SUMS
+from sparkhu.models.candidates import SEASONAL_NAIVE
 
 UNITS = "standardised by each series' training interval"
 METRICS = ("mse", "mae", "rmse", "smape", "mase", "wape", "coverage_80", "coverage_95")
@@ -31,15 +32,15 @@ def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
 
     Args:
         scores: `score_shard(part="choose")` of all shards: the choosing half of validation, never the test part.
-        models: Names, the simplest last: it wins ties, and forecasts where nothing could be scored.
+        models: Names, the simplest last: it wins ties.
 
-    Only series that every model could be scored on are compared; where there are none, the last of `models`,
-    seasonal naive, forecasts, and the note says so.
+    Only series that every model could be scored on are compared; where there are none, seasonal naive forecasts, and
+    the note says so.
     """
     errors = scores.with_columns(mae=pl.col("absolute") / pl.col("points"))
     complete = errors.filter(pl.col("model").n_unique().over("unique_id") == len(models))
     if complete.is_empty():
-        return Champion(models[-1], f"{models[-1]} forecasts: no validation window scores every model", {})
+        return Champion(SEASONAL_NAIVE, f"{SEASONAL_NAIVE} forecasts: no validation window scores every model", {})
     means = {name: _mean(complete.filter(pl.col("model") == name)["mae"]) or 0.0 for name in models}
     best = min(reversed(models), key=lambda name: means[name])
     series = complete["unique_id"].n_unique()

@@ -75,34 +75,18 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [
-        evaluation,
-        plan,
-        profile,
-        scalers,
-        stats,
-        choices,
-        cleaning,
-        *models.values(),
-        *([further] if further else []),
-    ]
+    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values(), *filter(None, [further])]
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())
     planned = open_dataset(plan).scan().collect()
     more = load_further(further) if further else {}
     forecasters = candidates(planned, load_models(models[LINEAR]), more)
-    as_read = open_dataset(profile).scan().collect()
     write = partial(
         write_bundle,
         name=model_name,
-        profile=planned,
-        source_profile=as_read.join(planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"),
-        scalers=open_dataset(scalers).scan().collect(),
-        stats=open_dataset(stats).scan().select("unique_id", "^fit_.*$").collect(),
-        choices=open_dataset(choices).scan().collect(),
-        cleaning=open_dataset(cleaning).scan().select("unique_id", "kept").collect(),
-        intervals=open_dataset(evaluation).scan().collect(),
+        **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
+        **_read(scalers=scalers, choices=choices, intervals=evaluation),
         params=preparation(trail),
         sources=run_sources(trail),
         code=code_fingerprint(),
@@ -113,7 +97,7 @@ def promote_champion(
             for name in (*models, *more):
                 bundle = scratch / name
                 bundle.mkdir()
-                served = {each: groups for each, groups in forecasters.items() if each in (name, *NAMES)}
+                served = {each: forecasters[each] for each in dict.fromkeys((name, *NAMES))}
                 write(bundle, flavor=name, models=served)
                 versions[name] = log_model(
                     bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
@@ -129,6 +113,23 @@ def promote_champion(
         notes.series_in = planned.height
         Path(card).write_text(model_card(versions[winner], winner, decision, metrics, trail))
     return {**metadata(out), "model": winner, "version": decision.best, "champion": decision.champion}
+
+
+def _tables(planned: pl.DataFrame, **folders: Path | str) -> dict[str, pl.DataFrame]:
+    """Give the tables of a bundle that hold less than what their steps wrote."""
+    found = _read(**folders)
+    return {
+        "profile": planned,
+        "source_profile": found["profile"].join(
+            planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"
+        ),
+        "stats": found["stats"].select("unique_id", "^fit_.*$"),
+        "cleaning": found["cleaning"].select("unique_id", "kept"),
+    }
+
+
+def _read(**folders: Path | str) -> dict[str, pl.DataFrame]:
+    return {name: open_dataset(folder).scan().collect() for name, folder in folders.items()}
 
 
 def reach(trail: Trail, planned: pl.DataFrame) -> Reach | None:
