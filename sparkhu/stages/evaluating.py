@@ -87,7 +87,9 @@ def _competitors(choosing: pl.DataFrame, further: list[str]) -> tuple[list[str],
     scored = {name: frozenset(choosing.filter(pl.col("model") == name)["unique_id"]) for name in (*further, *STANDING)}
     wanted = scored[LINEAR] & scored[SEASONAL_NAIVE]
     lacks = {name: len(wanted - scored[name]) for name in further if not wanted <= scored[name]}
-    told = [f"{name} does not compete: it scores {n:,} of {len(wanted):,} series not" for name, n in lacks.items()]
+    told = [
+        f"{name} does not compete: it scores {len(wanted) - n:,} of {len(wanted):,} series" for name, n in lacks.items()
+    ]
     return [*[name for name in further if name not in lacks], LINEAR, SEASONAL_NAIVE], told
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -82,15 +81,14 @@ def promote_champion(
     planned = open_dataset(plan).scan().collect()
     more = load_further(further) if further else {}
     forecasters = candidates(planned, load_models(models[LINEAR]), more)
-    write = partial(
-        write_bundle,
-        name=model_name,
+    about: dict[str, Any] = {
+        "name": model_name,
         **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
         **_read(scalers=scalers, choices=choices, intervals=evaluation),
-        params=preparation(trail),
-        sources=run_sources(trail),
-        code=code_fingerprint(),
-    )
+        "params": preparation(trail),
+        "sources": run_sources(trail),
+        "code": code_fingerprint(),
+    }
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
         versions: dict[str, ModelVersion] = {}
         with scratch_folder(draft) as scratch:
@@ -98,7 +96,7 @@ def promote_champion(
                 bundle = scratch / name
                 bundle.mkdir()
                 served = {each: forecasters[each] for each in dict.fromkeys((name, *NAMES))}
-                write(bundle, flavor=name, models=served)
+                write_bundle(bundle, flavor=name, models=served, **about)
                 versions[name] = log_model(
                     bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
                 )
