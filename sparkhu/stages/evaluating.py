@@ -53,7 +53,7 @@ def evaluate_models(
         SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    folders: list[Path | str] = [*stored.folders, *models.values(), *filter(None, [further])]
+    folders: list[Path | str] = [*stored.folders, *models.values(), *([further] if further else [])]
     with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
         more = load_further(further) if further else {}
         rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR]), more))

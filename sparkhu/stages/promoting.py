@@ -74,7 +74,8 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values(), *filter(None, [further])]
+    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values()]
+    folders += [further] if further else []
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     choice = json.loads((Path(evaluation) / CHOICE).read_text())

@@ -33,7 +33,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 
 
 def test_every_task_is_given_them_also_inside_the_loop(compiled: Compiled) -> None:
-    assert len(compiled.containers) == len(compiled.platform) == 48
+    assert len(compiled.containers) == len(compiled.platform) == 49
     for name, container in compiled.containers.items():
         image = container["image"]
         assert image.startswith("registry.example.org:5000/team/sparkhu/")

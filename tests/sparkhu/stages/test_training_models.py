@@ -73,7 +73,7 @@ def test_trees_compete_are_registered_and_forecast_new_points(prepared: dict[str
     version = max((each for each in list_versions("chain") if each.flavor == "trees"), key=lambda each: each.made)
     roll_back("chain", to=version.number)
     bundle, _ = load_champion("chain", tmp_path / "fetched")
-    rows = open_dataset(prepared["resampled"]).scan().select("unique_id", "ds", "y").collect()
+    rows = open_dataset(prepared["resampled"]).scan().select("unique_id", "ds", "y", "available_at").collect()
     forecasts = forecast_new(rows, bundle)
 
     assert metrics["trees"]["mae"] > 0
