@@ -2,7 +2,7 @@
 
 A window is the vector z = (x − last x, 1, y − last x) of L + 1 + H numbers. The Gram matrix Σ z zᵀ gives the normal
 equations of every horizon step at once, and the squared error of any linear map W on the same windows as a
-quadratic form, Σ ‖y − Wᵀx‖² = tr(Vᵀ G V) with V = (W; −I). Matrices of shards are added in the order of the
+quadratic form, Σ ‖y − Wᵀx‖² = tr(Vᵀ G V) with V = (W; −I). Matrices of shards are added in a tree over the
 shards, so that the result does not depend on how many workers made them.
 """
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
+from sparkhu.training.pairwise import PairwiseSum
 from sparkhu.training.parts import CHOOSE, TRAIN, Floats
 from sparkhu.training.window_sets import GroupWindows
 from sparkhu.training.windows import ShardWindows, Target, chunks
@@ -103,12 +104,17 @@ def gram_of(shard: ShardWindows, rows: pl.DataFrame, input_size: int, horizon: i
 
 
 def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
-    """Add the Gram matrices of shards, in the order given."""
-    total: dict[str, GroupGram] = {}
+    """Add the Gram matrices of shards in pairs (`sparkhu.training.pairwise`), in the order given."""
+    total = PairwiseSum(add_grams)
     for grams in shards:
-        for group, gram in grams.items():
-            total[group] = total[group] + gram if group in total else gram
-    return dict(sorted(total.items()))
+        total.append(grams)
+    return dict(sorted(total.total({}).items()))
+
+
+def add_grams(first: Mapping[str, GroupGram], second: Mapping[str, GroupGram]) -> Mapping[str, GroupGram]:
+    """Add two by group; a group may be in one of them alone."""
+    both = {group: gram + second[group] for group, gram in first.items() if group in second}
+    return {**first, **second, **both}
 
 
 @on_one_thread

@@ -2,6 +2,11 @@
 
 Source: A. E. Hoerl and R. W. Kennard, "Ridge Regression", Technometrics 12 (1970); the intercept is not penalised.
 The penalty is `strength` times the mean variance-sum of the inputs, so that one grid serves groups of every size.
+
+Inputs and targets are differences from the newest point, so the intercept is a drift: a way that all series of a group
+go, whatever they have done. Growing series have one; where it is but the way that the training interval happened to
+go, it misleads behind it. So it is in the model only where it takes a hundredth of the error away on the windows that
+choose, which lie behind those of training.
 """
 
 from collections.abc import Mapping
@@ -20,6 +25,8 @@ from sparkhu.training.parts import Floats
 
 DEFAULTS: Final = LinearSettings()
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+DRIFT_GAIN: Final = 0.01
+"""Share of the error that a drift must take away, for the model without one is the simpler."""
 STRENGTHS: tuple[float, ...] = tuple(float(f"{10 ** (tenths / 4):.4g}") for tenths in range(-24, 13))
 
 
@@ -35,17 +42,26 @@ class Fit(NamedTuple):
     note: str
 
 
+class _Judged(NamedTuple):
+    """Whether a model has a drift, and its error."""
+
+    drift: bool
+    error: float
+
+
 class Spectrum:
     """The centred normal equations of a Gram matrix, diagonalised: solves the ridge for any strength at once.
 
     Args:
         gram: Of at least one window.
         prior: The weights (L, H) that the penalty pulls towards; None: zero, which repeats the last value.
+        drift: Whether there is an intercept; without one nothing is centred.
     """
 
-    def __init__(self, gram: Gram, prior: Floats | None = None):
+    def __init__(self, gram: Gram, prior: Floats | None = None, *, drift: bool = True):
         L, n = gram.input_size, gram.windows
-        self.windows, self.input_mean, self.target_mean = n, gram.matrix[L, :L] / n, gram.matrix[L, L + 1 :] / n
+        means = gram.matrix[L] / n if drift else np.zeros_like(gram.matrix[L])
+        self.windows, self.input_mean, self.target_mean, self.drift = n, means[:L], means[L + 1 :], drift
         inputs = gram.matrix[:L, :L] - n * np.outer(self.input_mean, self.input_mean)
         cross = gram.matrix[:L, L + 1 :] - n * np.outer(self.input_mean, self.target_mean)
         self.variance = np.diag(gram.matrix)[L + 1 :] - n * self.target_mean**2
@@ -70,21 +86,8 @@ class Spectrum:
         """Give the generalised cross-validation score at a penalty (Golub, Heath, Wahba, Technometrics 21, 1979)."""
         shrunk = self.projected / (self.values + penalty)[:, None]
         explained = 2 * (shrunk * self.projected).sum() - (shrunk**2 * self.values[:, None]).sum()
-        freedom = 1.0 + (self.values / (self.values + penalty)).sum()
+        freedom = float(self.drift) + (self.values / (self.values + penalty)).sum()
         return float((self.variance.sum() - explained) / max(1.0 - freedom / self.windows, 1e-9) ** 2)
-
-
-def solve_ridge(gram: Gram, penalty: float) -> tuple[Floats, Floats]:
-    """Solve min Σ ‖y − Wᵀx − b‖² + penalty·‖W‖² over the windows of a Gram matrix.
-
-    Args:
-        gram: Of at least one window.
-        penalty: Positive; scikit-learn's `alpha`.
-
-    Returns:
-        Weights (L, H) and intercept (H,).
-    """
-    return Spectrum(gram).solve(penalty)
 
 
 def mean_squared_error(gram: Gram, weights: Floats, intercept: Floats) -> float:
@@ -103,14 +106,15 @@ class Ridge:
 
     def __init__(self, gram: GroupGram, season_length: int):
         self.gram, self.season_length = gram, season_length
-        self._trained: dict[tuple[int, Prior], Spectrum] = {}
+        self._trained: dict[tuple[int, Prior, bool], Spectrum] = {}
 
     def fit(self, settings: LinearSettings) -> Linear:
         """Fit the model with settings whose strength is given."""
         strength = _given(settings)
-        every = self._spectrum(self.gram.train + self.gram.rest, settings)
+        drift = self._judged(settings, strength).drift
+        every = self._spectrum(self.gram.train + self.gram.rest, settings, drift=drift)
         final = self._whole(every.solve(strength * every.unit))
-        return Linear(*final, *self._trained_weights(settings, strength), settings)
+        return Linear(*final, *self._trained_weights(settings, strength, drift=drift), settings)
 
     def validation_error(self, settings: LinearSettings) -> float:
         """Give the mean squared error on the choosing windows, in scaled units, with settings whose strength is given.
@@ -120,40 +124,47 @@ class Ridge:
         """
         if not self.gram.choose.windows:
             raise SparkhuError("no validation window of the group has all its targets observed")
-        return mean_squared_error(self.gram.choose, *self._trained_weights(settings, _given(settings)))
+        return self._judged(settings, _given(settings)).error
 
     def chosen(self, settings: LinearSettings) -> LinearSettings:
         """Choose the strength of settings that lack it: by the choosing windows, else by cross-validation."""
         if settings.strength is not None:
             return settings
-        tried = [replace(settings, strength=strength) for strength in STRENGTHS]
+        errors = [self._judged(settings, strength).error for strength in STRENGTHS]
+        return replace(settings, strength=STRENGTHS[int(np.argmin(errors))])
+
+    def _judged(self, settings: LinearSettings, strength: float) -> _Judged:
+        """Say whether the model has a drift, and its error then."""
+        without, with_one = (self._error(settings, strength, drift=drift) for drift in (False, True))
+        earned = with_one < (1 - DRIFT_GAIN) * without
+        return _Judged(earned, with_one if earned else without)
+
+    def _error(self, settings: LinearSettings, strength: float, *, drift: bool) -> float:
         if self.gram.choose.windows:
-            errors = [self.validation_error(each) for each in tried]
-        else:
-            train = self._training(settings)
-            errors = [train.cross_validated(strength * train.unit) for strength in STRENGTHS]
-        return tried[int(np.argmin(errors))]
+            return mean_squared_error(self.gram.choose, *self._trained_weights(settings, strength, drift=drift))
+        train = self._training(settings, drift=drift)
+        return train.cross_validated(strength * train.unit)
 
     def _points(self, settings: LinearSettings) -> int:
         return max(round(settings.look_back * self.gram.train.input_size), 1)
 
-    def _spectrum(self, gram: Gram, settings: LinearSettings) -> Spectrum:
+    def _spectrum(self, gram: Gram, settings: LinearSettings, *, drift: bool) -> Spectrum:
         narrow = gram.narrowed(self._points(settings))
         if settings.shrink_to == "last_value":
-            return Spectrum(narrow)
+            return Spectrum(narrow, drift=drift)
         prior = np.zeros((narrow.input_size, narrow.horizon))
         repeated = SeasonalNaive(narrow.input_size, narrow.horizon, self.season_length).repeated()
         prior[repeated, np.arange(narrow.horizon)] = 1.0
-        return Spectrum(narrow, prior)
+        return Spectrum(narrow, prior, drift=drift)
 
-    def _training(self, settings: LinearSettings) -> Spectrum:
-        key = self._points(settings), settings.shrink_to
+    def _training(self, settings: LinearSettings, *, drift: bool) -> Spectrum:
+        key = self._points(settings), settings.shrink_to, drift
         if key not in self._trained:
-            self._trained[key] = self._spectrum(self.gram.train, settings)
+            self._trained[key] = self._spectrum(self.gram.train, settings, drift=drift)
         return self._trained[key]
 
-    def _trained_weights(self, settings: LinearSettings, strength: float) -> tuple[Floats, Floats]:
-        train = self._training(settings)
+    def _trained_weights(self, settings: LinearSettings, strength: float, *, drift: bool) -> tuple[Floats, Floats]:
+        train = self._training(settings, drift=drift)
         return self._whole(train.solve(strength * train.unit))
 
     def _whole(self, solution: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
@@ -191,7 +202,8 @@ def fit_group(group: str, gram: GroupGram, *, season_length: int = 1, settings: 
         how = f"chosen on {_windows(gram.choose.windows, 'validation')}"
     else:
         how = "chosen by generalised cross-validation on the training windows, for want of validation windows"
-    strength = f"ridge strength {model.settings.strength:.4g}{_beside(model.settings)} {how}"
+    drift = " and a drift of all series" if model.intercept.any() else ""
+    strength = f"ridge strength {model.settings.strength:.4g}{drift}{_beside(model.settings)} {how}"
     return Fit(model, f"{group}: {strength}; {_windows(gram.train.windows, 'training')}")
 
 

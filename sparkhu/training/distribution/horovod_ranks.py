@@ -1,5 +1,6 @@
-"""Ranks that Horovod connects: started by `horovodrun`, or as an MPI job."""
+"""Ranks that Horovod connects over gloo: begun by `horovodrun --gloo`. It is built without MPI."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -7,15 +8,18 @@ from importlib.util import find_spec
 import numpy as np
 
 from sparkhu.errors import InputError
+from sparkhu.models.neural.running import require_torch
 from sparkhu.training.distribution.ranks import Array
+from sparkhu.training.distribution.torch_ranks import take_device
 
 
 def require_horovod() -> None:
     """Check that Horovod is there.
 
     Raises:
-        InputError: It is not.
+        InputError: It is not, or torch is not.
     """
+    require_torch("of several workers")
     if find_spec("horovod") is None:
         raise InputError(
             "Horovod is not installed. Build it with scripts/build_horovod.sh and install the wheel that it names, or "
@@ -70,12 +74,18 @@ def horovod_ranks() -> Iterator[HorovodRanks]:
     """Join the processes that `horovodrun` began.
 
     Raises:
-        InputError: Horovod is not installed.
+        InputError: Horovod is not installed, or did not begin this process.
     """
     require_horovod()
+    if "HOROVOD_RANK" not in os.environ:
+        raise InputError(
+            "this worker was not begun by horovodrun: HOROVOD_RANK is not set. Begin it with horovodrun --gloo, also "
+            "where mpirun would do: Horovod is built with gloo alone."
+        )
     import horovod.torch as hvd
 
     hvd.init()
+    take_device(int(hvd.local_rank()))
     try:
         yield HorovodRanks()
     finally:

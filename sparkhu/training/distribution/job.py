@@ -2,9 +2,11 @@
 
 | file | what |
 | --- | --- |
-| `job.json` | recipe, settings, plan, seed, seasons, and the SHA-256 of the windows of each shard |
+| `job.json` | recipe, settings, plan, seed, seasons, and the SHA-256 of each file of each shard; it is written last |
 | `shards/N/group-M.safetensors` | the windows of a group in a shard |
-| `ranks/rank-R.json` | the process of a rank that has begun |
+| `launcher.lock` | who runs the job |
+| `meeting-A` | where torch's ranks of this machine meet in attempt A |
+| `ranks/rank-R.json` | the process of a rank that has begun, and whether it has joined the others |
 | `errors/rank-R.json` | what a rank ended with |
 | `checkpoints/` | of each group (`sparkhu.training.checkpoints`) |
 | `progress.jsonl` | a line an epoch |
@@ -14,8 +16,9 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,15 +26,16 @@ from typing import Any
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.base import Forecaster
 from sparkhu.models.loading import load_model
+from sparkhu.training.distribution.lock import locked
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted, Settings, TrainingData
 from sparkhu.training.window_sets import GroupWindows, shard_sets
 
 SCHEMA_VERSION = 1
 JOB, SHARDS, FITTED, MODELS = "job.json", "shards", "fitted.json", "models"
-RANKS, ERRORS, CHECKPOINTS, PROGRESS, LOG, LOCK = (
-    *("ranks", "errors", "checkpoints", "progress.jsonl", "log.txt", "launcher.lock"),
-)
+CHECKPOINTS, PROGRESS, LOG = "checkpoints", "progress.jsonl", "log.txt"
+Digests = Sequence[Mapping[str, str]]
+"""Of each shard, the SHA-256 of each of its files by name."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,13 @@ class Order:
         seasons: Points in a season by group, in the order of the groups.
         seed: Of the training.
         plan: How neural models are trained.
-        join_seconds: How long ranks wait for each other at the beginning.
     """
 
     recipe: str
     settings: Settings
     seasons: Mapping[str, int]
     seed: int
-    plan: Plan
-    join_seconds: float = 120.0
+    plan: Plan = field(default_factory=Plan)
 
     @property
     def groups(self) -> list[str]:
@@ -63,30 +65,50 @@ class Order:
 def write_job(folder: Path, order: Order, data: TrainingData) -> None:
     """Write a job; where the folder holds the same one, what it has reached stays.
 
+    Nothing of another job is touched. A file is whole or is not there.
+
     Args:
         folder: Where to; made if it is not there.
         order: What is to be fitted.
         data: The windows; each shard is read once.
 
     Raises:
-        InputError: The folder holds another job.
-        SparkhuError: The disk refuses.
+        InputError: The folder holds another job, or another process runs it.
+        SparkhuError: The disk refuses, or the job that is there cannot be read.
     """
-    try:
-        digests = [_write_shard(folder / SHARDS / str(at), data, read, order) for at, read in enumerate(data.shards)]
-        document = {"schema_version": SCHEMA_VERSION, **_document(order), "shards": digests}
-        content = json.dumps(document, indent=1)
-        if (folder / JOB).is_file() and (folder / JOB).read_text("utf-8") != content:
-            raise InputError(
-                f"'{folder}' holds a job with other data or settings. Give another folder, or remove this one."
-            )
-        (folder / JOB).write_text(content, "utf-8")
-    except OSError as error:
-        raise SparkhuError(f"the job cannot be written to '{folder}': {error}. Make room there.") from error
+    with locked(folder):
+        try:
+            there = read_order(folder)[1] if (folder / JOB).is_file() else None
+            _check_same(folder, order, len(data.shards))
+            if there is None:
+                # Without a job they are those of one whose data nobody knows.
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            digests = [
+                _write_shard(folder / SHARDS / str(at), shard_sets(data, read), order, there[at] if there else None)
+                for at, read in enumerate(data.shards)
+            ]
+            document = {"schema_version": SCHEMA_VERSION, **_document(order), "shards": digests}
+            _write_whole(folder / JOB, json.dumps(document, indent=1).encode())
+        except OSError as error:
+            raise SparkhuError(f"the job cannot be written to '{folder}': {error}. Make room there.") from error
 
 
-def read_order(folder: Path) -> tuple[Order, int]:
-    """Read what is to be fitted, and how many shards there are.
+def _check_same(folder: Path, order: Order, shards: int) -> None:
+    """Check that a job which is there is this one, as far as can be told without its data."""
+    if not (folder / JOB).is_file():
+        return
+    wanted, told = _document(order), json.loads((folder / JOB).read_text("utf-8"))
+    # As text, in which the order of the groups counts too.
+    if len(told["shards"]) != shards or json.dumps({name: told[name] for name in wanted}) != json.dumps(wanted):
+        raise _another(folder)
+
+
+def _another(folder: Path) -> InputError:
+    return InputError(f"'{folder}' holds a job with other data or settings. Give another folder, or remove this one.")
+
+
+def read_order(folder: Path) -> tuple[Order, Digests]:
+    """Read what is to be fitted, and the digests of its shards.
 
     Raises:
         SparkhuError: The folder holds no job that can be read.
@@ -95,15 +117,17 @@ def read_order(folder: Path) -> tuple[Order, int]:
         told: dict[str, Any] = json.loads((folder / JOB).read_text("utf-8"))
         if told.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError("it is of another version of Sparkhu")
-        shards = len(told.pop("shards"))
-        return Order(**{**told, "plan": Plan(**told["plan"])}), shards
+        digests = [dict(each) for each in told.pop("shards")]
+        return Order(**{**told, "plan": Plan(**told["plan"])}), digests
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SparkhuError(f"'{folder}' holds no job that can be read: {error}. Write the job again.") from error
+        raise SparkhuError(
+            f"'{folder}' holds no job that can be read: {error}. Remove the folder, and begin the training again."
+        ) from error
 
 
-def shard_readers(folder: Path, order: Order, count: int) -> list[Callable[[], dict[str, GroupWindows]]]:
-    """Give what reads the windows of each shard, by group."""
-    return [partial(_read_shard, folder / SHARDS / str(number), order.groups) for number in range(count)]
+def shard_readers(folder: Path, order: Order, digests: Digests) -> list[Callable[[], dict[str, GroupWindows]]]:
+    """Give what reads the windows of each shard, by group; it raises SparkhuError where a file is not as written."""
+    return [partial(_read_shard, folder / SHARDS / str(at), order.groups, each) for at, each in enumerate(digests)]
 
 
 def write_fitted(folder: Path, order: Order, fitted: Fitted) -> None:
@@ -111,7 +135,7 @@ def write_fitted(folder: Path, order: Order, fitted: Fitted) -> None:
     groups = {group: number for number, group in enumerate(order.groups) if group in fitted.models}
     for group, number in groups.items():
         fitted.models[group].save(folder / MODELS / str(number))
-    (folder / FITTED).write_text(json.dumps({"groups": groups, "notes": fitted.notes}, indent=1), "utf-8")
+    _write_whole(folder / FITTED, json.dumps({"groups": groups, "notes": fitted.notes}, indent=1).encode())
 
 
 def read_fitted(folder: Path) -> Fitted:
@@ -137,33 +161,61 @@ def _document(order: Order) -> dict[str, Any]:
     return {**asdict(order), "settings": settings, "seasons": dict(order.seasons)}
 
 
-def _write_shard(folder: Path, data: TrainingData, read: Callable[[], Any], order: Order) -> str:
-    """Write the windows of a shard, and give their SHA-256."""
+def _write_shard(
+    folder: Path, windows: Mapping[str, GroupWindows], order: Order, told: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Write the windows of a shard where they are not there yet, and give the SHA-256 of each file.
+
+    Args:
+        folder: Of the shard.
+        windows: By group.
+        order: Of the job.
+        told: The digests of the job that is there; None: there is none.
+    """
     from safetensors.numpy import save
 
+    contents = {_file(order.groups, group): save(each.arrays()) for group, each in windows.items()}
+    digests = {name: _digest(content) for name, content in contents.items()}
+    if told is not None and digests != told:
+        raise _another(folder.parent.parent)
     folder.mkdir(parents=True, exist_ok=True)
-    found = hashlib.sha256()
-    for group, windows in shard_sets(data, read).items():
-        content = save(windows.arrays())
-        found.update(group.encode() + content)
-        (folder / _file(order.groups, group)).write_bytes(content)
-    return found.hexdigest()
+    for name, content in contents.items():
+        path = folder / name
+        if told is None or not path.is_file() or _digest(path.read_bytes()) != digests[name]:
+            _write_whole(path, content)
+    return digests
 
 
-def _read_shard(folder: Path, groups: Sequence[str]) -> dict[str, GroupWindows]:
+def _read_shard(folder: Path, groups: Sequence[str], digests: Mapping[str, str]) -> dict[str, GroupWindows]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     found = {}
     for group in groups:
         path = folder / _file(groups, group)
+        if path.name not in digests:
+            continue
         try:
-            if path.is_file():
-                found[group] = GroupWindows.of_arrays(load(path.read_bytes()))
-        except (OSError, SafetensorError) as error:
-            raise SparkhuError(f"the windows in '{path}' cannot be read: {error}. Write the job again.") from error
+            content = path.read_bytes()
+            if _digest(content) != digests[path.name]:
+                raise ValueError("its SHA-256 is not that of the job")
+            found[group] = GroupWindows.of_arrays(load(content))
+        except (OSError, ValueError, SafetensorError) as error:
+            raise SparkhuError(
+                f"the windows in '{path}' cannot be read: {error}. Begin the same training again: it writes them anew."
+            ) from error
     return found
 
 
 def _file(groups: Sequence[str], group: str) -> str:
     return f"group-{list(groups).index(group):03d}.safetensors"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(path)

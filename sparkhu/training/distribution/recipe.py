@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sparkhu.training.distribution.job import Order, read_fitted, write_job
-from sparkhu.training.distribution.launching import Launch, launch
+from sparkhu.training.distribution.launching import Launch, launch, require
+from sparkhu.training.neural import NeuralRecipe
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted, Recipe, Settings, TrainingData
 from sparkhu.tuning.space import Space
@@ -19,17 +20,15 @@ class DistributedRecipe:
     """A recipe that several workers fit together: `linear` and the neural models.
 
     Attributes:
-        recipe: What is fitted.
+        recipe: What is fitted; of a neural one its `plan` holds, while `folder` and `on_epoch` here are heeded.
         how: How the workers are begun.
         folder: Where the job lies, which an interrupted fit goes on from; None: a folder that is removed behind it.
-        plan: How neural models are trained.
         on_epoch: Is given `group` and what the epoch brought.
     """
 
     recipe: Recipe
     how: Launch = field(default_factory=Launch)
     folder: Path | None = None
-    plan: Plan = field(default_factory=Plan)
     on_epoch: Callable[[Mapping[str, Any]], None] | None = None
 
     @property
@@ -46,10 +45,12 @@ class DistributedRecipe:
         """Fit every group; the same data, settings, seed and number of workers give the same models to the bit.
 
         Raises:
-            InputError: The folder holds another job, or a worker says so.
+            InputError: The folder holds another job, what the workers need is not installed, or a worker says so.
             SparkhuError: A worker was killed, or never joined.
         """
-        order = Order(self.name, settings, data.seasons, seed, self.plan, self.how.join_seconds)
+        require(self.how)
+        plan = self.recipe.plan if isinstance(self.recipe, NeuralRecipe) else Plan()
+        order = Order(self.name, settings, data.seasons, seed, plan)
         with self._place() as folder:
             write_job(folder, order, data)
             launch(folder, self.how, self.on_epoch)

@@ -1,17 +1,24 @@
-"""Ranks that torch's own distribution connects, over gloo: started by `torchrun` or `torch.distributed.run`."""
+"""Ranks that torch's own distribution connects, over gloo.
+
+Those that Sparkhu begins on one machine meet in a file of the job, and listen on the loopback interface alone. Those
+that `torchrun` begins meet where it says.
+"""
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
-from sparkhu.errors import SparkhuError
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu.models.neural.running import require_torch
 from sparkhu.training.distribution.ranks import Array
 
+MEETING = "SPARKHU_MEETING"
+"""Names the file in which ranks of one machine meet."""
 POLL_SECONDS = 0.1
 STEP_TIME = timedelta(minutes=30)
 """How long ranks wait for each other behind the beginning: one may read long. One that is gone is seen at once."""
@@ -71,25 +78,50 @@ class TorchRanks:
 
 @contextmanager
 def torch_ranks(seconds: float) -> Iterator[TorchRanks]:
-    """Join the processes that `torchrun` began; what it put into the environment says where they meet.
+    """Join the processes that were begun together; the environment says which they are and where they meet.
 
     Args:
         seconds: How long ranks wait for each other at the beginning.
 
     Raises:
+        InputError: This process was begun alone, or torch is not installed.
         SparkhuError: A rank has not joined in time; the message names it.
     """
+    require_torch("of several workers")
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        raise InputError("this worker was begun alone: RANK and WORLD_SIZE are not set. Begin it with torchrun.")
     from torch import distributed
 
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    store, _, _ = next(distributed.rendezvous("env://", rank, size, timeout=timedelta(seconds=seconds)))
-    attempt = distributed.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    _meet(attempt, rank, size, seconds)
-    distributed.init_process_group("gloo", store=attempt, rank=rank, world_size=size, timeout=STEP_TIME)
+    store = _meeting_place(rank, size, seconds)
+    _meet(store, rank, size, seconds)
+    take_device(int(os.environ.get("LOCAL_RANK", rank)))
+    distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=STEP_TIME)
     try:
         yield TorchRanks(rank, size)
     finally:
         distributed.destroy_process_group()
+
+
+def _meeting_place(rank: int, size: int, seconds: float) -> Any:
+    from torch import distributed
+
+    if MEETING in os.environ:
+        return distributed.FileStore(os.environ[MEETING], size)
+    store, _, _ = next(distributed.rendezvous("env://", rank, size, timeout=timedelta(seconds=seconds)))
+    return distributed.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def take_device(local_rank: int) -> None:
+    """Let this process compute on a GPU of its own, where the machine has GPUs.
+
+    Args:
+        local_rank: Its number among the workers of this machine; beyond the number of GPUs, they are shared.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank % torch.cuda.device_count())
 
 
 def _meet(store: Any, rank: int, size: int, seconds: float) -> None:
@@ -102,10 +134,10 @@ def _meet(store: Any, rank: int, size: int, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def never_joined(lacking: list[int], size: int, seconds: float) -> str:
+def never_joined(lacking: Sequence[int], size: int, seconds: float) -> str:
     """Say which ranks have not joined, and what helps."""
     which = ", ".join(str(rank) for rank in lacking)
     return (
         f"rank {which} of {size} has not joined within {seconds:g} s. See whether its machine can reach that of rank 0 "
-        "and has memory for another process, or give fewer workers or a longer time."
+        "and has memory for another process, or give fewer workers or a longer time (join_seconds)."
     )

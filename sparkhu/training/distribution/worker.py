@@ -1,44 +1,59 @@
-"""A worker of a job: `python -m sparkhu.training.distribution.worker FOLDER torch|horovod`, begun on every rank.
+"""A worker of a job: `python -m sparkhu.training.distribution.worker FOLDER torch|horovod [JOIN_SECONDS]`.
 
-It is what `torchrun` and `horovodrun` begin, on this machine or on others that reach the folder. A worker whose
-launcher is gone ends itself.
+Every rank runs it, begun by the launcher, by `torchrun` or by `horovodrun`, on this machine or on others that reach the
+folder. A worker of this machine whose launcher is gone ends itself. It says that it is there before it imports anything
+that is large, and that it has joined once it is connected to the others.
 """
 
-import fcntl
 import json
 import os
+import socket
 import sys
-import threading
-import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from sparkhu.errors import SparkhuError
-from sparkhu.training.distribution.fitting import fit_job
-from sparkhu.training.distribution.horovod_ranks import horovod_ranks
-from sparkhu.training.distribution.job import ERRORS, LOCK, RANKS, read_order, write_fitted
-from sparkhu.training.distribution.ranks import Ranks
-from sparkhu.training.distribution.torch_ranks import torch_ranks
+from sparkhu.training.distribution.lock import HOLDER, end_with_holder
 
-LAUNCHED = "SPARKHU_LAUNCHED"
-"""Is in the environment of workers whose launcher holds the lock of the job."""
-ORPHANED, FAILED = 3, 1
-POLL_SECONDS = 0.5
+if TYPE_CHECKING:
+    from sparkhu.training.distribution.ranks import Ranks
+
+RANKS, ERRORS = "ranks", "errors"
+JOIN_SECONDS: Final = 120.0
+FAILED: Final = 1
 
 
-def main(folder: Path, distribution: str) -> int:
-    """Fit the job in a folder as one of its ranks, and give the exit code."""
-    rank = int(os.environ.get("RANK") or os.environ.get("HOROVOD_RANK") or 0)
-    if os.environ.get(LAUNCHED):
-        threading.Thread(target=_end_with_launcher, args=(folder / LOCK,), daemon=True).start()
-    _note(folder / RANKS, rank, {"pid": os.getpid()})
+def fit(folder: Path, ranks: "Ranks") -> None:
+    """Fit the job in a folder as one of its ranks; rank 0 writes what was fitted."""
+    from sparkhu.training.distribution.fitting import fit_job
+    from sparkhu.training.distribution.job import read_order, write_fitted
+
+    fitted = fit_job(folder, ranks)
+    if ranks.rank == 0:
+        write_fitted(folder, read_order(folder)[0], fitted)
+    ranks.barrier()
+
+
+def main(arguments: Sequence[str], work: "Callable[[Path, Ranks], None]" = fit) -> int:
+    """Do the work of a job as one of its ranks, and give the exit code.
+
+    Args:
+        arguments: Folder, distribution, and how long ranks wait for each other at the beginning.
+        work: Is given the folder and the ranks.
+    """
+    folder, distribution = Path(arguments[0]), arguments[1]
+    seconds = float(arguments[2]) if len(arguments) > 2 else JOIN_SECONDS
+    rank = int(os.environ.get("HOROVOD_RANK" if distribution == "horovod" else "RANK", "0"))
+    if holder := os.environ.get(HOLDER):
+        end_with_holder(folder, holder)
+    here = {"pid": os.getpid(), "host": socket.gethostname()}
+    _note(folder / RANKS, rank, {**here, "joined": False})
     try:
-        order, _ = read_order(folder)
-        with _ranks(distribution, order.join_seconds) as ranks:
-            fitted = fit_job(folder, ranks)
-            if ranks.rank == 0:
-                write_fitted(folder, order, fitted)
-            ranks.barrier()
+        with _ranks(distribution, seconds) as ranks:
+            _note(folder / RANKS, rank, {**here, "joined": True})
+            work(folder, ranks)
     except SparkhuError as error:
         _note(folder / ERRORS, rank, {"kind": type(error).__name__, "message": str(error)})
         print(f"rank {rank}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log of the job
@@ -46,7 +61,10 @@ def main(folder: Path, distribution: str) -> int:
     return 0
 
 
-def _ranks(distribution: str, seconds: float) -> AbstractContextManager[Ranks]:
+def _ranks(distribution: str, seconds: float) -> "AbstractContextManager[Ranks]":
+    from sparkhu.training.distribution.horovod_ranks import horovod_ranks
+    from sparkhu.training.distribution.torch_ranks import torch_ranks
+
     return horovod_ranks() if distribution == "horovod" else torch_ranks(seconds)
 
 
@@ -57,16 +75,5 @@ def _note(folder: Path, rank: int, content: dict[str, object]) -> None:
     draft.replace(folder / f"rank-{rank}.json")
 
 
-def _end_with_launcher(lock: Path) -> None:
-    """End this process as soon as nobody holds the lock of the job."""
-    with lock.open("rb") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                os._exit(ORPHANED)
-            except OSError:
-                time.sleep(POLL_SECONDS)
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from sparkhu.errors import SparkhuError
 from sparkhu.training.gram import Gram, GroupGram, gram_shard, merge
 from sparkhu.training.parts import CHOOSE, TRAIN
-from sparkhu.training.ridge import STRENGTHS, Spectrum, fit_group, fit_groups, mean_squared_error, solve_ridge
+from sparkhu.training.ridge import STRENGTHS, Spectrum, fit_group, fit_groups, mean_squared_error
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import Floats, MadeShard, laid_out, made_shard, profile_of, sequences_of, shard_of
 from tests.sparkhu.window_inputs import inputs
@@ -37,7 +37,7 @@ def windows_by_hand(made: MadeShard, part: str | None) -> tuple[Floats, Floats]:
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 100.0])
 def test_weights_are_scikit_learns_ridge(alpha: float) -> None:
     x, y, gram = random_windows(1)
-    weights, intercept = solve_ridge(gram, alpha)
+    weights, intercept = Spectrum(gram).solve(alpha)
     reference = Ridge(alpha=alpha).fit(x, y)
     np.testing.assert_allclose(weights, reference.coef_.T, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(intercept, reference.intercept_, rtol=1e-9)
@@ -52,10 +52,10 @@ def test_a_shards_model_is_the_ridge_on_its_windows() -> None:
         (None, model.weights, model.intercept),
     ):
         x, y = windows_by_hand(made, part)
-        unit = x.var(axis=0).mean() * len(x)
-        reference = Ridge(alpha=model.settings.strength * unit, solver="svd").fit(x, y)
+        unit = (x**2).mean() * len(x)
+        reference = Ridge(alpha=model.settings.strength * unit, solver="svd", fit_intercept=False).fit(x, y)
         np.testing.assert_allclose(weights, reference.coef_.T, atol=1e-6)
-        np.testing.assert_allclose(intercept, reference.intercept_, atol=1e-6)
+        np.testing.assert_array_equal(intercept, 0)
 
 
 def test_the_quadratic_form_is_the_error_on_the_windows() -> None:
@@ -68,8 +68,9 @@ def test_the_strength_is_the_best_of_the_grid_on_the_choosing_windows() -> None:
     made = made_shard("a", "b", n=200, borders=(140, 180, 200), seed=4)
     x, y = windows_by_hand(made, TRAIN)
     x_new, y_new = windows_by_hand(made, CHOOSE)
-    unit = x.var(axis=0).mean() * len(x)
-    errors = [np.mean((Ridge(alpha=s * unit).fit(x, y).predict(x_new) - y_new) ** 2) for s in STRENGTHS]
+    unit = (x**2).mean() * len(x)
+    fits = [Ridge(alpha=s * unit, fit_intercept=False).fit(x, y) for s in STRENGTHS]
+    errors = [np.mean((fit.predict(x_new) - y_new) ** 2) for fit in fits]
     fit = fit_group("1h/3", gram_shard(assemble(*made))["1h/3"])
     assert fit.model is not None
     assert fit.model.settings.strength == STRENGTHS[int(np.argmin(errors))]
@@ -110,12 +111,13 @@ def test_without_choosing_windows_cross_validation_chooses() -> None:
 
 
 def test_cross_validation_is_its_published_formula() -> None:
-    # GCV(λ) = Σ residuals² / (1 − tr(hat) / n)², the hat matrix of the centred inputs plus the mean.
+    # GCV(λ) = Σ residuals² / (1 − tr(hat) / n)², with a drift the hat matrix of the centred inputs plus the mean.
     x, y, gram = random_windows(6, 30)
-    centred = x - x.mean(axis=0)
-    hat = centred @ np.linalg.solve(centred.T @ centred + 2.0 * np.eye(L), centred.T) + 1 / 30
-    wanted = ((y - hat @ y) ** 2).sum() / (1 - np.trace(hat) / 30) ** 2
-    assert Spectrum(gram).cross_validated(2.0) == pytest.approx(wanted)
+    for drift in (False, True):
+        given = x - drift * x.mean(axis=0)
+        hat = given @ np.linalg.solve(given.T @ given + 2.0 * np.eye(L), given.T) + drift / 30
+        wanted = ((y - hat @ y) ** 2).sum() / (1 - np.trace(hat) / 30) ** 2
+        assert Spectrum(gram, drift=drift).cross_validated(2.0) == pytest.approx(wanted)
 
 
 def test_a_group_without_training_windows_has_no_model() -> None:

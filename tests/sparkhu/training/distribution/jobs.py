@@ -1,8 +1,6 @@
 """Jobs of toy series for tests of distribution."""
 
-import json
 import os
-import signal
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,24 +9,42 @@ from typing import NamedTuple
 import numpy as np
 
 from sparkhu.models.base import Floats, Forecaster
+from sparkhu.models.neural.architectures import NHITS
+from sparkhu.training.distribution.launching import Launch
+from sparkhu.training.distribution.recipe import DistributedRecipe
+from sparkhu.training.neural import NeuralRecipe
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted, TrainingData
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import made_shard
+from tests.sparkhu.training.distribution import processes, proving_worker
 from tests.sparkhu.window_inputs import inputs
 
 GROUP = "1h/3"
 PLAN = Plan(epochs=3, batch=32)
+RECIPE = NeuralRecipe(NHITS, PLAN)
 SETTINGS = {GROUP: {"width": "16", "learning_rate": "0.005"}}
 BORDERS, SIZES = (140, 180, 200), (8, 2)
+SECRET = "s3cret-of-this-test"
+FAILING = "tests.sparkhu.training.distribution.failing_worker"
+PROVING = "tests.sparkhu.training.distribution.proving_worker"
+
+
+class Seen(NamedTuple):
+    """What was seen of the processes of a job while they ran."""
+
+    commands: str
+    environments: str
+    listening: set[str]
 
 
 class Trained(NamedTuple):
     """A job that was run."""
 
     fitted: Fitted
-    told: list[dict[str, object]]
+    told: list[Mapping[str, object]]
     folder: Path
+    seen: Seen
 
 
 def shard(*names: str, seed: int = 0) -> Callable[[], object]:
@@ -43,12 +59,32 @@ def forecast(model: Forecaster) -> Floats:
     return np.hstack([model.predict(inputs(values)), model.for_evaluation().predict(inputs(values))])
 
 
-def kill_rank_1_behind(epoch: int, folder: Path, told: list[int]) -> Callable[[Mapping[str, object]], None]:
-    """Kill the worker of rank 1 once, behind an epoch."""
+def look(folder: Path) -> Seen:
+    """Look at all processes that this one began, and let those of a job that prove go on."""
+    # The reaper is a part of this process that lives longer; it begins nothing.
+    pids = [pid for pid in processes.below(os.getpid()) if "reaping.py" not in processes.told(pid, "cmdline")]
+    commands, environments = ("\n".join(processes.told(pid, name) for pid in pids) for name in ("cmdline", "environ"))
+    seen = Seen(commands, environments, processes.listening(pids))
+    (folder / proving_worker.LOOKED).touch()
+    return seen
 
-    def killed(found: Mapping[str, object]) -> None:
-        told.append(int(found["epoch"]))
-        if found["epoch"] == epoch and told.count(epoch) == 1:
-            os.kill(json.loads((folder / "ranks" / "rank-1.json").read_text())["pid"], signal.SIGKILL)
 
-    return killed
+def proved(how: Launch, folder: Path) -> Trained:
+    """Train on workers that prove what they are, and look at them."""
+    told: list[Mapping[str, object]] = []
+    seen: list[Seen] = []
+
+    def look_once(epoch: Mapping[str, object]) -> None:
+        told.append(epoch)
+        if not seen:
+            seen.append(look(folder))
+
+    fitted = DistributedRecipe(RECIPE, how, folder, look_once).fit(DATA, SETTINGS, seed=3)
+    return Trained(fitted, told, folder, seen[0])
+
+
+def to_fail(folder: Path, way: str) -> Path:
+    """Let rank 1 of a job that is yet to be written fail."""
+    folder.mkdir()
+    (folder / way).touch()
+    return folder

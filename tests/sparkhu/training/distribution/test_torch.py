@@ -10,55 +10,88 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.models.neural.architectures import NHITS
-from sparkhu.training.distribution import launching, worker
-from sparkhu.training.distribution.job import Order, read_fitted, read_order, shard_readers, write_job
+from sparkhu.training.distribution import worker
+from sparkhu.training.distribution.job import Order, read_fitted, write_job
 from sparkhu.training.distribution.launching import Launch, launch
 from sparkhu.training.distribution.recipe import DistributedRecipe
+from sparkhu.training.distribution.torch_ranks import MEETING
 from sparkhu.training.linear import LinearRecipe
-from sparkhu.training.neural import NeuralRecipe, nhits
 from sparkhu.training.plan import Plan
-from tests.sparkhu.training.distribution.jobs import DATA, GROUP, PLAN, SETTINGS, Trained, forecast, kill_rank_1_behind
+from tests.sparkhu.training.distribution import failing_worker
+from tests.sparkhu.training.distribution.jobs import (
+    DATA,
+    FAILING,
+    GROUP,
+    PLAN,
+    RECIPE,
+    SECRET,
+    SETTINGS,
+    Trained,
+    forecast,
+    to_fail,
+)
+from tests.sparkhu.training.distribution.processes import running
+from tests.sparkhu.training.distribution.proofs import check_proofs
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-HOW = Launch("torch", workers=2, join_seconds=60)
 pytestmark = pytest.mark.xdist_group("workers")
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
 
 
-def test_two_workers_train_a_model_and_tell_of_each_epoch(trained: Trained) -> None:
-    fitted, told, folder = trained
-    assert [(epoch["group"], epoch["epoch"]) for epoch in told] == [(GROUP, 1), (GROUP, 2), (GROUP, 3)]
-    assert told[-1]["train"] < told[0]["train"]
-    assert fitted.notes[0].startswith(f"{GROUP}: nhits: epoch ")
-    # The steps are those of one process over the same global batch; only which windows make a batch differs.
-    alone = NeuralRecipe(NHITS, PLAN).fit(DATA, SETTINGS, seed=3)
-    difference = forecast(fitted.models[GROUP]) - forecast(alone.models[GROUP])
-    assert 0 < np.abs(difference).mean() < 0.2
-    course = json.loads((folder / "checkpoints/group-000/train/epoch-000003.json").read_text())["course"]
+def test_two_workers_train_a_model_by_its_own_plan_and_tell_of_each_epoch(trained: Trained) -> None:
+    assert [(epoch["group"], epoch["epoch"]) for epoch in trained.told] == [(GROUP, 1), (GROUP, 2), (GROUP, 3)]
+    assert trained.told[-1]["train"] < trained.told[0]["train"]
+    assert trained.fitted.notes[0].startswith(f"{GROUP}: nhits: epoch ")
+    course = json.loads((trained.folder / "checkpoints/group-000/train/epoch-000003.json").read_text())["course"]
     assert course["ranks"] == 2
 
 
+def test_two_ranks_are_equal_to_the_bit_and_take_the_steps_of_one(trained: Trained) -> None:
+    check_proofs(trained.folder)
+
+
+def test_workers_of_this_machine_listen_on_its_loopback_interface_alone(trained: Trained) -> None:
+    assert trained.seen.listening, "gloo's own connections listen"
+    assert trained.seen.listening <= LOOPBACK
+
+
+def test_no_secret_of_the_launcher_reaches_its_workers(trained: Trained) -> None:
+    assert "distribution.proving_worker" in trained.seen.commands
+    assert "SPARKHU_MEETING" in trained.seen.environments
+    for told in (*trained.seen, (trained.folder / "log.txt").read_text()):
+        assert SECRET not in told
+
+
 def test_a_killed_worker_is_begun_anew_and_the_result_has_the_same_bits(trained: Trained, tmp_path: Path) -> None:
-    told: list[int] = []
-    kill = kill_rank_1_behind(2, tmp_path / "job", told)
-    found = DistributedRecipe(nhits(), HOW, tmp_path / "job", PLAN, kill).fit(DATA, SETTINGS, seed=3)
-    assert told[:2] == [1, 2]
-    assert told[-1] == 3
-    assert told.count(1) == 1
-    assert any("went on behind epoch" in note for note in found.notes)
+    told: list[object] = []
+    folder = to_fail(tmp_path / "job", failing_worker.KILL)
+    how = Launch("torch", workers=2, module=FAILING)
+    found = DistributedRecipe(RECIPE, how, folder, lambda epoch: told.append(epoch["epoch"])).fit(
+        DATA, SETTINGS, seed=3
+    )
+    assert not (folder / failing_worker.KILL).exists(), "rank 1 was killed"
+    assert told == [1, 2, 3]
+    assert any("went on behind epoch 2" in note for note in found.notes)
     np.testing.assert_array_equal(forecast(found.models[GROUP]), forecast(trained.fitted.models[GROUP]))
 
 
-def test_a_job_of_other_settings_is_refused(trained: Trained) -> None:
-    with pytest.raises(InputError, match=r"holds a job with other data or settings\. Give another folder"):
-        DistributedRecipe(nhits(), HOW, trained.folder, PLAN).fit(DATA, SETTINGS, seed=4)
+def test_a_worker_that_is_killed_too_often_is_named(tmp_path: Path) -> None:
+    folder = to_fail(tmp_path / "job", failing_worker.DIE)
+    how = Launch("torch", workers=2, restarts=1, module=FAILING)
+    message = r"^rank 1 was killed by SIGKILL, after 1 restarts\. What was reached is kept in '.*job'"
+    with pytest.raises(SparkhuError, match=message):
+        DistributedRecipe(RECIPE, how, folder).fit(DATA, SETTINGS, seed=3)
+    assert (folder / failing_worker.DIE).read_text().count("1") == 2
 
 
-def test_the_linear_model_of_several_workers_is_that_of_one_to_the_bit() -> None:
-    found = DistributedRecipe(LinearRecipe(), HOW).fit(DATA, {})
-    alone = LinearRecipe().fit(DATA, {})
-    np.testing.assert_array_equal(forecast(found.models[GROUP]), forecast(alone.models[GROUP]))
-    assert found.notes == alone.notes
+def test_a_worker_that_never_joins_is_named_in_time_and_ended(tmp_path: Path) -> None:
+    folder = to_fail(tmp_path / "job", failing_worker.HANG)
+    write_job(folder, Order("linear", {}, DATA.seasons, 0), DATA)
+    began = time.monotonic()
+    with pytest.raises(SparkhuError, match=r"rank 1 of 2 has not joined within 5 s\. See whether its machine"):
+        launch(folder, Launch("torch", workers=2, join_seconds=5, module=FAILING))
+    assert time.monotonic() - began < 30
+    assert not running(int((folder / failing_worker.HANG).read_text()))
 
 
 PARENT = """
@@ -69,53 +102,59 @@ launch(Path(sys.argv[1]), Launch(workers=2))
 """
 
 
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_workers_end_with_their_launcher_and_a_told_error_is_raised(tmp_path: Path) -> None:
-    endless = Plan(epochs=10**6, patience=10**6, batch=32)
-    write_job(tmp_path, Order("nhits", SETTINGS, DATA.seasons, 0, endless), DATA)
+def test_workers_end_with_their_launcher_and_a_job_that_runs_is_left_alone(tmp_path: Path) -> None:
+    order = Order("nhits", SETTINGS, DATA.seasons, 0, Plan(epochs=10**6, patience=10**6, batch=32))
+    write_job(tmp_path, order, DATA)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], env=environment)
-    until = time.monotonic() + 60
-    while not (tmp_path / "progress.jsonl").is_file() or not (tmp_path / "progress.jsonl").stat().st_size:
-        assert parent.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    with pytest.raises(InputError, match="another process runs the job"):
-        launch(tmp_path, HOW)
-    workers = [json.loads(path.read_text())["pid"] for path in (tmp_path / "ranks").glob("rank-*.json")]
-    assert len(workers) == 2
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    until = time.monotonic() + 20
+    try:
+        until = time.monotonic() + 120
+        while not (tmp_path / "progress.jsonl").is_file() or not (tmp_path / "progress.jsonl").stat().st_size:
+            assert parent.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        workers = [json.loads(path.read_text())["pid"] for path in (tmp_path / "ranks").glob("rank-*.json")]
+        assert len(workers) == 2
+        for begin in (lambda: launch(tmp_path, Launch()), lambda: write_job(tmp_path, order, DATA)):
+            with pytest.raises(InputError, match="another process runs the job"):
+                begin()
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    until = time.monotonic() + 30
     while any(running(pid) for pid in workers):
         assert time.monotonic() < until, "a worker outlived its launcher"
         time.sleep(0.1)
 
 
+@pytest.mark.slow
+def test_torchrun_begins_workers_that_meet_where_it_says(tmp_path: Path) -> None:
+    write_job(tmp_path, Order("linear", {}, DATA.seasons, 0), DATA)
+    static = ["--rdzv-backend=static", "--master-addr=127.0.0.1", "--master-port=29713", "--node-rank=0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=1", "--nproc-per-node=2", *static]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    worker_of_a_job = ["-m", "sparkhu.training.distribution.worker", str(tmp_path), "torch"]
+    subprocess.run([*command, *worker_of_a_job], env=environment, check=True)
+    alone = LinearRecipe().fit(DATA, {})
+    np.testing.assert_array_equal(forecast(read_fitted(tmp_path).models[GROUP]), forecast(alone.models[GROUP]))
+
+
 @pytest.fixture
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a worker of `torchrun` that has no others."""
-    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment of a worker that has no others."""
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", MEETING: str(tmp_path / "meeting")}.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.mark.usefixtures("_alone")
-def test_a_worker_fits_what_one_process_does(tmp_path: Path) -> None:
-    for recipe in (nhits().name, "linear"):
-        settings = SETTINGS if recipe == "nhits" else {}
-        folder = tmp_path / recipe
-        write_job(folder, Order(recipe, settings, DATA.seasons, 3, PLAN), DATA)
-        assert worker.main(folder, "torch") == 0
-        alone = (NeuralRecipe(NHITS, PLAN) if recipe == "nhits" else LinearRecipe()).fit(DATA, settings, seed=3)
-        found = read_fitted(folder)
-        np.testing.assert_array_equal(forecast(found.models[GROUP]), forecast(alone.models[GROUP]))
-        assert found.notes == alone.notes
+@pytest.mark.parametrize("recipe", [RECIPE, LinearRecipe()], ids=["nhits", "linear"])
+def test_a_worker_fits_what_one_process_does(recipe: LinearRecipe, tmp_path: Path) -> None:
+    settings = SETTINGS if recipe is RECIPE else {}
+    write_job(tmp_path, Order(recipe.name, settings, DATA.seasons, 3, PLAN), DATA)
+    assert worker.main([str(tmp_path), "torch"]) == 0
+    alone, found = recipe.fit(DATA, settings, seed=3), read_fitted(tmp_path)
+    np.testing.assert_array_equal(forecast(found.models[GROUP]), forecast(alone.models[GROUP]))
+    assert found.notes == alone.notes
 
 
 @pytest.mark.usefixtures("_alone")
@@ -126,24 +165,13 @@ def test_a_worker_fits_what_one_process_does(tmp_path: Path) -> None:
         ("trees", {}, "the recipe 'trees' cannot be trained on several workers; linear, lstm, nhits, patch_tr"),
     ],
 )
-def test_what_a_worker_cannot_use_is_raised_by_the_launcher(
+def test_what_a_worker_cannot_use_is_told(
     recipe: str, settings: dict[str, dict[str, str]], message: str, tmp_path: Path
 ) -> None:
     write_job(tmp_path, Order(recipe, settings, DATA.seasons, 0, PLAN), DATA)
-    assert worker.main(tmp_path, "torch") == worker.FAILED
-    with pytest.raises(InputError, match=message):
-        launching._raise_told(tmp_path)
+    assert worker.main([str(tmp_path), "torch"]) == worker.FAILED
+    told = json.loads((tmp_path / "errors/rank-0.json").read_text())
+    assert told["kind"] == "InputError"
+    assert message in told["message"]
     with pytest.raises(SparkhuError, match="holds no fitted models"):
         read_fitted(tmp_path)
-
-
-def test_a_damaged_job_is_told(tmp_path: Path) -> None:
-    write_job(tmp_path, Order("nhits", {}, DATA.seasons, 0, PLAN), DATA)
-    order, count = read_order(tmp_path)
-    assert (order.groups, order.plan, count) == ([GROUP], PLAN, 3)
-    (tmp_path / "shards/1/group-000.safetensors").write_bytes(b"{")
-    with pytest.raises(SparkhuError, match=r"cannot be read: .*Write the job again"):
-        shard_readers(tmp_path, order, count)[1]()
-    (tmp_path / "job.json").write_text("{}")
-    with pytest.raises(SparkhuError, match="holds no job that can be read"):
-        read_order(tmp_path)
