@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sparkhu.errors import InputError
 from sparkhu.tuning.defaults import with_defaults
-from sparkhu.tuning.katib_api import Document
+from sparkhu.clusters.objects import Document
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment, V1beta1ExperimentCondition
