@@ -233,6 +233,14 @@ class Training(Section):
     )
     workers: int = Field(1, ge=1, description="How many workers fit such a model together.")
     seed: int = Field(0, ge=0, description="Seed of every draw.")
+    engine: Literal["local", "kubernetes"] = Field(
+        "local", description="Workers inside the step, or pods of a TrainJob (torch) or an MPIJob (horovod)."
+    )
+    namespace: str = Field("", description="Namespace of such a job; empty: that of the step.")
+    storage: str = Field("", description="URI that its pods read their data from, such as s3://bucket/training.")
+    secret: str = Field("", description="Secret whose keys, named as variables, its pods open the storage with.")
+    image: str = Field("", description="Image of its pods; empty: that of the steps that train.")
+    service_account: str = Field("", description="Service account that its pods act as; empty: the default one.")
 
     @field_validator("models", mode="before")
     @classmethod

@@ -27,7 +27,8 @@ def train_linear(
         scalers: One versioned scaler a series.
         tuned: The parameters per group.
         model: Weights per group: one fit for evaluation, one on all windows for forecasts.
-        settings: On how many workers it is fitted: distribution, workers.
+        settings: On how many workers it is fitted, and where: distribution, workers, engine (local or kubernetes), and
+            for kubernetes namespace, storage, secret, image, service_account.
     """
     from sparkhu.sections import Training
     from sparkhu.stages.training import train_linear as train

@@ -25,7 +25,8 @@ def train_models(
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
         models: The fitted models by name and group; none where the settings name none.
-        settings: models (such as trees and lstm), distribution (single, torch or horovod), workers, seed.
+        settings: models (such as trees and lstm), distribution (single, torch or horovod), workers, seed, engine (local
+            or kubernetes), and for kubernetes namespace, storage, secret, image, service_account.
     """
     from sparkhu.sections import Training
     from sparkhu.stages.training_models import train_models as train

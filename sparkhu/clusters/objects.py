@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -16,10 +17,30 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 SECONDS: Final = (10, 60)
 """To connect, and to wait for an answer."""
+OF_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where Kubernetes tells a pod its namespace."""
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
 
 logger = logging.getLogger(__name__)
+
+
+def namespace_of(given: str, setting: str) -> str:
+    """Give the namespace of objects: the one that is set, else that of the pod that this runs in.
+
+    Args:
+        given: The one that is set; empty: none.
+        setting: What sets it, for messages.
+
+    Raises:
+        InputError: Neither is there.
+    """
+    if given:
+        return given
+    try:
+        return OF_POD.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError(f"{setting} is empty, and this is no pod; name the namespace.") from error
 
 
 def connect() -> "ApiClient":

@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu import events
 from sparkhu.errors import InputError
 from sparkhu.models.candidates import NAMES
 from sparkhu.sections import Training
+from sparkhu.settings import Settings
 from sparkhu.training.known import RECIPES
 from sparkhu.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from sparkhu.training.distribution.cluster_launching import ClusterLaunch
+    from sparkhu.training.distribution.launching import Distribution
 
 EXTRAS: Final = {"torch": "torch"}
 """The extra of the distribution that brings a library; that of the models is `models`."""
@@ -45,6 +51,13 @@ def check_training(settings: Training) -> None:
             f"workers is {settings.workers}, but nothing connects them: distribution is single. Give the distribution "
             "torch or horovod, or one worker."
         )
+    if settings.engine == "kubernetes" and settings.distribution == "single":
+        raise InputError("engine is kubernetes, and distribution single. Give the distribution torch or horovod.")
+    if settings.engine == "kubernetes" and "://" not in settings.storage:
+        raise InputError(
+            f"storage must be a URI that pods of the cluster can read, such as s3://bucket/training, got "
+            f"'{settings.storage}'."
+        )
 
 
 def check_libraries(settings: Training) -> None:
@@ -61,6 +74,10 @@ def check_libraries(settings: Training) -> None:
             raise InputError(
                 f"the model '{name}' needs {needed}: pip install 'sparkhu[{EXTRAS.get(needed, 'models')}]'"
             )
+    if settings.engine == "kubernetes":
+        if find_spec("kubernetes") is None:
+            raise InputError("training.engine kubernetes needs kubernetes: pip install 'sparkhu[tuning]'")
+        return
     if settings.distribution != "single" and find_spec("torch") is None:
         raise InputError(
             f"training.distribution {settings.distribution} needs torch: pip install 'sparkhu[torch]', or train with "
@@ -96,6 +113,10 @@ def with_workers(recipe: Recipe, settings: Training, *, step: str) -> Recipe:
     def told(epoch: Mapping[str, Any]) -> None:
         tell(epoch["group"], epoch["epoch"])
 
+    if settings.distribution != "single" and is_shared(recipe, settings) and settings.engine == "kubernetes":
+        from sparkhu.training.distribution.cluster_launching import ClusterRecipe
+
+        return ClusterRecipe(recipe, _cluster_launch(settings, settings.distribution), told)
     if settings.distribution != "single" and is_shared(recipe, settings):
         from sparkhu.training.distribution.launching import Launch
         from sparkhu.training.distribution.recipe import DistributedRecipe
@@ -104,6 +125,21 @@ def with_workers(recipe: Recipe, settings: Training, *, step: str) -> Recipe:
     if isinstance(recipe, NeuralRecipe):
         return replace(recipe, progress=lambda group, epoch: tell(group, epoch.epoch))
     return recipe
+
+
+def _cluster_launch(settings: Training, distribution: "Distribution") -> "ClusterLaunch":
+    from sparkhu.clusters.objects import namespace_of
+    from sparkhu.training.distribution.cluster_launching import ClusterLaunch
+
+    return ClusterLaunch(
+        distribution,
+        settings.workers,
+        namespace_of(settings.namespace, "training.namespace"),
+        settings.storage,
+        settings.image or Settings().image or f"sparkhu/training:{version('sparkhu')}",
+        settings.secret,
+        settings.service_account,
+    )
 
 
 def _of_runs() -> list[str]:

@@ -52,6 +52,11 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ({"training.models": ["ets"]}, "training.models cannot hold 'ets': it is fitted anew for every window"),
         ({"training.models": "trees,trees"}, "training.models names 'trees' twice."),
         ({"training.workers": 2}, "training.workers is 2, but nothing connects them: distribution is single."),
+        ({"training.engine": "kubernetes"}, "training.engine is kubernetes, and distribution single. Give the"),
+        (
+            {"training": {"engine": "kubernetes", "distribution": "torch", "storage": "/data"}},
+            "training.storage must be a URI that pods of the cluster can read, such as s3://bucket/training",
+        ),
         ({"training.workers": 0}, "parameter 'training.workers' cannot be 0: "),
         ({"training.distribution": "mpi"}, "parameter 'training.distribution' cannot be 'mpi': "),
         ({"guard": 3}, "parameter 'guard' cannot be 3: input should be a valid dictionary"),
