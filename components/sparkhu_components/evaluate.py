@@ -16,6 +16,7 @@ def evaluate(
     scalers: Input[Dataset],
     linear: Input[Model],
     seasonal_naive: Input[Model],
+    further: Input[Model],
     evaluation: Output[Dataset],
     scores: Output[Metrics],
     model_name: str = "forecaster",
@@ -30,6 +31,7 @@ def evaluate(
         scalers: One versioned scaler a series.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
+        further: The models that compete with these, where a run has some.
         evaluation: Errors over all, per group and per series; residual quantiles of the intervals.
         scores: Errors over all series.
         model_name: Name of the model in the registry, whose champion is scored beside the models of this run.
@@ -45,6 +47,7 @@ def evaluate(
         windows=windows.path,
         scalers=scalers.path,
         models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+        further=further.path,
         out=evaluation.path,
         model_name=model_name,
         promotion=Promotion.of(settings),

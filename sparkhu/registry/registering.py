@@ -16,7 +16,7 @@ from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.evaluation.gate import Gate
-from sparkhu.models.bundle import ask_first
+from sparkhu.models.bundle import of_model
 from sparkhu.models.candidates import SEASONAL_NAIVE
 from sparkhu.registry.promotion import Candidate, Decision, Incumbent, Reach, promote
 from sparkhu.registry.versions import ModelVersion, log_model
@@ -89,7 +89,7 @@ def register_bundle(folder: Path, registration: Registration) -> Decision:
             if model in registration.versions:
                 continue
             copy = Path(scratch) / model
-            ask_first(folder, model, copy)
+            of_model(folder, model, copy)
             version = log_model(copy, name=registration.name, metrics=metrics, params=registration.params)
             registration.versions[model] = {"version": version.version, "run_id": version.run_id}
             registration.write(folder)

@@ -16,16 +16,16 @@ from sparkhu.evaluation.reigning import Reigning
 from sparkhu.evaluation.summary import METRICS, metrics_document
 from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Models
-from sparkhu.models.candidates import LINEAR, NAMES, SEASONAL_NAIVE, candidates, for_evaluation
+from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE, candidates, for_evaluation
 from sparkhu.sections import Promotion
 from sparkhu.shards import Dataset, write_manifest, write_shard
 from sparkhu.stages.standing import find_standing
 from sparkhu.stages.storing import Stored, map_buckets
-from sparkhu.stages.training import load_models
+from sparkhu.stages.training import load_further, load_models
 from sparkhu.training.parts import TEST, Late
 from sparkhu.training.windows import ShardWindows
 
-COMPETITORS = (LINEAR, SEASONAL_NAIVE)
+STANDING = (LINEAR, SEASONAL_NAIVE)
 DOCUMENT, GATE = "metrics.json", "gate.json"
 
 
@@ -37,6 +37,7 @@ def evaluate_models(
     scalers: Path | str,
     models: Mapping[str, Path | str],
     out: Path | str,
+    further: Path | str | None = None,
     model_name: str = "",
     promotion: Promotion | None = None,
 ) -> tuple[dict[str, Any], dict[str, float]]:
@@ -50,6 +51,7 @@ def evaluate_models(
         models: Folder of the trained models by name.
         out: Folder of the evaluation, to be written: the half-widths of the intervals as a dataset about series,
             `metrics.json`, and `gate.json` with the best model and what it was compared on.
+        further: What `train_models` wrote; None: no more models.
         model_name: Name in the registry whose champion is scored beside the models; empty: none is.
         promotion: What they are compared by; None: as it stands.
 
@@ -60,36 +62,51 @@ def evaluate_models(
         SparkhuError: The table is missing or damaged, or lacks points of a window.
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    folders = [*stored.folders, *models.values()]
+    folders: list[Path | str] = [*stored.folders, *models.values(), *([further] if further else [])]
     settings = promotion or Promotion()
     params = {"model_name": model_name, **settings.plain()}
     with recorded("evaluate", inputs=folders, outputs=[out], params=params) as (notes, (draft,)):
-        plan = stored.plan.scan().collect()
-        rivals = for_evaluation(candidates(plan, load_models(models[LINEAR])))
+        plan, more = stored.plan.scan().collect(), load_further(further) if further else {}
+        rivals = for_evaluation(candidates(plan, load_models(models[LINEAR]), more))
+        competitors, left_out = _competitors(rivals, list(more))
         with scratch_folder(draft) as scratch:
             standing, reigning = find_standing(model_name, plan, scratch)
-        passed = list(map_buckets(partial(_calibrate, rivals, COMPETITORS, reigning), stored, step="evaluate"))
+        passed = list(map_buckets(partial(_calibrate, rivals, competitors, reigning), stored, step="evaluate"))
         gate = judge(
             pl.concat(scores for _, scores, _, _ in passed).sort("set", "unique_id", "model"),
-            models=COMPETITORS,
+            models=competitors,
             promotion=settings,
             standing=standing,
         )
-        for message in (gate.note, gate.reigning.note, Late.added(late for *_, late in passed).note()):
+        late = Late.added(late for *_, late in passed)
+        for message in (gate.note, *left_out, gate.reigning.note, late.note()):
             if message:
                 notes.say(message)
         intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
         gate = with_test(gate, test)
-        document = metrics_document(test, champion=gate.champion, models=NAMES, gate=gate.document())
+        document = metrics_document(test, champion=gate.champion, models=list(rivals), gate=gate.document())
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
         (draft / GATE).write_text(json.dumps(gate.document(), indent=1))
         notes.entries = calibration_entries(intervals.scan().sort("unique_id", "step").collect(), model=gate.champion)
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.rows_out = intervals.rows
         notes.counts["test windows"] = document[LINEAR]["windows"]
-    errors = {f"{name}_{metric}": document[name][metric] for name in NAMES for metric in METRICS}
+    errors = {f"{name}_{metric}": document[name][metric] for name in rivals for metric in METRICS}
     return metadata(out), {name: error for name, error in errors.items() if error is not None}
+
+
+def _competitors(rivals: Models, further: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Give the models that the champion is chosen from, the simplest last, and what is said of those that are not.
+
+    A further model takes part where it was fitted for every group that the linear one was: a group that one of them
+    lacks would else be left out of the comparison of all.
+    """
+    lacks = {name: sorted(rivals[LINEAR].keys() - rivals[name].keys()) for name in further}
+    told = [
+        f"{name} does not compete: it was not fitted for {', '.join(lacks[name])}" for name in further if lacks[name]
+    ]
+    return [*(name for name in further if not lacks[name]), *STANDING], told
 
 
 def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:

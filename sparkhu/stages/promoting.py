@@ -20,7 +20,7 @@ from sparkhu.registry.registering import Registration, register_bundle
 from sparkhu.results import REGISTRATION
 from sparkhu.shards import open_dataset
 from sparkhu.stages.evaluating import DOCUMENT, GATE
-from sparkhu.stages.training import load_models
+from sparkhu.stages.training import load_further, load_models
 
 UNREGISTERED = "unregistered models"
 """Count of the step's record: models that wait for a registry that was away."""
@@ -53,6 +53,7 @@ def promote_champion(
     model_name: str,
     out: Path | str,
     card: Path | str,
+    further: Path | str | None = None,
 ) -> dict[str, Any]:
     """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
 
@@ -72,37 +73,34 @@ def promote_champion(
         out: Folder of the bundle of the run's best model, to be written; the champion stays another where that knows
             newer data (`sparkhu.registry.promote`).
         card: Markdown file of its model card, to be written.
+        further: What `train_models` wrote; None: no more models.
 
     Returns:
         What happened, for the artifact's metadata.
     """
     folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values()]
+    folders += [further] if further else []
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     gate = Gate.of(json.loads((Path(evaluation) / GATE).read_text()))
     planned = open_dataset(plan).scan().collect()
-    as_read = open_dataset(profile).scan().collect()
     known = reach(trail, planned)
+    more = load_further(further) if further else {}
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
         write_bundle(
             draft,
             name=model_name,
             flavor=gate.champion,
-            models=candidates(planned, load_models(models[LINEAR])),
-            profile=planned,
-            source_profile=as_read.join(planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"),
-            scalers=open_dataset(scalers).scan().collect(),
-            stats=open_dataset(stats).scan().select("unique_id", "^fit_.*$").collect(),
-            choices=open_dataset(choices).scan().collect(),
-            cleaning=open_dataset(cleaning).scan().select("unique_id", "kept").collect(),
-            intervals=open_dataset(evaluation).scan().collect(),
+            models=candidates(planned, load_models(models[LINEAR]), more),
+            **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
+            **_read(scalers=scalers, choices=choices, intervals=evaluation),
             params=preparation(trail),
             sources=run_sources(trail),
             code=code_fingerprint(),
         )
         registration = Registration(
             name=model_name,
-            models={name: _defined(metrics[name]) for name in models},
+            models={name: _defined(metrics[name]) for name in (*models, *more)},
             params=run_parameters(trail),
             gate=gate.document(),
             reach=None if known is None else known.tag,
@@ -127,6 +125,23 @@ def _registered(bundle: Path, registration: Registration, notes: StepNotes) -> D
     kind = f", {model}" if decision.champion == decision.best else ""
     notes.say(f"champion of '{name}' is version {decision.champion}{kind}: {decision.reason}")
     return decision
+
+
+def _tables(planned: pl.DataFrame, **folders: Path | str) -> dict[str, pl.DataFrame]:
+    """Give the tables of a bundle that hold less than what their steps wrote."""
+    found = _read(**folders)
+    return {
+        "profile": planned,
+        "source_profile": found["profile"].join(
+            planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"
+        ),
+        "stats": found["stats"].select("unique_id", "^fit_.*$"),
+        "cleaning": found["cleaning"].select("unique_id", "kept"),
+    }
+
+
+def _read(**folders: Path | str) -> dict[str, pl.DataFrame]:
+    return {name: open_dataset(folder).scan().collect() for name, folder in folders.items()}
 
 
 def reach(trail: Trail, planned: pl.DataFrame) -> Reach | None:
