@@ -16,7 +16,7 @@ from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
 from sparkhu.training.pairwise import PairwiseSum
 from sparkhu.training.parts import Floats
-from sparkhu.training.sliding import FEWEST, numbers, runs_of, sliding_gram
+from sparkhu.training.sliding import FEWEST, Run, numbers, runs_of, sliding_gram
 from sparkhu.training.window_sets import GroupWindows, WindowSet, group_windows
 from sparkhu.training.windows import CHUNK_BYTES, ShardWindows
 
@@ -120,7 +120,8 @@ def gram_windows(windows: GroupWindows) -> GroupGram:
 def _sum(windows: WindowSet) -> Gram:
     """Sum the windows whose targets are all known: long runs by what enters and leaves them, others one by one."""
     x, y = (known := windows.observed()).x, known.y
-    long, short = [], []
+    long: list[Run] = []
+    short: list[Run] = []
     for run in runs_of(x, y):
         (long if run.windows >= FEWEST else short).append(run)
     total, rest = sliding_gram(x, y, long), numbers(short)

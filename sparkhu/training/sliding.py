@@ -132,7 +132,7 @@ def _less_newest(matrix: Floats, sums: Floats, windows: int, L: int) -> Floats:
     moved = matrix - newest[:, None] - newest[None, :] + newest[L - 1]
     total = sums - sums[L - 1]
     moved[L - 1], moved[:, L - 1] = 0.0, 0.0
-    found = np.insert(np.insert(moved, L, total, axis=0), L, 0.0, axis=1)
+    found: Floats = np.insert(np.insert(moved, L, total, axis=0), L, 0.0, axis=1)
     found[:, L] = np.insert(total, L, float(windows))
     return found
 

@@ -41,9 +41,11 @@ def test_without_a_cluster_file_tasks_have_the_defaults_and_ask_for_this_version
     tasks = pipeline["root"]["dag"]["tasks"]
     cached = {name: task["cachingOptions"].get("enableCache", False) for name, task in tasks.items()}
     fresh = {"ingest", "sync-metadata", "load-champion", "detect-regularity", "promote", "publish-interval"}
+    fresh |= {"evaluate", "learn-new"}
     assert {name for name in cached if not cached[name]} >= fresh & set(tasks)
     assert cached["validate"]
-    assert all(task["retryPolicy"]["maxRetryCount"] == 2 for name, task in tasks.items() if name != "promote")
+    once = {"promote", "learn-new"}
+    assert all(task["retryPolicy"]["maxRetryCount"] == 2 for name, task in tasks.items() if name not in once)
 
 
 def test_parallel_variants_are_tasks_of_their_own_and_the_split_has_both_ways(

@@ -236,7 +236,8 @@ def test_ten_thousand_series_make_no_more_tasks_than_ten(tmp_path: Path, groups:
 
 def test_every_step_but_those_of_groups_and_of_prediction_is_in_the_graph_without_groups(tmp_path: Path) -> None:
     tasks = components_of(graph(tmp_path, 1)["root"]["dag"]["tasks"])
-    assert set(COMPONENTS) - tasks.keys() == {*GROUPING, "load_champion", "forecast_new", "publish_forecasts"}
+    predicting = {"load_champion", "learn_new", "forecast_new", "publish_forecasts"}
+    assert set(COMPONENTS) - tasks.keys() == {*GROUPING, *predicting}
 
 
 def test_a_hundred_groups_are_gathered_by_a_command_that_linux_takes() -> None:

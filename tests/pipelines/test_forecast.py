@@ -11,7 +11,15 @@ from sparkhu.results import check_metrics
 from sparkhu_components import COMPONENTS
 from tests.pipelines.conftest import HOURS, Finished
 
-ONLY_ELSEWHERE = {"load_champion", "forecast_new", "publish_forecasts", "take_group", "pack_group", "gather_groups"}
+ONLY_ELSEWHERE = {
+    "load_champion",
+    "learn_new",
+    "forecast_new",
+    "publish_forecasts",
+    "take_group",
+    "pack_group",
+    "gather_groups",
+}
 TWICE = {"flag_outliers": ["flag_outliers_regular", "flag_outliers_irregular"]}
 
 pytestmark = pytest.mark.xdist_group("pipelines")

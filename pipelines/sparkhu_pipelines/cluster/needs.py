@@ -37,6 +37,13 @@ NEEDS: Final[dict[str, Need]] = {
     "detect_regularity": Need("shards", "reads", "reads what earlier runs found of the periods"),
     "gather_groups": Need("shards", "reads", "reads what earlier runs found of the periods"),
     "tune": Need("training", "reads", "reads and writes the registry, which keeps what was found for the same data"),
+    "evaluate": Need("training", "reads", "reads the registry, whose champion is scored beside the run's models"),
+    "learn_new": Need(
+        "training",
+        "writes",
+        "writes what the champion becomes into the registry",
+        once="a try that was killed leaves the version that it had registered, and the next registers another",
+    ),
     "promote": Need(
         "training",
         "writes",
@@ -81,7 +88,6 @@ NEEDS: Final[dict[str, Need]] = {
     "train_linear": _TRAINING,
     "train_models": _TRAINING,
     "train_seasonal_naive": _LIGHT,
-    "evaluate": _TRAINING,
     "make_forecasts": _TRAINING,
     "forecast_new": _TRAINING,
     "publish": _SHARDS,

@@ -23,7 +23,7 @@ def test_whatever_looks_outside_or_writes_there_is_never_taken_from_the_cache() 
     fresh = {name for name in NEEDS if not Cluster().task(name).cache}
     assert fresh == {
         *("ingest", "sync_metadata", "load_champion", "detect_regularity", "gather_groups"),
-        *("tune", "promote", "publish_interval", "store_features"),
+        *("tune", "evaluate", "promote", "learn_new", "publish_interval", "store_features"),
     }
     assert all(NEEDS[name].why for name in fresh)
 
