@@ -2,7 +2,7 @@
 
 A runner names a file in the variable `SPARKHU_EVENTS`, which is no setting that people make; steps append to it, each
 line one event with a `kind`: `step_started`, `part_done` (of a source), `shard_done`, `trial_done` (of tuning),
-`step_finished`, `step_failed` and `note`. Without the variable nothing is written.
+`epoch_done` (of training), `step_finished`, `step_failed` and `note`. Without the variable nothing is written.
 """
 
 import json

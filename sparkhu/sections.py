@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sparkhu.errors import InputError
 
@@ -223,6 +223,44 @@ class Tuning(Section):
     image: str = Field("", description="Image of Katib's trials; empty: that of the steps that train.")
 
 
+class Training(Section):
+    """Which models are fitted beside the linear one, and on how many workers."""
+
+    title: ClassVar[str] = "training"
+    models: tuple[str, ...] = Field((), description="Models that compete with the linear one, such as trees, lstm.")
+    distribution: Literal["single", "torch", "horovod"] = Field(
+        "single", description="What connects the workers that the linear and the neural models are fitted by."
+    )
+    workers: int = Field(1, ge=1, description="How many workers fit such a model together.")
+    seed: int = Field(0, ge=0, description="Seed of every draw.")
+    engine: Literal["local", "kubernetes"] = Field(
+        "local", description="Workers inside the step, or pods of a TrainJob (torch) or an MPIJob (horovod)."
+    )
+    namespace: str = Field("", description="Namespace of such a job; empty: that of the step.")
+    storage: str = Field("", description="URI that its pods read their data from, such as s3://bucket/training.")
+    secret: str = Field("", description="Secret whose keys, named as variables, its pods open the storage with.")
+    image: str = Field("", description="Image of its pods; empty: that of the steps that train.")
+    service_account: str = Field("", description="Service account that its pods act as; empty: the default one.")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _named(cls, models: Any) -> Any:
+        """Take names with commas between as well, as options give them."""
+        return tuple(name.strip() for name in models.split(",") if name.strip()) if isinstance(models, str) else models
+
+
+class Promotion(Section):
+    """When a model of a run takes the place of the champion."""
+
+    title: ClassVar[str] = "promotion"
+    metric: Literal["mae", "mse", "rmse", "smape", "mase", "wape"] = Field(
+        "mae", description="Error that models are compared by, pooled over the choosing windows; the least wins."
+    )
+    min_improvement: float = Field(
+        0.0, ge=0, lt=1, description="Least share by which it must be lower than that of the champion that stands."
+    )
+
+
 SECTIONS: tuple[type[Section], ...] = (
     Reading,
     Catalogue,
@@ -235,6 +273,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Handling,
     Guard,
     Tuning,
+    Training,
+    Promotion,
 )
 DEFAULTS: dict[str, dict[str, Any]] = {section.title: section().plain() for section in SECTIONS}
 """The settings of every section as they stand where nobody changes them."""

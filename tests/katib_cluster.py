@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from kubeflow_katib_api import models
@@ -311,8 +311,22 @@ def status(code: int, reason: str, message: str) -> Document:
     }
 
 
+class Answering(Protocol):
+    """A cluster that answers requests."""
+
+    url: str
+    requests: list[Request]
+    faults: list[Fault]
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Do what is asked: a status, and what the API answers."""
+
+
+Served = TypeVar("Served", bound=Answering)
+
+
 class _Handler(BaseHTTPRequestHandler):
-    cluster: KatibCluster
+    cluster: Answering
 
     def _serve(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -348,7 +362,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def served_cluster(certificate: Path | None = None, **about: Any) -> Iterator[KatibCluster]:
     """Run a server of its own for a while, over TLS where a file with its certificate and key is given."""
-    cluster = KatibCluster(**about)
+    with serving(KatibCluster(**about), certificate) as cluster:
+        yield cluster
+
+
+@contextmanager
+def serving(cluster: Served, certificate: Path | None = None) -> Iterator[Served]:
+    """Serve a cluster for a while."""
     handler = type("Handler", (_Handler,), {"cluster": cluster})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if certificate:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sparkhu_cli.documented import Documented
-from sparkhu_cli.options import SOURCE_OPTIONS, WINDOW_OPTIONS, given, out_option, with_options
+from sparkhu_cli.options import SOURCE_OPTIONS, WINDOW_OPTIONS, WORKER_OPTIONS, given, out_option, with_options
 from sparkhu_cli.session import Session
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ WINDOWS: Final = ("folds", "horizon", "input_size", "season_length", "period", "
 )
 @with_options(*SOURCE_OPTIONS)
 @click.option("--models", metavar="NAMES", default="linear", show_default=True, help="Models to fit: a,b.")
+@with_options(*WORKER_OPTIONS)
 @click.option("--preset", type=click.Choice(["m4", "ett"]), help="A published protocol instead of a rolling origin.")
 @click.option("--folds", type=click.IntRange(min=1), metavar="N", help="Moments to forecast from.  [3]")
 @with_options(*WINDOW_OPTIONS)
@@ -56,6 +57,8 @@ def command(
     *,
     source: str,
     models: str,
+    distribution: str | None,
+    workers: int | None,
     preset: str | None,
     seed: int,
     leaks: bool,
@@ -70,6 +73,7 @@ def command(
     metrics.json, forecasts.parquet, series.parquet with the errors of each series, and ledger.parquet.
     """
     from sparkhu.errors import InputError
+    from sparkhu.sections import Training
     from sparkhu.stages.backtesting import FILES, recipes_of, run_backtest
     from sparkhu_cli.backtest_lines import BacktestLines
     from sparkhu_cli.staging import staged
@@ -78,7 +82,8 @@ def command(
     if (out / "run.json").exists():
         raise InputError(f"--out '{out}' holds the results of a run. Name another folder.")
     session.open_log("backtest")
-    recipes = recipes_of([name.strip() for name in models.split(",") if name.strip()])
+    training = Training.of(given({"distribution": distribution, "workers": workers}))
+    recipes = recipes_of([name.strip() for name in models.split(",") if name.strip()], training)
     lines = BacktestLines(Terminal())
     with staged(out, last=FILES[0], owned=FILES[1:]) as stage:
         lines.reading(source)

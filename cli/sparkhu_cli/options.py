@@ -50,8 +50,19 @@ WINDOW_OPTIONS = (
     click.option("--season-length", type=click.IntRange(min=1), metavar="N", help="Points a season.  [the calendar's]"),
 )
 
+WORKER_OPTIONS = (
+    click.option(
+        "--distribution",
+        type=click.Choice(["single", "torch", "horovod"]),
+        help="What connects the workers that fit the linear and the neural models.  [single]",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Workers that fit a model together.  [1]"),
+)
+
 PARAMETER_OPTIONS = (
     *WINDOW_OPTIONS,
+    click.option("--models", metavar="NAMES", help="Models that compete with the linear one, such as trees,lstm."),
+    *WORKER_OPTIONS,
     click.option("--split", metavar="A/B/C", help="Training, validation, test: shares or rows.  [0.7/0.1/0.2]"),
     click.option("--model", "model_name", metavar="NAME", help="Name of the model in the registry.  [forecaster]"),
     click.option("--past", metavar="DIR", help="Results of an earlier run: its estimates of the periods count too."),

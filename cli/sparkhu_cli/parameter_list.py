@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args, get_origin
 
-from sparkhu_cli.given_parameters import READING
+from sparkhu_cli.given_parameters import parameter_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -89,9 +89,7 @@ def _options() -> dict[str, str]:
     """Give the option of `sparkhu run` for each parameter that has one."""
     from sparkhu_cli.run import command
 
-    named = {
-        f"reading.{each.name}" if each.name in READING else str(each.name): each.opts[0] for each in command.params
-    }
+    named = {parameter_of(str(each.name)): each.opts[0] for each in command.params}
     return {name: option for name, option in named.items() if option.startswith("--")}
 
 

@@ -14,7 +14,7 @@ from sparkhu_cli.staging import Stage, staged
 from sparkhu_cli.summary import show_accuracy
 from sparkhu_cli.terminal import Terminal, seconds_text
 
-RESULTS, REPORT, PUBLISHED = "results", "report", "published"
+RESULTS, REPORT, PUBLISHED, CHAMPION = "results", "report", "published", "champion"
 PUBLISHED_FILE = "published.json"
 ADDRESSES = ("source", "metadata")
 
@@ -38,8 +38,11 @@ def run_pipeline(
         The content of `run.json`.
 
     Raises:
+        InputError: What the steps need is not installed.
         SparkhuError: The pipeline or storage fails; `out` is as it was before.
     """
+    from sparkhu.sections import Training
+    from sparkhu.stages.fitting import check_libraries
     from sparkhu_pipelines.local.running import run_locally
 
     module, pipeline = f"sparkhu_pipelines.{name}", f"{name}_pipeline"
@@ -47,6 +50,8 @@ def run_pipeline(
         module, pipeline = "sparkhu_pipelines.fan_out", f"{name}_pipeline_over"
     arguments, secrets = _sealed(arguments)
     runner = runner_of(session)
+    if runner == "subprocess":
+        check_libraries(Training.of(arguments.get("training", {})))
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage, engine_of(session, log=log) as engine:
@@ -93,7 +98,7 @@ def _collect(
     The history that the results carry ends with the step that wrote them; what came after is known from its event.
     """
     from sparkhu.lineage import StepRecord, Trail, read_trail
-    from sparkhu.results import METRICS, check_metrics, run_record, write_run
+    from sparkhu.results import METRICS, REGISTRATION, UNREGISTERED, check_metrics, run_record, write_run
     from sparkhu.sources.secrets import redacted
 
     source = outputs[RESULTS]
@@ -102,6 +107,8 @@ def _collect(
     outputs[REPORT].rename(stage.results / "report.html")
     if PUBLISHED in outputs and arguments.get("lake"):
         shutil.copyfile(outputs[PUBLISHED] / PUBLISHED_FILE, stage.results / PUBLISHED_FILE)
+    if CHAMPION in outputs and (outputs[CHAMPION] / REGISTRATION).is_file():
+        outputs[CHAMPION].rename(stage.results / UNREGISTERED)
     metrics = stage.results / METRICS
     if metrics.is_file():
         check_metrics(json.loads(metrics.read_text(encoding="utf-8")))

@@ -41,6 +41,7 @@ class Progress:
             "part_done": partial(self._done, "parts read"),
             "shard_done": partial(self._done, "shards"),
             "trial_done": partial(self._done, "trials"),
+            "epoch_done": lambda event: self._done(event["what"], event),
             "step_finished": self._finished,
             "step_failed": self._failed,
             "note": self._noted,

@@ -7,4 +7,4 @@ VERSION = version("sparkhu-components")
 STEPS = f"sparkhu/steps:{VERSION}"
 """What prepares, describes, stores and publishes observations."""
 TRAINING = f"sparkhu/training:{VERSION}"
-"""What trains, judges and registers models: the steps, and MLflow."""
+"""What trains, judges and registers models, and forecasts with them: the steps, MLflow, and what models are made of."""

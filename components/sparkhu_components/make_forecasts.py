@@ -3,10 +3,10 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Model, Output
 
-from sparkhu_components.images import STEPS
+from sparkhu_components.images import TRAINING
 
 
-@dsl.component(base_image=STEPS, install_kfp_package=False)
+@dsl.component(base_image=TRAINING, install_kfp_package=False)
 def make_forecasts(
     sequences: Input[Dataset],
     inputs: Input[Dataset],

@@ -17,6 +17,7 @@ def promote(
     cleaning: Input[Dataset],
     linear: Input[Model],
     seasonal_naive: Input[Model],
+    further: Input[Model],
     champion: Output[Model],
     card: Output[Markdown],
     model_name: str = "forecaster",
@@ -33,8 +34,10 @@ def promote(
         cleaning: Which cleaning steps were kept for each series.
         linear: The linear model.
         seasonal_naive: The seasonal naive model.
+        further: The models that compete with these, where a run has some.
         champion: All that forecasting needs of the best model of this run: weights, scalers, plan, intervals. It
-            gets the alias champion unless one has it that knows newer data of the same table.
+            gets the alias champion unless one has it that does as well, or knows newer data of the same table. Where
+            the registry is away, it keeps what registering it later takes.
         card: What the champion is, what it was made from, how good it is.
         model_name: Name of the model in the registry.
     """
@@ -50,6 +53,7 @@ def promote(
             choices=choices.path,
             cleaning=cleaning.path,
             models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+            further=further.path,
             model_name=model_name,
             out=champion.path,
             card=card.path,

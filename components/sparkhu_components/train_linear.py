@@ -1,5 +1,7 @@
 """Component: Fit a linear model per group of series, with the parameters that tuning found."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Model, Output
 
@@ -14,6 +16,7 @@ def train_linear(
     scalers: Input[Dataset],
     tuned: Input[Dataset],
     model: Output[Model],
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Fit a linear model per group of series, with the parameters that tuning found.
 
@@ -24,7 +27,10 @@ def train_linear(
         scalers: One versioned scaler a series.
         tuned: The parameters per group.
         model: Weights per group: one fit for evaluation, one on all windows for forecasts.
+        settings: On how many workers it is fitted, and where: distribution, workers, engine (local or kubernetes), and
+            for kubernetes namespace, storage, secret, image, service_account.
     """
+    from sparkhu.sections import Training
     from sparkhu.stages.training import train_linear as train
 
     model.metadata.update(
@@ -35,5 +41,6 @@ def train_linear(
             scalers=scalers.path,
             tuned=tuned.path,
             out=model.path,
+            settings=Training.of(settings),
         )
     )

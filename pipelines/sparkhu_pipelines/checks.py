@@ -57,6 +57,7 @@ def _check_parts(text: str) -> None:
 
 
 def _check_sections(parameters: "RunParameters") -> None:
+    from sparkhu.stages.fitting import check_training
     from sparkhu.stages.tuning_search import check_tuning
     from sparkhu.steps.anomalies import check_anomalies
     from sparkhu.steps.decomposition import check_decomposition
@@ -82,6 +83,8 @@ def _check_sections(parameters: "RunParameters") -> None:
         check_handling(variants=parameters.handling.variants, choice=parameters.handling.choice)
     with _inside("tuning"):
         check_tuning(parameters.tuning)
+    with _inside("training"):
+        check_training(parameters.training)
 
 
 @contextmanager

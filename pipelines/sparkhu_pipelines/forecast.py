@@ -25,6 +25,7 @@ from sparkhu_components.render_report import render_report
 from sparkhu_components.store_features import store_features
 from sparkhu_components.store_sequences import store_sequences
 from sparkhu_components.train_linear import train_linear
+from sparkhu_components.train_models import train_models
 from sparkhu_components.train_seasonal_naive import train_seasonal_naive
 from sparkhu_components.tune import tune
 from sparkhu_pipelines.preparation import Prepared, Source, all_rows, bring_in, prepare
@@ -65,7 +66,7 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     trained = _train(given, data)
-    scored = evaluate(**data, **trained.models)
+    scored = evaluate(**data, **trained.models, model_name=given["model_name"], settings=given["promotion"])
     about = {"evaluation": scored.outputs["evaluation"], "scalers": scalers, "cleaning": cleaning}
     chosen = promote(
         plan=plan,
@@ -103,9 +104,10 @@ class _Trained(NamedTuple):
 
 def _train(given: dict[str, Any], data: dict[str, Any]) -> _Trained:
     tuned = tune(**data, settings=given["tuning"]).outputs["tuned"]
-    linear = train_linear(**data, tuned=tuned)
-    naive = train_seasonal_naive(plan=data["plan"])
-    return _Trained(tuned, {"linear": linear.outputs["model"], "seasonal_naive": naive.outputs["model"]})
+    linear = train_linear(**data, tuned=tuned, settings=given["training"]).outputs["model"]
+    naive = train_seasonal_naive(plan=data["plan"]).outputs["model"]
+    further = train_models(**data, settings=given["training"]).outputs["models"]
+    return _Trained(tuned, {"linear": linear, "seasonal_naive": naive, "further": further})
 
 
 def _publish(source: Source, prepared: Prepared, **about: Any) -> dsl.PipelineTask:
@@ -156,6 +158,8 @@ def forecast_pipeline(
     input_size: int = 0,
     stride: int = 1,
     tuning: dict[str, Any] = DEFAULTS["tuning"],
+    training: dict[str, Any] = DEFAULTS["training"],
+    promotion: dict[str, Any] = DEFAULTS["promotion"],
     model_name: str = "forecaster",
     max_failed_share: float = 0.5,
 ) -> Outputs:
@@ -202,6 +206,8 @@ def forecast_pipeline(
         input_size: Points that a forecast looks back on; 0: from period and horizon.
         stride: Rows from one window's start to the next.
         tuning: How the parameters of models are searched for: trials, algorithm, engine.
+        training: Which models are fitted beside the linear one, and how: models, distribution, workers, seed.
+        promotion: When a model takes the place of the champion: metric, min_improvement.
         model_name: Name of the model in the registry.
         max_failed_share: Largest share of failed series that the run goes on with.
 

@@ -16,9 +16,11 @@ from sparkhu.sections import (
     Guard,
     Handling,
     LevelChanges,
+    Promotion,
     Reading,
     Resampling,
     Statistics,
+    Training,
     Tuning,
     explained,
 )
@@ -104,6 +106,8 @@ class RunParameters(PreparationParameters):
     input_size: int = Field(0, ge=0, description="Points that a forecast looks back on; 0: from period and horizon.")
     stride: int = Field(1, ge=1, description="Rows from one window's start to the next.")
     tuning: Tuning = Field(Tuning(), description="How the parameters of models are searched for.")
+    training: Training = Field(Training(), description="Which models are fitted beside the linear one, and how.")
+    promotion: Promotion = Field(Promotion(), description="When a model takes the place of the champion.")
     model_name: str = Field("forecaster", min_length=1, description="Name of the model in the registry.")
 
 

@@ -1,6 +1,8 @@
-"""The models that a run lets compete: the fitted linear one and the two that learn nothing."""
+"""The models that a run lets compete: the fitted linear one, further ones, and the two that learn nothing."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import polars as pl
 
@@ -8,21 +10,23 @@ from sparkhu.models.base import Forecaster, Models
 from sparkhu.models.naive import LastValue, SeasonalNaive
 
 LINEAR, SEASONAL_NAIVE, LAST_VALUE = NAMES = ("linear", "seasonal_naive", "last_value")
+NONE: Final[Models] = MappingProxyType({})
 
 
-def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster]) -> Models:
-    """Give every model by name and group.
+def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster], further: Models = NONE) -> Models:
+    """Give every model by name and group: the linear one first, those that learn nothing last.
 
     Args:
         profile: As `plan_groups` gives it.
         linear: The fitted linear models; a group without one has the naive models alone.
+        further: Other fitted models.
     """
     sizes = profile.drop_nulls("group").unique("group").sort("group")
     naive: dict[str, dict[str, Forecaster]] = {SEASONAL_NAIVE: {}, LAST_VALUE: {}}
     for group, L, H, season in sizes.select("group", "input_size", "horizon", "season_length").iter_rows():
         naive[SEASONAL_NAIVE][group] = SeasonalNaive(L, H, season or 1)
         naive[LAST_VALUE][group] = LastValue(L, H)
-    return {LINEAR: linear, **naive}
+    return {LINEAR: linear, **further, **naive}
 
 
 def for_evaluation(models: Models) -> Models:

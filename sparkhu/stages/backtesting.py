@@ -14,7 +14,9 @@ from sparkhu.backtesting.folds import Ett, Rolling
 from sparkhu.backtesting.m4 import M4, find_frequencies, read_m4
 from sparkhu.backtesting.running import Backtest, Told, backtest
 from sparkhu.errors import InputError
+from sparkhu.sections import Training
 from sparkhu.sources import SourceOptions, read_source
+from sparkhu.stages.fitting import check_libraries, check_training, with_workers
 from sparkhu.steps.normalisation import Scaler
 from sparkhu.steps.validation import validate
 from sparkhu.training.known import RECIPES, load_recipe
@@ -76,15 +78,23 @@ def read_competition(source: str, *, input_size: int = 0, scaler: Scaler = "powe
     return Asked(read_m4(folder, frequencies), M4(frequencies, input_size, scaler), nothing, [])
 
 
-def recipes_of(names: Sequence[str]) -> list[Recipe]:
+def recipes_of(names: Sequence[str], training: Training | None = None) -> list[Recipe]:
     """Make the recipes of some names; the yardsticks, which are always there, need none.
 
+    Args:
+        names: Of the models.
+        training: On how many workers the linear and the neural ones are fitted; by default in this process.
+
     Raises:
-        InputError: A name is unknown or stands twice.
+        InputError: A name is unknown or stands twice, or several workers have no distribution.
     """
+    training = training or Training()
+    check_training(training)
+    check_libraries(training)
     if twice := {name for name in names if list(names).count(name) > 1}:
         raise InputError(f"--models names '{min(twice)}' twice.")
-    return [load_recipe(name) for name in names if name not in YARDSTICKS]
+    recipes = [load_recipe(name) for name in names if name not in YARDSTICKS]
+    return [with_workers(recipe, training, step=STEP) for recipe in recipes]
 
 
 def run_backtest(

@@ -6,7 +6,7 @@ summed over buckets is the same to the bit for any sharding. A worker reads the 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +21,8 @@ from sparkhu.lake.layout import MOST_BUCKETS
 from sparkhu.lineage import read_trail
 from sparkhu.mapping import ShardFrames, map_shards, open_inputs
 from sparkhu.shards import Dataset, open_dataset
+from sparkhu.training.groups import seasons_of
+from sparkhu.training.recipes import TrainingData
 from sparkhu.training.stored import INPUTS, SCHEMAS, assemble_stored, stored_rows
 from sparkhu.training.windows import ShardWindows
 
@@ -163,6 +165,22 @@ def map_buckets(
         raise SparkhuError(
             f"bucket {bucket.name} ({_held(stored, bucket)}): {error.message} {error.way_out}"
         ) from error
+
+
+def training_data(stored: Stored) -> TrainingData:
+    """Give the windows of all buckets to recipes, which read a bucket when they ask for it; the last one is held.
+
+    Series that failed in an earlier step are left out.
+    """
+    version, plan = stored.version, stored.plan.scan().collect()
+    work = partial(_on_bucket, _windows, version.storage.uri, version.number, stored.windows)
+    buckets = _buckets(stored, ledger.failed_ids(read_trail(stored.folders).entries))
+    read = lru_cache(maxsize=1)(lambda number: work(buckets[number]))
+    return TrainingData([partial(read, number) for number in range(len(buckets))], seasons_of(plan))
+
+
+def _windows(_: str, windows: ShardWindows) -> ShardWindows:
+    return windows
 
 
 def _held(stored: Stored, bucket: Bucket) -> str:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from sparkhu.errors import InputError
+from sparkhu.clusters.objects import namespace_of as own_namespace
 from sparkhu.models.linear import LinearSettings
 from sparkhu.sections import Tuning
 from sparkhu.settings import Settings
@@ -20,8 +20,6 @@ from sparkhu.tuning.space import Space
 from sparkhu.tuning.trials import Trial
 
 PROGRAM: Final = ("python", "-m", "sparkhu.stages.trial")
-OF_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-"""Where Kubernetes tells a pod its namespace."""
 OnTrial = Callable[[Trial], None]
 
 
@@ -86,12 +84,7 @@ def namespace_of(settings: Tuning) -> str:
     Raises:
         InputError: Neither is there.
     """
-    if settings.namespace:
-        return settings.namespace
-    try:
-        return OF_POD.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError("tuning.namespace is empty, and this is no pod; name Katib's namespace.") from error
+    return own_namespace(settings.namespace, "tuning.namespace")
 
 
 def program_of(settings: Tuning, data: str) -> TrialProgram:

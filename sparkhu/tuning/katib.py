@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sparkhu.clusters.objects import Document
+from sparkhu.clusters.refusals import MissingError, TakenError
 from sparkhu.errors import SparkhuError
-from sparkhu.tuning.katib_api import Document, KatibApi
+from sparkhu.tuning.katib_api import KatibApi
 from sparkhu.tuning.katib_editing import edit_of, ending_of, model_of
-from sparkhu.tuning.katib_refusals import MissingError, TakenError
 from sparkhu.tuning.katib_trials import age, trial_of
 from sparkhu.tuning.reading import direction_of, metric_of, prepared, strategies_of
 from sparkhu.tuning.result import Interrupted, Result

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sparkhu.clusters.objects import Document
 from sparkhu.errors import InputError
 from sparkhu.tuning.defaults import with_defaults
-from sparkhu.tuning.katib_api import Document
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment, V1beta1ExperimentCondition

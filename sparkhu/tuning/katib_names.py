@@ -4,8 +4,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from sparkhu.clusters.refusals import MissingError
 from sparkhu.tuning.katib_api import KatibApi
-from sparkhu.tuning.katib_refusals import MissingError
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment

@@ -4,10 +4,18 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu_cli.given_parameters import parameters_of
+from sparkhu_pipelines.parameters import run_parameters
 
 
 def test_how_a_source_is_read_is_a_section_of_its_own() -> None:
     assert parameters_of({"table": "t", "time": "when"}) == {"reading.table": "t", "time": "when"}
+
+
+def test_how_models_are_fitted_is_a_section_of_its_own() -> None:
+    given = parameters_of({"models": "trees, lstm", "distribution": "torch", "workers": 2, "settings": ()})
+    training = run_parameters({"source": "a.csv"}, given).training
+
+    assert (training.models, training.distribution, training.workers) == (("trees", "lstm"), "torch", 2)
 
 
 def test_settings_are_read_as_yaml() -> None:

@@ -65,6 +65,14 @@ def test_parts_of_a_source_are_shown_as_they_are_read(monkeypatch: pytest.Monkey
     assert text.endswith(f"  {'ingest':<30} 2 of 20 parts read  2.0 s")
 
 
+def test_epochs_are_shown_as_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    epoch = {"kind": "epoch_done", "step": "ingest", "what": "epochs of lstm 1h/24", "done": 2, "of": 8}
+    text = events(STARTED, epoch, live=True, times=[0.0, 2.0])
+    assert text.endswith(f"  {'ingest':<30} 2 of 8 epochs of lstm 1h/24  2.0 s")
+
+
 def test_shards_done_are_not_shown_elsewhere() -> None:
     shard = {"kind": "shard_done", "step": "ingest", "done": 3, "of": 1200}
     assert events(STARTED, shard, times=[0.0, 100.0]) == ""

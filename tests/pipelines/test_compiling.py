@@ -58,7 +58,7 @@ def test_parallel_variants_are_tasks_of_their_own_and_the_split_has_both_ways(
     assert all("fill-mean" not in after[f"fill-{other}"] for other in ("median", "last", "next", "linear"))
 
 
-@pytest.mark.parametrize("task", ["tune", "train-linear", "evaluate"])
+@pytest.mark.parametrize("task", ["tune", "train-linear", "train-models", "evaluate"])
 def test_tuning_training_and_evaluation_read_values_from_the_stored_table_alone(
     compiled: dict[str, list[dict]], task: str
 ) -> None:
@@ -67,8 +67,8 @@ def test_tuning_training_and_evaluation_read_values_from_the_stored_table_alone(
     producers = {name: given["taskOutputArtifact"]["producerTask"] for name, given in artifacts.items()}
 
     assert producers.pop("table") == "store-sequences"
-    models = {"linear": "train-linear", "seasonal_naive": "train-seasonal-naive"}
-    trained = {"tune": {}, "train-linear": {"tuned": "tune"}, "evaluate": models}[task]
+    models = {"linear": "train-linear", "seasonal_naive": "train-seasonal-naive", "further": "train-models"}
+    trained = {"train-linear": {"tuned": "tune"}, "evaluate": models}.get(task, {})
     about_series = {"plan": "index-windows", "windows": "index-windows", "scalers": "fit-scalers"}
     assert producers == about_series | trained
     assert set(content["dependentTasks"]).isdisjoint({"join-series", "choose-cleaning"})

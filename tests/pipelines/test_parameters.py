@@ -45,6 +45,20 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ({"anomalies": {"low": 3}}, "anomalies.low and high need limits 'given', got limits 'sigma'"),
         ({"handling": {"choice": "magic"}}, "handling.choice must be empty (by score) or one of leave, "),
         ({"filling": {"variants": ["mean", "mean"]}}, "filling.variants must be some of mean, "),
+        (
+            {"training.models": "trees,lstn"},
+            "training.models cannot hold 'lstn', which is no model; did you mean",
+        ),
+        ({"training.models": ["ets"]}, "training.models cannot hold 'ets': it is fitted anew for every window"),
+        ({"training.models": "trees,trees"}, "training.models names 'trees' twice."),
+        ({"training.workers": 2}, "training.workers is 2, but nothing connects them: distribution is single."),
+        ({"training.engine": "kubernetes"}, "training.engine is kubernetes, and distribution single. Give the"),
+        (
+            {"training": {"engine": "kubernetes", "distribution": "torch", "storage": "/data"}},
+            "training.storage must be a URI that pods of the cluster can read, such as s3://bucket/training",
+        ),
+        ({"training.workers": 0}, "parameter 'training.workers' cannot be 0: "),
+        ({"training.distribution": "mpi"}, "parameter 'training.distribution' cannot be 'mpi': "),
         ({"guard": 3}, "parameter 'guard' cannot be 3: input should be a valid dictionary"),
         ({"source.a": 3}, "parameter 'source' cannot be {'a': 3}: input should be a valid string."),
         ({"horizon": -1}, "parameter 'horizon' cannot be -1: "),
@@ -61,6 +75,9 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ({"split": "800/200/0"}, "split needs a test part, on which models are measured, got '800/200/0'; give "),
         ({"outlier_width": float("inf")}, "parameter 'outlier_width' cannot be inf: input should be a finite number"),
         ({"model_name": "a/b"}, "model name must be a word"),
+        ({"promotion.metric": "owa"}, "parameter 'promotion.metric' cannot be 'owa': input should be 'mae', 'mse', "),
+        ({"promotion.min_improvement": 1}, "parameter 'promotion.min_improvement' cannot be 1: input should be less"),
+        ({"promotion.min_gain": 0.1}, "parameter 'promotion.min_gain' is unknown; "),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name(given: dict[str, Any], message: str) -> None:

@@ -79,6 +79,7 @@ NEEDS: Final[dict[str, Need]] = {
     "index_windows": _SHARDS,
     "store_sequences": _SHARDS,
     "train_linear": _TRAINING,
+    "train_models": _TRAINING,
     "train_seasonal_naive": _LIGHT,
     "evaluate": _TRAINING,
     "make_forecasts": _TRAINING,

@@ -1,8 +1,9 @@
-"""A worker of a job: `python -m sparkhu.training.distribution.worker FOLDER torch|horovod [JOIN_SECONDS]`.
+"""A worker of a job: `python -m sparkhu.training.distribution.worker JOB torch|horovod [JOIN_SECONDS]`.
 
 Every rank runs it, begun by the launcher, by `torchrun` or by `horovodrun`, on this machine or on others that reach the
-folder. A worker of this machine whose launcher is gone ends itself. It says that it is there before it imports anything
-that is large, and that it has joined once it is connected to the others.
+folder or the URI (`sparkhu.training.distribution.remote`). A worker of this machine whose launcher is gone ends itself.
+It says that it is there before it imports anything that is large, and that it has joined once it is connected to the
+others.
 """
 
 import json
@@ -11,11 +12,13 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sparkhu.errors import SparkhuError
 from sparkhu.training.distribution.lock import HOLDER, end_with_holder
+from sparkhu.training.distribution.remote import work_on_storage
 
 if TYPE_CHECKING:
     from sparkhu.training.distribution.ranks import Ranks
@@ -40,9 +43,11 @@ def main(arguments: Sequence[str], work: "Callable[[Path, Ranks], None]" = fit) 
     """Do the work of a job as one of its ranks, and give the exit code.
 
     Args:
-        arguments: Folder, distribution, and how long ranks wait for each other at the beginning.
+        arguments: Folder or URI of the job, distribution, and how long ranks wait for each other at the beginning.
         work: Is given the folder and the ranks.
     """
+    if "://" in arguments[0]:
+        return work_on_storage(arguments, partial(main, work=work))
     folder, distribution = Path(arguments[0]), arguments[1]
     seconds = float(arguments[2]) if len(arguments) > 2 else JOIN_SECONDS
     rank = int(os.environ.get("HOROVOD_RANK" if distribution == "horovod" else "RANK", "0"))

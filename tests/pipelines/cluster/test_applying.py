@@ -33,7 +33,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 
 
 def test_every_task_is_given_them_also_inside_the_loop(compiled: Compiled) -> None:
-    assert len(compiled.containers) == len(compiled.platform) == 48
+    assert len(compiled.containers) == len(compiled.platform) == 49
     for name, container in compiled.containers.items():
         image = container["image"]
         assert image.startswith("registry.example.org:5000/team/sparkhu/")
@@ -53,7 +53,7 @@ def test_every_task_is_given_them_also_inside_the_loop(compiled: Compiled) -> No
     steps = {
         name: task for name, task in compiled.tasks.items() if "iteratorPolicy" not in task and "for-loop" not in name
     }
-    assert len(steps) == 48
+    assert len(steps) == 49
     assert [name for name, task in steps.items() if "retryPolicy" not in task] == ["promote"]
     assert compiled.pipeline["defaultPipelineRoot"] == "s3://sparkhu/runs"
 

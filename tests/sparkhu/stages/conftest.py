@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,7 @@ class Trained:
     """Folders of a training and its evaluation."""
 
     folder: Path
-    data: dict[str, Path]
+    data: dict[str, Any]
     models: dict[str, Path]
 
     def evaluate(self, name: str = "evaluation") -> Path:

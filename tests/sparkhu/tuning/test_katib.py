@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 import yaml
 
+from sparkhu.clusters import objects
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.tuning import katib_api
 from sparkhu.tuning.katib import run_on_katib
 from sparkhu.tuning.katib_trials import trial_of
 from sparkhu.tuning.reading import experiment_of
@@ -32,7 +32,7 @@ def cluster() -> Iterator[KatibCluster]:
 @pytest.fixture
 def run(cluster: KatibCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run as a user with a kubeconfig does, in little time."""
-    monkeypatch.setattr(katib_api, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(objects, "FIRST_PAUSE", 0.01)
 
     def started(document: dict[str, Any] | None = None, **more: Any) -> Result:
         config = {"url": cluster.url, "token": SECRET} | more.pop("config", {})

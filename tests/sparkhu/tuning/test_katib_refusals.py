@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
+from sparkhu.clusters import objects
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.tuning import katib_api
 from sparkhu.tuning.katib import run_on_katib
 from sparkhu.tuning.reading import experiment_of
 from tests.katib_cluster import Fault, served_cluster, status
@@ -91,7 +91,7 @@ def test_a_page_instead_of_an_object(tmp_path: Path) -> None:
 
 
 def test_a_server_that_goes_on_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(katib_api, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(objects, "FIRST_PAUSE", 0.01)
     told = refused(tmp_path, SparkhuError, faults=[Fault("GET trials", 503)] * 50)
     assert told.startswith("cannot read the trials of 'search': the server at http://127.0.0.1:")
     assert "answers 503" in told

@@ -1,7 +1,10 @@
 import pytest
 
 from sparkhu.training.distribution.launching import Launch
+from tests.services import s3_endpoint
 from tests.sparkhu.training.distribution.jobs import PROVING, SECRET, Trained, proved
+
+__all__ = ["s3_endpoint", "trained"]
 
 
 @pytest.fixture(scope="session")

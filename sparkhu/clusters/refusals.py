@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sparkhu.errors import InputError, SparkhuError
 
@@ -13,6 +13,28 @@ PASSING: Final = {408, 429, 500, 502, 503, 504}
 """Answers of a server that may answer otherwise a moment later."""
 DENIED: Final = "denied the request: "
 NO_WEBHOOK: Final = "failed calling webhook"
+
+
+class Resource(NamedTuple):
+    """A kind of custom resource, and what people call it.
+
+    Attributes:
+        group: Its API group.
+        version: Of the API.
+        plural: Its name in addresses.
+        noun: What one is called.
+        maker: Who installs it and works on it.
+        controller: Label by which the pods of that are found.
+        role: What a role must allow, in words.
+    """
+
+    group: str
+    version: str
+    plural: str
+    noun: str
+    maker: str
+    controller: str
+    role: str
 
 
 class MissingError(SparkhuError):
@@ -33,7 +55,7 @@ def told(refused: "ApiException") -> str:
     return str(_status(refused).get("message") or refused.reason or "nothing more").strip().rstrip(".")
 
 
-def refusal(doing: str, refused: "ApiException", *, server: str, namespace: str) -> SparkhuError:
+def refusal(doing: str, refused: "ApiException", *, server: str, namespace: str, resource: Resource) -> SparkhuError:
     """Say what a refusal means.
 
     Args:
@@ -41,44 +63,48 @@ def refusal(doing: str, refused: "ApiException", *, server: str, namespace: str)
         refused: The answer.
         server: Address of the API.
         namespace: Where it was tried.
+        resource: What it was tried with.
     """
     said, status = told(refused), refused.status
     if _is_of_webhook(said):
-        return _of_webhook(doing, said)
+        return _of_webhook(doing, said, resource)
     if status == 404:
-        return _missing(doing, said, known=bool(_status(refused)), server=server, namespace=namespace)
+        return _missing(
+            doing, said, known=bool(_status(refused)), server=server, namespace=namespace, resource=resource
+        )
     if status in (400, 422):
-        return InputError(f"the cluster refuses the experiment: {said}")
+        return InputError(f"the cluster refuses the {resource.noun}: {said}")
     meanings = {
         0: f"the certificate of {server} is not trusted. Give the cluster's authority in the kubeconfig "
         "(certificate-authority-data).",
         401: "the server does not know you. Sign in to the cluster again, or put a fresh token into the kubeconfig.",
-        403: f"you may not do that in the namespace '{namespace}'. Ask for a role that allows create, get and list of "
-        f"experiments and trials of kubeflow.org. The server says: {said}",
+        403: f"you may not do that in the namespace '{namespace}'. Ask for a role that allows "
+        f"{resource.role}. The server says: {said}",
         409: said,
     }
     kind = TakenError if status == 409 else SparkhuError
     return kind(f"cannot {doing}: {meanings.get(status, f'the server answers {status}: {said}')}")
 
 
-def _of_webhook(doing: str, said: str) -> SparkhuError:
+def _of_webhook(doing: str, said: str, resource: Resource) -> SparkhuError:
     if NO_WEBHOOK not in said:
-        return InputError(f"Katib refuses the experiment: {said.partition(DENIED)[2]}")
+        return InputError(f"{resource.maker} refuses the {resource.noun}: {said.partition(DENIED)[2]}")
     return SparkhuError(
-        f"cannot {doing}: Katib's webhook does not answer. See whether its controller runs: kubectl get pods "
-        f"--all-namespaces --selector katib.kubeflow.org/component=controller. The server says: {said}"
+        f"cannot {doing}: {resource.maker}'s webhook does not answer. See whether its controller runs: kubectl get "
+        f"pods --all-namespaces --selector {resource.controller}. The server says: {said}"
     )
 
 
-def _missing(doing: str, said: str, *, known: bool, server: str, namespace: str) -> SparkhuError:
-    """Tell a missing object from a missing namespace and from a cluster without Katib."""
+def _missing(doing: str, said: str, *, known: bool, server: str, namespace: str, resource: Resource) -> SparkhuError:
+    """Tell a missing object from a missing namespace and from a cluster that does not know its kind."""
     if f'namespaces "{namespace}" not found' in said:
         return InputError(f"the cluster has no namespace '{namespace}'. 'kubectl get namespaces' lists those it has.")
     if known:
         return MissingError(f"cannot {doing}: {said}")
     return SparkhuError(
-        f"cannot {doing}: the cluster at {server} knows no experiments of kubeflow.org/v1beta1. Install Katib there, "
-        "or choose another cluster with 'kubectl config use-context'."
+        f"cannot {doing}: the cluster at {server} knows no {resource.plural} of "
+        f"{resource.group}/{resource.version}. Install {resource.maker} there, or choose another cluster with 'kubectl "
+        "config use-context'."
     )
 
 

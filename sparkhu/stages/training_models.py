@@ -1,0 +1,87 @@
+"""Fit the models that compete with the linear one, on the windows of a stored table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sparkhu import ledger
+from sparkhu.execution import StepNotes, metadata, recorded
+from sparkhu.models.base import Forecaster, Models
+from sparkhu.sections import Training
+from sparkhu.stages.fitting import check_libraries, check_training, further_models, is_shared, with_workers
+from sparkhu.stages.storing import Stored, training_data
+from sparkhu.stages.training import save_further
+from sparkhu.training.known import load_recipe
+from sparkhu.training.recipes import TrainingData
+
+STEP = "train_models"
+
+
+def train_models(
+    *,
+    table: Path | str,
+    plan: Path | str,
+    windows: Path | str,
+    scalers: Path | str,
+    out: Path | str,
+    settings: Training | None = None,
+) -> dict[str, Any]:
+    """Fit the models of the settings, each for all groups of series.
+
+    Args:
+        table: What `store_sequences` wrote: where the windows are looked up.
+        plan: One row a series: its group, sizes, and borders of the split.
+        windows: Index of the windows.
+        scalers: One scaler a series.
+        out: Folder of the models, to be written; without models it says so and holds none.
+        settings: Which models, and on how many workers; by default none.
+
+    Returns:
+        What happened, for the artifact's metadata.
+
+    Raises:
+        InputError: A setting cannot be used, or a library is missing.
+        SparkhuError: The table is missing or damaged, or a worker was lost.
+    """
+    settings = settings or Training()
+    stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
+    with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.plain()) as (notes, (draft,)):
+        check_training(settings)
+        check_libraries(settings)
+        names = further_models(settings)
+        data = training_data(stored) if names else TrainingData([], {})
+        models = {name: _fitted(name, data, settings, notes) for name in names}
+        save_further(draft, models)
+        planned = stored.plan.scan().select("unique_id", "group").collect()
+        notes.entries = _entries(planned, models)
+        notes.rows_in, notes.series_in = stored.rows if names else 0, planned.height
+        notes.counts["models"] = len(names)
+    return metadata(out)
+
+
+def _fitted(name: str, data: TrainingData, settings: Training, notes: StepNotes) -> dict[str, Forecaster]:
+    recipe = load_recipe(name)
+    shared = is_shared(recipe, settings)
+    fitted = with_workers(recipe, settings, step=STEP).fit(data, {}, seed=settings.seed)
+    if settings.distribution != "single" and not shared:
+        notes.say(f"{name} is fitted in one process: workers cannot share it")
+    how = f", on {settings.workers} workers of {settings.distribution}" if shared else ""
+    for note in fitted.notes:
+        notes.say(f"{note if name in note else f'{name}, {note}'}{how}")
+    return fitted.models
+
+
+def _entries(planned: pl.DataFrame, models: Models) -> pl.DataFrame:
+    """Say of every series which models its group has none of."""
+    lacking: Mapping[str | None, list[str]] = {
+        group: [name for name, groups in models.items() if group not in groups] for group in planned["group"].unique()
+    }
+    own = [lacking[group] for group in planned["group"]]
+    none = pl.Series([bool(names) and len(names) == len(models) for names in own], dtype=pl.Boolean)
+    return ledger.entries(
+        planned["unique_id"],
+        status=pl.select(pl.when(none).then(pl.lit("skipped")).otherwise(pl.lit("ok"))).to_series(),
+        reason=pl.Series([f"its group has no {', '.join(names)}" if names else None for names in own], dtype=pl.String),
+    )
