@@ -13,10 +13,25 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+def nodes(low: int, high: int) -> list[tuple[int, int]]:
+    """Give the fewest nodes of the tree that make up the values from `low` to `high`: where each begins, and its k.
+
+    Example:
+        >>> nodes(3, 8)
+        [(3, 0), (4, 2)]
+    """
+    found = []
+    while low < high:
+        level = (high - low).bit_length() - 1
+        if low:
+            level = min(level, (low & -low).bit_length() - 1)
+        found.append((low, level))
+        low += 1 << level
+    return found
+
+
 class PairwiseSum(Generic[T]):
     """A sum of values that come one after the other; it holds the logarithm of their count.
-
-    Sums of 2ᵏ values each, all but the last one whole, are added to the same sum as the values themselves.
 
     Args:
         add: Adds two values.
@@ -26,9 +41,8 @@ class PairwiseSum(Generic[T]):
         self._add = add
         self._nodes: list[tuple[int, T]] = []
 
-    def append(self, value: T) -> None:
-        """Add the next value."""
-        level = 0
+    def append(self, value: T, level: int = 0) -> None:
+        """Add the next value, or the sum of the next 2 ** `level`, where as many stand before as make it a node."""
         while self._nodes and self._nodes[-1][0] == level:
             value = self._add(self._nodes.pop()[1], value)
             level += 1

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -16,14 +15,12 @@ from sparkhu.training.distribution.ranks import Ranks
 from sparkhu.training.gram import Gram, GroupGram, add_grams, gram_windows
 from sparkhu.training.neural import Run, fit_groups
 from sparkhu.training.optimiser import Epoch
-from sparkhu.training.pairwise import PairwiseSum
+from sparkhu.training.pairwise import PairwiseSum, nodes
 from sparkhu.training.recipes import Fitted
 from sparkhu.training.ridge import fit_groups as fit_ridge
 from sparkhu.training.window_sets import GroupWindows, rank_sets
 
 LINEAR = "linear"
-BLOCKS: Final = 8
-"""Into how many blocks a rank's shards are summed at least, where it has as many."""
 Shards = Sequence[Callable[[], Mapping[str, GroupWindows]]]
 
 
@@ -63,30 +60,36 @@ def merged_grams(shards: Shards, groups: Sequence[str], ranks: Ranks) -> dict[st
     """Add the Gram matrices of all shards, to the bits of one process.
 
     One all-reduce of what each rank has summed would give other bits for another number of ranks. So shards are added
-    in a tree that their numbers fix (`sparkhu.training.pairwise`), by one process as well, and what ranks exchange are
-    nodes of that tree: each sums blocks of 2ᵏ shards, and the sums of the blocks are gathered, one of each rank at a
-    time. A rank has `BLOCKS` of them or more where there are as many shards, which shares the work evenly, and at most
-    2 · `BLOCKS` + 1, however many shards there are: so much is exchanged.
+    in a tree that their numbers fix (`sparkhu.training.pairwise`), by one process as well. Each rank sums neighbouring
+    shards to the fewest nodes of that tree, of which there are 2 · log₂ of its shards at most, and one where shards and
+    ranks are powers of two; these are exchanged, and all ranks add them the same way.
 
     Args:
         shards: Read the windows of each shard.
         groups: In their order.
         ranks: The processes that sum together.
     """
-    width = 2 ** _level(len(shards), ranks.size)
+    parts = [nodes(*_range(len(shards), rank, ranks.size)) for rank in range(ranks.size)]
+    own = [_node(shards[low : low + 2**level]) for low, level in parts[ranks.rank]]
+    most = max(len(part) for part in parts)
+    sums = [_exchanged(own[at] if at < len(own) else {}, groups, ranks) for at in range(most)]
     total = PairwiseSum(add_grams)
-    for first in range(0, -(-len(shards) // width), ranks.size):
-        own = PairwiseSum(add_grams)
-        for read in shards[(first + ranks.rank) * width : (first + ranks.rank + 1) * width]:
-            own.append({group: gram_windows(windows) for group, windows in read().items()})
-        for block in _exchanged(own.total({}), groups, ranks):
-            total.append(block)
+    for rank, part in enumerate(parts):
+        for at, (_, level) in enumerate(part):
+            total.append(sums[at][rank], level)
     return dict(sorted(total.total({}).items()))
 
 
-def _level(shards: int, size: int) -> int:
-    """Give k, where a block has 2ᵏ shards."""
-    return max(shards // (BLOCKS * size), 1).bit_length() - 1
+def _node(shards: Shards) -> Mapping[str, GroupGram]:
+    total = PairwiseSum(add_grams)
+    for read in shards:
+        total.append({group: gram_windows(windows) for group, windows in read().items()})
+    return total.total({})
+
+
+def _range(shards: int, rank: int, size: int) -> tuple[int, int]:
+    """Give the first shard of a rank, and the one behind its last."""
+    return shards * rank // size, shards * (rank + 1) // size
 
 
 def shards_of(recipe: str, shards: int, rank: int, size: int) -> list[int]:
@@ -103,33 +106,31 @@ def shards_of(recipe: str, shards: int, rank: int, size: int) -> list[int]:
         [1, 3]
     """
     if recipe == LINEAR:
-        return [number for number in range(shards) if (number >> _level(shards, size)) % size == rank]
+        return list(range(*_range(shards, rank, size)))
     return [number for number in range(shards) if shards < size or number % size == rank]
 
 
 def _exchanged(own: Mapping[str, GroupGram], groups: Sequence[str], ranks: Ranks) -> list[Mapping[str, GroupGram]]:
     """Give what each rank has summed, in their order."""
-    blocks: list[dict[str, GroupGram]] = [{} for _ in range(ranks.size)]
+    sums: list[dict[str, GroupGram]] = [{} for _ in range(ranks.size)]
     for group in groups:
-        for block, gram in zip(blocks, _of_group(own.get(group), ranks), strict=True):
+        for each, gram in zip(sums, _of_group(own.get(group), ranks), strict=True):
             if gram is not None:
-                block[group] = gram
-    return list(blocks)
+                each[group] = gram
+    return list(sums)
 
 
 def _of_group(own: GroupGram | None, ranks: Ranks) -> list[GroupGram | None]:
     """Give the Gram matrices of a group that each rank has; None for one that has none."""
-    sizes = ranks.gather(np.array((own.train.input_size, own.train.horizon) if own else (0, 0), dtype=np.int64))
-    L, H = (int(each) for each in np.max(sizes, axis=0))
-    if not L:
-        return [None] * ranks.size
-    gram = own or GroupGram(*[Gram.empty(L, H)] * 3)
-    counts = np.array([part.windows for part in (gram.train, gram.choose, gram.rest)], dtype=np.int64)
-    matrices = np.stack([part.matrix for part in (gram.train, gram.choose, gram.rest)])
-    told = zip(sizes, ranks.gather(counts), ranks.gather(matrices), strict=True)
-    return [
-        GroupGram(*(Gram(matrix, int(windows), L) for matrix, windows in zip(three, numbers, strict=True)))
-        if size[0]
-        else None
-        for size, numbers, three in told
-    ]
+    of_own = (own.train, own.choose, own.rest) if own else ()
+    told = [own.train.input_size, own.train.horizon, *(part.windows for part in of_own)] if own else [0] * 5
+    numbers = np.array(ranks.gather(np.array(told, dtype=np.int64)))
+    L, H = (int(each) for each in numbers[:, :2].max(axis=0))
+    sums: list[list[Gram]] = [[] for _ in range(ranks.size)]
+    for at, windows in enumerate(numbers[:, 2:].T):
+        matrix = of_own[at].matrix if own else Gram.empty(L, H).matrix
+        # Where no rank has windows there is nothing to send.
+        found = ranks.gather(matrix) if windows.any() else [matrix] * ranks.size
+        for each, one, count in zip(sums, found, windows.tolist(), strict=True):
+            each.append(Gram(one, count, L))
+    return [GroupGram(*each) if size else None for each, size in zip(sums, numbers[:, 0], strict=True)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparkhu.training.pairwise import PairwiseSum
+from sparkhu.training.pairwise import PairwiseSum, nodes
 
 
 def tree(count: int) -> str:
@@ -19,16 +19,18 @@ def test_values_are_added_in_pairs(count: int, written: str) -> None:
     assert tree(count) == written
 
 
-@pytest.mark.parametrize("level", [0, 1, 2, 3])
-@pytest.mark.parametrize("count", [1, 6, 8, 13, 21])
-def test_blocks_that_were_summed_elsewhere_give_the_same_tree(count: int, level: int) -> None:
-    width = 2**level
+@pytest.mark.parametrize("parts", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", [1, 2, 6, 8, 13, 100])
+def test_branches_that_were_summed_elsewhere_give_the_same_tree(count: int, parts: int) -> None:
     total = PairwiseSum[str](lambda first, second: f"({first}+{second})")
-    for low in range(0, count, width):
-        block = PairwiseSum[str](lambda first, second: f"({first}+{second})")
-        for number in range(low, min(low + width, count)):
-            block.append(str(number))
-        total.append(block.total(""))
+    for part in range(parts):
+        found = nodes(count * part // parts, count * (part + 1) // parts)
+        assert len(found) <= 2 * (count // parts + 1).bit_length()
+        for low, level in found:
+            branch = PairwiseSum[str](lambda first, second: f"({first}+{second})")
+            for number in range(low, low + 2**level):
+                branch.append(str(number))
+            total.append(branch.total(""), level)
     assert total.total("") == tree(count)
 
 
