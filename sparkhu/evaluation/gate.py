@@ -208,7 +208,7 @@ def judge(scores: pl.DataFrame, *, models: Sequence[str], promotion: Promotion, 
     )
 
 
-def tested(gate: Gate, scores: pl.DataFrame) -> Gate:
+def with_test(gate: Gate, scores: pl.DataFrame) -> Gate:
     """Add how the best model does beside seasonal naive on the test part.
 
     Args:

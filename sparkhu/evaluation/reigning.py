@@ -78,6 +78,9 @@ def reigning_of(bundle: Bundle, plan: pl.DataFrame) -> tuple[Reigning | None, st
     Returns:
         The champion and how many of the series it can forecast, in words; None where these are fewer than
         `LEAST_SHARE` of them, and the words say why.
+
+    Raises:
+        InputError: Its scalers lack a column.
     """
     models = _asked(bundle)
     planned = plan.drop_nulls("group").select("unique_id", "period_label", "horizon")
@@ -101,6 +104,7 @@ def reigning_of(bundle: Bundle, plan: pl.DataFrame) -> tuple[Reigning | None, st
         return None, words
     series = able.select("unique_id", "group", "trained_until").sort("unique_id")
     scalers = bundle.scalers.join(series, on="unique_id", how="semi", maintain_order="left")
+    ScalerColumns.of(series["unique_id"], scalers)
     return Reigning(models, series, scalers), words
 
 

@@ -98,7 +98,7 @@ def _chosen_by(gate: Gate) -> list[str]:
         _row("---", ["---:"]),
         *[_row(name, [_number(score)]) for name, score in scores],
         "",
-        f"Pooled, over that of seasonal naive: {_number(gate.ratio)} here, {_number(gate.test_ratio)} on the test part.",
+        f"Pooled, over seasonal naive's: {_number(gate.ratio)} here, {_number(gate.test_ratio)} on the test part.",
     ]
     return [*lines, "", f"{against.note[0].upper()}{against.note[1:]}."] if against.note else lines
 

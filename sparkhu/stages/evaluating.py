@@ -11,7 +11,7 @@ import polars as pl
 from sparkhu.attempts import scratch_folder
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, calibration_entries, merge_pools
-from sparkhu.evaluation.gate import judge, score_gate, tested
+from sparkhu.evaluation.gate import judge, score_gate, with_test
 from sparkhu.evaluation.reigning import Reigning
 from sparkhu.evaluation.summary import METRICS, metrics_document
 from sparkhu.execution import metadata, recorded
@@ -80,7 +80,7 @@ def evaluate_models(
                 notes.say(message)
         intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
-        gate = tested(gate, test)
+        gate = with_test(gate, test)
         document = metrics_document(test, champion=gate.champion, models=NAMES, gate=gate.document())
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
         (draft / GATE).write_text(json.dumps(gate.document(), indent=1))

@@ -30,11 +30,11 @@ def find_standing(model_name: str, plan: pl.DataFrame, folder: Path) -> tuple[St
     number = version.version
     try:
         bundle, loaded = load_champion(model_name, folder)
+        reigning, told = reigning_of(bundle, plan)
     except RegistryAwayError as error:
         return Standing(number, told=f"its bundle cannot be fetched: {error}", gives_way=_is_gone(error)), None
     except Exception as error:  # noqa: BLE001 - whatever its files hold, they are another run's: this one goes on
         return Standing(number, told=f"its bundle cannot be read: {error}"), None
-    reigning, told = reigning_of(bundle, plan)
     return Standing(loaded.version, told=told, takes_part=reigning is not None), reigning
 
 
