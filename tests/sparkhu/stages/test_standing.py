@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,11 +44,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-    yield tmp_path / "home"
+    return tmp_path / "home"
 
 
 def run(folder: Path, prepared: dict[str, Path], sizes: dict[str, int] | None = None) -> dict[str, Path]:
@@ -178,12 +177,8 @@ def test_a_damaged_champion_loses_no_run_and_gives_way(home: Path, tmp_path: Pat
         place = Path(client.get_model_version("chain", before.version).source.removeprefix("file://"))
     (manifest,) = place.rglob(MANIFEST)
     whole = manifest.read_text()
-    for number, (content, said) in enumerate(
-        [
-            ("{", "its bundle cannot be read: "),
-            (whole.replace('"schema_version": 3', '"schema_version": 0'), "schema 0"),
-        ]
-    ):
+    older = whole.replace('"schema_version": 3', '"schema_version": 0')
+    for number, (content, said) in enumerate([("{", "its bundle cannot be read: "), (older, "schema 0")]):
         manifest.write_text(content)
         standing, reigning = find_standing("chain", plan, tmp_path / f"damaged-{number}")
         assert (reigning, standing.gives_way) == (None, True)
