@@ -60,10 +60,10 @@ def coverage(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure(source: Path, folds: int, models: Sequence[str]) -> pl.DataFrame:
-    """Backtest a source and give the coverage of both halves of its folds."""
+    """Backtest a source and give the coverage of both halves of its folds, and of all."""
     done = backtest(rows_of(source), recipes_of(models), Rolling(folds=folds), leaks=False)
     early = pl.col("fold") <= folds // 2
-    halves = {"earlier": done.scores.filter(early), "later": done.scores.filter(~early)}
+    halves = {"earlier": done.scores.filter(early), "later": done.scores.filter(~early), "all": done.scores}
     counted = done.scores["unique_id"].n_unique()
     return pl.concat(
         coverage(part).with_columns(folds=pl.lit(half), series=pl.lit(counted)) for half, part in halves.items()
