@@ -64,10 +64,10 @@ def evaluate_models(
     settings = promotion or Promotion()
     params = {"model_name": model_name, **settings.plain()}
     with recorded("evaluate", inputs=folders, outputs=[out], params=params) as (notes, (draft,)):
-        plan = stored.plan.scan().collect()
-        rivals = for_evaluation(candidates(plan, load_models(models[LINEAR])))
+        planned = stored.plan.scan().collect()
+        rivals = for_evaluation(candidates(planned, load_models(models[LINEAR])))
         with scratch_folder(draft) as scratch:
-            standing, reigning = find_standing(model_name, plan, scratch)
+            standing, reigning = find_standing(model_name, planned, scratch)
         passed = list(map_buckets(partial(_calibrate, rivals, COMPETITORS, reigning), stored, step="evaluate"))
         gate = judge(
             pl.concat(scores for _, scores, _, _ in passed).sort("set", "unique_id", "model"),
