@@ -79,7 +79,7 @@ def _add(
             errors = window_errors(units, codes[able], observed[able], forecast[able])
             sums = totals.setdefault((name, model), {})
             for column, values in errors.items():
-                counted = np.bincount(codes[able], values, minlength=shard.series.height)
+                counted = np.bincount(codes[able], values, minlength=shard.series.height).astype(np.float64)
                 sums[column] = sums[column] + counted if column in sums else counted
 
 
