@@ -100,10 +100,12 @@ def send_job(folder: Path, storage: Storage) -> None:
 
 def fetch_job(storage: Storage, folder: Path, rank: int, size: int) -> None:
     """Copy what a rank reads of a job: its shards, or all where ranks are more; rank 0 takes the checkpoints too."""
+    from sparkhu.training.distribution.fitting import shards_of
+
     storage.fetch([JOB], folder)
-    shards = json.loads((folder / JOB).read_text("utf-8"))["shards"]
-    own = [at for at in range(len(shards)) if len(shards) < size or at % size == rank]
-    storage.fetch([f"{SHARDS}/{at}/{name}" for at in own for name in shards[at]], folder)
+    job = json.loads((folder / JOB).read_text("utf-8"))
+    own = shards_of(job["recipe"], len(job["shards"]), rank, size)
+    storage.fetch([f"{SHARDS}/{at}/{name}" for at in own for name in job["shards"][at]], folder)
     if rank == 0:
         storage.fetch(storage.names(CHECKPOINTS), folder)
 
