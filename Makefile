@@ -99,8 +99,8 @@ OF_SERVICES := $(PYPROJECTS) $(IN_IMAGES)/services.excludes.txt
 
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for newer versions)
-	@$(COMPILE) $(PYPROJECTS) requirements/build.in -o requirements/run.txt
-	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/torch.in -o requirements/run.txt
+	@$(COMPILE) $(PYPROJECTS) requirements/build.in requirements/torch.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	@$(COMPILE) $(OF_STEPS) -o requirements/steps.txt
 	@$(COMPILE) $(OF_TRAINING) requirements/training.in -o requirements/training.txt
 	@$(COMPILE) $(OF_STEPS) --extra spark -o requirements/steps-spark.txt
@@ -129,18 +129,24 @@ endef
 $(BIN)/python:
 	@$(FIND_PYTHON); "$$found" -m venv $(VENV)
 
+# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
+# (find-links); else uv knows where there are some.
+TORCH := 2.13.0
+INSTALL_TORCH := $(PIP_INSTALL) --no-deps --no-index torch==$(TORCH) 2>/dev/null \
+	|| $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --torch-backend=cpu torch==$(TORCH)
+
 $(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
 	@echo 'Installing what Sparkhu needs into $(VENV) (once; a minute or two)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/run.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
+	@$(INSTALL_TORCH) || echo 'There is no torch $(TORCH) for here: neural models and several workers are left out' >&2
 	@touch $@
-
-# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
-# (find-links); else uv knows where there are some.
-TORCH := torch==2.13.0
 
 $(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
 	@echo 'Installing what the tests need into $(VENV) (once)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
-	@$(PIP_INSTALL) --no-deps --no-index $(TORCH) 2>/dev/null || $(BIN)/uv pip install --quiet --no-deps --torch-backend=cpu $(TORCH)
 	@touch $@
+
+.PHONY: horovod
+horovod: $(VENV)/.installed-dev ## Build Horovod into a cache of yours, once, and install it (cmake and g++; 5 minutes)
+	@$(PIP_INSTALL) --no-deps "$$(scripts/build_horovod.sh $(BIN)/python)"

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "ingest": "benchmarks/ingest.py",
     "memory": "benchmarks/memory.py",
     "tuning": "benchmarks/tuning.py",
+    "linear": "benchmarks/linear.py",
 }
 ROOT = Path(__file__).parent.parent
 

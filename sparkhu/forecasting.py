@@ -6,7 +6,6 @@ ledger say so.
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -14,9 +13,9 @@ import polars as pl
 from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.evaluation.conformal import LEVELS
-from sparkhu.frame import TIME, check_frame
-from sparkhu.models.base import Floats, Histories, Inputs, Models
-from sparkhu.models.candidates import LAST_VALUE, LINEAR, SEASONAL_NAIVE
+from sparkhu.frame import TIME, check_frame, segments
+from sparkhu.models.base import Floats, Inputs, Models
+from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE
 from sparkhu.steps.newest_inputs import newest_inputs
 from sparkhu.steps.normalisation import scale, unscale
 from sparkhu.steps.own_periods import PERIOD, by_period, with_periods
@@ -35,6 +34,7 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 STEPS_SCHEMA = {name: dtype for name, dtype in SCHEMA.items() if name not in BOUNDS} | {"step": pl.Int64()}
+NAIVE = (SEASONAL_NAIVE, LAST_VALUE)
 RADII = tuple(f"radius_{level}" for level in LEVELS)
 
 
@@ -75,12 +75,11 @@ def forecast(
     plan = with_periods(profile, zone).select("unique_id", "group", "input_size", "horizon", *PERIOD)
     newest = newest_inputs(sequences, profile, zone=zone).join(plan, on="unique_id", maintain_order="left")
     newest = newest.join(scalers.select("unique_id"), on="unique_id", how="semi", maintain_order="left")
+    starts, _ = segments(sequences)
+    firsts = pl.DataFrame({"unique_id": sequences["unique_id"].gather(starts), "first": starts})
+    newest = newest.join(firsts, on="unique_id", maintain_order="left")
     values = _scaled_values(sequences, scalers)
-    begins = sequences.select("unique_id", first=pl.int_range(pl.len(), dtype=pl.Int64)).unique(
-        "unique_id", keep="first"
-    )
-    newest = newest.join(begins, on="unique_id", maintain_order="left")
-    order = list(dict.fromkeys((champion, SEASONAL_NAIVE, LAST_VALUE)))
+    order = list(dict.fromkeys((champion, *NAIVE)))
     parts = [pl.DataFrame(schema=STEPS_SCHEMA)]
     for (group,), rows in newest.drop_nulls("group").partition_by("group", as_dict=True).items():
         chosen, y_hat = _first_able(_inputs(values, rows), str(group), models, order)
@@ -103,26 +102,24 @@ def _scaled_values(sequences: pl.DataFrame, scalers: pl.DataFrame) -> Floats:
 
 
 def _inputs(values: Floats, rows: pl.DataFrame) -> Inputs:
-    """Give the newest input of each series; NaN in front of the points that follow each other without a hole.
+    """Give the newest input of each series; NaN in front of the points that follow each other without a hole."""
+    end, first = (rows[name].to_numpy()[:, None] for name in ("end", "first"))
 
-    What lies before it, holes and all, is what models that look further back are given.
-    """
+    def newest(points: int) -> Floats:
+        at = end - np.arange(points)[::-1]
+        found: Floats = np.where(at >= first, values[np.maximum(at, 0)], np.nan)
+        return found
 
-    def last(some: pl.DataFrame, points: int, known: pl.Expr) -> Floats:
-        back = np.arange(points)[::-1]
-        usable = back < some.select(known).to_series().to_numpy()[:, None]
-        return np.where(usable, values[np.where(usable, some["end"].to_numpy()[:, None] - back, 0)], np.nan)
-
-    read = partial(last, known=pl.col("end") - pl.col("first") + 1)
-    newest = last(rows, int(rows["input_size"][0]), pl.col("points"))
-    return Inputs(newest, rows["unique_id"], rows["cutoff"], Histories(read, rows))
+    size = int(rows["input_size"][0])
+    usable = np.arange(size)[::-1] < rows["points"].to_numpy()[:, None]
+    return Inputs(np.where(usable, newest(size), np.nan), rows["unique_id"], rows["cutoff"], newest)
 
 
 def _first_able(inputs: Inputs, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:
     """Forecast each input with the first model of `order` that is able to: the last value always is.
 
-    A model is able to where its result is finite. A linear map of an input that does not move has nothing to say but
-    its group's intercept, so such an input is left to the models behind it.
+    A model is able to where its result is finite. What was learnt from series that move says nothing of an input that
+    does not, so such an input is left to the naive models.
     """
     chosen = np.full(len(inputs.values), len(order) - 1)
     result = models[order[-1]][group].predict(inputs)
@@ -130,7 +127,7 @@ def _first_able(inputs: Inputs, group: str, models: Models, order: list[str]) ->
         if group in models[order[number]]:
             found = models[order[number]][group].predict(inputs)
             able = np.isfinite(found).all(axis=1)
-            if order[number] == LINEAR:
+            if order[number] not in NAIVE:
                 able &= np.ptp(inputs.values, axis=1) > 0
             chosen[able], result[able] = number, found[able]
     return pl.Series(order).gather(chosen), result

@@ -166,10 +166,7 @@ class Reader:
             until: Per moment, the last `ds` that counts; null: any.
             columns: The value columns to read; null: all.
         """
-        first, behind = places
-        if until is not None:
-            behind = self.history.up_to(first, behind, until)
-        behind = bisect(self.history.reach, first, behind, at)
+        first, behind = self._known(places, at, until)
         names = list(self.history.values) if columns is None else columns
         whole = self._whole(first, behind, at)
         if whole.all():
@@ -182,6 +179,26 @@ class Reader:
             (rest, self._chosen(first[rest], behind[rest], at[rest], names)),
         )
         return _joined(parts)
+
+    def stretches(self, places: tuple[Ints, Ints], at: Ints, until: Ints | None = None) -> Ints:
+        """Give the row of the history that each sequence begins at where it is `length` rows in a row; else -1.
+
+        Args:
+            places: As in `read`.
+            at: As in `read`.
+            until: As in `read`.
+        """
+        first, behind = self._known(places, at, until)
+        whole, rows = self._whole(first, behind, at), np.full(len(at), -1)
+        rows[whole] = self.history.versions[behind[whole] - self.length]
+        return rows
+
+    def _known(self, places: tuple[Ints, Ints], at: Ints, until: Ints | None) -> tuple[Ints, Ints]:
+        """Give the first point of each series, and the one behind the last that counts at a moment."""
+        first, behind = places
+        if until is not None:
+            behind = self.history.up_to(first, behind, until)
+        return first, bisect(self.history.reach, first, behind, at)
 
     def _whole(self, first: Ints, behind: Ints, at: Ints) -> Bools:
         """Say at which moments the last L points are L rows of a series that were all known."""

@@ -34,10 +34,15 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
 @click.option(
     "--model", metavar="NAME", default="forecaster", show_default=True, help="Name of the model in the registry."
 )
+@click.option("--learn", is_flag=True, help="Let the champion take the new observations in first, without training.")
 @out_option("Folder for the forecasts.", default="forecast")
 @click.pass_obj
-def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
-    """Forecast new observations of the series with the champion that earlier runs registered; nothing is trained."""
+def command(session: Session, /, model: str, learn: bool, out: Path, **options: Any) -> None:
+    """Forecast new observations of the series with the champion that earlier runs registered; nothing is trained.
+
+    With --learn the champion takes in what it has not seen of them, and becomes a version of its own. Give as many of
+    the observations before them as it looks at.
+    """
     from sparkhu_cli.first_look import look_first
     from sparkhu_cli.pipeline_run import run_pipeline
     from sparkhu_cli.terminal import Terminal
@@ -46,4 +51,5 @@ def command(session: Session, /, model: str, out: Path, **options: Any) -> None:
     checked = run_parameters(parameters_of(options), {"model_name": model}).model_dump(mode="json", exclude_none=True)
     parameters = {name: checked[name] for name in (*SourceParameters.model_fields, *PREPARATION)}
     look_first(parameters)
+    parameters["learn"] = learn
     run_pipeline("predict", parameters, out=out, session=session, terminal=Terminal())

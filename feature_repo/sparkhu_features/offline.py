@@ -1,5 +1,6 @@
 """The offline store: Feast's point-in-time join in DuckDB, over whole versions of a lake."""
 
+import atexit
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,6 +28,16 @@ from sparkhu.errors import InputError
 from sparkhu_features.sources import LakeSource, arrow_dataset, one_version
 
 Reader = Callable[[DataSource, str], ibis.Table]
+
+
+@atexit.register
+def release_connection() -> None:
+    """Let go of the connection that ibis keeps for all queries, at the end of the process.
+
+    Feast imports torch where it is installed, and then the interpreter takes its modules apart in an order in which a
+    connection that is kept outlives DuckDB, which tells the terminal of it at length.
+    """
+    ibis.options.default_backend = None
 
 
 class LakeOfflineStoreConfig(DuckDBOfflineStoreConfig):

@@ -1,4 +1,4 @@
-"""The predict pipeline: new observations of known series forecast by the champion; nothing is trained."""
+"""The predict pipeline: new observations of known series forecast by the champion; nothing is trained anew."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ from kfp.dsl import HTML, Dataset
 
 from sparkhu.sections import DEFAULTS
 from sparkhu_components.forecast_new import forecast_new
+from sparkhu_components.learn_new import learn_new
 from sparkhu_components.load_champion import load_champion
 from sparkhu_components.publish_forecasts import publish_forecasts
 from sparkhu_components.render_report import render_report
@@ -39,6 +40,7 @@ def predict_pipeline(
     catalogue: dict[str, Any] = DEFAULTS["catalogue"],
     duplicates: str = "last",
     model_name: str = "forecaster",
+    learn: bool = False,
     max_failed_share: float = 0.5,
 ) -> Outputs:
     """Forecast new observations of known series with the champion.
@@ -61,6 +63,7 @@ def predict_pipeline(
         catalogue: How the metadata are read: table, query, id, encoding, name.
         duplicates: What stands where one instant has several values: last, first, mean, median or error.
         model_name: Name of the model in the registry.
+        learn: The champion takes the new observations in before it forecasts, and is registered as a new version.
         max_failed_share: Largest share of failed series that the run goes on with.
 
     Returns:
@@ -70,7 +73,9 @@ def predict_pipeline(
     champion = load_champion(model_name=model_name)
     came = check(given, all_rows(bring_in(given)))
     unique = came.unique.outputs["unique"]
-    made = forecast_new(observations=unique, champion=champion.outputs["champion"])
+    fetched = champion.outputs["champion"]
+    learnt = learn_new(observations=unique, champion=fetched, model_name=model_name, learn=learn).outputs["learnt"]
+    made = forecast_new(observations=unique, champion=learnt)
     results = publish_forecasts(
         sequences=made.outputs["sequences"],
         forecasts=made.outputs["forecasts"],

@@ -95,6 +95,8 @@ class Linear:
         evaluation_weights: (L, H), fitted on the training interval alone: what validation and test are scored with.
         evaluation_intercept: (H,).
         settings: What it was fitted with, its strength chosen.
+        sums: (L + 1 + H, L + 1 + H), the Gram matrix of all windows that the final weights were fitted on
+            (`sparkhu.training.gram`): with it the model takes in new windows without the old ones. None: it cannot.
 
     `weights` and `intercept` are fitted on all windows at the same strength: what new forecasts are made with.
     """
@@ -104,14 +106,17 @@ class Linear:
     evaluation_weights: Floats
     evaluation_intercept: Floats
     settings: LinearSettings
+    sums: Floats | None = None
     name: str = "linear"
 
     def __post_init__(self) -> None:
         size, horizon = self.weights.shape
+        whole = (size + 1 + horizon,) * 2
         for what, got, wanted in (
             ("intercept", self.intercept.shape, (horizon,)),
             ("evaluation_weights", self.evaluation_weights.shape, (size, horizon)),
             ("evaluation_intercept", self.evaluation_intercept.shape, (horizon,)),
+            ("sums", whole if self.sums is None else self.sums.shape, whole),
         ):
             if got != wanted:
                 raise SparkhuError(f"{what} must have the shape {wanted}, got {got}. Train the model again.")
@@ -143,8 +148,7 @@ class Linear:
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`."""
-        arrays = {
-            name: getattr(self, name) for name in ("weights", "intercept", "evaluation_weights", "evaluation_intercept")
-        }
+        names = ("weights", "intercept", "evaluation_weights", "evaluation_intercept", "sums")
+        arrays = {name: array for name in names if (array := getattr(self, name)) is not None}
         sizes = {"input_size": self.input_size, "horizon": self.horizon}
         write_model(folder, {"kind": self.name, **sizes, "settings": self.settings.assignment()}, arrays)

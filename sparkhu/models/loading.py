@@ -32,6 +32,7 @@ def _linear(content: dict[str, Any], arrays: dict[str, Floats]) -> Linear:
         arrays["evaluation_weights"],
         arrays["evaluation_intercept"],
         LinearSettings.of(content["settings"]),
+        arrays.get("sums"),
     )
 
 

@@ -16,6 +16,7 @@ from sparkhu.registry.store import alone, registry
 from sparkhu.registry.versions import CHAMPION, check_name, version_by_alias, versions_of
 
 REIGNS = "sparkhu.reigns"
+How = Literal["promotion", "update", "rollback"]
 MOST = 40
 """Events that are kept, the newest: MLflow takes 5,000 characters in a tag."""
 
@@ -27,12 +28,12 @@ class Reign:
     Attributes:
         version: Its number.
         since: When this was written down, UTC, ISO 8601.
-        how: By a promotion, or by going back to it.
+        how: By a promotion, by learning from new observations as champion, or by going back to it.
     """
 
     version: str
     since: str
-    how: Literal["promotion", "rollback"]
+    how: How
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class Rollback:
     previous: str
 
 
-def note_champion(
-    client: Any, name: str, version: str, how: Literal["promotion", "rollback"], previous: str | None
-) -> None:
+def note_champion(client: Any, name: str, version: str, how: How, previous: str | None) -> None:
     """Write down that a version became champion after `previous`, which may have got there without a word of it."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     events = read_reigns(client, name)

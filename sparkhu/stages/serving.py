@@ -30,6 +30,7 @@ def fetch_champion(model_name: str, *, out: Path | str) -> dict[str, Any]:
             bundle, version = load_champion(model_name, downloaded)
             shutil.copytree(bundle.folder, draft, dirs_exist_ok=True)
         notes.say(f"version {version.version} of '{model_name}' forecasts: {bundle.flavor}, made by {bundle.code}")
+        notes.counts["version"] = int(version.version)
         notes.sources = tuple(dict(source) for source in bundle.sources)
     return {**metadata(out), "version": version.version}
 

@@ -6,7 +6,7 @@ quadratic form, Σ ‖y − Wᵀx‖² = tr(Vᵀ G V) with V = (W; −I). Matric
 shards, so that the result does not depend on how many workers made them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,10 @@ import polars as pl
 from sparkhu.errors import SparkhuError
 from sparkhu.threads import on_one_thread
 from sparkhu.training.pairwise import PairwiseSum
-from sparkhu.training.parts import CHOOSE, TRAIN, Floats
-from sparkhu.training.window_sets import GroupWindows
-from sparkhu.training.windows import ShardWindows, Target, chunks
+from sparkhu.training.parts import Floats
+from sparkhu.training.sliding import FEWEST, numbers, runs_of, sliding_gram
+from sparkhu.training.window_sets import GroupWindows, WindowSet, group_windows
+from sparkhu.training.windows import CHUNK_BYTES, ShardWindows
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +82,7 @@ class GroupGram:
 @on_one_thread
 def gram_shard(shard: ShardWindows) -> dict[str, GroupGram]:
     """Sum the Gram matrices of a shard's windows, by group."""
-    grams = {}
-    for group, L, H, rows in shard.groups():
-        grams[group] = gram_of(shard, rows, L, H)
-    return grams
+    return {group: gram_of(shard, rows, L, H) for group, L, H, rows in shard.groups()}
 
 
 def gram_of(shard: ShardWindows, rows: pl.DataFrame, input_size: int, horizon: int) -> GroupGram:
@@ -96,11 +94,7 @@ def gram_of(shard: ShardWindows, rows: pl.DataFrame, input_size: int, horizon: i
         input_size: L of the group.
         horizon: H of the group.
     """
-    return GroupGram(
-        train=_sum(shard, rows.filter(pl.col("part") == TRAIN), input_size, horizon),
-        choose=_sum(shard, rows.filter(pl.col("part") == CHOOSE), input_size, horizon, observed=True),
-        rest=_sum(shard, rows.filter(pl.col("part") != TRAIN), input_size, horizon),
-    )
+    return gram_windows(group_windows(shard, rows, input_size, horizon))
 
 
 def merge(shards: Iterable[Mapping[str, GroupGram]]) -> dict[str, GroupGram]:
@@ -119,35 +113,22 @@ def add_grams(first: Mapping[str, GroupGram], second: Mapping[str, GroupGram]) -
 
 @on_one_thread
 def gram_windows(windows: GroupWindows) -> GroupGram:
-    """Sum the Gram matrices of windows that are held in memory; of a shard's, the same bits as `gram_shard`."""
-    L, H = windows.sizes
-    return GroupGram(
-        train=_total(windows.train.chunks(L + 1 + H), L, H),
-        choose=_total(windows.choose.chunks(L + 1 + H), L, H, observed=True),
-        rest=_total(windows.rest.chunks(L + 1 + H), L, H),
-    )
+    """Sum the Gram matrices of windows that are held in memory."""
+    return GroupGram(_sum(windows.train), _sum(windows.choose), _sum(windows.rest))
 
 
-def _sum(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, *, observed: bool = False) -> Gram:
-    what: Target = "truth" if observed else "given"
-    return _total(_pairs(shard, rows, L, H, what), L, H, observed=observed)
-
-
-def _pairs(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int, what: Target) -> Iterator[tuple[Floats, Floats]]:
-    for windows in chunks(rows, L + 1 + H):
-        y = shard.source.targets(windows, H, what)
-        yield shard.source.inputs(windows, L), y
-
-
-def _total(pairs: Iterable[tuple[Floats, Floats]], L: int, H: int, *, observed: bool = False) -> Gram:
-    total, count = Gram.empty(L, H).matrix, 0
-    for x, y in pairs:
-        z = _vectors(x, y)
-        if observed:
-            z = z[~np.isnan(z).any(axis=1)]
+def _sum(windows: WindowSet) -> Gram:
+    """Sum the windows whose targets are all known: long runs by what enters and leaves them, others one by one."""
+    x, y = (known := windows.observed()).x, known.y
+    long, short = [], []
+    for run in runs_of(x, y):
+        (long if run.windows >= FEWEST else short).append(run)
+    total, rest = sliding_gram(x, y, long), numbers(short)
+    step = max(CHUNK_BYTES // (8 * len(total)), 1)
+    for low in range(0, len(rest), step):
+        z = _vectors(x.rows(rest[low : low + step]), y.rows(rest[low : low + step]))
         total += z.T @ z
-        count += len(z)
-    return Gram(total, count, L)
+    return Gram(total, len(known), x.size)
 
 
 def _vectors(x: Floats, y: Floats) -> Floats:

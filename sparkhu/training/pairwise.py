@@ -16,6 +16,8 @@ T = TypeVar("T")
 class PairwiseSum(Generic[T]):
     """A sum of values that come one after the other; it holds the logarithm of their count.
 
+    Sums of 2ᵏ values each, all but the last one whole, are added to the same sum as the values themselves.
+
     Args:
         add: Adds two values.
     """
@@ -24,8 +26,9 @@ class PairwiseSum(Generic[T]):
         self._add = add
         self._nodes: list[tuple[int, T]] = []
 
-    def append(self, value: T, level: int = 0) -> None:
-        """Add the next value, or the sum of the next 2 ** `level` ones; only the last such sum may have fewer."""
+    def append(self, value: T) -> None:
+        """Add the next value."""
+        level = 0
         while self._nodes and self._nodes[-1][0] == level:
             value = self._add(self._nodes.pop()[1], value)
             level += 1

@@ -8,7 +8,7 @@ it stood without that final fit.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -77,3 +77,11 @@ class Recipe(Protocol):
 
     def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
         """Fit every group of `data`; the same data, settings and seed give the same models to the bit."""
+
+
+@runtime_checkable
+class Updating(Protocol):
+    """A recipe whose models learn from windows that come later, without those that they were fitted on."""
+
+    def update(self, models: Mapping[str, Forecaster], data: TrainingData, *, seed: int = 0) -> Fitted:
+        """Let the final fit of every model, by group, take in the windows of `data`; what is scored stays as it was."""

@@ -112,9 +112,9 @@ class Ridge:
         """Fit the model with settings whose strength is given."""
         strength = _given(settings)
         drift = self._judged(settings, strength).drift
-        every = self._spectrum(self.gram.train + self.gram.rest, settings, drift=drift)
-        final = self._whole(every.solve(strength * every.unit))
-        return Linear(*final, *self._trained_weights(settings, strength, drift=drift), settings)
+        every = self.gram.train + self.gram.rest
+        trained = self._trained_weights(settings, strength, drift=drift)
+        return Linear(*solved(every, settings, self.season_length, drift=drift), *trained, settings, every.matrix)
 
     def validation_error(self, settings: LinearSettings) -> float:
         """Give the mean squared error on the choosing windows, in scaled units, with settings whose strength is given.
@@ -145,32 +145,48 @@ class Ridge:
         train = self._training(settings, drift=drift)
         return train.cross_validated(strength * train.unit)
 
-    def _points(self, settings: LinearSettings) -> int:
-        return max(round(settings.look_back * self.gram.train.input_size), 1)
-
-    def _spectrum(self, gram: Gram, settings: LinearSettings, *, drift: bool) -> Spectrum:
-        narrow = gram.narrowed(self._points(settings))
-        if settings.shrink_to == "last_value":
-            return Spectrum(narrow, drift=drift)
-        prior = np.zeros((narrow.input_size, narrow.horizon))
-        repeated = SeasonalNaive(narrow.input_size, narrow.horizon, self.season_length).repeated()
-        prior[repeated, np.arange(narrow.horizon)] = 1.0
-        return Spectrum(narrow, prior, drift=drift)
-
     def _training(self, settings: LinearSettings, *, drift: bool) -> Spectrum:
-        key = self._points(settings), settings.shrink_to, drift
+        key = _points(self.gram.train, settings), settings.shrink_to, drift
         if key not in self._trained:
-            self._trained[key] = self._spectrum(self.gram.train, settings, drift=drift)
+            self._trained[key] = _spectrum(self.gram.train, settings, self.season_length, drift=drift)
         return self._trained[key]
 
     def _trained_weights(self, settings: LinearSettings, strength: float, *, drift: bool) -> tuple[Floats, Floats]:
         train = self._training(settings, drift=drift)
-        return self._whole(train.solve(strength * train.unit))
+        return _whole(train.solve(strength * train.unit), self.gram.train.input_size)
 
-    def _whole(self, solution: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-        """Give points beyond the look-back a weight of zero."""
-        weights, intercept = solution
-        return np.pad(weights, ((self.gram.train.input_size - len(weights), 0), (0, 0))), intercept
+
+def solved(gram: Gram, settings: LinearSettings, season_length: int, *, drift: bool) -> tuple[Floats, Floats]:
+    """Give weights (L, H) and intercept (H,) over the windows of a Gram matrix.
+
+    Args:
+        gram: Of at least one window.
+        settings: With a strength.
+        season_length: Points in a season.
+        drift: Whether there is an intercept.
+    """
+    spectrum = _spectrum(gram, settings, season_length, drift=drift)
+    return _whole(spectrum.solve(_given(settings) * spectrum.unit), gram.input_size)
+
+
+def _points(gram: Gram, settings: LinearSettings) -> int:
+    return max(round(settings.look_back * gram.input_size), 1)
+
+
+def _spectrum(gram: Gram, settings: LinearSettings, season_length: int, *, drift: bool) -> Spectrum:
+    narrow = gram.narrowed(_points(gram, settings))
+    if settings.shrink_to == "last_value":
+        return Spectrum(narrow, drift=drift)
+    prior = np.zeros((narrow.input_size, narrow.horizon))
+    repeated = SeasonalNaive(narrow.input_size, narrow.horizon, season_length).repeated()
+    prior[repeated, np.arange(narrow.horizon)] = 1.0
+    return Spectrum(narrow, prior, drift=drift)
+
+
+def _whole(solution: tuple[Floats, Floats], input_size: int) -> tuple[Floats, Floats]:
+    """Give points beyond the look-back a weight of zero."""
+    weights, intercept = solution
+    return np.pad(weights, ((input_size - len(weights), 0), (0, 0))), intercept
 
 
 def _given(settings: LinearSettings) -> float:

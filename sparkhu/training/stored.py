@@ -19,8 +19,8 @@ from sparkhu.histories import History
 from sparkhu.sequences import Found, Reader
 from sparkhu.steps.scaling import ScalerColumns, to_scaled
 from sparkhu.steps.segmented import floats
-from sparkhu.training.parts import Floats
-from sparkhu.training.windows import ShardWindows, Target, plan_series, shard_windows
+from sparkhu.training.parts import Floats, Integers
+from sparkhu.training.windows import Laid, ShardWindows, Target, plan_series, shard_windows
 from sparkhu.versions import older_versions
 
 INPUTS, TRUTHS = "inputs", "truths"
@@ -113,6 +113,13 @@ class TableSource:
         """
         return self._targets.read(windows, size, Y, what)
 
+    def laid(self, windows: pl.DataFrame, sizes: tuple[int, int], what: Target) -> Laid:
+        """Find X and Y of windows of the sizes L and H among the values; what was revised has to be looked up."""
+        L, H = sizes
+        x, y = self._inputs.begins(windows, L, X), self._targets.begins(windows, H, Y)
+        there = (x >= 0) & (y >= 0)
+        return Laid(there, self._inputs.values("given"), x[there], self._targets.values(what), y[there])
+
     def rows(self) -> pl.DataFrame:
         """Give the newest version of each point of `TRUTHS`."""
         return newest(self._truths)
@@ -127,12 +134,37 @@ class _View:
         self._first, self._behind = self._history.places(series)
         self._readers: dict[int, Reader] = {}
 
+        self._holes = np.append(0, np.cumsum(np.isnan(self._history.values["given"])))
+
+    def values(self, column: str) -> Floats:
+        return self._history.values[column]
+
     def found(self, windows: pl.DataFrame, size: int, span: Span, column: str) -> Found:
+        places, known, last = self._asked(windows, span)
+        return self._reader(size).read(places, known, last, (column,))
+
+    def begins(self, windows: pl.DataFrame, size: int, span: Span) -> Integers:
+        """Give the row that each window begins at; -1 where it has to be looked up, or is not there whole."""
+        places, known, last = self._asked(windows, span)
+        rows = self._reader(size).stretches(places, known, last)
+        at, ds = np.flatnonzero(rows >= 0), self._history.ds
+        low = rows[at]
+        behind = low + size
+        whole = ds[low] == windows[span.first].to_physical().to_numpy()[at]
+        whole &= (ds[behind - 1] == last[at]) & (self._holes[behind] == self._holes[low])
+        rows[at[~whole]] = -1
+        return rows
+
+    def _reader(self, size: int) -> Reader:
         if size not in self._readers:
             self._readers[size] = Reader.of(self._history, size)
+        return self._readers[size]
+
+    def _asked(self, windows: pl.DataFrame, span: Span) -> tuple[tuple[Integers, Integers], Integers, Integers]:
+        """Give the places of the windows' series, when the windows were known, and their last points."""
         codes = windows["code"].to_numpy()
         last, known = (windows[name].to_physical().to_numpy() for name in (span.last, span.known))
-        return self._readers[size].read((self._first[codes], self._behind[codes]), known, last, (column,))
+        return (self._first[codes], self._behind[codes]), known, last
 
     def read(self, windows: pl.DataFrame, size: int, span: Span, column: str) -> Floats:
         found = self.found(windows, size, span, column)

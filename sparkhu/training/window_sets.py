@@ -1,24 +1,23 @@
 """The windows of a group held in memory, or in a file, without the values that they share.
 
 Windows of one series that begin a step apart share all values but one. A run of such windows is kept as one sequence,
-so that n windows of L points take about n values and not n · L. What was revised between two windows ends a run; so
-nothing is assumed of where the windows come from.
+so that n windows of L points take about n values and not n · L: as they lie in the shard, where they lie there whole,
+else as they were read; what was revised between two windows ends a run.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from sparkhu.errors import SparkhuError
-from sparkhu.models.base import Inputs
 from sparkhu.training.distribution.ranks import Ranks
-from sparkhu.training.parts import CHOOSE, PARTS, TRAIN, Floats, Integers
+from sparkhu.training.parts import CHOOSE, TRAIN, Floats, Integers
 from sparkhu.training.recipes import TrainingData
-from sparkhu.training.windows import CHUNK_BYTES, ShardWindows
+from sparkhu.training.windows import ShardWindows, Target, chunks
 
-REST = tuple(part for part in PARTS if part != TRAIN)
 SETS = ("train", "choose", "rest")
 
 
@@ -60,6 +59,16 @@ class Runs:
             return np.empty((len(self.starts[which]), self.size))
         return np.lib.stride_tricks.sliding_window_view(self.values, self.size)[self.starts[which]]
 
+    def compact(self) -> "Runs":
+        """Give the same rows without the values that none of them has, but for one behind each run."""
+        if not len(self.starts):
+            return Runs(np.empty(0), self.starts, self.size)
+        borders = np.zeros(len(self.values) + 1, np.int64)
+        np.add.at(borders, self.starts, 1)
+        np.add.at(borders, np.minimum(self.starts + self.size + 1, len(self.values)), -1)
+        kept = np.cumsum(borders[:-1]) > 0
+        return Runs(self.values[kept], (np.cumsum(kept) - 1)[self.starts], self.size)
+
     @classmethod
     def joined(cls, parts: Sequence["Runs"]) -> "Runs":
         """Put the rows of several one behind the other."""
@@ -98,11 +107,12 @@ class WindowSet:
         x, y = (Runs(part.values, part.starts[first::step], part.size) for part in (self.x, self.y))
         return WindowSet(x, y)
 
-    def chunks(self, columns: int) -> Iterator[tuple[Floats, Floats]]:
-        """Yield X and Y of so many windows at a time that `columns` numbers of each stay small."""
-        step = max(CHUNK_BYTES // (8 * columns), 1)
-        for low in range(0, len(self), step):
-            yield self.x.rows(slice(low, low + step)), self.y.rows(slice(low, low + step))
+    def observed(self) -> "WindowSet":
+        """Give the windows of whose Y every value is known."""
+        holes = np.append(0, np.cumsum(np.isnan(self.y.values)))
+        kept = holes[self.y.starts + self.y.size] == holes[self.y.starts]
+        x, y = (Runs(part.values, part.starts[kept], part.size) for part in (self.x, self.y))
+        return WindowSet(x, y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +145,7 @@ class GroupWindows:
         found: dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]] = {"sizes": np.array(self.sizes)}
         for name in SETS:
             for side in ("x", "y"):
-                runs: Runs = getattr(getattr(self, name), side)
+                runs = getattr(getattr(self, name), side).compact()
                 found |= {f"{name}.{side}.values": runs.values, f"{name}.{side}.starts": runs.starts}
         return found
 
@@ -171,12 +181,28 @@ class GroupWindows:
         return GroupWindows(*(getattr(self, name).strided(first, step) for name in SETS))
 
 
+def group_windows(shard: ShardWindows, rows: pl.DataFrame, L: int, H: int) -> GroupWindows:
+    """Hold windows of one group.
+
+    Args:
+        shard: The shard that they are of.
+        rows: Rows of its table.
+        L: Points of X.
+        H: Points of Y.
+    """
+    part = pl.col("part")
+    return GroupWindows(
+        train=_set(shard, rows.filter(part == TRAIN), (L, H), "given"),
+        choose=_set(shard, rows.filter(part == CHOOSE), (L, H), "truth"),
+        rest=_set(shard, rows.filter(part != TRAIN), (L, H), "given"),
+    )
+
+
 def shard_sets(data: TrainingData, read: Callable[[], ShardWindows]) -> dict[str, GroupWindows]:
     """Read a shard of `data` once, and hold its windows by group; a group that has none there is left out."""
     shard = read()
-    alone = TrainingData([lambda: shard], data.seasons)
-    found = ((group, _group(alone, group)) for group in data.seasons)
-    return {group: windows for group, windows in found if windows is not None}
+    found = {group: group_windows(shard, rows, L, H) for group, L, H, rows in shard.groups()}
+    return {group: found[group] for group in data.seasons if group in found}
 
 
 def rank_sets(shards: Sequence[Callable[[], Mapping[str, GroupWindows]]], ranks: Ranks) -> dict[str, GroupWindows]:
@@ -196,17 +222,13 @@ def rank_sets(shards: Sequence[Callable[[], Mapping[str, GroupWindows]]], ranks:
     return {group: each.strided(ranks.rank, ranks.size) for group, each in joined.items()} if strided else joined
 
 
-def _group(data: TrainingData, group: str) -> GroupWindows | None:
-    train = _set(data.windows(group, [TRAIN]))
-    rest = _set(data.windows(group, REST))
-    choose = _set(data.windows(group, [CHOOSE], "truth"))
-    some = next((each for each in (train, rest) if each is not None), None)
-    if some is None:
-        return None
-    none = WindowSet.empty(some.x.size, some.y.size)
-    return GroupWindows(train or none, choose or none, rest or none)
-
-
-def _set(parts: Iterable[tuple[Inputs, Floats]]) -> WindowSet | None:
-    found = [WindowSet(Runs.of(given.values), Runs.of(y)) for given, y in parts]
-    return WindowSet.joined(found) if found else None
+def _set(shard: ShardWindows, rows: pl.DataFrame, sizes: tuple[int, int], what: Target) -> WindowSet:
+    """Hold windows where they lie among the values; those that do not lie there whole are read and follow."""
+    L, H = sizes
+    laid = shard.source.laid(rows, sizes, what)
+    held = WindowSet(Runs(laid.x, laid.x_starts, L), Runs(laid.y, laid.y_starts, H))
+    others = []
+    for windows in chunks(rows.filter(~pl.Series(laid.there)), L + H):
+        y = shard.source.targets(windows, H, what)
+        others.append(WindowSet(Runs.of(shard.source.inputs(windows, L)), Runs.of(y)))
+    return WindowSet.joined([held, *others]) if others else held

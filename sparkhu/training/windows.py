@@ -7,9 +7,10 @@ arithmetic on them exists once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from sparkhu.frame import check_frame, segments
@@ -25,6 +26,24 @@ Target = Literal["given", "truth", "observed"]
 observed, in the series' own units. NaN where nothing was observed."""
 
 
+class Laid(NamedTuple):
+    """Where X and Y of windows lie whole in arrays of values, so that nothing needs to be copied.
+
+    Attributes:
+        there: Which of the windows do, (windows,); the others have to be read.
+        x: The values that X lies in.
+        x_starts: Where the X of each window that is there begins.
+        y: The values that Y lies in.
+        y_starts: Likewise of Y.
+    """
+
+    there: npt.NDArray[np.bool_]
+    x: Floats
+    x_starts: Integers
+    y: Floats
+    y_starts: Integers
+
+
 class WindowSource(Protocol):
     """Where the values of windows are read; windows are rows of `ShardWindows.table` of one size."""
 
@@ -36,6 +55,9 @@ class WindowSource(Protocol):
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""
+
+    def laid(self, windows: pl.DataFrame, sizes: tuple[int, int], what: Target) -> Laid:
+        """Find X and Y of windows of the sizes L and H among the values."""
 
     def rows(self) -> pl.DataFrame:
         """Give the rows that windows lie over: `unique_id, ds, y, available_at` and, where known, `y_raw`."""
@@ -146,8 +168,15 @@ class FrameSource:
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""
-        values = {"given": self.given, "truth": self.truth, "observed": self.observed}[what]
-        return expand(values, self.starts(windows) + self.sizes[windows["code"].to_numpy()], size)
+        return expand(self._values(what), self.starts(windows) + self.sizes[windows["code"].to_numpy()], size)
+
+    def laid(self, windows: pl.DataFrame, sizes: tuple[int, int], what: Target) -> Laid:
+        """Find X and Y of windows of the sizes L and H among the values: all are there."""
+        starts = self.starts(windows)
+        return Laid(np.ones(len(starts), np.bool_), self.given, starts, self._values(what), starts + sizes[0])
+
+    def _values(self, what: Target) -> Floats:
+        return {"given": self.given, "truth": self.truth, "observed": self.observed}[what]
 
     def rows(self) -> pl.DataFrame:
         """Give the rows of the frame."""

@@ -73,16 +73,38 @@ def merged_grams(shards: Shards, groups: Sequence[str], ranks: Ranks) -> dict[st
         groups: In their order.
         ranks: The processes that sum together.
     """
-    level = max(len(shards) // (BLOCKS * ranks.size), 1).bit_length() - 1
-    width = 2**level
+    width = 2 ** _level(len(shards), ranks.size)
     total = PairwiseSum(add_grams)
     for first in range(0, -(-len(shards) // width), ranks.size):
         own = PairwiseSum(add_grams)
         for read in shards[(first + ranks.rank) * width : (first + ranks.rank + 1) * width]:
             own.append({group: gram_windows(windows) for group, windows in read().items()})
         for block in _exchanged(own.total({}), groups, ranks):
-            total.append(block, level)
+            total.append(block)
     return dict(sorted(total.total({}).items()))
+
+
+def _level(shards: int, size: int) -> int:
+    """Give k, where a block has 2ᵏ shards."""
+    return max(shards // (BLOCKS * size), 1).bit_length() - 1
+
+
+def shards_of(recipe: str, shards: int, rank: int, size: int) -> list[int]:
+    """List the numbers of the shards that a rank reads, for one that has to fetch them first.
+
+    Args:
+        recipe: What is fitted.
+        shards: How many there are.
+        rank: Of the worker.
+        size: How many workers there are.
+
+    Example:
+        >>> shards_of("nhits", 5, 1, 2)
+        [1, 3]
+    """
+    if recipe == LINEAR:
+        return [number for number in range(shards) if (number >> _level(shards, size)) % size == rank]
+    return [number for number in range(shards) if shards < size or number % size == rank]
 
 
 def _exchanged(own: Mapping[str, GroupGram], groups: Sequence[str], ranks: Ranks) -> list[Mapping[str, GroupGram]]:

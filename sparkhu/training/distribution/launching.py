@@ -167,7 +167,7 @@ class _Run:
 
 
 def _told(folder: Path, ended: str, restarts: int) -> str:
-    tried = f", after {restarts} restarts" if restarts else ""
+    tried = f", after {restarts} restart{'s' * (restarts != 1)}" if restarts else ""
     log = (folder / LOG).read_text("utf-8", "replace")
     return (
         f"{ended}{tried}. What was reached is kept in '{folder}': the same training goes on from its last checkpoint "

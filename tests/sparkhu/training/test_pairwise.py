@@ -28,7 +28,7 @@ def test_blocks_that_were_summed_elsewhere_give_the_same_tree(count: int, level:
         block = PairwiseSum[str](lambda first, second: f"({first}+{second})")
         for number in range(low, min(low + width, count)):
             block.append(str(number))
-        total.append(block.total(""), level)
+        total.append(block.total(""))
     assert total.total("") == tree(count)
 
 

@@ -124,10 +124,12 @@ def test_revisions_known_after_the_end_move_nothing_that_was_learnt_before(table
     for hour in (0, 3, 40, 69):
         rows = revised(rows, hour, 70 + hour)
     found = gram_shard(both.stored(**{table: rows}))["1h/3"].train
-    np.testing.assert_array_equal(found.matrix, gram_shard(assemble(*both.made))["1h/3"].train.matrix)
+    # Windows over a point that has versions are looked up and added behind the others: equal but for the last digits.
+    wanted = gram_shard(assemble(*both.made))["1h/3"].train.matrix
+    np.testing.assert_allclose(found.matrix, wanted, rtol=0, atol=1e-12)
     # The same revisions an hour after their points are seen: the test would notice.
-    leaked = revised(both.tables[table], 40, 41)
-    assert not np.array_equal(gram_shard(both.stored(**{table: leaked}))["1h/3"].train.matrix, found.matrix)
+    leaked = gram_shard(both.stored(**{table: revised(both.tables[table], 40, 41)}))["1h/3"].train.matrix
+    assert not np.allclose(leaked, wanted, rtol=0, atol=1e-3)
 
 
 class Observed(NamedTuple):

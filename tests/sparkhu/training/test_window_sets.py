@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import SparkhuError
-from sparkhu.training.parts import CHOOSE, TRAIN
+from sparkhu.training.parts import CHOOSE, PARTS, TRAIN
 from sparkhu.training.recipes import TrainingData
-from sparkhu.training.window_sets import REST, GroupWindows, Runs, WindowSet, rank_sets, shard_sets
+from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_sets, shard_sets
 from sparkhu.training.windows import assemble
 from tests.sparkhu.made_shard import made_shard, polluted, profile_of, shard_of
 
 SHARDS = [made_shard("a", "b"), shard_of(polluted("cd", 5), profile_of(["c", "d"])), made_shard("e", seed=2)]
 DATA = TrainingData([partial(assemble, *shard) for shard in SHARDS], {"1h/3": 3})
 EVERY = slice(None)
+REST = tuple(part for part in PARTS if part != TRAIN)
 
 
 class Rank:

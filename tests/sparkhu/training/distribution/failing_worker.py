@@ -1,6 +1,7 @@
 """Workers of which rank 1 fails as a file in the folder of the job is named.
 
-`kill`: it is killed once, in the middle of the training. `die`: it is killed whenever it begins. `hang`: it never joins.
+`kill`: it is killed once, in the middle of the training. `die`: it is killed whenever it begins. `hang`: it never
+joins. `absent`: none does.
 """
 
 import os
@@ -15,7 +16,7 @@ from sparkhu.training.distribution import worker
 if TYPE_CHECKING:
     from sparkhu.training.distribution.ranks import Array, Ranks
 
-KILL, DIE, HANG = "kill", "die", "hang"
+KILL, DIE, HANG, ABSENT = "kill", "die", "hang", "absent"
 CHECKPOINT = "checkpoints/group-000/train/epoch-000002.json"
 
 
@@ -45,6 +46,8 @@ def main() -> int:
             file.write(rank)
         if rank == "1":
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600)
+    if (folder / ABSENT).is_file():
         time.sleep(600)
     if (folder / HANG).is_file() and rank == "1":
         (folder / HANG).write_text(str(os.getpid()))

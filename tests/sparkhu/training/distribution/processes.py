@@ -1,6 +1,6 @@
 """What processes of this machine are seen to be: their parents, command lines, environments and sockets."""
 
-import os
+from contextlib import suppress
 from pathlib import Path
 
 LISTENS = "0A"
@@ -31,11 +31,9 @@ def told(pid: int, name: str) -> str:
 def listening(pids: list[int]) -> set[str]:
     """Give the addresses on which processes listen, in the hexadecimal of Linux's tables."""
     sockets = set()
-    for pid in pids:
-        try:
-            sockets |= {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for path in (path for pid in pids for path in Path("/proc").glob(f"{pid}/fd/*")):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            sockets.add(str(path.readlink()))
     rows = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()[1:]]
     return {row[1].split(":")[0] for row in rows if row[3] == LISTENS and f"socket:[{row[9]}]" in sockets}
 

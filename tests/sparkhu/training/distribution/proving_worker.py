@@ -28,7 +28,7 @@ def prove(folder: Path, ranks: Ranks) -> None:
     fitted = fit_job(folder, ranks)
     order, digests = read_order(folder)
     shards = shard_readers(folder, order, digests)
-    whole = work(dropout=0.0, batch=10**4, seed=ranks.rank * 0)
+    whole = work(dropout=0.0, batch=10**4)
     own = replace(whole, train=whole.train.strided(ranks.rank, 2), choose=whole.choose.strided(ranks.rank, 2))
     together, alone = train(own, ranks=ranks), train(whole)
 
@@ -51,7 +51,7 @@ def prove(folder: Path, ranks: Ranks) -> None:
         "trained": of_all(digest(*together.weights.values())),
         "losses": [[epoch.train for epoch in found.epochs] for found in (together, alone)],
         "difference": max(float(np.abs(together.weights[name] - each).max()) for name, each in alone.weights.items()),
-        "moved": max(float(np.abs(each).max()) for each in alone.weights.values()),
+        "largest": max(float(np.abs(each).max()) for each in alone.weights.values()),
         "grams": matrices(grams),
         "grams alone": matrices(merged_grams(shards * COPIES, order.groups, Single())),
     }

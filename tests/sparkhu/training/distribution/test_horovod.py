@@ -98,7 +98,10 @@ def test_horovodrun_caches_nothing_and_keeps_to_the_interface_that_is_given() ->
 
 
 @built
-def test_a_worker_that_horovodrun_did_not_begin_does_not_train_alone(tmp_path: Path) -> None:
+def test_a_worker_that_horovodrun_did_not_begin_does_not_train_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
     assert worker.main([str(tmp_path), "horovod"]) == worker.FAILED
     told = (tmp_path / "errors/rank-0.json").read_text()
     assert "was not begun by horovodrun: HOROVOD_RANK is not set. Begin it with horovodrun --gloo" in told

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.training.distribution import torch_ranks
 from sparkhu.training.distribution.environment import loopback, worker_environment
+from sparkhu.training.distribution.fitting import merged_grams, shards_of
 from sparkhu.training.distribution.launching import Launch
 from sparkhu.training.distribution.lock import HOLDER, ORPHANED, locked
-from sparkhu.training.distribution.ranks import Single, total
+from sparkhu.training.distribution.ranks import Array, Single, total
+from sparkhu.training.window_sets import GroupWindows, rank_sets
 
 
 def test_one_process_is_all_ranks() -> None:
@@ -22,6 +25,37 @@ def test_one_process_is_all_ranks() -> None:
     assert alone.broadcast(b"abc") == b"abc"
     assert total(alone, 4) == 4
     alone.barrier()
+
+
+class Reading(Single):
+    """One of several ranks, of which the others add nothing."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size  # type: ignore[misc]
+
+    def gather(self, array: Array) -> list[Array]:
+        return [array if rank == self.rank else np.zeros_like(array) for rank in range(self.size)]
+
+
+def read_of(read: list[int], number: int) -> dict[str, GroupWindows]:
+    read.append(number)
+    return {}
+
+
+@pytest.mark.parametrize(("shards", "size"), [(1, 1), (1, 3), (5, 2), (40, 2), (100, 3)])
+@pytest.mark.parametrize("recipe", ["linear", "nhits"])
+def test_a_rank_reads_the_shards_that_are_named_as_its_own(recipe: str, shards: int, size: int) -> None:
+    for rank in range(size):
+        read: list[int] = []
+        readers = [partial(read_of, read, number) for number in range(shards)]
+        if recipe == "linear":
+            merged_grams(readers, ["a"], Reading(rank, size))
+        else:
+            rank_sets(readers, Reading(rank, size))
+        assert shards_of(recipe, shards, rank, size) == read
+    if recipe == "linear":
+        every = [number for rank in range(size) for number in shards_of(recipe, shards, rank, size)]
+        assert sorted(every) == list(range(shards))
 
 
 def test_a_rank_that_never_joins_is_named() -> None:
