@@ -27,6 +27,8 @@ training)
     touch /tmp/untuned
     $run /tmp/tuned $forecast --until=tune
     "$python" -c 'import cmaes, kubernetes.client, kubernetes.config, re2' # other algorithms, and Katib
+    "$python" -c 'import lightgbm, statsforecast, torch'
+    "$python" -c 'import importlib.util as u; u.find_spec("horovod") and __import__("horovod.torch")'
     find /usr/local/sparkhu -name '*.pyc' -newer /tmp/untuned >"$late"
     ;;
 steps-spark)

@@ -14,3 +14,7 @@ class InputError(SparkhuError, ValueError):
     """
 
     exit_code = 2
+
+
+class RegistryAwayError(SparkhuError):
+    """The model registry cannot be used now; what it was to hold can be kept and registered later."""

@@ -6,6 +6,7 @@ ledger say so.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from sparkhu import ledger
 from sparkhu.errors import InputError
 from sparkhu.evaluation.conformal import LEVELS
 from sparkhu.frame import TIME, check_frame, segments
-from sparkhu.models.base import Floats, Inputs, Models
+from sparkhu.models.base import Floats, Histories, Inputs, Models
 from sparkhu.models.candidates import LAST_VALUE, SEASONAL_NAIVE
 from sparkhu.steps.newest_inputs import newest_inputs
 from sparkhu.steps.normalisation import scale, unscale
@@ -102,17 +103,19 @@ def _scaled_values(sequences: pl.DataFrame, scalers: pl.DataFrame) -> Floats:
 
 
 def _inputs(values: Floats, rows: pl.DataFrame) -> Inputs:
-    """Give the newest input of each series; NaN in front of the points that follow each other without a hole."""
-    end, first = (rows[name].to_numpy()[:, None] for name in ("end", "first"))
+    """Give the newest input of each series; NaN in front of the points that follow each other without a hole.
 
-    def newest(points: int) -> Floats:
-        at = end - np.arange(points)[::-1]
-        found: Floats = np.where(at >= first, values[np.maximum(at, 0)], np.nan)
-        return found
+    What lies before it, holes and all, is what models that look further back are given.
+    """
 
-    size = int(rows["input_size"][0])
-    usable = np.arange(size)[::-1] < rows["points"].to_numpy()[:, None]
-    return Inputs(np.where(usable, newest(size), np.nan), rows["unique_id"], rows["cutoff"], newest)
+    def last(some: pl.DataFrame, points: int, known: pl.Expr) -> Floats:
+        back = np.arange(points)[::-1]
+        usable = back < some.select(known).to_series().to_numpy()[:, None]
+        return np.where(usable, values[np.where(usable, some["end"].to_numpy()[:, None] - back, 0)], np.nan)
+
+    read = partial(last, known=pl.col("end") - pl.col("first") + 1)
+    newest = last(rows, int(rows["input_size"][0]), pl.col("points"))
+    return Inputs(newest, rows["unique_id"], rows["cutoff"], Histories(read, rows))
 
 
 def _first_able(inputs: Inputs, group: str, models: Models, order: list[str]) -> tuple[pl.Series, Floats]:

@@ -13,6 +13,7 @@ The files of a results folder:
 | `forecasts.parquet` | point forecasts and intervals |
 | `ledger.parquet` | what became of every series at every step |
 | `quarantine.parquet` | refused rows, each with its reason |
+| `unregistered/` | the models, where the registry was away: `sparkhu register` registers them |
 
 `run.json` is written last: where it stands, the folder is whole.
 """
@@ -41,7 +42,9 @@ TABLES = (
     *("metadata", "history", "trials"),
 )
 DOCUMENTS = (RUN, METRICS, TUNING, "history.json", "published.json")
-FILES = (*DOCUMENTS, "report.html", "run.log", *(f"{table}.parquet" for table in TABLES))
+UNREGISTERED, REGISTRATION = "unregistered", "registration.json"
+"""Where the models lie that the registry could not take, and what beside them says how to register them."""
+FILES = (*DOCUMENTS, "report.html", "run.log", UNREGISTERED, *(f"{table}.parquet" for table in TABLES))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -92,6 +95,37 @@ class SeriesScores(BaseModel):
     group: str = Field(description="The group that it is forecast in, such as 1h/24.")
 
 
+class ReigningScore(BaseModel):
+    """The champion of an earlier run, beside which the models of this one were scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str | None = Field(description="Its number; null: there was none, or the registry was away.")
+    score: float | None = Field(description="Its score on the windows that all candidates can forecast.")
+    told: str = Field(description="How many series it can forecast, or why it could not be compared.")
+    takes_part: bool = Field(description="Whether it was scored, as far as there were windows.")
+    gives_way: bool = Field(description="Whether it gives way where it could not be compared.")
+
+
+class GateScores(BaseModel):
+    """What the candidates of the promotion were compared on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    champion: str = Field(description="The best of the models of this run.")
+    metric: str = Field(description="Error that they were compared by, pooled over all points.")
+    direction: Literal["min", "max"] = Field(description="`min`: a smaller score is better.")
+    min_improvement: float = Field(description="Share by which a challenger has to be better than the champion.")
+    window: str = Field(description="What the windows are, in words.")
+    series: int = Field(ge=0, description="Series that the windows are of.")
+    windows: int = Field(ge=0, description="Windows that all candidates can forecast.")
+    points: int = Field(ge=0, description="Observed points of these windows.")
+    scores: dict[str, float] = Field(description="Score of each model of this run; none where no window is common.")
+    ratio: float | None = Field(description="The best model's score over that of seasonal naive, at most 1.")
+    reigning: ReigningScore = Field(description="The champion of an earlier run.")
+    test_ratio: float | None = Field(description="As `ratio`, on the test part, which chose nothing.")
+
+
 class Metrics(BaseModel):
     """Errors of every model: `metrics.json`. The models' names are keys at the top."""
 
@@ -101,6 +135,7 @@ class Metrics(BaseModel):
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
     units: str = Field(description="Units of mse, mae and rmse, in words.")
     champion: str | None = Field(description="The model that forecasts; null where nothing could be evaluated.")
+    gate: GateScores | None = Field(default=None, description="What the champion was chosen by; null: nothing was.")
     groups: dict[str, dict[str, Scores]] = Field(description="Errors by group, then by model.")
     series: list[SeriesScores] = Field(description="Errors by series.")
 
@@ -152,6 +187,12 @@ def warnings_of(trail: Trail) -> list[str]:
     conflicts = sum(record.counts.get("conflicts", 0) for record in trail.history)
     if conflicts:
         lines.append(f"{conflicts:,} instant{'s' * (conflicts != 1)} had several values; see duplicates.parquet")
+    waiting = sum(record.counts.get("unregistered models", 0) for record in trail.history)
+    if waiting:
+        lines.append(
+            f"the registry was away: {waiting} model{'s' * (waiting != 1)} wait in unregistered/; register them with "
+            "sparkhu register and the folder of these results"
+        )
     misspelt = sum(record.counts.get("misspelt", 0) for record in trail.history)
     if misspelt:
         lines.append(

@@ -249,6 +249,18 @@ class Training(Section):
         return tuple(name.strip() for name in models.split(",") if name.strip()) if isinstance(models, str) else models
 
 
+class Promotion(Section):
+    """When a model of a run takes the place of the champion."""
+
+    title: ClassVar[str] = "promotion"
+    metric: Literal["mae", "mse", "rmse", "smape", "mase", "wape"] = Field(
+        "mae", description="Error that models are compared by, pooled over the choosing windows; the least wins."
+    )
+    min_improvement: float = Field(
+        0.0, ge=0, lt=1, description="Least share by which it must be lower than that of the champion that stands."
+    )
+
+
 SECTIONS: tuple[type[Section], ...] = (
     Reading,
     Catalogue,
@@ -262,6 +274,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Guard,
     Tuning,
     Training,
+    Promotion,
 )
 DEFAULTS: dict[str, dict[str, Any]] = {section.title: section().plain() for section in SECTIONS}
 """The settings of every section as they stand where nobody changes them."""

@@ -191,8 +191,8 @@ def pinned(lock: str) -> dict[str, Version]:
 @pytest.mark.parametrize(
     ("lock", "sources"),
     [
-        ("run.txt", [*PYPROJECTS, ROOT / "requirements/build.in"]),
-        ("dev.txt", [*PYPROJECTS, ROOT / "requirements/build.in", ROOT / "requirements/dev.in"]),
+        ("run.txt", [*PYPROJECTS, *(ROOT / f"requirements/{name}.in" for name in ("build", "torch"))]),
+        ("dev.txt", [*PYPROJECTS, *(ROOT / f"requirements/{name}.in" for name in ("build", "torch", "dev"))]),
     ],
 )
 def test_locks_satisfy_what_is_declared(lock: str, sources: list[Path]) -> None:

@@ -26,6 +26,7 @@ COMMANDS = (
     "tune",
     "models",
     "rollback",
+    "register",
     "backtest",
     "lineage",
     "demo",

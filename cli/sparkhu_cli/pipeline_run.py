@@ -14,7 +14,7 @@ from sparkhu_cli.staging import Stage, staged
 from sparkhu_cli.summary import show_accuracy
 from sparkhu_cli.terminal import Terminal, seconds_text
 
-RESULTS, REPORT, PUBLISHED = "results", "report", "published"
+RESULTS, REPORT, PUBLISHED, CHAMPION = "results", "report", "published", "champion"
 PUBLISHED_FILE = "published.json"
 ADDRESSES = ("source", "metadata")
 
@@ -98,7 +98,7 @@ def _collect(
     The history that the results carry ends with the step that wrote them; what came after is known from its event.
     """
     from sparkhu.lineage import StepRecord, Trail, read_trail
-    from sparkhu.results import METRICS, check_metrics, run_record, write_run
+    from sparkhu.results import METRICS, REGISTRATION, UNREGISTERED, check_metrics, run_record, write_run
     from sparkhu.sources.secrets import redacted
 
     source = outputs[RESULTS]
@@ -107,6 +107,8 @@ def _collect(
     outputs[REPORT].rename(stage.results / "report.html")
     if PUBLISHED in outputs and arguments.get("lake"):
         shutil.copyfile(outputs[PUBLISHED] / PUBLISHED_FILE, stage.results / PUBLISHED_FILE)
+    if CHAMPION in outputs and (outputs[CHAMPION] / REGISTRATION).is_file():
+        outputs[CHAMPION].rename(stage.results / UNREGISTERED)
     metrics = stage.results / METRICS
     if metrics.is_file():
         check_metrics(json.loads(metrics.read_text(encoding="utf-8")))

@@ -42,3 +42,9 @@ def show_accuracy(metrics: Mapping[str, Any], terminal: Terminal) -> None:
     terminal.table(("group", "series", "model", *TITLES), rows, ("<", ">", "<", ">", ">", ">", ">"))
     pooled = "; of a group over its points, of all the mean over series" if several else ", the mean over series"
     terminal.aside(f"* champion; MSE and MAE {accuracy.units}".rstrip() + pooled)
+    chosen, tested = accuracy.gate
+    if chosen is not None:
+        terminal.aside(
+            f"pooled over all points, its error is {number_text(chosen)} of seasonal naive's where it was chosen, "
+            f"{number_text(tested)} on the test part"
+        )

@@ -47,6 +47,7 @@ COMPONENTS = (
     "store_features",
     "render_report",
     "load_champion",
+    "learn_new",
     "forecast_new",
     "publish_forecasts",
     "take_group",

@@ -1,5 +1,7 @@
 """Component: Score the models on the test windows, against observed values only, and calibrate intervals."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Model, Output
 
@@ -17,6 +19,8 @@ def evaluate(
     further: Input[Model],
     evaluation: Output[Dataset],
     scores: Output[Metrics],
+    model_name: str = "forecaster",
+    settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
     """Score the models on the test windows, against observed values only, and calibrate intervals.
 
@@ -30,7 +34,11 @@ def evaluate(
         further: The models that compete with these, where a run has some.
         evaluation: Errors over all, per group and per series; residual quantiles of the intervals.
         scores: Errors over all series.
+        model_name: Name of the model in the registry, whose champion is scored beside the models of this run.
+        settings: metric that models are compared by, and min_improvement, the least share by which a model must be
+            better than the champion.
     """
+    from sparkhu.sections import Promotion
     from sparkhu.stages.evaluating import evaluate_models
 
     done, errors = evaluate_models(
@@ -41,6 +49,8 @@ def evaluate(
         models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
         further=further.path,
         out=evaluation.path,
+        model_name=model_name,
+        promotion=Promotion.of(settings),
     )
     evaluation.metadata.update(done)
     for name, error in errors.items():

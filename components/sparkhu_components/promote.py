@@ -36,7 +36,8 @@ def promote(
         seasonal_naive: The seasonal naive model.
         further: The models that compete with these, where a run has some.
         champion: All that forecasting needs of the best model of this run: weights, scalers, plan, intervals. It
-            gets the alias champion unless one has it that knows newer data of the same table.
+            gets the alias champion unless one has it that does as well, or knows newer data of the same table. Where
+            the registry is away, it keeps what registering it later takes.
         card: What the champion is, what it was made from, how good it is.
         model_name: Name of the model in the registry.
     """

@@ -66,7 +66,7 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     stored = store_sequences(**seen, versions=versions)
     data = {"table": stored.outputs["table"], "plan": plan, "windows": indexed.outputs["windows"], "scalers": scalers}
     trained = _train(given, data)
-    scored = evaluate(**data, **trained.models)
+    scored = evaluate(**data, **trained.models, model_name=given["model_name"], settings=given["promotion"])
     about = {"evaluation": scored.outputs["evaluation"], "scalers": scalers, "cleaning": cleaning}
     chosen = promote(
         plan=plan,
@@ -159,6 +159,7 @@ def forecast_pipeline(
     stride: int = 1,
     tuning: dict[str, Any] = DEFAULTS["tuning"],
     training: dict[str, Any] = DEFAULTS["training"],
+    promotion: dict[str, Any] = DEFAULTS["promotion"],
     model_name: str = "forecaster",
     max_failed_share: float = 0.5,
 ) -> Outputs:
@@ -206,6 +207,7 @@ def forecast_pipeline(
         stride: Rows from one window's start to the next.
         tuning: How the parameters of models are searched for: trials, algorithm, engine.
         training: Which models are fitted beside the linear one, and how: models, distribution, workers, seed.
+        promotion: When a model takes the place of the champion: metric, min_improvement.
         model_name: Name of the model in the registry.
         max_failed_share: Largest share of failed series that the run goes on with.
 

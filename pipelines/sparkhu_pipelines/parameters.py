@@ -16,6 +16,7 @@ from sparkhu.sections import (
     Guard,
     Handling,
     LevelChanges,
+    Promotion,
     Reading,
     Resampling,
     Statistics,
@@ -106,6 +107,7 @@ class RunParameters(PreparationParameters):
     stride: int = Field(1, ge=1, description="Rows from one window's start to the next.")
     tuning: Tuning = Field(Tuning(), description="How the parameters of models are searched for.")
     training: Training = Field(Training(), description="Which models are fitted beside the linear one, and how.")
+    promotion: Promotion = Field(Promotion(), description="When a model takes the place of the champion.")
     model_name: str = Field("forecaster", min_length=1, description="Name of the model in the registry.")
 
 

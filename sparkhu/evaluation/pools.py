@@ -48,12 +48,16 @@ class Pool:
 
     def near(self) -> Counts:
         """Give the histograms (H, BINS) of each step and as many steps before as behind it."""
-        H = len(self.scores)
-        steps = np.arange(H)
-        reach = np.minimum(H // NEIGHBOURS, np.minimum(steps, H - 1 - steps))
+        steps, reach = np.arange(len(self.scores)), self.steps_near() // 2
         total = np.concatenate([np.zeros((1, BINS), np.int64), self.scores.cumsum(axis=0)])
         near: Counts = total[steps + reach + 1] - total[steps - reach]
         return near
+
+    def steps_near(self) -> Counts:
+        """Count the steps, (H,), whose histograms `near` adds for each."""
+        H = len(self.scores)
+        steps = np.arange(H)
+        return 2 * np.minimum(H // NEIGHBOURS, np.minimum(steps, H - 1 - steps)) + 1
 
 
 def upper_end(bin_number: int) -> float | None:

@@ -1,62 +1,27 @@
-"""Metrics of a run from the sums of its series, and the choice of the champion."""
+"""Metrics of a run from the sums of its series."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from sparkhu.evaluation.backtest import COUNTS, SUMS
-from sparkhu.models.candidates import SEASONAL_NAIVE
 
 UNITS = "standardised by each series' training interval"
 METRICS = ("mse", "mae", "rmse", "smape", "mase", "wape", "coverage_80", "coverage_95")
 
 
-class Champion(NamedTuple):
-    """Which model forecasts.
-
-    Attributes:
-        name: The model.
-        note: The sentence that says why.
-        scores: Mean absolute error of each model, over the series that all were scored on; empty without any.
-    """
-
-    name: str
-    note: str
-    scores: dict[str, float]
-
-
-def choose_champion(scores: pl.DataFrame, *, models: Sequence[str]) -> Champion:
-    """Choose the model with the lowest mean absolute error, in standardised units, as a mean over series.
-
-    Args:
-        scores: `score_shard(part="choose")` of all shards: the choosing half of validation, never the test part.
-        models: Names, the simplest last: it wins ties.
-
-    Only series that every model could be scored on are compared; where there are none, seasonal naive forecasts, and
-    the note says so.
-    """
-    errors = scores.with_columns(mae=pl.col("absolute") / pl.col("points"))
-    complete = errors.filter(pl.col("model").n_unique().over("unique_id") == len(models))
-    if complete.is_empty():
-        return Champion(SEASONAL_NAIVE, f"{SEASONAL_NAIVE} forecasts: no validation window scores every model", {})
-    means = {name: _mean(complete.filter(pl.col("model") == name)["mae"]) or 0.0 for name in models}
-    best = min(reversed(models), key=lambda name: means[name])
-    series = complete["unique_id"].n_unique()
-    told = ", ".join(f"{name} {means[name]:.4g}" for name in models)
-    return Champion(
-        best, f"{best} forecasts: mean absolute error on the validation of {series:,} series: {told}", means
-    )
-
-
-def metrics_document(scores: pl.DataFrame, *, champion: str | None, models: Sequence[str]) -> dict[str, Any]:
+def metrics_document(
+    scores: pl.DataFrame, *, champion: str | None, models: Sequence[str], gate: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Make the content of `metrics.json`.
 
     Args:
         scores: `score_shard(part="test")` of all shards.
         champion: The model that forecasts.
         models: Names of the models to report.
+        gate: What the champion was chosen by, as `sparkhu.evaluation.gate.Gate` gives it.
 
     Returns:
         Per model over all: the mean over series (rmse: the root of the mean mse). Per group: pooled over all
@@ -68,6 +33,7 @@ def metrics_document(scores: pl.DataFrame, *, champion: str | None, models: Sequ
         "schema_version": 1,
         "units": UNITS,
         "champion": champion,
+        "gate": None if gate is None else dict(gate),
         **{name: _over_all(per_series.filter(pl.col("model") == name)) for name in models},
         "groups": {
             str(group): _by_model(part) for (group,), part in sorted(pooled.partition_by("group", as_dict=True).items())
@@ -95,6 +61,12 @@ def with_metrics(sums: pl.DataFrame) -> pl.DataFrame:
         coverage_80=_ratio(pl.col("inside_80"), pl.col("interval_points_80")),
         coverage_95=_ratio(pl.col("inside_95"), pl.col("interval_points_95")),
     )
+
+
+def pooled_metric(sums: pl.DataFrame, metric: str) -> float | None:
+    """Give a metric over all points of some rows of sums; None where it is not defined."""
+    value = with_metrics(sums.select(pl.col(*COUNTS, *SUMS).sum()))[metric][0]
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:

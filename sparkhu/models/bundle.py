@@ -17,6 +17,7 @@ Nothing in it is code or a pickle. `bundle.json` is written last: where it stand
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.frame import check_frame
 from sparkhu.lineage import file_checksum
 from sparkhu.models.base import Models
+from sparkhu.models.candidates import NAMES
 from sparkhu.models.loading import load_model
 
 MANIFEST = "bundle.json"
@@ -150,6 +152,36 @@ def write_bundle(
         "files": _checksums(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str))
+
+
+def of_model(folder: Path, flavor: str, copy: Path) -> None:
+    """Copy a bundle into a folder that is not there, with one of its forecasters and those that stand in for it.
+
+    Its rivals are left behind, so that whoever serves it needs nothing that they are made of.
+
+    Args:
+        folder: What `write_bundle` wrote.
+        flavor: The forecaster, which is asked first in the copy.
+        copy: Where to.
+
+    Raises:
+        InputError: `flavor` is no model of the bundle.
+    """
+    content = json.loads((folder / MANIFEST).read_text())
+    if flavor not in content["models"]:
+        raise InputError(f"flavor must be one of {', '.join(content['models'])}, got '{flavor}'")
+    models = {name: places for name, places in content["models"].items() if name in {flavor, *NAMES}}
+    places = tuple(f"{place}/" for groups in models.values() for place in groups.values())
+    files = {
+        file: checksum
+        for file, checksum in content["files"].items()
+        if not file.startswith("models/") or file.startswith(places)
+    }
+    copy.mkdir(parents=True)
+    for file in files:
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file, copy / file)
+    (copy / MANIFEST).write_text(json.dumps({**content, "flavor": flavor, "models": models, "files": files}, indent=1))
 
 
 def read_bundle(folder: Path) -> Bundle:

@@ -1,7 +1,18 @@
 """The model registry: log trained bundles to MLflow, promote the better one, go back, load the champion."""
 
-from sparkhu.registry.promotion import Candidate, Decision, Reach, promote
+from sparkhu.registry.promotion import Candidate, Decision, Incumbent, Reach, promote
 from sparkhu.registry.store import tracking_uri
-from sparkhu.registry.versions import ModelVersion, load_champion, log_model
+from sparkhu.registry.versions import ModelVersion, champion_of, load_champion, log_model
 
-__all__ = ["Candidate", "Decision", "ModelVersion", "Reach", "load_champion", "log_model", "promote", "tracking_uri"]
+__all__ = [
+    "Candidate",
+    "Decision",
+    "Incumbent",
+    "ModelVersion",
+    "Reach",
+    "champion_of",
+    "load_champion",
+    "log_model",
+    "promote",
+    "tracking_uri",
+]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sparkhu.evaluation.gate import Gate
 from sparkhu.lineage import Trail
 from sparkhu.registry.promotion import Decision
-from sparkhu.registry.versions import ModelVersion
 
 WHAT = {
     "linear": "A linear map from the last input_size points to the horizon, one per group of series, fitted in closed "
@@ -26,13 +26,13 @@ COLUMNS = {
 }
 
 
-def model_card(version: ModelVersion, flavor: str, decision: Decision, metrics: Mapping[str, Any], trail: Trail) -> str:
-    """Write the card of a registered model as Markdown.
+def model_card(name: str, gate: Gate, decision: Decision | None, metrics: Mapping[str, Any], trail: Trail) -> str:
+    """Write the card of the best model of a run as Markdown.
 
     Args:
-        version: The version.
-        flavor: Kind of forecaster.
-        decision: Whether it is the champion, and why.
+        name: Name of the registered model.
+        gate: Which model it is, and what it was compared on.
+        decision: Whether it is the champion, and why; None: the registry was away.
         metrics: Content of `metrics.json`.
         trail: History and ledger up to the model.
     """
@@ -42,11 +42,15 @@ def model_card(version: ModelVersion, flavor: str, decision: Decision, metrics: 
     left_out = trail.entries.filter(trail.entries["status"] == "failed")["unique_id"].n_unique()
     return "\n".join(
         [
-            f"# {version.name}, version {version.version}: {flavor}",
+            f"# {name}, {'not registered' if decision is None else f'version {decision.best}'}: {gate.champion}",
             "",
-            WHAT.get(flavor, flavor),
+            WHAT.get(gate.champion, gate.champion),
             "",
-            f"{'Champion' if decision.champion == version.version else 'Not champion'}: {decision.reason}.",
+            f"{_standing(decision)}.",
+            "",
+            "## Chosen by",
+            "",
+            *_chosen_by(gate),
             "",
             "## Errors on the test part",
             "",
@@ -68,6 +72,35 @@ def model_card(version: ModelVersion, flavor: str, decision: Decision, metrics: 
             "",
         ]
     )
+
+
+def _standing(decision: Decision | None) -> str:
+    if decision is None:
+        return "Not registered: the registry was away; `sparkhu register RESULTS` registers it and compares it then"
+    return f"{'Champion' if decision.champion == decision.best else 'Not champion'}: {decision.reason}"
+
+
+def _chosen_by(gate: Gate) -> list[str]:
+    """Say what the candidates were compared on, and how the best does beside seasonal naive."""
+    if not gate.scores:
+        return ["No validation window scores every model."]
+    against = gate.reigning
+    scores = [*gate.scores.items()]
+    if against.score is not None:
+        scores.append((f"champion {against.version}, of an earlier run", against.score))
+    metric = gate.metric.upper()
+    sizes = f"{gate.points:,} observed points of {gate.windows:,} windows of {gate.series:,} series"
+    rule = f"The least wins; it must be better than that of a champion by {gate.min_improvement:.2%}."
+    lines = [
+        f"{metric} over {sizes}: {gate.window}. {rule}",
+        "",
+        _row("candidate", [metric]),
+        _row("---", ["---:"]),
+        *[_row(name, [_number(score)]) for name, score in scores],
+        "",
+        f"Pooled, over seasonal naive's: {_number(gate.ratio)} here, {_number(gate.test_ratio)} on the test part.",
+    ]
+    return [*lines, "", f"{against.note[0].upper()}{against.note[1:]}."] if against.note else lines
 
 
 def _row(first: str, cells: list[str]) -> str:

@@ -1,10 +1,10 @@
 """Decide which version of a model serves: challengers against the reigning champion, on the same window."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, Literal, get_args
 
 from sparkhu.errors import InputError
@@ -25,6 +25,23 @@ class Candidate:
 
     version: ModelVersion
     score: float
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """What the candidates' run found out about the reigning champion.
+
+    Attributes:
+        version: Number of the version that was champion then; None: there was none, or it could not be found out.
+        score: Its score on the window of the candidates; None where it could not be compared.
+        told: Why not, in words; where it was compared, on how much.
+        gives_way: Whether it gives way where it could not be compared.
+    """
+
+    version: str | None
+    score: float | None = None
+    told: str = ""
+    gives_way: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,8 @@ class Decision:
         direction: `min` where a smaller score is better, `max` where a larger one is.
         minimum_improvement: Share of the reigning champion's score by which a challenger had to be better.
         window: What the scores were taken on.
-        scores: Score of each candidate, by version number.
+        scores: Score of each candidate, the reigning champion among them where it was compared, by version number.
+        evidence: What else speaks for the decision: on how many windows of how many series the scores were taken.
         decided_at: When, UTC, ISO 8601.
     """
 
@@ -81,6 +99,7 @@ class Decision:
     window: str
     scores: dict[str, float]
     decided_at: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def promote(
@@ -92,6 +111,9 @@ def promote(
     minimum_improvement: float = 0.0,
     window: str = "",
     reach: Reach | None = None,
+    incumbent: Incumbent | None = None,
+    yardstick: float = nan,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Set the alias `champion` to the best of the candidates, and store the decision with its evidence.
 
@@ -101,9 +123,11 @@ def promote(
     registry of this machine are made one at a time.
 
     The reigning champion keeps its place unless a challenger's score is better by at least `minimum_improvement`
-    of its own; it takes part when it is among the candidates. A reigning champion without a score on this window
-    cannot be compared and gives way to one that has; the reason says so. Of equal candidates the first wins, and where
-    none has a finite score the first is champion only if there was none.
+    of its own, or it is worse than the yardstick that any model has to beat. It takes part when it is among the
+    candidates, or when their run scored it (`incumbent`). One without a score on this window cannot be compared: it
+    gives way where it could not do the candidates' work, as with another horizon, and stays where nothing was found
+    against it, as where it became champion since. Where nothing is said of it, it gives way. The reason says which. Of
+    equal candidates the first wins, and where none has a finite score the first is champion only if there was none.
 
     Args:
         name: The registered model.
@@ -113,6 +137,9 @@ def promote(
         minimum_improvement: Share of the reigning champion's score, such as 0.01.
         window: What the scores were taken on, for the evidence.
         reach: Up to when the candidates know a table that outlives runs; null: they were made from something else.
+        incumbent: What the candidates' run found out about the reigning champion; null: it did not look.
+        yardstick: Score of the forecast that any model has to beat; NaN: none.
+        evidence: What else speaks for the decision; JSON values.
 
     Returns:
         The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
@@ -125,14 +152,17 @@ def promote(
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
         previous = None if reigning is None else str(reigning.version)
-        winner, reason = choose(candidates, previous, direction, minimum_improvement)
-        best = champion = winner.version.version
-        stays = None if reigning is None else _stays(reigning, winner, reach)
+        rivals = [*candidates, *_incumbents(name, reigning, incumbent)]
+        why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
+        winner, reason = choose(rivals, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
+        best = winner if winner in candidates else choose(candidates, None, direction, minimum_improvement)[0]
+        champion = winner.version.version
+        stays = None if reigning is None else _stays(reigning, best, reach, incumbent)
         if stays is not None:
             champion, reason = str(previous), stays
         decision = Decision(
             name=name,
-            best=best,
+            best=best.version.version,
             champion=champion,
             previous=previous,
             reason=reason,
@@ -140,17 +170,33 @@ def promote(
             direction=direction,
             minimum_improvement=minimum_improvement,
             window=window,
-            scores={candidate.version.version: candidate.score for candidate in candidates},
+            scores={rival.version.version: rival.score for rival in rivals},
             decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            evidence=dict(evidence or {}),
         )
-        _store(client, decision, winner, candidates, reach)
+        _store(client, decision, best, rivals, None if reach is None else (reach.tag, candidates))
     return decision
 
 
 def choose(
-    candidates: Sequence[Candidate], reigning: str | None, direction: Direction, minimum_improvement: float
+    candidates: Sequence[Candidate],
+    reigning: str | None,
+    direction: Direction,
+    minimum_improvement: float,
+    *,
+    yardstick: float = nan,
+    why: str = "",
 ) -> tuple[Candidate, str]:
-    """Find the better one and say why; touches no registry. `reigning` is the champion's version number."""
+    """Find the better one and say why; touches no registry.
+
+    Args:
+        candidates: As in `promote`.
+        reigning: The champion's version number.
+        direction: As in `promote`.
+        minimum_improvement: As in `promote`.
+        yardstick: As in `promote`.
+        why: Why the champion is not among the candidates, where that is known.
+    """
     sign = 1 if direction == "min" else -1
     scored = [candidate for candidate in candidates if isfinite(candidate.score)]
     if not scored:
@@ -158,13 +204,16 @@ def choose(
     best = min(scored, key=lambda candidate: sign * candidate.score)
     champion = next((candidate for candidate in scored if candidate.version.version == reigning), None)
     if champion is None:
-        first = f"champion {reigning} has no score on this window" if reigning else "there was no champion"
+        first = f"champion {reigning} {why or 'has no score on this window'}" if reigning else "there was no champion"
         return best, f"{first}; version {best.version.version} scores best with {best.score:.6g}"
     gain = sign * (champion.score - best.score)
     wanted = minimum_improvement * abs(champion.score)
     compared = f"{best.score:.6g} against {champion.score:.6g} of champion {reigning}"
     if gain > 0 and gain >= wanted:
         return best, f"version {best.version.version} is better: {compared}"
+    if gain > 0 and sign * (champion.score - yardstick) > 0:
+        worse = f"champion {reigning} is worse than the yardstick"
+        return best, f"version {best.version.version} is better, and {worse}: {compared}"
     if gain > 0:
         return champion, f"version {best.version.version} is better by less than {minimum_improvement:.2%}: {compared}"
     return champion, f"no challenger is better than champion {reigning}, which scores {champion.score:.6g}"
@@ -179,35 +228,60 @@ def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement:
         raise InputError("candidates must be one version at least, got none")
 
 
-def _stays(reigning: Any, winner: Candidate, reach: Reach | None) -> str | None:
-    """Say why the champion keeps its place without being compared; null: it has to be."""
-    tag = reigning.tags.get(REACH)
+def _incumbents(name: str, reigning: Any | None, incumbent: Incumbent | None) -> list[Candidate]:
+    """Give the reigning champion with the score that the candidates' run gave it, where it is that one still."""
+    if reigning is None or incumbent is None or incumbent.score is None:
+        return []
+    if str(reigning.version) != incumbent.version:
+        return []
+    return [Candidate(ModelVersion(name, incumbent.version, reigning.run_id), incumbent.score)]
+
+
+def _stays(reigning: Any, best: Candidate, reach: Reach | None, incumbent: Incumbent | None) -> str | None:
+    """Say why the champion keeps its place without being compared; null: it was compared, or gives way."""
+    tag, number = reigning.tags.get(REACH), str(reigning.version)
     known = None if tag is None else Reach.of(tag)
     if known is not None and (reach is None or reach.table != known.table):
         return (
-            f"champion {reigning.version} was made from '{known.table}' and stays; give models of other data a name of "
+            f"champion {number} was made from '{known.table}' and stays; give models of other data a name of "
             "their own (--model NAME)"
         )
     if known is not None and reach is not None and known.until > reach.until:
         return (
-            f"champion {reigning.version} knows '{known.table}' until {known.until.isoformat()} and stays, version "
-            f"{winner.version.version} until {reach.until.isoformat()}"
+            f"champion {number} knows '{known.table}' until {known.until.isoformat()} and stays, version "
+            f"{best.version.version} until {reach.until.isoformat()}"
         )
-    return None if isfinite(winner.score) else f"no candidate could be scored; champion {reigning.version} stays"
+    if not isfinite(best.score):
+        return f"no candidate could be scored; champion {number} stays"
+    return None if incumbent is None else _not_compared(number, best, incumbent)
+
+
+def _not_compared(number: str, best: Candidate, incumbent: Incumbent) -> str | None:
+    """Say why a champion stays that nothing was found against; null: it was compared, or gives way."""
+    way_out = f"sparkhu rollback NAME --to {best.version.version} puts that version in its place"
+    if incumbent.version not in {None, number} or (incumbent.version is None and incumbent.gives_way):
+        return f"champion {number} came after this run had looked for one, was not compared and stays; {way_out}"
+    if incumbent.score is None and not incumbent.gives_way:
+        return f"champion {number} was not compared and stays: {incumbent.told}; {way_out}"
+    return None
 
 
 def _store(
-    client: Any, decision: Decision, winner: Candidate, candidates: Sequence[Candidate], reach: Reach | None
+    client: Any,
+    decision: Decision,
+    best: Candidate,
+    rivals: Sequence[Candidate],
+    known: tuple[str, Sequence[Candidate]] | None,
 ) -> None:
     scores = {number: score if isfinite(score) else None for number, score in decision.scores.items()}
     evidence = {**asdict(decision), "scores": scores}
     # The evidence first: an alias never points to a version that nothing speaks for.
-    client.log_dict(winner.version.run_id, evidence, "promotion.json")
-    for candidate in candidates:
-        number = candidate.version.version
+    client.log_dict(best.version.run_id, evidence, "promotion.json")
+    for rival in rivals:
+        number = rival.version.version
         client.set_model_version_tag(decision.name, number, TOLD, json.dumps(evidence))
-        if reach is not None:
-            client.set_model_version_tag(decision.name, number, REACH, reach.tag)
+        if known is not None and rival in known[1]:
+            client.set_model_version_tag(decision.name, number, REACH, known[0])
     if decision.champion != decision.previous:
         note_champion(client, decision.name, decision.champion, "promotion", decision.previous)
     client.set_registered_model_alias(decision.name, CHAMPION, decision.champion)

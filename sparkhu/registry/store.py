@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sparkhu.errors import SparkhuError
+from sparkhu.errors import RegistryAwayError, SparkhuError
 from sparkhu.settings import Settings
+from sparkhu.sources.secrets import redacted
 
 EXPERIMENT = "sparkhu"
 
@@ -20,6 +21,8 @@ MLFLOW_SETTINGS = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     # Else a server is asked once more for every run that ends, to print where it is seen; a study has many runs.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # Else a server that is away is asked eight times, for four minutes where it refuses; what it lacks is kept on disk.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 
 
@@ -35,9 +38,15 @@ def tracking_uri() -> str:
     return settings.tracking_uri or f"sqlite:///{settings.home.absolute() / 'mlflow.db'}"
 
 
+def is_empty() -> bool:
+    """Say whether nothing can have been registered yet: there is no server, and no store on this machine."""
+    settings = Settings()
+    return settings.tracking_uri is None and not (settings.home.absolute() / "mlflow.db").exists()
+
+
 @contextmanager
 def registry() -> Iterator[tuple[Any, str]]:
-    """Open the store, making it where there is none; a failure of MLflow inside the block becomes a `SparkhuError`.
+    """Open the store, making it where there is none; a failure of MLflow in the block becomes a `RegistryAwayError`.
 
     Importing MLflow takes three to five seconds and a new SQLite store one more, so this is called only by what
     logs or loads a model.
@@ -46,7 +55,8 @@ def registry() -> Iterator[tuple[Any, str]]:
         MLflow's client and the id of the experiment that holds Sparkhu's runs.
 
     Raises:
-        SparkhuError: MLflow is not installed, or its store cannot be used.
+        RegistryAwayError: The store cannot be used.
+        SparkhuError: MLflow is not installed.
     """
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it tells of every new store
     for name, value in MLFLOW_SETTINGS.items():
@@ -64,7 +74,7 @@ def registry() -> Iterator[tuple[Any, str]]:
             experiment = _experiment(client)
         yield client, experiment
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise SparkhuError(f"the model registry at '{uri}' failed: {error}") from error
+        raise RegistryAwayError(f"the model registry at '{redacted(uri)}' failed: {error}") from error
 
 
 @contextmanager

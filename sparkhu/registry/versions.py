@@ -15,7 +15,7 @@ from typing import Any
 
 from sparkhu.errors import InputError
 from sparkhu.models.bundle import Bundle, read_bundle
-from sparkhu.registry.store import registry
+from sparkhu.registry.store import is_empty, registry
 
 CHAMPION = "champion"
 LOADER = "sparkhu.models.serving"
@@ -121,6 +121,21 @@ def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bu
         place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=uri))
         data = Model.load(str(place)).flavors["python_function"]["data"]
     return read_bundle(place / data), ModelVersion(name, str(found.version), found.run_id)
+
+
+def champion_of(name: str) -> ModelVersion | None:
+    """Find the champion of a registered model; None where model or champion do not exist.
+
+    Raises:
+        InputError: `name` cannot name a model.
+        RegistryAwayError: The registry cannot be used.
+    """
+    check_name(name)
+    if is_empty():
+        return None
+    with registry() as (client, _):
+        found = version_by_alias(client, name, CHAMPION)
+        return None if found is None else ModelVersion(name, str(found.version), found.run_id)
 
 
 def version_by_alias(client: Any, name: str, alias: str) -> Any | None:

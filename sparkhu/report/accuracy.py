@@ -25,6 +25,8 @@ class Accuracy:
         per_series: One row a series: unique_id, group, `mae_model`, `mae_naive`, `ratio` of the two, and
             the lead's other measures.
         by_series: Errors by series, then by model.
+        gate: The champion's error over that of seasonal naive, pooled: on the windows that it was chosen by, and on
+            the test part; None where there is none.
     """
 
     models: dict[str, dict[str, float | None]]
@@ -34,6 +36,7 @@ class Accuracy:
     units: str
     per_series: pl.DataFrame
     by_series: dict[str, dict[str, dict[str, float | None]]]
+    gate: tuple[float | None, float | None] = (None, None)
 
     def overall(self, measure: str) -> tuple[float | None, float | None]:
         """Give a measure of the lead and of seasonal naive, over all series."""
@@ -46,7 +49,7 @@ def read_accuracy(metrics: Mapping[str, Any]) -> Accuracy:
     champion = metrics.get("champion")
     lead = _lead(found, champion)
     ranked = sorted(found, key=lambda name: (name != lead, name in BASELINES, name != NAIVE, name))
-    series = metrics.get("series") or []
+    series, gate = metrics.get("series") or [], metrics.get("gate") or {}
     by_series = {str(entry["unique_id"]): _models(entry.get("models", entry)) for entry in series}
     groups = {str(name): _models(models) for name, models in (metrics.get("groups") or {}).items()}
     return Accuracy(
@@ -57,6 +60,7 @@ def read_accuracy(metrics: Mapping[str, Any]) -> Accuracy:
         units=str(metrics.get("units") or ""),
         per_series=_per_series(series, by_series, lead),
         by_series=by_series,
+        gate=(gate.get("ratio"), gate.get("test_ratio")),
     )
 
 

@@ -149,6 +149,9 @@ def _figures(accuracy: Accuracy, overview: Overview) -> list[tuple[str, str]]:
         figures.append(("Points", f"{int(frame['points'].sum()):,}"))
     kinds = (("filled", "Filled"), ("outliers", "Outliers"), ("anomalies", "Anomalies"))
     figures += [(label, f"{int(frame[key].sum()):,}") for key, label in kinds if key in frame.columns]
+    for part, ratio in zip(("where it was chosen", "on the test part"), accuracy.gate, strict=True):
+        if ratio is not None:
+            figures.append((f"Error over seasonal naive's, {part}", number(ratio)))
     champion: dict[str, Any] = accuracy.models.get(accuracy.champion or "", {})
     for level in (80, 95):
         if champion.get(f"coverage_{level}") is not None:

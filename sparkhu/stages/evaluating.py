@@ -1,27 +1,32 @@
 """Score the models, calibrate their intervals, and say which one should forecast."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from sparkhu.attempts import scratch_folder
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, calibration_entries, merge_pools
-from sparkhu.evaluation.summary import METRICS, choose_champion, metrics_document
+from sparkhu.evaluation.gate import judge, score_gate, with_test
+from sparkhu.evaluation.reigning import Reigning
+from sparkhu.evaluation.summary import METRICS, metrics_document
 from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE, candidates, for_evaluation
+from sparkhu.sections import Promotion
 from sparkhu.shards import Dataset, write_manifest, write_shard
+from sparkhu.stages.standing import find_standing
 from sparkhu.stages.storing import Stored, map_buckets
 from sparkhu.stages.training import load_further, load_models
-from sparkhu.training.parts import CHOOSE, TEST, Late
+from sparkhu.training.parts import TEST, Late
 from sparkhu.training.windows import ShardWindows
 
 STANDING = (LINEAR, SEASONAL_NAIVE)
-DOCUMENT, CHOICE = "metrics.json", "choice.json"
+DOCUMENT, GATE = "metrics.json", "gate.json"
 
 
 def evaluate_models(
@@ -33,6 +38,8 @@ def evaluate_models(
     models: Mapping[str, Path | str],
     out: Path | str,
     further: Path | str | None = None,
+    model_name: str = "",
+    promotion: Promotion | None = None,
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Choose the champion on validation, calibrate intervals on the windows that chose nothing, score on the test part.
 
@@ -43,8 +50,10 @@ def evaluate_models(
         scalers: One scaler a series.
         models: Folder of the trained models by name.
         out: Folder of the evaluation, to be written: the half-widths of the intervals as a dataset about series,
-            `metrics.json`, and `choice.json` with the champion and what it was chosen by.
+            `metrics.json`, and `gate.json` with the best model and what it was compared on.
         further: What `train_models` wrote; None: no more models.
+        model_name: Name in the registry whose champion is scored beside the models; empty: none is.
+        promotion: What they are compared by; None: as it stands.
 
     Returns:
         What happened, for the artifact's metadata, and the errors over all series, such as `linear_mse`.
@@ -54,23 +63,32 @@ def evaluate_models(
     """
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
     folders: list[Path | str] = [*stored.folders, *models.values(), *([further] if further else [])]
-    with recorded("evaluate", inputs=folders, outputs=[out]) as (notes, (draft,)):
-        more = load_further(further) if further else {}
-        rivals = for_evaluation(candidates(stored.plan.scan().collect(), load_models(models[LINEAR]), more))
-        passed = list(map_buckets(partial(_calibrate, rivals), stored, step="evaluate"))
-        choosing = _in_order(scores for _, scores, _, _ in passed)
-        competitors, left_out = _competitors(choosing, list(more))
-        champion = choose_champion(choosing.filter(pl.col("model").is_in(competitors)), models=competitors)
-        for message in (champion.note, *left_out, Late.added(late for *_, late in passed).note()):
+    settings = promotion or Promotion()
+    params = {"model_name": model_name, **settings.plain()}
+    with recorded("evaluate", inputs=folders, outputs=[out], params=params) as (notes, (draft,)):
+        plan, more = stored.plan.scan().collect(), load_further(further) if further else {}
+        rivals = for_evaluation(candidates(plan, load_models(models[LINEAR]), more))
+        competitors, left_out = _competitors(rivals, list(more))
+        with scratch_folder(draft) as scratch:
+            standing, reigning = find_standing(model_name, plan, scratch)
+        passed = list(map_buckets(partial(_calibrate, rivals, competitors, reigning), stored, step="evaluate"))
+        gate = judge(
+            pl.concat(scores for _, scores, _, _ in passed).sort("set", "unique_id", "model"),
+            models=competitors,
+            promotion=settings,
+            standing=standing,
+        )
+        late = Late.added(late for *_, late in passed)
+        for message in (gate.note, *left_out, gate.reigning.note, late.note()):
             if message:
                 notes.say(message)
         intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
-        document = metrics_document(test, champion=champion.name, models=list(rivals))
+        gate = with_test(gate, test)
+        document = metrics_document(test, champion=gate.champion, models=list(rivals), gate=gate.document())
         (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
-        choice = {"champion": champion.name, "reason": champion.note, "scores": champion.scores}
-        (draft / CHOICE).write_text(json.dumps(choice, indent=1))
-        notes.entries = calibration_entries(intervals.scan().sort("unique_id", "step").collect(), model=champion.name)
+        (draft / GATE).write_text(json.dumps(gate.document(), indent=1))
+        notes.entries = calibration_entries(intervals.scan().sort("unique_id", "step").collect(), model=gate.champion)
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.rows_out = intervals.rows
         notes.counts["test windows"] = document[LINEAR]["windows"]
@@ -78,19 +96,17 @@ def evaluate_models(
     return metadata(out), {name: error for name, error in errors.items() if error is not None}
 
 
-def _competitors(choosing: pl.DataFrame, further: list[str]) -> tuple[list[str], list[str]]:
+def _competitors(rivals: Models, further: Sequence[str]) -> tuple[list[str], list[str]]:
     """Give the models that the champion is chosen from, the simplest last, and what is said of those that are not.
 
-    A further model takes part where it was scored on every series that the others were: what it lacks would else
-    leave series out of the comparison of all.
+    A further model takes part where it was fitted for every group that the linear one was: a group that one of them
+    lacks would else be left out of the comparison of all.
     """
-    scored = {name: frozenset(choosing.filter(pl.col("model") == name)["unique_id"]) for name in (*further, *STANDING)}
-    wanted = scored[LINEAR] & scored[SEASONAL_NAIVE]
-    lacks = {name: len(wanted - scored[name]) for name in further if not wanted <= scored[name]}
+    lacks = {name: sorted(rivals[LINEAR].keys() - rivals[name].keys()) for name in further}
     told = [
-        f"{name} does not compete: it scores {len(wanted) - n:,} of {len(wanted):,} series" for name, n in lacks.items()
+        f"{name} does not compete: it was not fitted for {', '.join(lacks[name])}" for name in further if lacks[name]
     ]
-    return [*[name for name in further if name not in lacks], LINEAR, SEASONAL_NAIVE], told
+    return [*(name for name in further if not lacks[name]), *STANDING], told
 
 
 def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -98,8 +114,11 @@ def _in_order(scores: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(scores).sort("unique_id", "model")
 
 
-def _calibrate(models: Models, name: str, windows: ShardWindows) -> tuple[str, pl.DataFrame, Calibration, Late]:
-    scores, calibration = score_shard(windows, models=models, part=CHOOSE), calibrate_shard(windows, models=models)
+def _calibrate(
+    models: Models, competitors: Sequence[str], reigning: Reigning | None, name: str, windows: ShardWindows
+) -> tuple[str, pl.DataFrame, Calibration, Late]:
+    scores = score_gate(windows, models={each: models[each] for each in competitors}, reigning=reigning)
+    calibration = calibrate_shard(windows, models=models)
     return name, scores, calibration, Late.of(windows.table, windows.series)
 
 

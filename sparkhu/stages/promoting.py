@@ -1,28 +1,29 @@
 """Register the trained models, and make the best one the champion unless one stands that knows newer data."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from sparkhu.attempts import scratch_folder
-from sparkhu.execution import metadata, recorded
+from sparkhu.errors import RegistryAwayError
+from sparkhu.evaluation.gate import Gate
+from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.lineage import Trail, code_fingerprint, read_trail
 from sparkhu.models.bundle import write_bundle
-from sparkhu.models.candidates import LINEAR, NAMES, candidates
-from sparkhu.registry import Candidate, ModelVersion, Reach, log_model, promote
+from sparkhu.models.candidates import LINEAR, candidates
+from sparkhu.registry import Decision, Reach
 from sparkhu.registry.card import model_card
+from sparkhu.registry.registering import Registration, register_bundle
+from sparkhu.results import REGISTRATION
 from sparkhu.shards import open_dataset
-from sparkhu.stages.evaluating import CHOICE, DOCUMENT
+from sparkhu.stages.evaluating import DOCUMENT, GATE
 from sparkhu.stages.training import load_further, load_models
 
-WINDOW = "the earlier half of each series' validation part"
-METRIC = "mae"
+UNREGISTERED = "unregistered models"
+"""Count of the step's record: models that wait for a registry that was away."""
 PREPARATION = {
     "zone": ("detect_regularity", "zone"),
     "outlier_width": ("flag_outliers_regular", "width"),
@@ -56,6 +57,9 @@ def promote_champion(
 ) -> dict[str, Any]:
     """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
 
+    The champion that reigns keeps its place where it did as well on the same windows. Where the registry is away, the
+    bundle is kept with all that registering takes (`sparkhu.registry.registering`), and the run goes on.
+
     Args:
         evaluation: What `evaluate_models` wrote.
         plan: One row a series: its group, sizes, and borders of the split.
@@ -78,40 +82,49 @@ def promote_champion(
     folders += [further] if further else []
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
-    choice = json.loads((Path(evaluation) / CHOICE).read_text())
+    gate = Gate.of(json.loads((Path(evaluation) / GATE).read_text()))
     planned = open_dataset(plan).scan().collect()
+    known = reach(trail, planned)
     more = load_further(further) if further else {}
-    forecasters = candidates(planned, load_models(models[LINEAR]), more)
-    about: dict[str, Any] = {
-        "name": model_name,
-        **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
-        **_read(scalers=scalers, choices=choices, intervals=evaluation),
-        "params": preparation(trail),
-        "sources": run_sources(trail),
-        "code": code_fingerprint(),
-    }
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
-        versions: dict[str, ModelVersion] = {}
-        with scratch_folder(draft) as scratch:
-            for name in (*models, *more):
-                bundle = scratch / name
-                bundle.mkdir()
-                served = {each: forecasters[each] for each in dict.fromkeys((name, *NAMES))}
-                write_bundle(bundle, flavor=name, models=served, **about)
-                versions[name] = log_model(
-                    bundle, name=model_name, metrics=_defined(metrics[name]), params=run_parameters(trail)
-                )
-            # The first of equals, or of models that none could be compared on, wins: the one that evaluation chose.
-            ranked = sorted(versions, key=lambda name: name != choice["champion"])
-            rivals = [Candidate(versions[name], choice["scores"].get(name, inf)) for name in ranked]
-            decision = promote(model_name, rivals, metric=METRIC, window=WINDOW, reach=reach(trail, planned))
-            winner = next(name for name, version in versions.items() if version.version == decision.best)
-            shutil.copytree(scratch / winner, draft, dirs_exist_ok=True)
-        kind = f", {winner}" if decision.champion == decision.best else ""
-        notes.say(f"champion of '{model_name}' is version {decision.champion}{kind}: {decision.reason}")
+        write_bundle(
+            draft,
+            name=model_name,
+            flavor=gate.champion,
+            models=candidates(planned, load_models(models[LINEAR]), more),
+            **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
+            **_read(scalers=scalers, choices=choices, intervals=evaluation),
+            params=preparation(trail),
+            sources=run_sources(trail),
+            code=code_fingerprint(),
+        )
+        registration = Registration(
+            name=model_name,
+            models={name: _defined(metrics[name]) for name in (*models, *more)},
+            params=run_parameters(trail),
+            gate=gate.document(),
+            reach=None if known is None else known.tag,
+        )
+        decision = _registered(draft, registration, notes)
         notes.series_in = planned.height
-        Path(card).write_text(model_card(versions[winner], winner, decision, metrics, trail))
-    return {**metadata(out), "model": winner, "version": decision.best, "champion": decision.champion}
+        Path(card).write_text(model_card(model_name, gate, decision, metrics, trail))
+    best, champion = ("", "") if decision is None else (decision.best, decision.champion)
+    return {**metadata(out), "model": gate.champion, "version": best, "champion": champion}
+
+
+def _registered(bundle: Path, registration: Registration, notes: StepNotes) -> Decision | None:
+    """Register the models; None: the registry is away, and the bundle keeps what registering them takes."""
+    name, model = registration.name, registration.gate["champion"]
+    try:
+        decision = register_bundle(bundle, registration)
+    except RegistryAwayError as error:
+        notes.counts[UNREGISTERED] = len(registration.models)
+        notes.say(f"the models of '{name}' are not registered yet: {error}")
+        return None
+    (bundle / REGISTRATION).unlink()
+    kind = f", {model}" if decision.champion == decision.best else ""
+    notes.say(f"champion of '{name}' is version {decision.champion}{kind}: {decision.reason}")
+    return decision
 
 
 def _tables(planned: pl.DataFrame, **folders: Path | str) -> dict[str, pl.DataFrame]:

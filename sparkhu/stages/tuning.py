@@ -1,7 +1,7 @@
 """Tune the models: search their spaces on the validation windows, once for the same data, model and space."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from sparkhu import events, ledger
+from sparkhu.errors import RegistryAwayError
 from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.models.spaces import SPACES
 from sparkhu.registry.studies import Study, find_study, log_study
@@ -72,7 +73,7 @@ def tune(
 
     Raises:
         InputError: A setting cannot be used.
-        SparkhuError: The table is missing or damaged, or the registry or Katib fails.
+        SparkhuError: The table is missing or damaged, or Katib fails.
     """
     settings = settings or Tuning()
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
@@ -82,9 +83,9 @@ def tune(
             namespace_of(settings)
         search = search_of(settings)
         groups = _groups(stored, search) if settings.trials else []
-        known = {group.name: found for group in groups if (found := _recalled(group, notes))}
+        known = _recalled(groups, notes)
         searched = [group for group in groups if group.name not in known]
-        known |= _searched(searched, stored, search, settings) if searched else {}
+        known |= _searched(searched, stored, search, settings, notes) if searched else {}
         ordered = [known[group.name] for group in groups]
         for found in ordered:
             notes.say(told(found))
@@ -106,19 +107,34 @@ def _groups(stored: Stored, search: Search) -> list[Group]:
     ]
 
 
-def _recalled(group: Group, notes: StepNotes) -> Found | None:
-    found = find_study(group.fingerprint, notes.say)
-    return Found(*found, "store") if found else None
+def _recalled(groups: Sequence[Group], notes: StepNotes) -> dict[str, Found]:
+    """Give what the registry knows of the groups; one that is away is asked once and loses no run."""
+    known: dict[str, Found] = {}
+    try:
+        for group in groups:
+            if found := find_study(group.fingerprint, notes.say):
+                known[group.name] = Found(*found, "store")
+    except RegistryAwayError as error:
+        notes.say(f"searched anew, for what earlier runs found cannot be looked up: {error}")
+    return known
 
 
-def _searched(groups: list[Group], stored: Stored, search: Search, settings: Tuning) -> dict[str, Found]:
+def _searched(
+    groups: list[Group], stored: Stored, search: Search, settings: Tuning, notes: StepNotes
+) -> dict[str, Found]:
     grams = merge(map_buckets(_gram_of, stored, step=STEP))
     found = {}
     for number, group in enumerate(groups):
         watch = partial(_tell, number * search.trials, len(groups) * search.trials)
         trials = _trials(grams.get(group.name), group.season_length)
         found[group.name] = _search(
-            group=group, trials=trials, space=SPACES[MODEL], search=search, settings=settings, watch=watch
+            group=group,
+            trials=trials,
+            space=SPACES[MODEL],
+            search=search,
+            settings=settings,
+            watch=watch,
+            keep=partial(_kept, notes),
         )
     return found
 
@@ -131,12 +147,19 @@ def _trials(gram: GroupGram | None, season_length: int) -> ModelTrials | None:
 
 
 def _search(
-    *, group: Group, trials: ModelTrials | None, space: Space, search: Search, settings: Tuning, watch: OnTrial
+    *,
+    group: Group,
+    trials: ModelTrials | None,
+    space: Space,
+    search: Search,
+    settings: Tuning,
+    watch: OnTrial,
+    keep: Callable[..., Found],
 ) -> Found:
     if trials is None:
         reason = "no validation window of the group has all its targets observed, so nothing can choose"
         nothing = pl.DataFrame(schema={"trial": pl.Int64})
-        return _kept(_study(group, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
+        return keep(_study(group, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
     default, error = trials.defaults()
     result = run_search(_experiment_name(group), space, search, trials=trials, settings=settings, on_trial=watch)
     table = trials_table(result.trials, space, strategies_of(result.experiment))
@@ -156,11 +179,21 @@ def _search(
         # It may be the cluster's fault, or that of the storage: the next run asks again.
         return Found(study, table, "search")
     measured = {trial.number: trial.measurements for trial in result.trials}
-    return _kept(study, table, experiment_yaml(result.experiment), measured)
+    return keep(study, table, experiment_yaml(result.experiment), measured)
 
 
-def _kept(study: Study, table: pl.DataFrame, experiment: str, measured: Mapping[int, Sequence[Measurement]]) -> Found:
-    log_study(study, table, experiment=experiment, measurements=measured)
+def _kept(
+    notes: StepNotes,
+    study: Study,
+    table: pl.DataFrame,
+    experiment: str,
+    measured: Mapping[int, Sequence[Measurement]],
+) -> Found:
+    """Keep a search in the registry; where that is away, the next run searches anew."""
+    try:
+        log_study(study, table, experiment=experiment, measurements=measured)
+    except RegistryAwayError as error:
+        notes.say(f"what tuning found is not kept for the next run: {error}")
     return Found(study, table, "search")
 
 

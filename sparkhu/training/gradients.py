@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkhu.training.batches import pieces
-from sparkhu.training.distribution.ranks import Ranks
 from sparkhu.training.plan import Plan
 from sparkhu.training.window_sets import WindowSet
 
@@ -61,14 +60,20 @@ class Gradients:
         return torch.cat([*(each.reshape(-1) for each in empty), counts])
 
     def mean(self, summed: "Tensor") -> tuple[float, "Tensor"]:
-        """Divide sums over all ranks: the loss per known value, and its gradient, shortened to `clip` at most."""
-        gradient, loss, known = summed[:-2], float(summed[-2]), 1000 * float(summed[-1])
-        gradient = gradient / max(known, 1.0)
-        norm = float(gradient.norm())
-        return loss / max(known, 1.0), gradient * (self._plan.clip / norm) if norm > self._plan.clip else gradient
+        """Divide sums over all ranks: the loss per known value, and its gradient, shortened to `clip` at most.
 
-    def loss_of(self, windows: WindowSet, ranks: Ranks) -> float:
-        """Give the mean loss over the known values of the windows of all ranks."""
+        The length is taken in double precision: in single, that of a gradient of 1e20 is infinite, and the gradient
+        shortened by it would be 0. A gradient that is not finite is given as it is.
+        """
+        loss, known = float(summed[-2]), max(1000 * float(summed[-1]), 1.0)
+        gradient = summed[:-2].double() / known
+        norm = float(gradient.norm())
+        if self._plan.clip < norm < float("inf"):
+            gradient *= self._plan.clip / norm
+        return loss / known, gradient.float()
+
+    def errors(self, windows: WindowSet) -> npt.NDArray[np.float64]:
+        """Sum the loss over the known values of some windows, and count these: (2,)."""
         import torch
 
         self._module.eval()
@@ -76,8 +81,7 @@ class Gradients:
         with torch.inference_mode():
             for x, y, there in pieces(windows, None, self._plan.micro_batch):
                 sums += float(self._error(x, y, there)), there.sum()
-        loss, known = ranks.all_reduce(sums)
-        return float(loss / max(known, 1.0))
+        return sums
 
     def _error(self, x: Any, y: Any, there: Any) -> "Tensor":
         """Sum the errors over the known values."""

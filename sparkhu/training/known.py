@@ -56,6 +56,7 @@ def load_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise InputError(f"'{name}' is no model that can be fitted; there is {', '.join(RECIPES)}.")
     if (needed := RECIPES[name].needs) and find_spec(needed) is None:
-        raise SparkhuError(f"the model '{name}' needs {needed}: pip install 'sparkhu[models]'")
+        extra = "torch" if needed == "torch" else "models"
+        raise SparkhuError(f"the model '{name}' needs {needed}: pip install 'sparkhu[{extra}]'")
     module, _, kind = RECIPES[name].place.partition(":")
     return cast(Recipe, getattr(import_module(module), kind)())

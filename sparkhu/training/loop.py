@@ -13,18 +13,18 @@ stopped.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.neural.forecaster import Design, Weights, set_weights, weights_of
-from sparkhu.models.neural.running import best_device, reproducible
+from sparkhu.models.neural.running import best_device, reproducible, require_torch
 from sparkhu.training.batches import Share
 from sparkhu.training.checkpoints import Checkpoint, Checkpoints
-from sparkhu.training.distribution.ranks import Array, Ranks, Single, total
+from sparkhu.training.distribution.ranks import Array, Ranks, Single
 from sparkhu.training.gradients import Gradients
 from sparkhu.training.optimiser import Epoch, State, adam
 from sparkhu.training.plan import Plan
@@ -58,9 +58,10 @@ class Work:
     Attributes:
         design: Of the module.
         train: The windows of this rank that are learnt from.
-        choose: The windows of this rank that say when to stop; without any on all ranks all epochs are run, and the
-            last weights are kept.
+        choose: The windows of this rank that say when to stop; where no Y of them is known on any rank, all epochs
+            are run, and the last weights are kept.
         plan: How.
+        learning_rate: Largest step of the optimiser, for a batch of 256 windows.
         seed: The same on all ranks.
         start: The weights that are begun with; None: drawn from the seed.
     """
@@ -69,6 +70,7 @@ class Work:
     train: WindowSet
     choose: WindowSet
     plan: Plan
+    learning_rate: float
     seed: int
     start: Weights | None = None
 
@@ -93,8 +95,10 @@ def train(
 
     Raises:
         InputError: The loss is no number, torch is not installed, or the checkpoints are of another training.
-        SparkhuError: There are no windows, the parameters of ranks differ, or a checkpoint cannot be written.
+        SparkhuError: There are no windows, an X has a missing value, the parameters of ranks differ, or a checkpoint
+            cannot be written.
     """
+    require_torch(work.design.name)
     together = ranks or Single()
     with reproducible():
         training = _Training(work, together, checkpoints)
@@ -109,12 +113,26 @@ class _Training:
     def __init__(self, work: Work, ranks: Ranks, checkpoints: Checkpoints | None) -> None:
         self._work, self._ranks, self._checkpoints = work, ranks, checkpoints
         self._share = Share.of(work.train, work.plan, ranks, work.seed)
-        windows = {"train": total(ranks, len(work.train)), "choose": total(ranks, len(work.choose))}
-        if not windows["train"]:
-            raise SparkhuError("there are no windows to train on. Give longer series or a smaller input_size.")
-        self._chooses = windows["choose"] > 0
-        self._key = _key(work, windows)
+        self._chooses = self._count()
+        self._training = _described(work, ranks)
         self._gradients, self._state, self._notes = self._begin()
+
+    def _count(self) -> bool:
+        """Check that there is what can be learnt from, and say whether there is what can be chosen by; on all ranks."""
+        sets = (self._work.train, self._work.choose)
+        own = [(len(each) * each.x.size - each.x.known(), each.y.known()) for each in sets]
+        counts = np.array(self._ranks.gather(np.array(own, dtype=np.int64)))
+        if (lacking := counts[:, :, 0].sum(axis=1)).any():
+            rank = int(lacking.argmax())
+            raise SparkhuError(
+                f"{lacking[rank]:,} values are missing in the inputs of windows on rank {rank}. Fill them."
+            )
+        train, choose = counts[:, :, 1].sum(axis=0)
+        if not train:
+            raise SparkhuError(
+                "there are no windows to train on whose Y is known. Give longer series or a smaller input_size."
+            )
+        return bool(choose)
 
     def _begin(self) -> tuple[Gradients, State, list[str]]:
         import torch
@@ -143,7 +161,7 @@ class _Training:
         problem, content = "", b""
         if self._checkpoints and self._ranks.rank == 0:
             try:
-                found, notes = self._checkpoints.newest(self._key)
+                found, notes = self._checkpoints.newest(self._training)
             except InputError as error:
                 problem = str(error)
             if found:
@@ -174,7 +192,7 @@ class _Training:
         loss = self._learn(state.epoch + 1)
         seconds = time.monotonic() - began
         state.epoch += 1
-        chosen = self._gradients.loss_of(self._work.choose, self._ranks) if self._chooses else None
+        chosen = self._choose() if self._chooses else None
         if chosen is None or chosen < state.best_loss:
             state.best, state.best_loss = state.epoch, loss if chosen is None else chosen
             state.best_flat.copy_(state.flat)
@@ -194,18 +212,27 @@ class _Training:
         import torch
 
         torch.manual_seed(_seed_of(self._work.seed, epoch, self._ranks.rank))
-        state, plan, steps = self._state, self._work.plan, self._share.steps
+        state, work, steps = self._state, self._work, self._share.steps
         losses = 0.0
-        for batch, which in enumerate(self._share.batches(self._work.train, epoch)):
-            own = self._gradients.of(self._work.train, which)
-            summed = self._summed(own)
-            loss, gradient = self._gradients.mean(summed)
-            if not np.isfinite(loss + float(gradient.norm())):
-                raise self._no_number(own, epoch, batch + 1)
+        for batch, which in enumerate(self._share.batches(epoch)):
+            own = self._gradients.of(work.train, which)
+            loss, gradient = self._gradients.mean(self._summed(own))
+            if not (np.isfinite(loss) and bool(gradient.isfinite().all())):
+                finite = bool(own.isfinite().all())
+                raise self._no_number(f"in epoch {epoch}, batch {batch + 1} of {steps}", finite)
             step = (epoch - 1) * steps + batch
-            adam(state, gradient, plan, step + 1, plan.rate(step, steps))
+            adam(state, gradient, work.plan, step + 1, work.plan.rate(step, steps, work.learning_rate))
             losses += loss
         return losses / steps
+
+    def _choose(self) -> float:
+        """Give the mean loss over the known values of the choosing windows of all ranks."""
+        own = self._gradients.errors(self._work.choose)
+        loss, known = np.sum(self._ranks.gather(own), axis=0)
+        if not np.isfinite(loss):
+            finite = bool(np.isfinite(own).all())
+            raise self._no_number(f"on the choosing windows behind epoch {self._state.epoch}", finite)
+        return float(loss / known)
 
     def _summed(self, own: "Tensor") -> "Tensor":
         import torch
@@ -214,13 +241,13 @@ class _Training:
             return own
         return torch.from_numpy(self._ranks.all_reduce(own.cpu().numpy())).to(own.device)
 
-    def _no_number(self, own: "Tensor", epoch: int, batch: int) -> InputError:
-        finite = np.array([bool(own.isfinite().all())], dtype=np.int64)
-        rank = next((i for i, each in enumerate(self._ranks.gather(finite)) if not each[0]), 0)
+    def _no_number(self, where: str, finite: bool) -> InputError:
+        """Say on which rank it is that the loss or its gradient is not finite; every rank calls it."""
+        each = self._ranks.gather(np.array([finite], dtype=np.int64))
+        rank = next((f"on rank {rank}" for rank, good in enumerate(each) if not good[0]), "in the sum of all ranks")
         return InputError(
-            f"the loss is no number in epoch {epoch}, batch {batch} of {self._share.steps}, on rank {rank}. "
-            f"Give a smaller learning_rate than {self._work.plan.learning_rate:g}, or look for values that are very "
-            "large in the series of that rank."
+            f"the loss is no number {where}, {rank}. Give a smaller learning_rate than {self._work.learning_rate:g}, "
+            "or look for values that are very large in the series there."
         )
 
     def _check_equal(self) -> None:
@@ -240,24 +267,30 @@ class _Training:
             return
         arrays = {name: getattr(state, name).cpu().numpy() for name in ("flat", "mean", "square", "best_flat")}
         course = {
-            "seed": self._work.seed,
-            "ranks": self._ranks.size,
             "best": state.best,
             "best_loss": state.best_loss,
             "epochs": [asdict(each) for each in state.epochs],
         }
-        self._checkpoints.write(Checkpoint(state.epoch, self._key, arrays, course))
+        self._checkpoints.write(Checkpoint(state.epoch, self._training, arrays, course))
 
 
 def _seed_of(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _key(work: Work, windows: Mapping[str, float]) -> str:
-    """Name all that decides the result but the values of the windows and the number of ranks."""
-    started = hashlib.sha256()
-    for name, array in sorted((work.start or {}).items()):
-        started.update(name.encode() + np.ascontiguousarray(array).tobytes())
-    told: dict[str, Any] = {"design": asdict(replace(work.design, shape=dict(work.design.shape)))}
-    told |= {"plan": work.plan.document(), "seed": work.seed, "windows": windows, "start": started.hexdigest()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _described(work: Work, ranks: Ranks) -> dict[str, int | str]:
+    """Tell all that decides the result, the values of the windows of all ranks among it."""
+    own = b"".join(runs.digest() for part in (work.train, work.choose) for runs in (part.x, part.y))
+    windows = b"".join(each.tobytes() for each in ranks.gather(np.frombuffer(own, dtype=np.uint8).copy()))
+    design = asdict(replace(work.design, shape=dict(work.design.shape)))
+    start = b"".join(
+        name.encode() + np.ascontiguousarray(array).tobytes() for name, array in sorted((work.start or {}).items())
+    )
+    made = {
+        "the model": json.dumps(design, sort_keys=True).encode(),
+        "the plan": json.dumps({**work.plan.document(), "learning_rate": work.learning_rate}, sort_keys=True).encode(),
+        "the windows": windows,
+        "the weights begun with": start,
+    }
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
+    return {"number of workers": ranks.size, "seed": work.seed, **digests}

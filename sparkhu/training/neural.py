@@ -1,7 +1,8 @@
 """The recipes of the neural models: a training that the choosing windows end, then a short one on all windows.
 
 What scores are made of is fitted on the training interval alone. New forecasts are made with the same weights after
-one more pass over all windows, at a tenth of the learning rate.
+one more pass over all windows, at a tenth of the learning rate. An update goes on likewise from a model that is there,
+over windows that came since.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +16,10 @@ import numpy as np
 from sparkhu.errors import InputError
 from sparkhu.models.base import Forecaster
 from sparkhu.models.neural.architectures import LSTM, NHITS, PATCH_TRANSFORMER, Architecture, Values, values_of
-from sparkhu.models.neural.forecaster import Design, Neural, Weights
+from sparkhu.models.neural.forecaster import Design, Neural
 from sparkhu.models.neural.running import require_torch
 from sparkhu.training.checkpoints import Checkpoints
-from sparkhu.training.distribution.ranks import Ranks, Single
+from sparkhu.training.distribution.ranks import Ranks, Single, total
 from sparkhu.training.loop import Trained, Work, train
 from sparkhu.training.optimiser import Epoch
 from sparkhu.training.plan import Plan
@@ -26,8 +27,8 @@ from sparkhu.training.recipes import Fitted, Settings, TrainingData
 from sparkhu.training.window_sets import GroupWindows, WindowSet, rank_sets, shard_sets
 from sparkhu.tuning.space import Space
 
-FINAL_SHARE: Final = 0.1
-"""The learning rate of the pass over all windows, as a share of that of the training."""
+LATER_SHARE: Final = 0.1
+"""The learning rate of the pass over all windows, and of an update, as a share of that of the training."""
 Progress = Callable[[str, Epoch], None]
 """Is told the group and the epoch that ended."""
 
@@ -39,7 +40,7 @@ class Run:
     Attributes:
         ranks: The processes that train together.
         seed: The same on all of them.
-        plan: How is trained; the learning rate is the settings'.
+        plan: How is trained.
         folder: Where checkpoints lie, a folder a group; None: none are written.
         progress: Is told of every epoch, on rank 0.
     """
@@ -84,9 +85,42 @@ class NeuralRecipe:
             InputError: A setting cannot be used, the loss is no number, or torch is not installed.
         """
         require_torch(self.name)
-        run = Run(seed=seed, plan=self.plan, folder=self.folder, progress=self.progress)
-        windows = rank_sets([partial(shard_sets, data, read) for read in data.shards], run.ranks)
-        return fit_groups(self.architecture, windows, data.seasons, settings, run)
+        return fit_groups(self.architecture, self._windows(data), data.seasons, settings, self._run(seed))
+
+    def update(self, fitted: Mapping[str, Forecaster], data: TrainingData, *, seed: int = 0) -> Fitted:
+        """Go on from models over windows that came since (`fine_tune`).
+
+        Args:
+            fitted: The models by group; one whose group has no windows stays as it is.
+            data: The new windows alone; all of them are learnt from, whichever part they belong to.
+            seed: Of the order in which they are drawn, and of what is left out.
+
+        Raises:
+            InputError: A model is none of this recipe, has other sizes than its windows, the loss is no number, or
+                torch is not installed.
+        """
+        require_torch(self.name)
+        windows, run = self._windows(data), self._run(seed)
+        models, notes = dict(fitted), []
+        for number, (group, model) in enumerate(fitted.items()):
+            if not isinstance(model, Neural) or model.name != self.name:
+                raise InputError(
+                    f"the model of {group} is '{model.name}', and '{self.name}' is updated. Train it anew."
+                )
+            new = windows.get(group)
+            if new is None or not new.train.y.known() + new.rest.y.known():
+                notes.append(f"{group}: {self.name} has no new window, and stays as it is")
+                continue
+            models[group], note = _update(model, new, _of_group(run, number, group))
+            notes.append(f"{group}: {self.name} {note}")
+        notes += [f"{group}: {self.name} has no model to go on from" for group in windows if group not in fitted]
+        return Fitted(models, notes)
+
+    def _windows(self, data: TrainingData) -> dict[str, GroupWindows]:
+        return rank_sets([partial(shard_sets, data, read) for read in data.shards], Single())
+
+    def _run(self, seed: int) -> Run:
+        return Run(seed=seed, plan=self.plan, folder=self.folder, progress=self.progress)
 
 
 def fit_groups(
@@ -120,26 +154,37 @@ def fit_groups(
 
 
 def fine_tune(model: Neural, windows: GroupWindows, run: Run) -> Neural:
-    """Go on from the weights of a model over windows that came since, once, at a tenth of the learning rate.
+    """Go on from the weights of a model over windows that came since, at a tenth of its learning rate.
+
+    As many epochs are run as the plan has at most; nothing stops them early, and the last weights are kept.
 
     Args:
-        model: Its evaluation weights stay.
-        windows: Those of this rank; all but the ones that choose are learnt from.
+        model: Its evaluation weights stay: they still are those that have seen the first training interval alone.
+        windows: Those of this rank; `train` and `rest` are learnt from, and those that choose lie among the latter.
         run: How it runs.
 
     Raises:
         InputError: The windows have other sizes, or the loss is no number.
         SparkhuError: There are no windows.
     """
+    return _update(model, windows, run)[0]
+
+
+def _update(model: Neural, windows: GroupWindows, run: Run) -> tuple[Neural, str]:
     if windows.sizes != (model.input_size, model.horizon):
         given, wanted = windows.sizes, (model.input_size, model.horizon)
         raise InputError(f"the windows have the sizes {given}, the model {wanted}. Train a model of those sizes.")
-    return replace(model, weights=_final(model.design, windows, model.weights, run.plan, run))
+    every = WindowSet.joined([windows.train, windows.rest])
+    found = _further(model, every, run.plan, run, "update")
+    count = int(total(run.ranks, len(every)))
+    note = f"went on over {count:,} new windows, and is scored by the weights that it had"
+    return replace(model, weights=found.weights), "; ".join([note, *found.notes])
 
 
 def _agreed(own: GroupWindows | None, ranks: Ranks) -> GroupWindows | None:
-    """Give the windows of a rank, none where only others have some; None where none has windows to train on."""
-    sizes = ranks.gather(np.array([*own.sizes, len(own.train)] if own else [0, 0, 0], dtype=np.int64))
+    """Give the windows of a rank, none where only others have some; None where no rank has a Y to learn from."""
+    known = own.train.y.known() if own else 0
+    sizes = ranks.gather(np.array([*own.sizes, known] if own else [0, 0, 0], dtype=np.int64))
     L, H, count = (int(each) for each in np.max(sizes, axis=0))
     return (own or GroupWindows.empty(L, H)) if count else None
 
@@ -154,18 +199,26 @@ def _fit(
     architecture: Architecture, windows: GroupWindows, season: int, values: Values, run: Run
 ) -> tuple[Neural, str]:
     L, H = windows.sizes
+    rate = values["learning_rate"]
     design = Design(architecture.name, L, H, values["centre"], architecture.shape(L, H, season, values))
-    plan = replace(run.plan, learning_rate=values["learning_rate"])
-    first = _train(Work(design, windows.train, windows.choose, plan, run.seed), run, "train")
-    return Neural(design, _final(design, windows, first.weights, plan, run), first.weights), _note(first)
-
-
-def _final(design: Design, windows: GroupWindows, start: Weights, plan: Plan, run: Run) -> Weights:
-    """Pass over all windows once more."""
+    first = _train(Work(design, windows.train, windows.choose, run.plan, rate, run.seed), run, "train")
+    model = Neural(design, first.weights, first.weights, rate)
     every = WindowSet.joined([windows.train, windows.rest])
-    short = replace(plan, epochs=1, learning_rate=FINAL_SHARE * plan.learning_rate)
-    work = Work(design, every, WindowSet.empty(*windows.sizes), short, run.seed, start)
-    return _train(work, run, "final").weights
+    # One pass over every window, but over no more than the training could have drawn.
+    most = run.plan.epochs * run.plan.windows_per_epoch
+    last = _further(model, every, replace(run.plan, epochs=1, windows_per_epoch=most), run, "final")
+    notes = [_note(first)]
+    if (count := int(total(run.ranks, len(every)))) > most:
+        notes.append(f"the pass over all windows drew {most:,} of {count:,}")
+    notes += [*first.notes, *(f"the pass over all windows {note}" for note in last.notes)]
+    return replace(model, weights=last.weights), "; ".join(notes)
+
+
+def _further(model: Neural, windows: WindowSet, plan: Plan, run: Run, name: str) -> Trained:
+    """Go on from the weights of a model, at a tenth of its learning rate; nothing chooses."""
+    none = WindowSet.empty(model.input_size, model.horizon)
+    rate = LATER_SHARE * model.learning_rate
+    return _train(Work(model.design, windows, none, plan, rate, run.seed, model.weights), run, name)
 
 
 def _train(work: Work, run: Run, name: str) -> Trained:
@@ -181,8 +234,10 @@ def _train(work: Work, run: Run, name: str) -> Trained:
 
 def _note(trained: Trained) -> str:
     best = trained.epochs[trained.best - 1]
-    chosen = "no windows to choose by" if best.choose is None else f"loss {best.choose:.4g} on the choosing windows"
-    return "; ".join([f"epoch {trained.best} of {len(trained.epochs)}, {chosen}", *trained.notes])
+    chosen = "no choosing window has a known Y"
+    if best.choose is not None:
+        chosen = f"loss {best.choose:.4g} on the choosing windows"
+    return f"epoch {trained.best} of {len(trained.epochs)}, {chosen}"
 
 
 def lstm() -> NeuralRecipe:

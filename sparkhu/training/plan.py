@@ -1,4 +1,4 @@
-"""How a neural model is trained."""
+"""How a neural model is trained; how large its steps are is a setting of its architecture."""
 
 from dataclasses import asdict, dataclass
 from math import cos, pi, sqrt
@@ -21,7 +21,6 @@ class Plan:
         batch: Windows of one step, of all ranks together: it does not depend on how many there are.
         micro_batch: Most windows that one process looks at at once; a larger share of the batch is accumulated.
         windows_per_epoch: Most windows that are drawn for an epoch, of all ranks together.
-        learning_rate: Largest step of the optimiser for a batch of 256 windows, scaled by √(batch / 256).
         weight_decay: Share of the learning rate by which weights shrink at each step.
         clip: Largest norm of a gradient; a longer one is shortened.
         loss: What is made small: the mean squared or the mean absolute error, in scaled units.
@@ -35,13 +34,12 @@ class Plan:
     batch: int = USUAL_BATCH
     micro_batch: int = 1024
     windows_per_epoch: int = 2**14
-    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     clip: float = 1.0
     loss: Loss = "mse"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch", "micro_batch", "windows_per_epoch", "learning_rate", "clip"):
+        for name in ("epochs", "patience", "batch", "micro_batch", "windows_per_epoch", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.weight_decay < 1:
@@ -49,7 +47,7 @@ class Plan:
         if self.loss not in get_args(Loss):
             raise InputError(f"loss must be one of {', '.join(get_args(Loss))}, got '{self.loss}'")
 
-    def rate(self, step: int, steps: int) -> float:
+    def rate(self, step: int, steps: int, largest: float) -> float:
         """Give the learning rate of a step.
 
         Source: linear warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; cosine: I. Loshchilov and
@@ -58,10 +56,11 @@ class Plan:
         Args:
             step: From 0, counted from the first epoch on.
             steps: Of an epoch.
+            largest: The largest rate, for a batch of 256 windows; scaled by √(batch / 256).
         """
         total = steps * self.epochs
         warm = max(min(steps, total // 10), 1)
-        peak = self.learning_rate * sqrt(self.batch / USUAL_BATCH)
+        peak = largest * sqrt(self.batch / USUAL_BATCH)
         if step < warm:
             return peak * (step + 1) / warm
         share = (1 + cos(pi * (step - warm) / max(total - warm, 1))) / 2

@@ -86,7 +86,8 @@ class TableSource:
             given=to_scaled(floats(truths["y"]), per_row), truth=to_scaled(observed, per_row), observed=observed
         )
         scaled = to_scaled(floats(given["y"]), ScalerColumns.of(given["unique_id"], scalers))
-        self._inputs = _View(INPUTS, given.with_columns(given=scaled), ("given",), series, place)
+        own = given.with_columns(own=floats(given["y"]), given=scaled)
+        self._inputs = _View(INPUTS, own, ("given", "own"), series, place)
         self._targets = _View(TRUTHS, targets, ("given", "truth", "observed"), series, place)
         self._truths = truths
 
@@ -104,6 +105,10 @@ class TableSource:
         NaN in front where fewer were known.
         """
         return self._inputs.found(windows, points, X, "given").values["given"]
+
+    def own_histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Look up what `histories` looks up in the series' own units."""
+        return self._inputs.found(windows, points, X, "own").values["own"]
 
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Look the Y of windows up, (windows, H).

@@ -5,6 +5,7 @@ so that n windows of L points take about n values and not n · L: as they lie in
 else as they were read; what was revised between two windows ends a run.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,14 +61,34 @@ class Runs:
         return np.lib.stride_tricks.sliding_window_view(self.values, self.size)[self.starts[which]]
 
     def compact(self) -> "Runs":
-        """Give the same rows without the values that none of them has, but for one behind each run."""
+        """Give the same rows without the values that none of them has; a NaN keeps those apart that were."""
         if not len(self.starts):
             return Runs(np.empty(0), self.starts, self.size)
+        held, kept = (self._covered(self.size + behind) for behind in (0, 1))
+        values = np.where(held, self.values, np.nan)[kept]
+        starts = (np.cumsum(kept) - 1)[self.starts]
+        return Runs(values[: int(starts.max()) + self.size], starts, self.size)
+
+    def _covered(self, size: int) -> npt.NDArray[np.bool_]:
+        """Say which values lie in the first `size` values from the beginning of a row on."""
         borders = np.zeros(len(self.values) + 1, np.int64)
         np.add.at(borders, self.starts, 1)
-        np.add.at(borders, np.minimum(self.starts + self.size + 1, len(self.values)), -1)
-        kept = np.cumsum(borders[:-1]) > 0
-        return Runs(self.values[kept], (np.cumsum(kept) - 1)[self.starts], self.size)
+        np.add.at(borders, np.minimum(self.starts + size, len(self.values)), -1)
+        covered: npt.NDArray[np.bool_] = np.cumsum(borders[:-1]) > 0
+        return covered
+
+    def known(self) -> int:
+        """Count the values of all rows that are not NaN."""
+        before = np.concatenate([[0], np.cumsum(~np.isnan(self.values))])
+        return int((before[self.starts + self.size] - before[self.starts]).sum()) if len(self.values) else 0
+
+    def digest(self) -> bytes:
+        """Give a SHA-256 of all rows, 32 bytes; each value is read once, however many rows share it."""
+        own = self.compact()
+        found = hashlib.sha256(np.array([own.size, len(own.starts), len(own.values)], dtype="<i8").tobytes())
+        for array in (own.starts, own.values):
+            found.update(np.ascontiguousarray(array).data)
+        return found.digest()
 
     @classmethod
     def joined(cls, parts: Sequence["Runs"]) -> "Runs":

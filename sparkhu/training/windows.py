@@ -53,6 +53,9 @@ class WindowSource(Protocol):
     def histories(self, windows: pl.DataFrame, points: int) -> Floats:
         """Read the last points up to the newest X of windows, (windows, points) in scaled units; NaN in front."""
 
+    def own_histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Read what `histories` reads in the series' own units."""
+
     def targets(self, windows: pl.DataFrame, size: int, what: Target) -> Floats:
         """Read the Y of windows, (windows, H)."""
 
@@ -154,6 +157,10 @@ class FrameSource:
     def histories(self, windows: pl.DataFrame, points: int) -> Floats:
         """Read the last points up to the newest X of windows, (windows, points) in scaled units; NaN in front."""
         return self.looked_back(self.given, windows, points)
+
+    def own_histories(self, windows: pl.DataFrame, points: int) -> Floats:
+        """Read what `histories` reads in the series' own units."""
+        return self.looked_back(floats(self.sequences["y"]), windows, points)
 
     def looked_back(self, values: Floats, windows: pl.DataFrame, points: int) -> Floats:
         """Give the last points of an array, an element a row, up to the newest X of windows; NaN in front."""

@@ -122,7 +122,7 @@ class Chain:
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],
             "further": self.run("train_models", **data, settings=self.settings.get("training", {}))["models"],
         }
-        evaluation = self.run("evaluate", **data, **models)["evaluation"]
+        evaluation = self.run("evaluate", **data, **models, model_name="chain")["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}
         tables["profile"] = made["source_profile"]
         cleaning = guarded["cleaning"]

@@ -75,6 +75,9 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ({"split": "800/200/0"}, "split needs a test part, on which models are measured, got '800/200/0'; give "),
         ({"outlier_width": float("inf")}, "parameter 'outlier_width' cannot be inf: input should be a finite number"),
         ({"model_name": "a/b"}, "model name must be a word"),
+        ({"promotion.metric": "owa"}, "parameter 'promotion.metric' cannot be 'owa': input should be 'mae', 'mse', "),
+        ({"promotion.min_improvement": 1}, "parameter 'promotion.min_improvement' cannot be 1: input should be less"),
+        ({"promotion.min_gain": 0.1}, "parameter 'promotion.min_gain' is unknown; "),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name(given: dict[str, Any], message: str) -> None:

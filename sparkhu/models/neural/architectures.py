@@ -1,12 +1,13 @@
 """The neural models that there are, and what can be set of each. Nothing here imports torch.
 
-| name | what it is | sees a window |
-| --- | --- | --- |
-| `lstm` | an LSTM over segments (SegRNN) | less its last value |
-| `nhits` | three stacks of multi-layer perceptrons, pooled and interpolated (N-HiTS) | as the one below |
-| `patch_transformer` | a transformer over patches (PatchTST) | less its mean, over its standard deviation |
+| name | what it is |
+| --- | --- |
+| `lstm` | an LSTM over segments (SegRNN) |
+| `nhits` | three stacks of multi-layer perceptrons, pooled and interpolated (N-HiTS) |
+| `patch_transformer` | a transformer over patches (PatchTST) |
 
-Each is one module for all series of a group: what differs between series is their scaler and their windows.
+Each is added to a linear map of the same window (NLinear), and sees it less its last value or its mean (`centre`). Each
+is one module for all series of a group: what differs between series is their scaler and their windows.
 """
 
 from collections.abc import Callable, Mapping
@@ -114,7 +115,7 @@ NHITS: Final = Architecture(
         Parameter("pooling", "discrete", choices=("2", "4", "8", "16")),
         *(DROPOUT, LEARNING_RATE, CENTRE),
     ),
-    {"width": "256", "pooling": "8", "dropout": "0.2", "learning_rate": "0.001", "centre": "mean"},
+    {"width": "128", "pooling": "8", "dropout": "0.3", "learning_rate": "0.001", "centre": "last"},
     {
         "width": "Units of each hidden layer.",
         "pooling": "Points that the first stack sees as one; the second sees half as many so, the third every point.",
@@ -133,11 +134,11 @@ PATCH_TRANSFORMER: Final = Architecture(
     ),
     {
         "patch": "48",
-        "width": "64",
-        "layers": "2",
+        "width": "16",
+        "layers": "1",
         "dropout": "0.3",
         "learning_rate": "0.001",
-        "centre": "mean",
+        "centre": "last",
     },
     {
         "patch": "Points of a patch; each overlaps the next by half.",

@@ -58,7 +58,7 @@ class Design:
         if self.name not in ARCHITECTURES or self.centre not in CENTRES:
             raise SparkhuError(f"there is no neural model '{self.name}' that takes '{self.centre}' off its windows.")
         inner = ARCHITECTURES[self.name].module(self.input_size, self.horizon, dict(self.shape))
-        return Instance(inner, self.centre)
+        return Instance(inner, self.centre, self.input_size, self.horizon)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +69,13 @@ class Neural:
         design: What its module is made of.
         weights: Fitted on all windows: what new forecasts are made with.
         evaluation_weights: Fitted on the training interval alone: what validation and test are scored with.
+        learning_rate: What it was trained at; an update goes on at a share of it.
     """
 
     design: Design
     weights: Weights
     evaluation_weights: Weights
+    learning_rate: float
 
     @property
     def name(self) -> str:
@@ -99,6 +101,7 @@ class Neural:
         Raises:
             InputError: The inputs have another shape, or torch is not installed.
         """
+        require_torch(self.name)
         import torch
 
         values = check_inputs(inputs, self.input_size)
@@ -120,6 +123,7 @@ class Neural:
         arrays = {FINAL + name: array for name, array in self.weights.items()}
         arrays |= {EVALUATION + name: array for name, array in self.evaluation_weights.items()}
         content = {"kind": self.name, **sizes, "centre": design.centre, "shape": dict(design.shape)}
+        content["learning_rate"] = self.learning_rate
         write_model(folder, content, arrays)
 
     @cached_property
@@ -143,7 +147,7 @@ def load_neural(content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
     )
     if not final or final.keys() != evaluation.keys():
         raise KeyError("weights")
-    return Neural(design, final, evaluation)
+    return Neural(design, final, evaluation, content["learning_rate"])
 
 
 def weights_of(module: "nn.Module") -> dict[str, npt.NDArray[np.float32]]:

@@ -8,7 +8,7 @@ from sparkhu.errors import InputError
 from sparkhu.evaluation.backtest import SCHEMA, score_shard
 from sparkhu.evaluation.conformal import borrow, calibrate_shard, merge_pools
 from sparkhu.evaluation.metrics import coverage, mae, mase, mse, seasonal_scale, smape, wape
-from sparkhu.evaluation.summary import choose_champion, metrics_document, with_metrics
+from sparkhu.evaluation.summary import metrics_document, with_metrics
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import NAMES, candidates, for_evaluation
 from sparkhu.results import check_metrics
@@ -178,32 +178,3 @@ def test_a_document_of_nothing_has_null_errors() -> None:
     assert document["linear"]["mse"] is None
     assert document["linear"]["windows"] == 0
     assert document["series"] == []
-
-
-def test_the_champion_has_the_lowest_mean_error_over_the_series_that_all_could_do() -> None:
-    scores = sums(
-        ("a", "g", "linear", 10, 0, 10),
-        ("a", "g", "seasonal_naive", 20, 0, 10),
-        ("b", "g", "linear", 10, 0, 5),
-        ("b", "g", "seasonal_naive", 7.5, 0, 5),
-        ("c", "h", "seasonal_naive", 0, 0, 5),
-    )
-    champion = choose_champion(scores, models=("linear", "seasonal_naive"))
-    assert champion.name == "linear"
-    assert champion.note == (
-        "linear forecasts: mean absolute error on the validation of 2 series: linear 1.5, seasonal_naive 1.75"
-    )
-    worse = scores.with_columns(
-        absolute=pl.when(pl.col("model") == "linear").then(pl.col("absolute") * 2).otherwise("absolute")
-    )
-    assert choose_champion(worse, models=("linear", "seasonal_naive")).name == "seasonal_naive"
-
-
-def test_a_tie_goes_to_the_simpler_model() -> None:
-    scores = sums(("a", "g", "linear", 10, 0, 10), ("a", "g", "seasonal_naive", 10, 0, 10))
-    assert choose_champion(scores, models=("linear", "seasonal_naive")).name == "seasonal_naive"
-
-
-def test_without_a_validation_window_seasonal_naive_forecasts() -> None:
-    champion = choose_champion(sums(), models=NAMES)
-    assert champion == ("seasonal_naive", "seasonal_naive forecasts: no validation window scores every model", {})

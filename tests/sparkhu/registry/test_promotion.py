@@ -46,6 +46,13 @@ def test_the_minimum_improvement_holds_for_negative_scores() -> None:
     assert chosen("1", "max", least=0.5, v1=-1.0, v2=-0.5)[0] == "2"
 
 
+def test_the_minimum_improvement_protects_no_champion_that_is_worse_than_the_yardstick() -> None:
+    winner, reason = choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=0.95)
+    assert winner.version.version == "2"
+    assert "champion 1 is worse than the yardstick" in reason
+    assert choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=1.0)[0].version.version == "1"
+
+
 def test_a_champion_without_a_score_gives_way_and_the_reason_says_so() -> None:
     said = "champion 7 has no score on this window; version 1 scores best with 0.5"
     assert chosen("7", v1=0.5) == ("1", said)

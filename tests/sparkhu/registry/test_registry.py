@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.registry import Candidate, Reach, load_champion, log_model, promote, tracking_uri
+from sparkhu.registry import (
+    Candidate,
+    Decision,
+    Incumbent,
+    Reach,
+    load_champion,
+    log_model,
+    promote,
+    tracking_uri,
+)
 from sparkhu.registry.store import registry
 from tests.sparkhu.window_inputs import inputs
 
@@ -148,6 +157,30 @@ def test_a_trial_on_other_data_takes_no_champions_place(bundle: Make, client: An
             "champion 2 was made from 's3://plant/lake observations' and stays; give models of other data a name of "
             "their own (--model NAME)"
         )
+
+
+def test_a_champion_that_the_run_did_not_compare_stays_unless_it_could_not_do_the_work(
+    bundle: Make, client: Any
+) -> None:
+    folder = bundle()
+    scored = iter([0.5, 0.25, 0.25, 0.25, 0.25])
+
+    def challenge(incumbent: Incumbent | None) -> Decision:
+        version = log_model(folder, name="stands", metrics={})
+        return promote("stands", [Candidate(version, next(scored))], metric="mae", incumbent=incumbent)
+
+    assert challenge(Incumbent(None)).champion == "1"
+    late = challenge(Incumbent(None))
+    assert late.champion == "1"
+    assert late.reason.startswith("champion 1 came after this run had looked for one, was not compared and stays; ")
+    seen = challenge(Incumbent("1", told="it was trained on every window", gives_way=False))
+    assert (seen.champion, seen.best) == ("1", "3")
+    better = challenge(Incumbent("1", 0.125, "it can forecast 1 of 1 series"))
+    assert (better.champion, better.scores) == ("1", {"4": 0.25, "1": 0.125})
+    assert json.loads(client.get_model_version("stands", "1").tags["sparkhu.promotion"])["scores"]["1"] == 0.125
+    gone = challenge(Incumbent("1", told="its bundle cannot be read: damaged"))
+    assert gone.champion == "5"
+    assert gone.reason.startswith("champion 1 gives way: its bundle cannot be read: damaged; version 5 scores best")
 
 
 def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client: Any) -> None:

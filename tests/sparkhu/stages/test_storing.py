@@ -164,7 +164,7 @@ def test_neither_shards_nor_workers_move_a_bit(tmp_path: Path, monkeypatch: pyte
         (model,) = made.train().values()
         weights.append([model.weights, model.intercept, model.evaluation_weights, np.array(model.settings.strength)])
         evaluation = made.evaluate()
-        documents.append([(evaluation / file).read_text() for file in ("metrics.json", "choice.json")])
+        documents.append([(evaluation / file).read_text() for file in ("metrics.json", "gate.json")])
         intervals.append(open_dataset(evaluation).scan().collect())
     assert json.loads(documents[0][0])["linear"]["windows"] > 0
     for other in (1, 2):

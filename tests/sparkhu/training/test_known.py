@@ -30,3 +30,10 @@ def test_a_library_that_is_missing_is_told_when_the_recipe_is_loaded(
     with pytest.raises(SparkhuError, match=rf"the model '{name}' needs {library}: pip install 'sparkhu\[models\]'"):
         load_recipe(name)
     assert load_recipe("linear").name == "linear"
+
+
+@pytest.mark.parametrize("name", ["lstm", "nhits", "patch_transformer"])
+def test_neural_models_name_the_extra_that_torch_is_in(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SparkhuError, match=rf"the model '{name}' needs torch: pip install 'sparkhu\[torch\]'"):
+        load_recipe(name)

@@ -46,6 +46,27 @@ def test_runs_share_their_values_and_give_every_row_back_to_the_bit() -> None:
     assert Runs.of(np.empty((0, 6))).rows(EVERY).shape == (0, 6)
 
 
+def test_known_values_are_counted_in_every_row_that_holds_them() -> None:
+    series = np.random.default_rng(0).normal(size=50)
+    series[[7, 20]] = np.nan
+    rows = np.lib.stride_tricks.sliding_window_view(series, 6)
+    assert Runs.of(rows).known() == np.isfinite(rows).sum() == 45 * 6 - 12
+    some = WindowSet(Runs.of(rows), Runs.of(rows)).strided(1, 3)
+    assert some.x.known() == np.isfinite(rows[1::3]).sum()
+    assert Runs.of(np.empty((0, 6))).known() == 0
+    assert Runs.of(np.full((3, 6), np.nan)).known() == 0
+
+
+def test_a_digest_is_that_of_the_values_and_of_which_rows_there_are() -> None:
+    rows = np.lib.stride_tricks.sliding_window_view(np.random.default_rng(0).normal(size=50), 6)
+    digest = Runs.of(rows).digest()
+    assert Runs.of(rows.copy()).digest() == digest
+    other = rows.copy()
+    other[44, 5] = np.nextafter(other[44, 5], 9)
+    assert len({digest, Runs.of(other).digest(), Runs.of(rows[:-1]).digest(), Runs.of(rows[:0]).digest()}) == 4
+    assert WindowSet(Runs.of(rows), Runs.of(rows)).strided(0, 2).x.digest() != digest
+
+
 def test_the_windows_of_shards_are_those_of_the_data() -> None:
     found = rank_sets([partial(shard_sets, DATA, each) for each in DATA.shards], Rank(0, 1))["1h/3"]
     every = [0, 1, 2]
@@ -53,7 +74,10 @@ def test_the_windows_of_shards_are_those_of_the_data() -> None:
     np.testing.assert_array_equal(rows_of(found.rest), read(REST, "given", every))
     chosen = read((CHOOSE,), "truth", every)
     np.testing.assert_array_equal(rows_of(found.choose), chosen)
+    # A Y may lack values, an X has them all.
     assert np.isnan(chosen).any()
+    for each in (found.train, found.choose, found.rest):
+        assert each.x.known() == len(each) * 4
     assert found.sizes == (4, 2)
 
 
@@ -86,3 +110,23 @@ def test_a_group_without_windows_is_left_out() -> None:
     data = TrainingData(DATA.shards, {"1d/7": 7})
     assert shard_sets(data, DATA.shards[0]) == {}
     assert rank_sets([dict], Rank(0, 1)) == {}
+
+
+def test_rows_made_compact_are_the_same_rows_wherever_they_lay() -> None:
+    random = np.random.default_rng(5)
+    long = random.normal(size=80)
+    starts = np.array([3, 4, 5, 20, 40, 41, 12])
+    runs = Runs(long, starts, 6)
+    small = runs.compact()
+    np.testing.assert_array_equal(small.rows(EVERY), runs.rows(EVERY))
+    # Values of the rows, and one to part each run from the next.
+    assert len(small.values) == 8 + 6 + 6 + 7 + 3
+    assert (np.diff(small.starts) == 1).tolist() == (np.diff(starts) == 1).tolist()
+    # Values that no row has change neither what is kept nor its digest; those of a row do.
+    other = np.concatenate([random.normal(size=10), long, random.normal(size=9)])
+    other[10 + 60 :] = 7.0
+    elsewhere = Runs(other, starts + 10, 6)
+    assert elsewhere.digest() == runs.digest() == small.digest()
+    other[10 + 46] += 1e-9
+    assert Runs(other, starts + 10, 6).digest() != runs.digest()
+    assert len(Runs(long, starts[:0], 6).compact().values) == 0

@@ -30,8 +30,10 @@ def design(name: str = "nhits", **values: object) -> Design:
     return Design(name, L, H, read["centre"], architecture.shape(L, H, 4, read))
 
 
-def work(*, name: str = "nhits", seed: int = 0, dropout: float = 0.2, **plan: object) -> Work:
+def work(
+    *, name: str = "nhits", seed: int = 0, dropout: float = 0.2, learning_rate: float = 0.01, **plan: object
+) -> Work:
     """Give what a test trains."""
     windows = group_windows()
-    planned = Plan(**{"epochs": 3, "batch": 32, "learning_rate": 0.01, **plan})
-    return Work(design(name, dropout=dropout), windows.train, windows.choose, planned, seed)
+    planned = Plan(**{"epochs": 3, "batch": 32, **plan})
+    return Work(design(name, dropout=dropout), windows.train, windows.choose, planned, learning_rate, seed)

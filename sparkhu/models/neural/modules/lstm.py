@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparkhu.models.neural.modules.beginning import begun_at_zero
+
 
 class SegmentLSTM(nn.Module):
     """Reads the input in segments, then steps once from its last state for each segment of the horizon.
@@ -28,7 +30,7 @@ class SegmentLSTM(nn.Module):
         self.lstm = nn.LSTM(width, width, batch_first=True)
         self.places = nn.Parameter(0.02 * torch.randn(-(-horizon // segment), width))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, segment)
+        self.head = begun_at_zero(nn.Linear(width, segment))
 
     def forward(self, x: Tensor) -> Tensor:
         """Forecast (B, H) from (B, L)."""

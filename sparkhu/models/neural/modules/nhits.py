@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparkhu.models.neural.modules.beginning import begun_at_zero
+
 
 class Block(nn.Module):
     """One stack: what it explains of its input, and what it forecasts.
@@ -29,7 +31,7 @@ class Block(nn.Module):
         self.layers = nn.Sequential(
             *(nn.Linear(-(-input_size // pool), width), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout)),
-            nn.Linear(width, input_size + knots),
+            begun_at_zero(nn.Linear(width, input_size + knots), first=input_size),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

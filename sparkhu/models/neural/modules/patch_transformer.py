@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparkhu.models.neural.modules.beginning import begun_at_zero
+
 
 class PatchTransformer(nn.Module):
     """Patches that attend to each other, then one linear map from all of them to the horizon.
@@ -44,7 +46,7 @@ class PatchTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(count * width, horizon)
+        self.head = begun_at_zero(nn.Linear(count * width, horizon))
 
     def forward(self, x: Tensor) -> Tensor:
         """Forecast (B, H) from (B, L)."""

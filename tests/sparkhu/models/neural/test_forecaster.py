@@ -22,11 +22,13 @@ def design(name: str, L: int = 48, H: int = 12, season: int = 6, **values: objec
 
 
 def neural(made: Design, seed: int = 0) -> Neural:
+    """Give a model as if it were trained: no weight is where it begins."""
     found = []
     for number in (seed, seed + 1):
         torch.manual_seed(number)
-        found.append(weights_of(made.module()))
-    return Neural(made, *found)
+        weights = weights_of(made.module())
+        found.append({name: array + 0.05 * torch.randn(array.shape).numpy() for name, array in weights.items()})
+    return Neural(made, found[0], found[1], 0.001)
 
 
 def windows(n: int, L: int = 48) -> np.ndarray:
@@ -95,10 +97,24 @@ def test_constant_windows_are_forecast_and_missing_values_stay_in_their_own() ->
     assert np.isnan(forecast[1]).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_an_untrained_module_repeats_the_last_value_and_a_linear_map_is_within_its_reach(name: str) -> None:
+    module = design(name).module().eval()
+    x = torch.from_numpy(windows(3).astype(np.float32))
+    torch.testing.assert_close(module(x), x[:, -1:].expand(3, 12), rtol=0, atol=0)
+    with torch.no_grad():
+        module.linear.weight[:] = torch.randn(12, 48)
+        module.linear.bias[:] = torch.arange(12.0)
+    last = x[:, -1:]
+    wanted = (x - last) @ module.linear.weight.T + torch.arange(12.0) + last
+    torch.testing.assert_close(module(x), wanted)
+
+
 def test_interpolation_lies_on_the_lines_between_the_knots() -> None:
     from sparkhu.models.neural.modules.nhits import Block
 
     block = Block(4, 6, pool=2, knots=3, width=5, dropout=0.0).eval()
+    torch.nn.init.normal_(block.layers[-1].weight)
     x = torch.randn(2, 4)
     pooled = torch.maximum(x[:, ::2], x[:, 1::2])
     knots = block.layers(pooled).detach().numpy()[:, 4:]
@@ -141,7 +157,7 @@ def test_weights_of_another_design_and_damaged_models_are_refused(tmp_path: Path
         replace(model, design=design("lstm", width=64)).predict(inputs(windows(1)))
     with pytest.raises(InputError, match=r"must have the shape \(windows, 48\)"):
         model.predict(inputs(windows(1, 47)))
-    Neural(model.design, model.weights, {}).save(tmp_path)
+    Neural(model.design, model.weights, {}, 0.001).save(tmp_path)
     with pytest.raises(SparkhuError, match="is incomplete"):
         load_model(tmp_path)
 
