@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -269,3 +270,27 @@ def test_an_empty_shard_has_no_forecasts() -> None:
     assert dict(result.frames["forecasts"].schema) == SCHEMA
     assert result.frames["forecasts"].is_empty()
     assert result.ledger.is_empty()
+
+
+class Looking(LastValue):
+    """Remembers what it is given of the points before its input."""
+
+    seen: ClassVar[list[np.ndarray]] = []
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        self.seen.append(inputs.history(6))
+        return super().predict(inputs)
+
+
+def test_a_model_that_looks_further_back_is_given_the_points_before_its_input() -> None:
+    made = made_shard("a", "b")
+    (group,) = models_of(made)["linear"]
+    L, H = made.profile.select("input_size", "horizon").row(0)
+    forecasts_of(made, models={**models_of(made), "looking": {group: Looking(L, H)}}, champion="looking")
+    values = made.sequences.filter(unique_id="b")["y"].to_numpy()
+    center, scale = made.scalers.filter(unique_id="b").select("center", "scale").row(0)
+    np.testing.assert_allclose(Looking.seen[-1][1], (values[-6:] - center) / scale, rtol=1e-12)
+    few = made._replace(sequences=made.sequences.group_by("unique_id", maintain_order=True).tail(L + 1))
+    models = {**models_of(made), "looking": {group: Looking(L, H)}}
+    forecast(few.sequences, few.profile, few.scalers, NO_INTERVALS, models=models, champion="looking")
+    assert np.isnan(Looking.seen[-1]).tolist() == [[True] * (6 - L - 1) + [False] * (L + 1)] * 2
