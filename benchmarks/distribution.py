@@ -7,10 +7,6 @@ windows in batches of 256, writes a checkpoint and compares the parameters of th
 all shards and adds the Gram matrices of their windows. Times are those of rank 0, from a barrier on; of several runs
 the fastest counts, as other programs of the machine only make it slower. Beginning is what passes until all ranks have
 joined.
-
-Where other programs hold the machine, two workers wait for each other as well as for these. `work, ×` does not know of
-that: it is how many times less processor time rank 0 spent on the same epochs, sending and adding included, than one
-worker; two workers that each have a core of their own can be so much faster and no more.
 """
 
 import argparse
@@ -38,7 +34,7 @@ from sparkhu.training.recipes import Fitted
 from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_sets
 
 GROUP, SEASON, L, H = "1h/24", 24, 336, 96
-SHARDS, SERIES, POINTS = 8, 2, 4096
+SHARDS, SERIES, POINTS = 8, 4, 4096
 ASKED, MEASURED = "asked.json", "measured.json"
 
 
@@ -61,42 +57,31 @@ def read_shard(path: Path) -> dict[str, GroupWindows]:
     return {GROUP: GroupWindows.of_arrays(load(path.read_bytes()))}
 
 
-class Clock:
-    """Tells the seconds, and those of processors, since all ranks began.
-
-    Args:
-        ranks: They wait for each other.
-    """
-
-    def __init__(self, ranks: Ranks) -> None:
-        ranks.barrier()
-        self._begun = time.monotonic(), time.process_time()
-
-    def read(self) -> tuple[float, float]:
-        """Give both."""
-        return time.monotonic() - self._begun[0], time.process_time() - self._begun[1]
-
-
-def epochs_of(model: str, folder: Path, ranks: Ranks, epochs: int) -> list[tuple[float, float]]:
-    """Train so many epochs, and give the seconds and processor seconds after each, on rank 0."""
+def epochs_of(model: str, folder: Path, ranks: Ranks, epochs: int) -> list[float]:
+    """Train so many epochs, and give the seconds after each."""
     shards = [partial(read_shard, path) for path in sorted(folder.glob("*.safetensors"))]
-    ends: list[tuple[float, float]] = []
+    ends: list[float] = []
     if model == LINEAR:
-        clock = Clock(ranks)
+        begun = _begun(ranks)
         for _ in range(epochs):
             merged_grams(shards, [GROUP], ranks)
-            ends.append(clock.read())
+            ends.append(time.monotonic() - begun)
         return ends
     windows = rank_sets(shards, ranks)[GROUP]
     plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096)
-    clock = Clock(ranks)
+    begun = _begun(ranks)
 
     def told(_group: str, _epoch: Epoch) -> None:
-        ends.append(clock.read())
+        ends.append(time.monotonic() - begun)
 
     run = Run(ranks, 0, plan, folder / "checkpoints", told)
     fit_groups(ARCHITECTURES[model], {GROUP: windows}, {GROUP: SEASON}, {}, run)
     return ends
+
+
+def _begun(ranks: Ranks) -> float:
+    ranks.barrier()
+    return time.monotonic()
 
 
 def measure(folder: Path, ranks: Ranks) -> None:
@@ -106,9 +91,8 @@ def measure(folder: Path, ranks: Ranks) -> None:
     ends = epochs_of(asked["model"], folder, ranks, max(asked["epochs"]))
     ranks.barrier()
     if ranks.rank == 0:
-        found = {str(epochs): ends[epochs - 1][0] for epochs in asked["epochs"]}
-        told = {"begin": joined - asked["began"], "seconds": found, "processor": ends[-1][1]}
-        (folder / MEASURED).write_text(json.dumps(told))
+        seconds = {str(epochs): ends[epochs - 1] for epochs in asked["epochs"]}
+        (folder / MEASURED).write_text(json.dumps({"begin": joined - asked["began"], "seconds": seconds}))
         write_fitted(folder, Order(LINEAR, {}, {}, 0), Fitted({}, []))
 
 
@@ -126,18 +110,18 @@ def measured(model: str, distribution: Distribution, workers: int, epochs: Seque
 def fastest(runs: Sequence[Any]) -> Any:
     """Give the least of each figure of several runs."""
     seconds = {epochs: min(run["seconds"][epochs] for run in runs) for epochs in runs[0]["seconds"]}
-    return {**{name: min(run[name] for run in runs) for name in ("begin", "processor")}, "seconds": seconds}
+    return {"begin": min(run["begin"] for run in runs), "seconds": seconds}
 
 
 def shown(rows: Sequence[dict[str, Any]], epochs: Sequence[int]) -> str:
     """Give the table: epochs a second, and how many times one worker's."""
     lines = [f"{'model':<18}{'distribution':<14}{'workers':>7}{'begin, s':>10}"]
-    lines[0] += "".join(f"{f'{count} epochs, 1/s':>18}{'×':>7}" for count in epochs) + f"{'work, ×':>9}"
+    lines[0] += "".join(f"{f'{count} epochs, 1/s':>18}{'×':>7}" for count in epochs)
     for row in rows:
         line = f"{row['model']:<18}{row['distribution']:<14}{row['workers']:>7}{row['begin']:>10.1f}"
         for count in epochs:
             line += f"{count / row['seconds'][str(count)]:>18.2f}{row['speed-up'][str(count)]:>7.2f}"
-        lines.append(f"{line}{row['less work']:>9.2f}")
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -167,8 +151,9 @@ def main() -> None:
                     found = fastest(runs)
                     one = one or found
                     times = {count: one["seconds"][count] / found["seconds"][count] for count in found["seconds"]}
-                    compared = {"speed-up": times, "less work": one["processor"] / found["processor"]}
-                    rows.append({"model": model, "distribution": distribution, "workers": workers, **found, **compared})
+                    rows.append(
+                        {"model": model, "distribution": distribution, "workers": workers, **found, "speed-up": times}
+                    )
     print(shown(rows, given.epochs))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -110,7 +110,7 @@ def test_a_model_that_lacks_a_group_does_not_leave_its_series_out_of_the_choice(
     evaluate_models(**first.data, models=first.models, further=tmp_path / "further", out=tmp_path / "evaluation")
     after = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
 
-    assert "lacking does not compete: it scores 0 of 2 series" in notes_of(tmp_path / "evaluation")
+    assert "lacking does not compete: it was not fitted for 1h/24" in notes_of(tmp_path / "evaluation")
     assert after["champion"] == before["champion"] == "linear"
     assert after["linear"] == before["linear"]
 
