@@ -50,12 +50,6 @@ NEEDS: Final[dict[str, Need]] = {
         "writes models and the champion into the registry",
         once="a try that was killed leaves the versions that it had registered, and the next registers them again",
     ),
-    "learn_new": Need(
-        "training",
-        "writes",
-        "writes a version of the champion into the registry",
-        once="a try that was killed leaves the version that it had registered, and the next registers it again",
-    ),
     "publish_interval": Need("shards", "writes", "writes the results into the lake"),
     "store_features": Need("shards", "writes", "writes the feature store"),
     "take_group": _SHARDS,
