@@ -36,6 +36,7 @@ from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_set
 GROUP, SEASON, L, H = "1h/24", 24, 336, 96
 SHARDS, SERIES, POINTS = 8, 4, 4096
 ASKED, MEASURED = "asked.json", "measured.json"
+MODULE = __spec__.name if __spec__ else Path(__file__).stem
 
 
 def make_shard(seed: int) -> GroupWindows:
@@ -103,7 +104,7 @@ def measured(model: str, distribution: Distribution, workers: int, epochs: Seque
         for path in shards.iterdir():
             (folder / path.name).hardlink_to(path)
         (folder / ASKED).write_text(json.dumps({"model": model, "epochs": epochs, "began": time.time()}))
-        launch(folder, Launch(distribution, workers=workers, restarts=0, module=Path(__file__).stem))
+        launch(folder, Launch(distribution, workers=workers, restarts=0, module=MODULE))
         return json.loads((folder / MEASURED).read_text())
 
 

@@ -307,5 +307,5 @@ def test_a_search_that_failed_leaves_the_defaults_and_is_asked_again(
 
 def test_outside_a_pod_katib_needs_a_namespace(made: Made, tmp_path: Path) -> None:
     settings = Tuning(trials=7, engine="katib", storage=f"file://{tmp_path}/share")
-    with pytest.raises(InputError, match=r"tuning.namespace is empty, and this is no pod; name Katib's namespace\."):
+    with pytest.raises(InputError, match=r"tuning.namespace is empty, and this is no pod; name the namespace\."):
         tune(**made.data, out=tmp_path / "tuned", settings=settings)
