@@ -39,9 +39,7 @@ def checksums(reports: Path) -> dict[tuple[str, str], str]:
     found = {}
     for item in items:
         package = canonical(item["metadata"]["name"]), item["metadata"]["version"]
-        # A wheel that was built on this machine has none.
-        if hashes := item["download_info"]["archive_info"].get("hashes"):
-            found[package] = hashes["sha256"]
+        found[package] = item["download_info"]["archive_info"]["hashes"]["sha256"]
     return found
 
 

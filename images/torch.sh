@@ -4,15 +4,17 @@
 set -eu
 if [ -s /run/secrets/pip ]; then export PIP_CONFIG_FILE=/run/secrets/pip; fi
 if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca SSL_CERT_FILE=/run/secrets/ca; fi
-wheels=/build/given/wheels
+environment="$1"
+# The checksum goes into pip's report, and from there into the bill of materials.
 install() {
-    "$1/bin/python" -m pip install --quiet --no-compile --no-deps --no-index --report "/build/reports/$2.json" "$3"
+    "$environment/bin/python" -m pip install --quiet --no-compile --no-deps --no-index \
+        --report "/build/reports/$1.json" "$1 @ file://$2#sha256=$(sha256sum "$2" | cut -d' ' -f1)"
 }
-if found="$(ls "$wheels"/torch-"$TORCH"*.whl 2>/dev/null)"; then
-    install "$1" torch "$found"
-else
-    /build/tools/bin/uv pip install --quiet --python "$1/bin/python" --no-deps --torch-backend=cpu "torch==$TORCH"
-fi
-for wheel in "$wheels"/horovod-*.whl; do
-    if [ -e "$wheel" ]; then install "$1" horovod "$wheel"; fi
+for name in torch horovod; do
+    for wheel in "/build/given/wheels/$name"-*.whl; do
+        if [ -e "$wheel" ]; then install "$name" "$wheel"; fi
+    done
 done
+if [ ! -e /build/reports/torch.json ]; then
+    /build/tools/bin/uv pip install --quiet --python "$environment/bin/python" --no-deps --torch-backend=cpu "torch==$TORCH"
+fi
