@@ -34,7 +34,9 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
 @click.option(
     "--model", metavar="NAME", default="forecaster", show_default=True, help="Name of the model in the registry."
 )
-@click.option("--learn", is_flag=True, help="Let the champion take the new observations in first, without training.")
+@click.option(
+    "--learn", is_flag=True, help="Let the champion learn from the new observations first, without the old ones."
+)
 @out_option("Folder for the forecasts.", default="forecast")
 @click.pass_obj
 def command(session: Session, /, model: str, learn: bool, out: Path, **options: Any) -> None:

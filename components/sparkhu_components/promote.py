@@ -10,6 +10,7 @@ from sparkhu_components.images import TRAINING
 def promote(
     evaluation: Input[Dataset],
     plan: Input[Dataset],
+    windows: Input[Dataset],
     profile: Input[Dataset],
     scalers: Input[Dataset],
     stats: Input[Dataset],
@@ -27,6 +28,7 @@ def promote(
     Args:
         evaluation: Errors of the models.
         plan: One row a series: its group, input size, horizon, borders of the split.
+        windows: Index of the windows: what the models have learnt from.
         profile: One row a series: period and season of its data as they came, before resampling.
         scalers: One versioned scaler a series.
         stats: Descriptive statistics, with the quartiles of the training part.
@@ -47,6 +49,7 @@ def promote(
         promote_champion(
             evaluation=evaluation.path,
             plan=plan.path,
+            windows=windows.path,
             profile=profile.path,
             scalers=scalers.path,
             stats=stats.path,

@@ -70,6 +70,7 @@ def forecast(given: dict[str, Any], source: Source, prepared: Prepared) -> Outpu
     about = {"evaluation": scored.outputs["evaluation"], "scalers": scalers, "cleaning": cleaning}
     chosen = promote(
         plan=plan,
+        windows=data["windows"],
         profile=prepared.source_profile,
         stats=prepared.stats,
         choices=prepared.choices,

@@ -1,7 +1,6 @@
 """Register a version that grew out of the champion, and let it take the champion's place."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ class Grown(NamedTuple):
     champion: bool
 
 
-def register_grown(folder: Path, *, name: str, of: str, until: datetime, params: Mapping[str, Any]) -> Grown:
+def register_grown(folder: Path, *, name: str, of: str, reach: Reach | None, params: Mapping[str, Any]) -> Grown:
     """Register a bundle as a version that grew out of another, and make it champion where that one is.
 
     It was compared with nothing: what it is scored by is what the version before it was scored by. Where another
@@ -29,7 +28,8 @@ def register_grown(folder: Path, *, name: str, of: str, until: datetime, params:
         folder: The bundle.
         name: The registered model.
         of: Number of the version that it grew out of.
-        until: The end of what it has learnt from, not part of it.
+        reach: Up to when it knows the table that it has learnt from since; None: that outlives no run. A table that the
+            version before it was made from stays that of the version, and is known for longer only if it is this one.
         params: What it was made with.
 
     Raises:
@@ -45,7 +45,7 @@ def register_grown(folder: Path, *, name: str, of: str, until: datetime, params:
             raise InputError(
                 f"version {of} of '{name}' is gone; run the same again with the champion of now."
             ) from error
-    tags = {REACH: Reach(Reach.of(before.tags[REACH]).table, until).tag} if REACH in before.tags else {}
+    tags = {REACH: _later(before.tags[REACH], reach)} if REACH in before.tags else {}
     version = log_model(folder, name=name, metrics={}, params=params, tags=tags, parents=[before.run_id])
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
@@ -54,3 +54,9 @@ def register_grown(folder: Path, *, name: str, of: str, until: datetime, params:
         note_champion(client, name, version.version, "update", of)
         client.set_registered_model_alias(name, CHAMPION, version.version)
     return Grown(version, champion=True)
+
+
+def _later(tag: str, reach: Reach | None) -> str:
+    """Give the tag of the version before, or a later one of the same table."""
+    known = Reach.of(tag)
+    return tag if reach is None or reach.table != known.table else Reach(known.table, max(known.until, reach.until)).tag

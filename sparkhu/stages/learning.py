@@ -13,7 +13,8 @@ from sparkhu.models.base import Forecaster
 from sparkhu.models.bundle import Bundle, read_bundle, write_bundle
 from sparkhu.registry.succession import register_grown
 from sparkhu.shards import open_dataset
-from sparkhu.training.arrived import arrived, arrived_windows, known_until
+from sparkhu.stages.promoting import reach
+from sparkhu.training.arrived import KNOWN, arrived, arrived_windows, learnt, left_out
 from sparkhu.training.known import RECIPES, load_recipe
 from sparkhu.training.recipes import TrainingData, Updating
 from sparkhu.training.windows import ShardWindows
@@ -50,15 +51,15 @@ def learn_new(
         data = arrived([partial(_windows, file, bundle) for file in files], bundle)
         models = _updated(bundle, data, notes) if learn else {}
         if models:
-            profile = known_until(bundle.profile, data)
+            profile = learnt(bundle.profile, data)
             _write(draft, bundle, models, profile, Path(observations))
             before = str(read_trail([Path(champion)]).history[-1].counts[VERSION])
-            until = profile["test_end"].max()
-            grown = register_grown(draft, name=model_name, of=before, until=until, params=params)  # type: ignore[arg-type]
-            state = (
-                "champion from now on" if grown.champion else f"not champion, for version {before} is that no longer"
-            )
+            known = reach(read_trail([Path(observations)]), profile[KNOWN].max())
+            grown = register_grown(draft, name=model_name, of=before, reach=known, params=params)
+            state = "champion from now on" if grown.champion else f"not champion, for version {before} is no longer"
             notes.say(f"version {grown.version.version} of '{model_name}' grew out of version {before}; {state}")
+            if lost := left_out(bundle.profile, data):
+                notes.say(f"{lost:,} new points end no window, for a hole or too few points from before them")
         else:
             shutil.copytree(bundle.folder, draft, dirs_exist_ok=True)
         notes.series_in = bundle.profile.height

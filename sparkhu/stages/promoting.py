@@ -21,6 +21,7 @@ from sparkhu.results import REGISTRATION
 from sparkhu.shards import open_dataset
 from sparkhu.stages.evaluating import DOCUMENT, GATE
 from sparkhu.stages.training import load_further, load_models
+from sparkhu.training.arrived import with_known
 
 UNREGISTERED = "unregistered models"
 """Count of the step's record: models that wait for a registry that was away."""
@@ -36,6 +37,7 @@ PREPARATION = {
     "resample_how": ("resample", "how"),
     "resample_up": ("resample", "up"),
     "resample_edges": ("resample", "edges"),
+    "stride": ("index_windows", "stride"),
 }
 """What preparing new data must know, and the step that it was a parameter of."""
 
@@ -44,6 +46,7 @@ def promote_champion(
     *,
     evaluation: Path | str,
     plan: Path | str,
+    windows: Path | str,
     profile: Path | str,
     scalers: Path | str,
     stats: Path | str,
@@ -63,6 +66,7 @@ def promote_champion(
     Args:
         evaluation: What `evaluate_models` wrote.
         plan: One row a series: its group, sizes, and borders of the split.
+        windows: Index of the windows that the models were fitted on.
         profile: One row a series: period and season of its data as they came, before resampling.
         scalers: One scaler a series.
         stats: Statistics with the quartiles of the training part.
@@ -78,13 +82,13 @@ def promote_champion(
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, profile, scalers, stats, choices, cleaning, *models.values()]
+    folders = [evaluation, plan, windows, profile, scalers, stats, choices, cleaning, *models.values()]
     folders += [further] if further else []
     trail = read_trail([Path(folder) for folder in folders])
     metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
     gate = Gate.of(json.loads((Path(evaluation) / GATE).read_text()))
     planned = open_dataset(plan).scan().collect()
-    known = reach(trail, planned)
+    known = reach(trail, planned["test_end"].max())
     more = load_further(further) if further else {}
     with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
         write_bundle(
@@ -92,7 +96,9 @@ def promote_champion(
             name=model_name,
             flavor=gate.champion,
             models=candidates(planned, load_models(models[LINEAR]), more),
-            **_tables(planned, profile=profile, stats=stats, cleaning=cleaning),
+            **_tables(
+                with_known(planned, open_dataset(windows).scan()), profile=profile, stats=stats, cleaning=cleaning
+            ),
             **_read(scalers=scalers, choices=choices, intervals=evaluation),
             params=preparation(trail),
             sources=run_sources(trail),
@@ -144,10 +150,9 @@ def _read(**folders: Path | str) -> dict[str, pl.DataFrame]:
     return {name: open_dataset(folder).scan().collect() for name, folder in folders.items()}
 
 
-def reach(trail: Trail, planned: pl.DataFrame) -> Reach | None:
-    """Say up to when the models of a run know the table that it read; null: it read no table that outlives it."""
+def reach(trail: Trail, until: object) -> Reach | None:
+    """Say that models know the table that a run read until an instant; null: it read no table that outlives it."""
     read = next((source for source in run_sources(trail) if "table" in source), None)
-    until = planned["test_end"].max()
     if read is None or not isinstance(until, datetime):
         return None
     return Reach(f"{read['uri']} {read['table']}", until)

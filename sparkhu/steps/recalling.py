@@ -46,6 +46,7 @@ class Preparation:
         resample_how: What stood for the points of a longer period.
         resample_up: What stood in the rows inserted for a shorter one.
         resample_edges: What became of a first or last period that a series covers in part.
+        stride: Rows from one window's start to the next.
     """
 
     zone: str = "UTC"
@@ -59,6 +60,7 @@ class Preparation:
     resample_how: How = "mean"
     resample_up: Up = "last"
     resample_edges: Edges = "drop"
+    stride: int = 1
 
 
 def prepare_new(

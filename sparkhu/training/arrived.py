@@ -1,10 +1,10 @@
 """Windows of observations that came after a model was trained, prepared as its training did its own."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import polars as pl
 
+from sparkhu.frame import check_frame
 from sparkhu.models.bundle import Bundle
 from sparkhu.steps.recalling import BORDERS, Preparation, prepare_new
 from sparkhu.steps.windows import index_windows
@@ -12,11 +12,23 @@ from sparkhu.training.groups import seasons_of
 from sparkhu.training.recipes import TrainingData
 from sparkhu.training.windows import ShardWindows, assemble
 
-INSTANT = timedelta(microseconds=1)
+KNOWN = "known_until"
+"""Column of a bundle's profile: the last target of all windows that its models were fitted on; null without one."""
+
+
+def with_known(profile: pl.DataFrame, windows: pl.LazyFrame) -> pl.DataFrame:
+    """Say in a profile up to where the final fit of each series' models has learnt.
+
+    Args:
+        profile: One row a series.
+        windows: As `index_windows` gives them.
+    """
+    last = windows.filter("valid").group_by("unique_id").agg(pl.col("targets_until").max().alias(KNOWN)).collect()
+    return profile.drop(KNOWN, strict=False).join(last, on="unique_id", how="left", maintain_order="left")
 
 
 def arrived_windows(observations: pl.DataFrame, bundle: Bundle) -> ShardWindows:
-    """Cut the windows whose last target lies behind what the bundle knows.
+    """Cut the windows whose last target lies behind all that the models of a bundle have learnt.
 
     Args:
         observations: Sorted rows of a shard, one an instant. A window reaches back over its input and its horizon, so
@@ -24,8 +36,13 @@ def arrived_windows(observations: pl.DataFrame, bundle: Bundle) -> ShardWindows:
         bundle: The bundle.
 
     Returns:
-        Windows that belong to no part but the final fit. Series that the bundle does not know have none.
+        Windows that belong to no part but the final fit, as far from one to the next as in training. Series that the
+        bundle does not know have none.
+
+    Raises:
+        InputError: The bundle does not say up to where it has learnt.
     """
+    check_frame(bundle.profile, KNOWN)
     how = Preparation(**bundle.params)
     prepared = prepare_new(
         observations,
@@ -38,15 +55,17 @@ def arrived_windows(observations: pl.DataFrame, bundle: Bundle) -> ShardWindows:
         model=bundle.name,
     )
     rows = prepared.frames["sequences"]
-    borders = bundle.profile.select("unique_id", *BORDERS)
-    profile = prepared.frames["profile"].drop(*BORDERS, strict=False).join(
+    borders = bundle.profile.select("unique_id", KNOWN, *BORDERS)
+    profile = prepared.frames["profile"].drop(KNOWN, *BORDERS, strict=False).join(
         borders, on="unique_id", how="left", maintain_order="left"
     )  # fmt: skip
     windows = index_windows(rows, profile, zone=how.zone).frames["windows"]
-    new = windows.join(borders, on="unique_id", maintain_order="left").filter(
-        pl.col("targets_until") >= pl.col("test_end")
+    behind = windows.join(borders, on="unique_id", maintain_order="left").filter(
+        pl.col(KNOWN).is_null() | (pl.col("targets_until") > pl.col(KNOWN))
     )
-    return assemble(rows, new.select(windows.columns), bundle.scalers, profile)
+    # The next window begins a stride behind the last; counted here are those that cannot be used as well.
+    nth = pl.int_range(1, pl.len() + 1).over("unique_id")
+    return assemble(rows, behind.filter(nth % how.stride == 0).select(windows.columns), bundle.scalers, profile)
 
 
 def arrived(reads: list[Callable[[], ShardWindows]], bundle: Bundle) -> TrainingData:
@@ -59,18 +78,34 @@ def arrived(reads: list[Callable[[], ShardWindows]], bundle: Bundle) -> Training
     return TrainingData(reads, seasons_of(bundle.profile))
 
 
-def known_until(profile: pl.DataFrame, data: TrainingData) -> pl.DataFrame:
-    """Move the end of what each series is known of behind its last window.
+def left_out(profile: pl.DataFrame, data: TrainingData) -> int:
+    """Count the points behind what is known that end no window, for a hole or for too few points from before them.
 
     Args:
-        profile: The bundle's, with `test_end`.
-        data: The windows that were learnt from.
+        profile: The bundle's.
+        data: The windows that are learnt from.
     """
-    ends = [profile.select("unique_id", until="test_end").clear()]
+    points = windows = 0
     for read in data.shards:
         shard = read()
-        last = shard.table.group_by("code").agg(until=pl.col("targets_until").max() + INSTANT)
+        rows = shard.source.rows().select("unique_id", "ds").join(profile.select("unique_id", KNOWN), on="unique_id")
+        points += rows.filter(pl.col("ds") > pl.col(KNOWN)).height
+        windows += shard.table.height
+    return max(points - windows, 0)
+
+
+def learnt(profile: pl.DataFrame, data: TrainingData) -> pl.DataFrame:
+    """Say in the profile of a bundle what its models have learnt from since.
+
+    Args:
+        profile: The bundle's.
+        data: The windows that were learnt from.
+    """
+    ends = [profile.select("unique_id", until=KNOWN).clear()]
+    for read in data.shards:
+        shard = read()
+        last = shard.table.group_by("code").agg(until=pl.col("targets_until").max())
         series = shard.series.select("unique_id", code=pl.int_range(pl.len(), dtype=pl.Int64))
         ends.append(series.join(last, on="code").select("unique_id", "until"))
     joined = profile.join(pl.concat(ends), on="unique_id", how="left", maintain_order="left")
-    return joined.with_columns(test_end=pl.max_horizontal("test_end", "until")).drop("until")
+    return joined.with_columns(pl.max_horizontal(KNOWN, "until").alias(KNOWN)).drop("until")

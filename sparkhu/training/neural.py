@@ -175,7 +175,8 @@ def _update(model: Neural, windows: GroupWindows, run: Run) -> tuple[Neural, str
         given, wanted = windows.sizes, (model.input_size, model.horizon)
         raise InputError(f"the windows have the sizes {given}, the model {wanted}. Train a model of those sizes.")
     every = WindowSet.joined([windows.train, windows.rest])
-    found = _further(model, every, run.plan, run, "update")
+    # Without checkpoints: those of an earlier update are of other windows, and this one is short.
+    found = _further(model, every, run.plan, replace(run, folder=None), "update")
     count = int(total(run.ranks, len(every)))
     note = f"went on over {count:,} new windows, and is scored by the weights that it had"
     return replace(model, weights=found.weights), "; ".join([note, *found.notes])

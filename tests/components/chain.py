@@ -124,7 +124,7 @@ class Chain:
         }
         evaluation = self.run("evaluate", **data, **models, model_name="chain")["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}
-        tables["profile"] = made["source_profile"]
+        tables |= {"profile": made["source_profile"], "windows": indexed["windows"]}
         cleaning = guarded["cleaning"]
         promoted = self.run("promote", evaluation=evaluation, cleaning=cleaning, model_name="chain", **tables, **models)
         forecasts = self.run("make_forecasts", **seen, champion=promoted["champion"])["forecasts"]

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from threading import RLock
+from typing import Final
 
 from sparkhu.errors import InputError
+
+ONE_BY_ONE: Final = RLock()
 
 
 def require_torch(name: str) -> None:
@@ -29,13 +33,13 @@ def reproducible() -> Iterator[None]:
     """Let torch work on one thread and by deterministic algorithms inside the block, with random numbers of its own.
 
     Sums are taken in another order on another number of threads, and then the last bits differ. What the process had
-    set holds again behind the block.
+    set holds again behind the block. These are settings of the whole process, so its threads go through one by one.
     """
     import torch
 
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warned = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng():
+    with ONE_BY_ONE, torch.random.fork_rng():
+        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        warned = torch.is_deterministic_algorithms_warn_only_enabled()
         try:
             torch.set_num_threads(1)
             torch.use_deterministic_algorithms(True, warn_only=True)
