@@ -13,12 +13,19 @@ PYPROJECTS := pyproject.toml components/pyproject.toml feature_repo/pyproject.to
 PIP_INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --progress-bar off
 WORKERS ?= 2
 
+# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
+# (find-links); else uv knows where there are some.
+TORCH := 2.13.0
+WITH_TORCH := $(VENV)/.installed-torch-$(TORCH)
+INSTALL_TORCH := $(PIP_INSTALL) --no-deps --no-index torch==$(TORCH) 2>/dev/null \
+	|| $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --torch-backend=cpu torch==$(TORCH)
+
 .PHONY: help
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 .PHONY: demo
-demo: $(VENV)/.installed ## Run the whole pipeline on real series and say where the report is
+demo: $(VENV)/.installed $(WITH_TORCH) ## Run the whole pipeline on real series and say where the report is
 	@$(BIN)/sparkhu demo
 
 .PHONY: test
@@ -129,20 +136,19 @@ endef
 $(BIN)/python:
 	@$(FIND_PYTHON); "$$found" -m venv $(VENV)
 
-# Indexes give torch on Linux with gigabytes for GPUs. A wheel for processors alone is taken where pip has been told of one
-# (find-links); else uv knows where there are some.
-TORCH := 2.13.0
-INSTALL_TORCH := $(PIP_INSTALL) --no-deps --no-index torch==$(TORCH) 2>/dev/null \
-	|| $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --torch-backend=cpu torch==$(TORCH)
-
 $(VENV)/.installed: requirements/run.txt $(PYPROJECTS) | $(BIN)/python
 	@echo 'Installing what Sparkhu needs into $(VENV) (once; a minute or two)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/run.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
-	@$(INSTALL_TORCH) || echo 'There is no torch $(TORCH) for here: neural models and several workers are left out' >&2
 	@touch $@
 
-$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python
+# Without it all else works: it is tried again the next time.
+$(WITH_TORCH): $(VENV)/.installed
+	@if $(INSTALL_TORCH); then touch $@; else \
+		echo 'torch $(TORCH) could not be installed: neural models and several workers are left out' >&2; \
+	fi
+
+$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed | $(BIN)/python $(WITH_TORCH)
 	@echo 'Installing what the tests need into $(VENV) (once)'
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@

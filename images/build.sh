@@ -26,16 +26,17 @@ options=(--network "${NETWORK:-host}" --build-arg "CODE=$code" --build-arg "VERS
 certificates="${CA:-${PIP_CERT:-}}"
 [ -z "$certificates" ] || options+=(--secret "id=ca,src=$certificates")
 
-# torch, in the version of the Makefile, and Horovod, which is built against that of the environment.
+# torch, in the version of the Makefile, and Horovod, which is built against that of the environment; where the wheels do
+# not fit the base, images/torch.sh says so and goes on without.
 torch="$(sed -n 's/^TORCH := //p' Makefile)"
 options+=(--build-arg "TORCH=$torch")
 give_wheels() {
     local wheel
     rm -rf images/wheels && mkdir images/wheels
     "$1" -m pip download --quiet --disable-pip-version-check --no-deps --no-index --dest images/wheels "torch==$torch" \
-        2>/dev/null || true
-    if wheel="$(scripts/build_horovod.sh "$1" 2>/dev/null)"; then cp "$wheel" images/wheels/; else
-        echo 'sparkhu/training is built without Horovod: scripts/build_horovod.sh says what is missing' >&2
+        2>/dev/null || echo "torch $torch is fetched by the build"
+    if wheel="$(scripts/build_horovod.sh "$1")"; then cp "$wheel" images/wheels/; else
+        echo 'sparkhu/training is built without Horovod' >&2
     fi
 }
 if [[ " $* " == *' training '* ]]; then give_wheels "${PYTHON:-python3}"; fi

@@ -10,11 +10,18 @@ install() {
     "$environment/bin/python" -m pip install --quiet --no-compile --no-deps --no-index \
         --report "/build/reports/$1.json" "$1 @ file://$2#sha256=$(sha256sum "$2" | cut -d' ' -f1)"
 }
-for name in torch horovod; do
-    for wheel in "/build/given/wheels/$name"-*.whl; do
-        if [ -e "$wheel" ]; then install "$name" "$wheel"; fi
+given() {
+    for wheel in "/build/given/wheels/$1"-*.whl; do
+        if [ -e "$wheel" ] && install "$1" "$wheel"; then return 0; fi
     done
-done
-if [ ! -e /build/reports/torch.json ]; then
-    /build/tools/bin/uv pip install --quiet --python "$environment/bin/python" --no-deps --torch-backend=cpu "torch==$TORCH"
+    rm -f "/build/reports/$1.json"
+    return 1
+}
+given torch || /build/tools/bin/uv pip install --quiet --python "$environment/bin/python" --no-deps --torch-backend=cpu \
+    "torch==$TORCH"
+# It is linked with the C library and the torch that it was built on.
+if given horovod && ! "$environment/bin/python" -c 'import horovod.torch'; then
+    "$environment/bin/python" -m pip uninstall --quiet --yes horovod
+    rm -f /build/reports/horovod.json
 fi
+"$environment/bin/python" -c 'import horovod.torch' 2>/dev/null || echo 'This image has no Horovod' >&2

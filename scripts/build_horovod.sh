@@ -13,6 +13,8 @@ PYTHON=${1:-.venv/bin/python}
 for tool in cmake c++; do
     command -v "$tool" >/dev/null || { echo "$tool is missing. On Debian and Ubuntu: apt-get install cmake g++" >&2; exit 2; }
 done
+"$PYTHON" -c 'import os, sysconfig as s; raise SystemExit(not os.path.isfile(os.path.join(s.get_path("include"), "Python.h")))' \
+    || { echo "$PYTHON has no headers. On Debian and Ubuntu: apt-get install python3-dev" >&2; exit 2; }
 torch=$("$PYTHON" -c 'import torch; print(torch.__version__)' 2>/dev/null) \
     || { echo "$PYTHON has no torch; Horovod is built against it. Install torch first." >&2; exit 2; }
 tag=$("$PYTHON" -c 'import sys; print(f"cp{sys.version_info[0]}{sys.version_info[1]}")')
