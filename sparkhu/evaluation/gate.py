@@ -101,13 +101,21 @@ class Standing:
         takes_part: Whether it was scored, as far as there are windows.
         gives_way: Whether one that could not be compared gives way: it does where it could not serve the run's series,
             and stays where nothing was found against it.
+        challenger: Score of the best of this run's models on the same windows.
+        yardstick: Score of seasonal naive on the same windows.
+        windows: How many windows it was compared on.
+        series: How many series these are of.
     """
 
     version: str | None
     score: float | None = None
     told: str = ""
     takes_part: bool = False
-    gives_way: bool = True
+    gives_way: bool = False
+    challenger: float | None = None
+    yardstick: float | None = None
+    windows: int = 0
+    series: int = 0
 
     @property
     def note(self) -> str | None:
@@ -118,7 +126,7 @@ class Standing:
         return f"{which} of the registry was not compared: {self.told}"
 
 
-NOBODY = Standing(None)
+NOBODY = Standing(None, gives_way=True)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 Direction = Literal["min", "max"]
 REACH = "sparkhu.reach"
 """Tag of a version: up to when it knows which table."""
+ROUNDING = 1e-9
+"""Share of a champion's score below which a difference is that of rounding: no model is better by it."""
 TOLD = "sparkhu.promotion"
 """Tag of a version: the last decision that it took part in."""
 
@@ -209,12 +211,14 @@ def choose(
     gain = sign * (champion.score - best.score)
     wanted = minimum_improvement * abs(champion.score)
     compared = f"{best.score:.6g} against {champion.score:.6g} of champion {reigning}"
-    if gain > 0 and gain >= wanted:
+    rounding = ROUNDING * abs(champion.score)
+    better = gain > rounding
+    if better and gain >= wanted:
         return best, f"version {best.version.version} is better: {compared}"
-    if gain > 0 and sign * (champion.score - yardstick) > 0:
+    if better and sign * (champion.score - yardstick) > rounding:
         worse = f"champion {reigning} is worse than the yardstick"
         return best, f"version {best.version.version} is better, and {worse}: {compared}"
-    if gain > 0:
+    if better:
         return champion, f"version {best.version.version} is better by less than {minimum_improvement:.2%}: {compared}"
     return champion, f"no challenger is better than champion {reigning}, which scores {champion.score:.6g}"
 
