@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite, nan
 from typing import Any, Literal, get_args
@@ -35,15 +35,17 @@ class Incumbent:
 
     Attributes:
         version: Number of the version that was champion then; None: there was none, or it could not be found out.
-        score: Its score on the window of the candidates; None where it could not be compared.
+        score: Its score; None where it could not be compared.
         told: Why not, in words; where it was compared, on how much.
         gives_way: Whether it gives way where it could not be compared.
+        against: Score of the best candidate on the windows of `score`; None: the candidates' scores were taken on them.
     """
 
     version: str | None
     score: float | None = None
     told: str = ""
     gives_way: bool = True
+    against: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def promote(
         window: What the scores were taken on, for the evidence.
         reach: Up to when the candidates know a table that outlives runs; null: they were made from something else.
         incumbent: What the candidates' run found out about the reigning champion; null: it did not look.
-        yardstick: Score of the forecast that any model has to beat; NaN: none.
+        yardstick: Score of the forecast that any model has to beat, taken as the incumbent's; NaN: none.
         evidence: What else speaks for the decision; JSON values.
 
     Returns:
@@ -154,10 +156,13 @@ def promote(
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
         previous = None if reigning is None else str(reigning.version)
-        rivals = [*candidates, *_incumbents(name, reigning, incumbent)]
+        stood = _incumbents(name, reigning, incumbent)
+        best = choose(candidates, None, direction, minimum_improvement)[0]
+        met = replace(best, score=incumbent.against) if stood and incumbent and incumbent.against is not None else best
+        rivals = [*candidates, *stood]
         why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
-        winner, reason = choose(rivals, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
-        best = winner if winner in candidates else choose(candidates, None, direction, minimum_improvement)[0]
+        duel = [met, *stood]
+        winner, reason = choose(duel, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
         champion = winner.version.version
         stays = None if reigning is None else _stays(reigning, best, reach, incumbent)
         if stays is not None:

@@ -74,6 +74,8 @@ def test_the_same_run_again_scores_the_champion_as_its_equal_and_leaves_it_in_pl
     assert gate["champion"] == "linear"
     assert gate["reigning"]["version"] == before.version
     assert gate["reigning"]["score"] == pytest.approx(gate["scores"]["linear"], rel=1e-9)
+    assert gate["reigning"]["challenger"] == gate["scores"]["linear"]
+    assert gate["model_name"] == "chain"
     assert gate["scores"] == gate_of(first)["scores"]
     assert gate["windows"] == gate_of(first)["windows"] > 0
     with registry() as (client, _):
