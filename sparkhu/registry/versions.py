@@ -12,6 +12,7 @@ from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from sparkhu.errors import InputError
 from sparkhu.models.bundle import MANIFEST, Bundle, DamagedBundleError, read_bundle
@@ -117,10 +118,18 @@ def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bu
                 f"model '{name}' has no version under the alias '{alias}' in the registry at '{uri}'. "
                 f"Train one first (sparkhu run), or name another model."
             )
+        _check_here(str(found.source))
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=uri))
         data = _data_of(place)
     return read_bundle(data), ModelVersion(name, str(found.version), found.run_id)
+
+
+def _check_here(source: str) -> None:
+    """Check that a folder of a file system is there; where it is not, MLflow would say that no such artifact exists."""
+    parts = urlparse(source)
+    if parts.scheme in {"", "file"} and not Path(unquote(parts.path)).exists():
+        raise FileNotFoundError(f"'{source}' is not on this machine")
 
 
 def _data_of(place: Path) -> Path:
