@@ -158,11 +158,12 @@ def promote(
         previous = None if reigning is None else str(reigning.version)
         stood = _incumbents(name, reigning, incumbent)
         best = choose(candidates, None, direction, minimum_improvement)[0]
-        met = replace(best, score=incumbent.against) if stood and incumbent and incumbent.against is not None else best
-        rivals = [*candidates, *stood]
+        rivals = duel = [*candidates, *stood]
+        if stood and incumbent is not None and incumbent.against is not None:
+            duel = [replace(best, score=incumbent.against), *stood]
         why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
-        duel = [met, *stood]
         winner, reason = choose(duel, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
+        best = winner if winner in candidates else best
         champion = winner.version.version
         stays = None if reigning is None else _stays(reigning, best, reach, incumbent)
         if stays is not None:
