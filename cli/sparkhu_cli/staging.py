@@ -6,6 +6,7 @@ until the new one is whole.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from sparkhu.errors import InputError
-from sparkhu.results import FILES, RUN
+from sparkhu.results import FILES, REGISTRATION, RUN, UNREGISTERED
 
 PREFIX: Final = ".sparkhu-"
 
@@ -45,7 +46,8 @@ def staged(out: Path, *, last: str = RUN, owned: tuple[str, ...] = FILES) -> Ite
         owned: Names of files that an earlier result left, removed where the new one has none of that name.
 
     Raises:
-        InputError: `out` is no folder, or another run is writing into it.
+        InputError: `out` is no folder, another run is writing into it, or it keeps models of an earlier run that were
+            not registered yet and would go.
         OSError: Storage fails.
     """
     if out.exists() and not out.is_dir():
@@ -54,12 +56,27 @@ def staged(out: Path, *, last: str = RUN, owned: tuple[str, ...] = FILES) -> Ite
     out.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(out):
+            if UNREGISTERED in owned:
+                _keep_waiting(out)
             yield from _in_stage(out, last, owned)
     except BaseException:
         for folder in made:
             if not any(folder.iterdir()):
                 folder.rmdir()
         raise
+
+
+def _keep_waiting(out: Path) -> None:
+    """Refuse a folder whose earlier result has models that wait for being registered."""
+    try:
+        content = json.loads((out / UNREGISTERED / REGISTRATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # There is none, or none that could be registered.
+    if isinstance(content, dict) and content.get("registered_at") is None:
+        raise InputError(
+            f"--out '{out}' keeps models of an earlier run that are not registered yet. Register them first (sparkhu "
+            f"register {out}), remove '{out / UNREGISTERED}', or name another --out."
+        )
 
 
 def _in_stage(out: Path, last: str, owned: tuple[str, ...]) -> Iterator[Stage]:

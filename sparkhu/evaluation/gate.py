@@ -1,14 +1,15 @@
 """The gate: the candidates of a promotion on the same windows, and the best of them.
 
-Candidates are this run's models and the reigning champion of an earlier one (`reigning.py`). They are compared on the
-windows of the choosing half of validation that all of them can forecast, against observed values only, by one metric
-that is pooled over all points of all series. Seasonal naive is always among them: so the best one's error is at most
-that of seasonal naive.
+Candidates are this run's models and the reigning champion of an earlier one (`reigning.py`). The best of this run's
+models is found on the windows of the choosing half of validation that all of them can forecast, against observed values
+only, by one metric that is pooled over all points of all series. Seasonal naive is always among them: so the best one's
+error is at most that of seasonal naive. Against the champion the best one stands on those of the windows that the
+champion can forecast as well, where these are not too few to speak for all.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,8 @@ WINDOW = "the earlier half of each series' validation part"
 CHAMPION = "reigning champion"
 RUN, COMMON = "of this run", "of all"
 """Sets of windows: those that the models of this run can forecast, and those that the reigning champion can as well."""
+LEAST_COMMON = 0.5
+"""Share of the run's windows, and of their series, that a champion must be compared on."""
 
 
 @on_one_thread
@@ -101,13 +104,21 @@ class Standing:
         takes_part: Whether it was scored, as far as there are windows.
         gives_way: Whether one that could not be compared gives way: it does where it could not serve the run's series,
             and stays where nothing was found against it.
+        challenger: Score of the best of this run's models on the same windows.
+        yardstick: Score of seasonal naive on the same windows.
+        windows: How many windows it was compared on.
+        series: How many series these are of.
     """
 
     version: str | None
     score: float | None = None
     told: str = ""
     takes_part: bool = False
-    gives_way: bool = True
+    gives_way: bool = False
+    challenger: float | None = None
+    yardstick: float | None = None
+    windows: int = 0
+    series: int = 0
 
     @property
     def note(self) -> str | None:
@@ -118,7 +129,7 @@ class Standing:
         return f"{which} of the registry was not compared: {self.told}"
 
 
-NOBODY = Standing(None)
+NOBODY = Standing(None, gives_way=True)
 
 
 @dataclass(frozen=True)
@@ -128,21 +139,20 @@ class Gate:
     Attributes:
         champion: The best of this run's models; seasonal naive where none could be scored.
         metric: What they are compared by, of `sparkhu.sections.Promotion`.
-        direction: `min`: a smaller score is better.
         min_improvement: Share of the reigning champion's score by which a challenger has to be better.
         window: What the windows are, in words.
         series: How many series the windows are of.
-        windows: How many windows all candidates were scored on.
+        windows: How many windows all of this run's models were scored on.
         points: How many observed points.
-        scores: Score of each of this run's models; empty where no window is common to all.
+        scores: Score of each of this run's models there; empty where no window is common to them.
         ratio: The best one's score over that of seasonal naive, at most 1.
         reigning: The champion of an earlier run.
         test_ratio: As `ratio`, on the test part, which chose nothing.
+        model_name: Name in the registry whose champion was looked for; empty: none was.
     """
 
     champion: str
     metric: str
-    direction: Literal["min", "max"]
     min_improvement: float
     window: str
     series: int
@@ -152,6 +162,7 @@ class Gate:
     ratio: float | None
     reigning: Standing
     test_ratio: float | None = None
+    model_name: str = ""
 
     @property
     def note(self) -> str:
@@ -159,12 +170,16 @@ class Gate:
         if not self.scores:
             return f"{self.champion} forecasts: no validation window scores every model"
         told = ", ".join(f"{name} {score:.4g}" for name, score in self.scores.items())
-        if self.reigning.score is not None:
-            told += f", champion {self.reigning.version} {self.reigning.score:.4g}"
-        return (
-            f"{self.champion} forecasts: {self.metric} on {self.windows:,} validation windows of {self.series:,} "
-            f"series: {told}"
-        )
+        sizes = f"{self.windows:,} validation windows of {self.series:,} series"
+        return f"{self.champion} forecasts: {self.metric} on {sizes}: {told}{self._duel}"
+
+    @property
+    def _duel(self) -> str:
+        stood = self.reigning
+        if stood.score is None or stood.challenger is None:
+            return ""
+        sizes = f"{stood.windows:,} of the windows, of {stood.series:,} series"
+        return f"; on {sizes}, {stood.challenger:.4g} against {stood.score:.4g} of champion {stood.version}"
 
     def document(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -176,8 +191,15 @@ class Gate:
         return cls(**{**document, "reigning": Standing(**document["reigning"])})
 
 
-def judge(scores: pl.DataFrame, *, models: Sequence[str], promotion: Promotion, standing: Standing = NOBODY) -> Gate:
-    """Find the best of this run's models.
+def judge(
+    scores: pl.DataFrame,
+    *,
+    models: Sequence[str],
+    promotion: Promotion,
+    standing: Standing = NOBODY,
+    model_name: str = "",
+) -> Gate:
+    """Find the best of this run's models, and put it beside the reigning champion.
 
     Args:
         scores: `score_gate` of all shards.
@@ -185,27 +207,38 @@ def judge(scores: pl.DataFrame, *, models: Sequence[str], promotion: Promotion, 
             nothing could be scored.
         promotion: By which metric.
         standing: The reigning champion. One that was to be scored gets its score, or why it has none.
+        model_name: Name in the registry that it was looked for under; empty: it was not.
     """
-    common = scores.filter(pl.col("set") == COMMON)
-    compared = common if common.height else scores.filter(pl.col("set") == RUN)
-    found = {name: pooled_metric(compared.filter(pl.col("model") == name), promotion.metric) for name in models}
-    known = {name: score for name, score in found.items() if score is not None}
+    compared = scores.filter(pl.col("set") == RUN)
+    known = _pooled(compared, models, promotion.metric)
     whole = known if len(known) == len(models) else {}
     best = min(reversed(models), key=lambda name: whole[name]) if whole else SEASONAL_NAIVE
-    counted = compared.filter(pl.col("model") == models[-1])
+    windows, series, points = _sizes(compared, models[-1])
     return Gate(
         champion=best,
         metric=promotion.metric,
-        direction="min",
         min_improvement=promotion.min_improvement,
         window=WINDOW,
-        series=counted["unique_id"].n_unique(),
-        windows=int(counted["windows"].sum()),
-        points=int(counted["points"].sum()),
+        series=series,
+        windows=windows,
+        points=points,
         scores=whole,
         ratio=ratio(whole.get(best), whole.get(SEASONAL_NAIVE)),
-        reigning=_stood(standing, common, promotion.metric),
+        reigning=_stood(standing, scores, best, promotion.metric) if standing.takes_part else standing,
+        model_name=model_name,
     )
+
+
+def _pooled(scores: pl.DataFrame, models: Sequence[str], metric: str) -> dict[str, float]:
+    """Give the score of each model that has one."""
+    found = {name: pooled_metric(scores.filter(pl.col("model") == name), metric) for name in models}
+    return {name: score for name, score in found.items() if score is not None}
+
+
+def _sizes(scores: pl.DataFrame, model: str) -> tuple[int, int, int]:
+    """Count the windows, series and observed points that a model was scored on."""
+    counted = scores.filter(pl.col("model") == model)
+    return int(counted["windows"].sum()), counted["unique_id"].n_unique(), int(counted["points"].sum())
 
 
 def with_test(gate: Gate, scores: pl.DataFrame) -> Gate:
@@ -222,15 +255,21 @@ def with_test(gate: Gate, scores: pl.DataFrame) -> Gate:
     return replace(gate, test_ratio=ratio(*found))
 
 
-def _stood(standing: Standing, common: pl.DataFrame, metric: str) -> Standing:
-    """Give the reigning champion its score, or say why it has none."""
-    score = pooled_metric(common.filter(pl.col("model") == CHAMPION), metric)
-    if score is not None:
-        return replace(standing, score=score)
-    if not standing.takes_part:
-        return standing
-    told = "it was trained on every window that it could be compared on, or has too little to look back on"
-    return replace(standing, told=told, gives_way=False)
+def _stood(standing: Standing, scores: pl.DataFrame, best: str, metric: str) -> Standing:
+    """Give the reigning champion its score and those that it stands against, or say why it has none; it stays then."""
+    run, common = (scores.filter(pl.col("set") == which) for which in (RUN, COMMON))
+    (windows, series, _), (of_windows, of_series, _) = _sizes(common, CHAMPION), _sizes(run, best)
+    counted = replace(standing, windows=windows, series=series)
+    if windows < LEAST_COMMON * of_windows or series < LEAST_COMMON * of_series or not windows:
+        told = (
+            f"it can be compared on {windows:,} of {of_windows:,} windows, of {series:,} of {of_series:,} series, and "
+            f"{LEAST_COMMON:.0%} are asked for; it was trained on the others, or has too little to look back on"
+        )
+        return replace(counted, told=told)
+    known = _pooled(common, [CHAMPION, best, SEASONAL_NAIVE], metric)
+    if not {CHAMPION, best} <= known.keys():
+        return replace(counted, told=f"{metric} is not defined on the windows that it can forecast")
+    return replace(counted, score=known[CHAMPION], challenger=known[best], yardstick=known.get(SEASONAL_NAIVE))
 
 
 def ratio(score: float | None, of_naive: float | None) -> float | None:

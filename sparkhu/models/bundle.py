@@ -45,6 +45,14 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 
 
+class DamagedBundleError(SparkhuError):
+    """Files of a bundle are not those that were written: no library reads them, and none ever will."""
+
+
+class OutdatedBundleError(InputError):
+    """A bundle has an older schema than this library reads, and so than any later one does."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A bundle on disk.
@@ -191,25 +199,29 @@ def read_bundle(folder: Path) -> Bundle:
         folder: What `write_bundle` wrote, or a copy of it.
 
     Raises:
-        InputError: The folder holds no bundle, or one of a schema that this library does not read.
-        SparkhuError: A file is missing or has changed.
+        InputError: The folder holds no bundle, or one of a schema that this library does not read; an
+            `OutdatedBundleError` where that is older.
+        DamagedBundleError: A file is missing or has changed.
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise InputError(
             f"'{folder}' holds no model bundle ({MANIFEST} is missing). Give the folder of a trained model."
         )
-    content = json.loads(manifest.read_text())
-    if content.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(
-            f"'{folder}' has bundle schema {content.get('schema_version')}, this version of Sparkhu reads "
-            f"{SCHEMA_VERSION}. Train the model again."
+    content = _content(manifest)
+    if (schema := content["schema_version"]) != SCHEMA_VERSION:
+        refused = OutdatedBundleError if schema < SCHEMA_VERSION else InputError
+        raise refused(
+            f"'{folder}' has bundle schema {schema}, this version of Sparkhu reads {SCHEMA_VERSION}. Train the model "
+            "again."
         )
     found = _checksums(folder)
     for file, checksum in content["files"].items():
         if found.get(file) != checksum:
             state = "has changed" if file in found else "is missing"
-            raise SparkhuError(f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model.")
+            raise DamagedBundleError(
+                f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model."
+            )
     tables = {table: pl.read_parquet(folder / f"{table}.parquet") for table in TABLES}
     return Bundle(
         folder=folder,
@@ -230,6 +242,16 @@ def read_bundle(folder: Path) -> Bundle:
         sources=content["sources"],
         code=content["code"],
     )
+
+
+def _content(manifest: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(manifest.read_text())
+    except ValueError as error:
+        raise DamagedBundleError(f"'{manifest}' is no JSON: {error}. Take a whole copy of the model.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
+        raise DamagedBundleError(f"'{manifest}' has no schema version. Take a whole copy of the model.")
+    return content
 
 
 def _save_models(folder: Path, models: Models) -> dict[str, dict[str, str]]:

@@ -16,6 +16,10 @@ LIMITS = (
     "It forecasts the series that it was trained on. Errors were measured with weights fitted on the training part "
     "alone; the weights that forecast were fitted on all windows at the same ridge strength."
 )
+BIAS = (
+    "These windows also tuned the models of the run, and were new to the champion: the comparison favours the run. "
+    "`promotion.min_improvement` is the share by which it must do better."
+)
 COLUMNS = {
     "mse": "MSE",
     "mae": "MAE",
@@ -85,9 +89,6 @@ def _chosen_by(gate: Gate) -> list[str]:
     if not gate.scores:
         return ["No validation window scores every model."]
     against = gate.reigning
-    scores = [*gate.scores.items()]
-    if against.score is not None:
-        scores.append((f"champion {against.version}, of an earlier run", against.score))
     metric = gate.metric.upper()
     sizes = f"{gate.points:,} observed points of {gate.windows:,} windows of {gate.series:,} series"
     rule = f"The least wins; it must be better than that of a champion by {gate.min_improvement:.2%}."
@@ -96,11 +97,28 @@ def _chosen_by(gate: Gate) -> list[str]:
         "",
         _row("candidate", [metric]),
         _row("---", ["---:"]),
-        *[_row(name, [_number(score)]) for name, score in scores],
+        *[_row(name, [_number(score)]) for name, score in gate.scores.items()],
         "",
         f"Pooled, over seasonal naive's: {_number(gate.ratio)} here, {_number(gate.test_ratio)} on the test part.",
     ]
-    return [*lines, "", f"{against.note[0].upper()}{against.note[1:]}."] if against.note else lines
+    if against.note:
+        return [*lines, "", f"{against.note[0].upper()}{against.note[1:]}."]
+    return lines if against.score is None else [*lines, "", *_duel(gate)]
+
+
+def _duel(gate: Gate) -> list[str]:
+    """Say how the best of the run stands beside the champion, where both could forecast, and whom that favours."""
+    against = gate.reigning
+    return [
+        f"Beside the champion, on the {against.windows:,} windows of {against.series:,} series that it can forecast:",
+        "",
+        _row("candidate", [gate.metric.upper()]),
+        _row("---", ["---:"]),
+        _row(gate.champion, [_number(against.challenger)]),
+        _row(f"champion {against.version}, of an earlier run", [_number(against.score)]),
+        "",
+        BIAS,
+    ]
 
 
 def _row(first: str, cells: list[str]) -> str:

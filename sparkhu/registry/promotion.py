@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite, nan
 from typing import Any, Literal, get_args
@@ -15,6 +15,8 @@ from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 Direction = Literal["min", "max"]
 REACH = "sparkhu.reach"
 """Tag of a version: up to when it knows which table."""
+ROUNDING = 1e-9
+"""Share of a champion's score below which a difference is that of rounding: no model is better by it."""
 TOLD = "sparkhu.promotion"
 """Tag of a version: the last decision that it took part in."""
 
@@ -33,15 +35,17 @@ class Incumbent:
 
     Attributes:
         version: Number of the version that was champion then; None: there was none, or it could not be found out.
-        score: Its score on the window of the candidates; None where it could not be compared.
+        score: Its score; None where it could not be compared.
         told: Why not, in words; where it was compared, on how much.
         gives_way: Whether it gives way where it could not be compared.
+        against: Score of the best candidate on the windows of `score`; None: the candidates' scores were taken on them.
     """
 
     version: str | None
     score: float | None = None
     told: str = ""
     gives_way: bool = True
+    against: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def promote(
         window: What the scores were taken on, for the evidence.
         reach: Up to when the candidates know a table that outlives runs; null: they were made from something else.
         incumbent: What the candidates' run found out about the reigning champion; null: it did not look.
-        yardstick: Score of the forecast that any model has to beat; NaN: none.
+        yardstick: Score of the forecast that any model has to beat, taken as the incumbent's; NaN: none.
         evidence: What else speaks for the decision; JSON values.
 
     Returns:
@@ -152,10 +156,14 @@ def promote(
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
         previous = None if reigning is None else str(reigning.version)
-        rivals = [*candidates, *_incumbents(name, reigning, incumbent)]
+        stood = _incumbents(name, reigning, incumbent)
+        best = choose(candidates, None, direction, minimum_improvement)[0]
+        rivals = duel = [*candidates, *stood]
+        if stood and incumbent is not None and incumbent.against is not None:
+            duel = [replace(best, score=incumbent.against), *stood]
         why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
-        winner, reason = choose(rivals, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
-        best = winner if winner in candidates else choose(candidates, None, direction, minimum_improvement)[0]
+        winner, reason = choose(duel, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
+        best = winner if winner in candidates else best
         champion = winner.version.version
         stays = None if reigning is None else _stays(reigning, best, reach, incumbent)
         if stays is not None:
@@ -209,12 +217,14 @@ def choose(
     gain = sign * (champion.score - best.score)
     wanted = minimum_improvement * abs(champion.score)
     compared = f"{best.score:.6g} against {champion.score:.6g} of champion {reigning}"
-    if gain > 0 and gain >= wanted:
+    rounding = ROUNDING * abs(champion.score)
+    better = gain > rounding
+    if better and gain >= wanted:
         return best, f"version {best.version.version} is better: {compared}"
-    if gain > 0 and sign * (champion.score - yardstick) > 0:
+    if better and sign * (champion.score - yardstick) > rounding:
         worse = f"champion {reigning} is worse than the yardstick"
         return best, f"version {best.version.version} is better, and {worse}: {compared}"
-    if gain > 0:
+    if better:
         return champion, f"version {best.version.version} is better by less than {minimum_improvement:.2%}: {compared}"
     return champion, f"no challenger is better than champion {reigning}, which scores {champion.score:.6g}"
 

@@ -5,8 +5,11 @@ registering takes: the names, the metrics, and what the models were compared on.
 it is done, so that a registration that broke off goes on where it stopped.
 """
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import inf, nan
@@ -17,12 +20,11 @@ from typing import Any
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.evaluation.gate import Gate
 from sparkhu.models.bundle import of_model
-from sparkhu.models.candidates import SEASONAL_NAIVE
 from sparkhu.registry.promotion import Candidate, Decision, Incumbent, Reach, promote
 from sparkhu.registry.versions import ModelVersion, log_model
 from sparkhu.results import REGISTRATION, UNREGISTERED
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass
@@ -81,8 +83,15 @@ def register_bundle(folder: Path, registration: Registration) -> Decision:
         The decision; the run's models were compared with the champion that reigned when they were evaluated.
 
     Raises:
+        InputError: The models were compared with the champion of another name.
         RegistryAwayError: The registry cannot be used.
     """
+    gate = Gate.of(registration.gate)
+    if gate.model_name not in {"", registration.name}:
+        raise InputError(
+            f"model_name must be '{gate.model_name}', whose champion these models were compared with, got "
+            f"'{registration.name}'. Evaluate and promote under one name."
+        )
     registration.write(folder)
     with TemporaryDirectory() as scratch:
         for model, metrics in registration.models.items():
@@ -93,7 +102,6 @@ def register_bundle(folder: Path, registration: Registration) -> Decision:
             version = log_model(copy, name=registration.name, metrics=metrics, params=registration.params)
             registration.versions[model] = {"version": version.version, "run_id": version.run_id}
             registration.write(folder)
-    gate = Gate.of(registration.gate)
     decision = _decide(registration, gate)
     registration.registered_at = datetime.now(UTC).isoformat(timespec="seconds")
     registration.write(folder)
@@ -109,12 +117,11 @@ def _decide(registration: Registration, gate: Gate) -> Decision:
         registration.name,
         [Candidate(versions[model], gate.scores.get(model, inf)) for model in ranked],
         metric=gate.metric,
-        direction=gate.direction,
         minimum_improvement=gate.min_improvement,
         window=gate.window,
         reach=None if registration.reach is None else Reach.of(registration.reach),
-        incumbent=Incumbent(stood.version, stood.score, stood.told, stood.gives_way),
-        yardstick=gate.scores.get(SEASONAL_NAIVE, nan),
+        incumbent=Incumbent(stood.version, stood.score, stood.told, stood.gives_way, stood.challenger),
+        yardstick=nan if stood.yardstick is None else stood.yardstick,
         evidence={"models": {versions[model].version: model for model in ranked}, **_compared(gate)},
     )
 
@@ -134,7 +141,7 @@ def register_later(results: Path) -> Decision:
         The decision.
 
     Raises:
-        InputError: The folder keeps nothing that waits for being registered.
+        InputError: The folder keeps nothing that waits for being registered, or another process is registering it.
         RegistryAwayError: The registry is still away; what has been done by then is not done again.
     """
     folder = next((each for each in (results / UNREGISTERED, results) if (each / REGISTRATION).is_file()), None)
@@ -143,11 +150,26 @@ def register_later(results: Path) -> Decision:
             f"'{results}' keeps nothing to be registered: there is no {UNREGISTERED}/{REGISTRATION}. A run that "
             "reaches the registry registers its models itself; sparkhu models lists them."
         )
-    registration = Registration.read(folder)
-    if registration.registered_at is not None:
-        numbers = ", ".join(each["version"] for each in registration.versions.values())
-        raise InputError(
-            f"'{results}' was registered at {registration.registered_at} as versions {numbers} of "
-            f"'{registration.name}'. sparkhu models {registration.name} lists them."
-        )
-    return register_bundle(folder, registration)
+    with _alone_in(folder):
+        registration = Registration.read(folder)
+        if registration.registered_at is not None:
+            numbers = ", ".join(each["version"] for each in registration.versions.values())
+            raise InputError(
+                f"'{results}' was registered at {registration.registered_at} as versions {numbers} of "
+                f"'{registration.name}'. sparkhu models {registration.name} lists them."
+            )
+        return register_bundle(folder, registration)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time register what a folder keeps; the lock ends with it, however it ends."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"another process is registering the models of '{folder}'. Wait for it.") from error
+    else:
+        yield
+    finally:
+        os.close(handle)

@@ -12,9 +12,10 @@ from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from sparkhu.errors import InputError
-from sparkhu.models.bundle import Bundle, read_bundle
+from sparkhu.models.bundle import MANIFEST, Bundle, DamagedBundleError, read_bundle
 from sparkhu.registry.store import is_empty, registry
 
 CHAMPION = "champion"
@@ -103,12 +104,12 @@ def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bu
 
     Raises:
         InputError: There is no such model or alias, or its bundle has a schema that this library does not read.
-        SparkhuError: The registry cannot be used, or a file of the model is damaged.
+        RegistryAwayError: The registry cannot be used.
+        DamagedBundleError: A file of the model is damaged.
     """
     check_name(name)
     with registry() as (client, _):
         from mlflow.artifacts import download_artifacts
-        from mlflow.models import Model
 
         uri = client.tracking_uri
         found = version_by_alias(client, name, alias)
@@ -117,10 +118,32 @@ def load_champion(name: str, folder: Path, *, alias: str = CHAMPION) -> tuple[Bu
                 f"model '{name}' has no version under the alias '{alias}' in the registry at '{uri}'. "
                 f"Train one first (sparkhu run), or name another model."
             )
+        _check_here(str(found.source))
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder), tracking_uri=uri))
-        data = Model.load(str(place)).flavors["python_function"]["data"]
-    return read_bundle(place / data), ModelVersion(name, str(found.version), found.run_id)
+        data = _data_of(place)
+    return read_bundle(data), ModelVersion(name, str(found.version), found.run_id)
+
+
+def _check_here(source: str) -> None:
+    """Check that a folder of a file system is there; where it is not, MLflow would say that no such artifact exists."""
+    parts = urlparse(source)
+    if parts.scheme in {"", "file"} and not Path(unquote(parts.path)).exists():
+        raise FileNotFoundError(f"'{source}' is not on this machine")
+
+
+def _data_of(place: Path) -> Path:
+    """Find the bundle in what MLflow keeps of a version."""
+    import yaml
+    from mlflow.models import Model
+
+    try:
+        data = place / str(Model.load(str(place)).flavors["python_function"]["data"])
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedBundleError(f"'{place / 'MLmodel'}' describes no model of Sparkhu: {error}") from error
+    if not (data / MANIFEST).is_file():
+        raise DamagedBundleError(f"'{data / MANIFEST}' is missing. Register the model again.")
+    return data
 
 
 def champion_of(name: str) -> ModelVersion | None:

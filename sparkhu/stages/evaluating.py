@@ -77,6 +77,7 @@ def evaluate_models(
             models=competitors,
             promotion=settings,
             standing=standing,
+            model_name=model_name,
         )
         late = Late.added(late for *_, late in passed)
         for message in (gate.note, *left_out, gate.reigning.note, late.note()):

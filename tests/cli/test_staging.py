@@ -141,6 +141,18 @@ def test_files_of_an_earlier_result_that_the_new_one_lacks_go(tmp_path: Path) ->
     assert names(tmp_path) == {"run.json", "notes.txt"}
 
 
+def test_models_that_wait_for_the_registry_are_not_dropped(tmp_path: Path) -> None:
+    waiting = tmp_path / "unregistered"
+    waiting.mkdir()
+    (waiting / "registration.json").write_text('{"registered_at": null}')
+    with pytest.raises(InputError, match=f"sparkhu register {tmp_path}"):
+        publish(tmp_path, run_json="{}")
+    assert names(tmp_path) == {"unregistered"}
+    (waiting / "registration.json").write_text('{"registered_at": "2024-01-01T00:00:00+00:00"}')
+    publish(tmp_path, run_json="{}")
+    assert names(tmp_path) == {"run.json"}
+
+
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".sparkhu-0badc0de" / "work").mkdir(parents=True)
     publish(tmp_path, run_json="new")

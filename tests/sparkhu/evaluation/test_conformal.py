@@ -210,7 +210,8 @@ def test_a_borrowed_interval_is_as_wide_as_the_series_is_hard_to_forecast() -> N
     for level, near in ((80, 0.06), (95, 0.03)):
         coverage = (scores[f"inside_{level}"] / scores[f"interval_points_{level}"]).to_numpy()
         assert np.abs(coverage - level / 100).mean() < near
-        assert coverage.mean() == pytest.approx(level / 100, abs=0.035)
+        # Over twelve seeds 80 % has 0.822 on average, with a deviation of 0.015: ranks of pools lean to the wide side.
+        assert -0.01 < coverage.mean() - level / 100 < 0.035
 
 
 def test_the_wider_coverage_is_never_narrower() -> None:

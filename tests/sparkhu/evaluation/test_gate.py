@@ -102,7 +102,7 @@ def test_windows_that_the_champion_has_seen_are_compared_for_nobody() -> None:
     gate = judge(seen, models=MODELS, promotion=Promotion(), standing=SEEN)
     assert (gate.reigning.score, gate.reigning.gives_way, gate.windows) == (None, False, every)
     assert gate.reigning.note is not None
-    assert "trained on every window" in gate.reigning.note
+    assert f"compared on 0 of {every} windows, of 0 of 2 series, and 50% are asked for" in gate.reigning.note
 
 
 def test_windows_that_the_champion_cannot_look_back_on_are_left_out() -> None:
@@ -110,7 +110,8 @@ def test_windows_that_the_champion_cannot_look_back_on_are_left_out() -> None:
     shard, naive = assemble(*made), {name: {"1h/3": SeasonalNaive(4, 2, 3)} for name in MODELS}
     scores = score_gate(shard, models=naive, reigning=reigning(made, Oldest(73)))
     gate = judge(scores, models=MODELS, promotion=Promotion(), standing=SEEN)
-    assert gate.windows == shard.table.filter(part=CHOOSE).height - 3
+    every = shard.table.filter(part=CHOOSE).height
+    assert (gate.windows, gate.reigning.windows, gate.reigning.series) == (every, every - 3, 1)
 
 
 def test_look_backs_in_own_units_are_the_values_that_forecasters_were_given() -> None:
@@ -164,6 +165,41 @@ def test_candidates_are_compared_over_all_points_on_what_all_could_do() -> None:
     assert gate.ratio == pytest.approx(20 / 22)
     squared = judge(scored(*run), models=MODELS, promotion=Promotion(metric="mse"))
     assert squared.scores == {"linear": 200 / 15, "seasonal_naive": 404 / 15}
+
+
+def both(which: str, names: str, *, linear: float, naive: float) -> list[tuple[str, str, str, float, int]]:
+    """Windows of as many series, one each, with these errors over ten points."""
+    return [
+        (which, series, model, error, 10)
+        for series in names
+        for model, error in (("linear", linear), ("seasonal_naive", naive))
+    ]
+
+
+def test_the_best_of_a_run_is_found_on_all_of_its_windows_whatever_the_champion_can_forecast() -> None:
+    # Of all four windows linear is the best, of the two of the duel seasonal naive would be.
+    run = both(RUN, "ab", linear=1, naive=9) + both(RUN, "cd", linear=6, naive=5)
+    common = both(COMMON, "cd", linear=6, naive=5) + [(COMMON, name, CHAMPION, 4.0, 10) for name in "cd"]
+    gate = judge(scored(*run, *common), models=MODELS, promotion=Promotion(), standing=SEEN)
+    stood = gate.reigning
+    assert (gate.champion, gate.windows, gate.scores) == ("linear", 4, {"linear": 0.35, "seasonal_naive": 0.7})
+    assert gate.ratio == pytest.approx(0.5)
+    assert (stood.score, stood.challenger, stood.yardstick) == (0.4, 0.6, 0.5)
+    assert (stood.windows, stood.series, stood.note) == (2, 2, None)
+    assert gate.note.endswith("; on 2 of the windows, of 2 series, 0.6 against 0.4 of champion 3")
+
+
+def test_a_champion_that_can_be_compared_on_too_little_is_not_and_stays() -> None:
+    run = both(RUN, "abcde", linear=1, naive=9)
+    common = both(COMMON, "ab", linear=1, naive=9) + [(COMMON, name, CHAMPION, 2.0, 10) for name in "ab"]
+    gate = judge(scored(*run, *common), models=MODELS, promotion=Promotion(), standing=SEEN)
+    assert (gate.reigning.score, gate.reigning.challenger, gate.reigning.gives_way) == (None, None, False)
+    assert "2 of 5 windows, of 2 of 5 series, and 50% are asked for" in gate.reigning.told
+    # Windows enough, and of one series of three alone.
+    few = scored(*run[:6], *common[:2], common[4]).with_columns(
+        windows=pl.when(unique_id="a").then(9).otherwise("windows").cast(SCHEMA["windows"])
+    )
+    assert judge(few, models=MODELS, promotion=Promotion(), standing=SEEN).reigning.score is None
 
 
 def test_a_tie_goes_to_seasonal_naive_and_without_a_window_it_forecasts() -> None:

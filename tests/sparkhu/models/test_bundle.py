@@ -7,7 +7,7 @@ from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.frame import TIME
-from sparkhu.models.bundle import MANIFEST, read_bundle, write_bundle
+from sparkhu.models.bundle import MANIFEST, DamagedBundleError, OutdatedBundleError, read_bundle, write_bundle
 from sparkhu.models.naive import SeasonalNaive
 
 
@@ -118,6 +118,21 @@ def test_what_training_fitted_travels_along(tmp_path: Path, table: str, column: 
 def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"'{tmp_path}' holds no model bundle \(bundle.json is missing\)"):
         read_bundle(tmp_path)
+
+
+def test_a_manifest_is_damaged_or_older_or_newer(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "b") / MANIFEST
+    for content, refused in [("{", DamagedBundleError), ("[]", DamagedBundleError), ("{}", DamagedBundleError)]:
+        manifest.write_text(content)
+        with pytest.raises(refused):
+            read_bundle(manifest.parent)
+    manifest.write_text('{"schema_version": 2}')
+    with pytest.raises(OutdatedBundleError):
+        read_bundle(manifest.parent)
+    manifest.write_text('{"schema_version": 4}')
+    with pytest.raises(InputError, match="bundle schema 4") as newer:
+        read_bundle(manifest.parent)
+    assert not isinstance(newer.value, OutdatedBundleError)
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:

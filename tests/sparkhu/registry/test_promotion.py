@@ -34,6 +34,14 @@ def test_of_equal_candidates_the_champion_stays_and_else_the_first_wins() -> Non
     assert chosen(None, v1=0.5, v2=0.5)[0] == "1"
 
 
+def test_a_champion_stays_beside_one_that_is_better_by_rounding_alone() -> None:
+    assert chosen("1", v1=0.5, v2=0.5 * (1 - 1e-12))[0] == "1"
+    assert chosen("1", "max", v1=0.5, v2=0.5 * (1 + 1e-12))[0] == "1"
+    assert chosen("1", v1=0.5, v2=0.5 * (1 - 1e-8))[0] == "2"
+    # Nor is a champion worse than the yardstick by rounding.
+    assert choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=1 - 1e-12)[0].version.version == "1"
+
+
 def test_the_minimum_improvement_is_a_share_of_the_champions_score() -> None:
     # 0.5 - 0.375 = 0.125 is exactly a quarter of 0.5: enough for 0.25, too little for 0.26.
     assert chosen("1", least=0.25, v1=0.5, v2=0.375)[0] == "2"

@@ -74,6 +74,8 @@ def test_the_same_run_again_scores_the_champion_as_its_equal_and_leaves_it_in_pl
     assert gate["champion"] == "linear"
     assert gate["reigning"]["version"] == before.version
     assert gate["reigning"]["score"] == pytest.approx(gate["scores"]["linear"], rel=1e-9)
+    assert gate["reigning"]["challenger"] == gate["scores"]["linear"]
+    assert gate["model_name"] == "chain"
     assert gate["scores"] == gate_of(first)["scores"]
     assert gate["windows"] == gate_of(first)["windows"] > 0
     with registry() as (client, _):
@@ -81,7 +83,8 @@ def test_the_same_run_again_scores_the_champion_as_its_equal_and_leaves_it_in_pl
         evidence = json.loads(text)
     assert evidence["scores"][before.version] == gate["reigning"]["score"]
     assert (evidence["evidence"]["windows"], evidence["evidence"]["series"]) == (gate["windows"], 2)
-    assert champion_of("chain") == before or "is better" in evidence["reason"], "equal but for rounding"
+    assert champion_of("chain") == before
+    assert evidence["reason"].startswith(f"no challenger is better than champion {before.version}")
     card = again["card"].read_text()
     assert f"| champion {before.version}, of an earlier run | " in card
 
@@ -177,16 +180,18 @@ def test_a_damaged_champion_loses_no_run_and_gives_way(home: Path, tmp_path: Pat
         place = Path(client.get_model_version("chain", before.version).source.removeprefix("file://"))
     (manifest,) = place.rglob(MANIFEST)
     whole = manifest.read_text()
-    older = whole.replace('"schema_version": 3', '"schema_version": 0')
-    for number, (content, said) in enumerate([("{", "its bundle cannot be read: "), (older, "schema 0")]):
+    newer = whole.replace('"schema_version": 3', '"schema_version": 4')
+    for number, (content, said, gives_way) in enumerate([("{", "is no JSON", True), (newer, "schema 4", False)]):
         manifest.write_text(content)
         standing, reigning = find_standing("chain", plan, tmp_path / f"damaged-{number}")
-        assert (reigning, standing.gives_way) == (None, True)
+        assert (reigning, standing.gives_way) == (None, gives_way)
         assert said in standing.told
-    shutil.rmtree(place)
+    elsewhere = place.rename(tmp_path / "elsewhere")
     standing, reigning = find_standing("chain", plan, tmp_path / "gone")
-    assert (reigning, standing.version, standing.gives_way) == (None, before.version, True)
-    assert "cannot be" in standing.told
+    assert (reigning, standing.version, standing.gives_way) == (None, before.version, False)
+    assert "cannot be fetched" in standing.told
+    elsewhere.rename(place)
+    manifest.write_text("{")
     again = run(tmp_path / "again", prepared)
     assert champion_of("chain") != before
     assert gate_of(again)["scores"] == gate_of(made)["scores"]
