@@ -101,12 +101,23 @@ def _commands(folder: Path, how: "Launch", holder: str, attempt: int) -> list[tu
 
 
 def horovodrun(worker: Sequence[str], how: "Launch") -> list[str]:
-    """Give the command that begins the workers of Horovod's; nothing of it is kept in a cache, nor unpickled."""
-    seconds = f"{how.join_seconds + SLACK_SECONDS:.0f}"
+    """Give the command that begins the workers of Horovod's on this machine, or from here on the hosts."""
     hosts, interface = (how.hosts, how.interface) if how.hosts else (f"localhost:{how.workers}", loopback())
-    options = ["-np", str(how.workers), "--gloo", "--disable-cache", "--network-interfaces", interface, "-H", hosts]
-    options += ["--start-timeout", seconds, "--gloo-timeout-seconds", seconds]
-    return [sys.executable, "-m", HOROVODRUN, *options, *worker]
+    options = horovod_options(how.workers, interface, how.join_seconds)
+    return [sys.executable, "-m", HOROVODRUN, *options, "-H", hosts, *worker]
+
+
+def horovod_options(workers: int, interface: str, join_seconds: float) -> list[str]:
+    """Give the options of every `horovodrun`, but for where its hosts are; it keeps no cache, and unpickles none.
+
+    Args:
+        workers: How many.
+        interface: The network by which they meet.
+        join_seconds: How long the launcher lets them take to join.
+    """
+    seconds = f"{join_seconds + SLACK_SECONDS:.0f}"
+    options = ["-np", str(workers), "--gloo", "--disable-cache", "--network-interfaces", interface]
+    return [*options, "--start-timeout", seconds, "--gloo-timeout-seconds", seconds]
 
 
 def _horovod_environment(how: "Launch", holder: str) -> dict[str, str]:
