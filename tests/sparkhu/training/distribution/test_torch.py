@@ -84,8 +84,7 @@ def test_a_worker_that_is_killed_too_often_is_named(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_never_joins_is_named_in_time_and_ended(tmp_path: Path) -> None:
-    folder = to_fail(tmp_path / "job", failing_worker.HANG)
-    write_job(folder, Order("linear", {}, DATA.seasons, 0), DATA)
+    folder = to_fail(tmp_path / "job", failing_worker.HANG, Order("linear", {}, DATA.seasons, 0))
     began = time.monotonic()
     with pytest.raises(SparkhuError, match=r"rank 1 of 2 has not joined within 5 s\. See whether its machine"):
         launch(folder, Launch("torch", workers=2, join_seconds=5, module=FAILING))
