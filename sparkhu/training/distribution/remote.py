@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -192,7 +192,7 @@ def work_on_storage(arguments: Sequence[str], work: Callable[[Sequence[str]], in
     rank, size = int(os.environ.get(names[0], "0")), int(os.environ.get(names[1], "1"))
     sign_in()
     with TemporaryDirectory(prefix="sparkhu-job-") as scratch:
-        folder, told = Path(scratch), f"{ERRORS}/rank-{rank}.json"
+        folder, told, storage = Path(scratch), f"{ERRORS}/rank-{rank}.json", None
         try:
             storage = Storage(uri)
             storage.remove(told)
@@ -201,6 +201,10 @@ def work_on_storage(arguments: Sequence[str], work: Callable[[Sequence[str]], in
                 return work([scratch, distribution, *rest])
         except SparkhuError as error:
             print(f"rank {rank}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log of the job
+            if storage is not None:
+                with suppress(SparkhuError):  # it may be what failed
+                    note = {"kind": type(error).__name__, "message": str(error)}
+                    storage.send(told, json.dumps(note).encode())
             return FAILED
 
 
@@ -209,6 +213,12 @@ def sign_in(folder: Path = SIGN_IN) -> None:
     for file in sorted(folder.glob("*")) if folder.is_dir() else []:
         if file.is_file():
             os.environ.setdefault(file.name, file.read_text("utf-8").strip())
+
+
+def forget_errors(storage: Storage) -> None:
+    """Forget what the ranks of an attempt before ended with."""
+    for name in storage.names(ERRORS):
+        storage.remove(name)
 
 
 def errors_of(storage: Storage) -> list[dict[str, Any]]:

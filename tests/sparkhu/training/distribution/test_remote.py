@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import SparkhuError
+from sparkhu.training.distribution import worker
 from sparkhu.training.distribution.job import Order, read_fitted, write_job
 from sparkhu.training.distribution.kubernetes_jobs import ClusterJob, train_job
 from sparkhu.training.distribution.remote import (
@@ -86,6 +87,21 @@ def test_keys_come_as_files_and_do_not_take_the_place_of_what_is_set(
 def test_a_storage_that_refuses_is_named() -> None:
     with pytest.raises(SparkhuError, match=r"the job in 'nowhere://x' cannot be opened: .* See whether the"):
         Storage("nowhere://x")
+
+
+def test_a_rank_that_cannot_fetch_its_job_leaves_word_in_the_storage(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(f"file://{tmp_path}/storage")
+    send_job(job, storage)
+    storage.remove("shards/1/group-000.safetensors")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    assert worker.main([storage.uri, "torch"]) == worker.FAILED
+    (told,) = errors_of(storage)
+    assert "FileNotFoundError" in told["message"]
+    assert "shards/1/group-000.safetensors" in told["message"]
 
 
 @pytest.fixture
