@@ -49,6 +49,12 @@ class Storage:
             found = self._files.find(f"{self._root}/{below}".rstrip("/"))
             return sorted(str(path).removeprefix(self._root).lstrip("/") for path in found)
 
+    def sizes(self, below: str) -> dict[str, int]:
+        """Give the bytes of each file below a place, by its path inside the job."""
+        with self._told("listed"):
+            found = self._files.find(f"{self._root}/{below}", detail=True)
+            return {str(path).removeprefix(self._root).lstrip("/"): int(of["size"]) for path, of in found.items()}
+
     def holds(self, name: str) -> bool:
         """Tell whether a file is there."""
         with self._told("read"):
@@ -90,12 +96,19 @@ class Storage:
 
 
 def send_job(folder: Path, storage: Storage) -> None:
-    """Copy a job to a storage, `job.json` last; a job that is there already stays as it is."""
-    if storage.holds(JOB):
-        return
+    """Copy a job to a storage, `job.json` last; of one that is there already, the shards that are not as written.
+
+    A shard of the same length is read and compared where an attempt before has told of errors: a rank that finds one
+    damaged says so there.
+    """
+    there, doubted = storage.sizes(SHARDS), bool(storage.names(ERRORS))
     for path in sorted((folder / SHARDS).rglob("*.safetensors")):
-        storage.send(path.relative_to(folder).as_posix(), path.read_bytes())
-    storage.send(JOB, (folder / JOB).read_bytes())
+        name, content = path.relative_to(folder).as_posix(), path.read_bytes()
+        if there.get(name) != len(content) or (doubted and storage.read(name) != content):
+            storage.send(name, content)
+    job = (folder / JOB).read_bytes()
+    if not storage.holds(JOB) or storage.read(JOB) != job:
+        storage.send(JOB, job)
 
 
 def fetch_job(storage: Storage, folder: Path, rank: int, size: int) -> None:

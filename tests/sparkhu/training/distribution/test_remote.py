@@ -89,6 +89,25 @@ def test_a_storage_that_refuses_is_named() -> None:
         Storage("nowhere://x")
 
 
+def test_a_job_that_is_sent_again_mends_the_shards_that_are_gone_or_damaged(job: Path, tmp_path: Path) -> None:
+    storage, place = Storage(f"file://{tmp_path}/storage"), tmp_path / "storage"
+    send_job(job, storage)
+    gone, short, changed = (f"shards/{at}/group-000.safetensors" for at in range(3))
+    storage.remove(gone)
+    storage.send(short, b"short")
+    content = bytearray((job / changed).read_bytes())
+    content[-1] ^= 1
+    storage.send(changed, bytes(content))
+    storage.send("errors/rank-0.json", b'{"kind": "SparkhuError", "message": "its SHA-256 is not that of the job"}')
+    send_job(job, storage)
+    for name in (gone, short, changed):
+        assert (place / name).read_bytes() == (job / name).read_bytes()
+
+    times = [(place / name).stat().st_mtime_ns for name in (gone, short, changed, "job.json")]
+    send_job(job, storage)
+    assert [(place / name).stat().st_mtime_ns for name in (gone, short, changed, "job.json")] == times
+
+
 def test_a_rank_that_cannot_fetch_its_job_leaves_word_in_the_storage(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
