@@ -239,7 +239,7 @@ class Training(Section):
     namespace: str = Field("", description="Namespace of such a job; empty: that of the step.")
     storage: str = Field("", description="URI that its pods read their data from, such as s3://bucket/training.")
     secret: str = Field("", description="Secret whose keys, named as variables, its pods open the storage with.")
-    image: str = Field("", description="Image of its pods; empty: that of the steps that train.")
+    image: str = Field("", description="Image of its pods; empty: that of the steps that train, for torch alone.")
     service_account: str = Field("", description="Service account that its pods act as; empty: the default one.")
 
     @field_validator("models", mode="before")

@@ -58,6 +58,11 @@ def check_training(settings: Training) -> None:
             f"storage must be a URI that pods of the cluster can read, such as s3://bucket/training, got "
             f"'{settings.storage}'."
         )
+    if settings.engine == "kubernetes" and settings.distribution == "horovod" and not settings.image:
+        raise InputError(
+            "image is empty, and the pods of Horovod reach each other by SSH, for which the image of the steps has no "
+            "server. Let training.image name one with Horovod, an SSH server and client, or use torch."
+        )
 
 
 def check_libraries(settings: Training) -> None:

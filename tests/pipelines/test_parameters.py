@@ -57,6 +57,10 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
             {"training": {"engine": "kubernetes", "distribution": "torch", "storage": "/data"}},
             "training.storage must be a URI that pods of the cluster can read, such as s3://bucket/training",
         ),
+        (
+            {"training": {"engine": "kubernetes", "distribution": "horovod", "storage": "s3://plant/training"}},
+            "training.image is empty, and the pods of Horovod reach each other by SSH, for which",
+        ),
         ({"training.workers": 0}, "parameter 'training.workers' cannot be 0: "),
         ({"training.distribution": "mpi"}, "parameter 'training.distribution' cannot be 'mpi': "),
         ({"guard": 3}, "parameter 'guard' cannot be 3: input should be a valid dictionary"),

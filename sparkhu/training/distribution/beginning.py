@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sparkhu.training.distribution.environment import loopback, worker_environment
 from sparkhu.training.distribution.job import LOG
 from sparkhu.training.distribution.lock import HOLDER
-from sparkhu.training.distribution.torch_ranks import MEETING
+from sparkhu.training.distribution.torch_ranks import MEETING, STEP_TIME
 from sparkhu.tuning.processes import Process, Reaper
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ SHELL_SIGNALLED: Final = 128
 """A shell adds it to the number of the signal that ended its command."""
 SLACK_SECONDS: Final = 30
 """How much longer than the launcher Horovod's ranks wait for each other: the launcher names who lacks."""
+
+WARNED: Final = 6
+"""In this part of the time in which ranks may wait for each other, Horovod's log says who keeps them waiting."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,28 @@ def _commands(folder: Path, how: "Launch", holder: str, attempt: int) -> list[tu
 
 
 def horovodrun(worker: Sequence[str], how: "Launch") -> list[str]:
-    """Give the command that begins the workers of Horovod's; nothing of it is kept in a cache, nor unpickled."""
-    seconds = f"{how.join_seconds + SLACK_SECONDS:.0f}"
+    """Give the command that begins the workers of Horovod's on this machine, or from here on the hosts."""
     hosts, interface = (how.hosts, how.interface) if how.hosts else (f"localhost:{how.workers}", loopback())
-    options = ["-np", str(how.workers), "--gloo", "--disable-cache", "--network-interfaces", interface, "-H", hosts]
+    options = horovod_options(how.workers, interface, how.join_seconds)
+    return [sys.executable, "-m", HOROVODRUN, *options, "-H", hosts, *worker]
+
+
+def horovod_options(workers: int, interface: str, join_seconds: float) -> list[str]:
+    """Give the options of every `horovodrun`, but for where its hosts are; it keeps no cache, and unpickles none.
+
+    By itself it lets ranks that are connected wait for each other for ever; here as long as those of torch.
+
+    Args:
+        workers: How many.
+        interface: The network by which they meet.
+        join_seconds: How long the launcher lets them take to join.
+    """
+    seconds = f"{join_seconds + SLACK_SECONDS:.0f}"
+    options = ["-np", str(workers), "--gloo", "--disable-cache", "--network-interfaces", interface]
     options += ["--start-timeout", seconds, "--gloo-timeout-seconds", seconds]
-    return [sys.executable, "-m", HOROVODRUN, *options, *worker]
+    stalled = STEP_TIME.total_seconds()
+    options += ["--stall-check-warning-time-seconds", f"{stalled / WARNED:.0f}"]
+    return [*options, "--stall-check-shutdown-time-seconds", f"{stalled:.0f}"]
 
 
 def _horovod_environment(how: "Launch", holder: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,7 +21,7 @@ from sparkhu.lineage import code_fingerprint
 from sparkhu.training.distribution.job import JOB, PROGRESS, Order, read_fitted, write_job
 from sparkhu.training.distribution.kubernetes_jobs import ClusterJob, mpi_job, train_job
 from sparkhu.training.distribution.launching import Distribution
-from sparkhu.training.distribution.remote import Storage, errors_of, fetch_fitted, send_job
+from sparkhu.training.distribution.remote import Storage, errors_of, fetch_fitted, forget_errors, send_job
 from sparkhu.training.neural import NeuralRecipe
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted, Recipe, Settings, TrainingData
@@ -143,7 +143,7 @@ def launch_in_cluster(
     if not fetch_fitted(storage, out):
         send_job(folder, storage)
         objects = ClusterObjects(how.resource, how.namespace, patience=PATIENCE)
-        name = _begun(objects, base, how, storage.uri)
+        name = _begun(objects, base, how, storage)
         _Followed(objects, name, storage, how.begin_seconds, on_epoch or (lambda _: None)).to_its_end()
         if not fetch_fitted(storage, out):
             raise SparkhuError(
@@ -159,15 +159,16 @@ def _key(folder: Path, how: ClusterLaunch) -> str:
     return hashlib.sha256((folder / JOB).read_bytes() + told).hexdigest()[:10]
 
 
-def _begun(objects: ClusterObjects, base: str, how: ClusterLaunch, uri: str) -> str:
+def _begun(objects: ClusterObjects, base: str, how: ClusterLaunch, storage: Storage) -> str:
     """Begin the job, or find the one that runs; give its name. One that has ended without models is made anew."""
     name, attempt = base, 1
     while True:
         try:
             found = objects.read(name)
         except MissingError:
+            forget_errors(storage)
             try:
-                objects.create(how.document(name, uri))
+                objects.create(how.document(name, storage.uri))
             except TakenError:
                 continue
             return name
@@ -186,8 +187,8 @@ class _Followed:
     storage: Storage
     begin_seconds: float
     on_epoch: Callable[[Mapping[str, Any]], None]
-    told: int = 0
-    """Epochs that have been told of."""
+    told: set[tuple[str, int]] = field(default_factory=set)
+    """Group and number of the epochs that have been told of; a rank 0 that is begun anew writes its file anew."""
 
     def to_its_end(self) -> None:
         """Wait for the end of the job.
@@ -218,10 +219,11 @@ class _Followed:
             ) from None
 
     def _tell(self) -> None:
-        lines = self.storage.read(PROGRESS).splitlines() if self.storage.holds(PROGRESS) else []
-        for line in lines[self.told :]:
-            self.on_epoch(json.loads(line))
-        self.told = max(self.told, len(lines))
+        *whole, _ = self.storage.read(PROGRESS).split(b"\n") if self.storage.holds(PROGRESS) else [b""]
+        for epoch in map(json.loads, whole):
+            if (key := (epoch["group"], epoch["epoch"])) not in self.told:
+                self.told.add(key)
+                self.on_epoch(epoch)
 
     def _failure(self, ending: Document) -> SparkhuError:
         errors = errors_of(self.storage)

@@ -3,6 +3,7 @@
 | file | what |
 | --- | --- |
 | `job.json` | recipe, settings, plan, seed, seasons, and the SHA-256 of each file of each shard; it is written last |
+| `job.begun` | that the job is being written, in a folder that held nothing |
 | `shards/N/group-M.safetensors` | the windows of a group in a shard |
 | `launcher.lock` | who runs the job |
 | `meeting-A` | where torch's ranks of this machine meet in attempt A |
@@ -26,13 +27,13 @@ from typing import Any
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.base import Forecaster
 from sparkhu.models.loading import load_model
-from sparkhu.training.distribution.lock import locked
+from sparkhu.training.distribution.lock import LOCK, locked
 from sparkhu.training.plan import Plan
 from sparkhu.training.recipes import Fitted, Settings, TrainingData
 from sparkhu.training.window_sets import GroupWindows, shard_sets
 
 SCHEMA_VERSION = 1
-JOB, SHARDS, FITTED, MODELS = "job.json", "shards", "fitted.json", "models"
+JOB, BEGUN, SHARDS, FITTED, MODELS = "job.json", "job.begun", "shards", "fitted.json", "models"
 CHECKPOINTS, PROGRESS, LOG = "checkpoints", "progress.jsonl", "log.txt"
 Digests = Sequence[Mapping[str, str]]
 """Of each shard, the SHA-256 of each of its files by name."""
@@ -65,7 +66,7 @@ class Order:
 def write_job(folder: Path, order: Order, data: TrainingData) -> None:
     """Write a job; where the folder holds the same one, what it has reached stays.
 
-    Nothing of another job is touched. A file is whole or is not there.
+    Nothing of another job is touched, nor of anything else. A file is whole or is not there.
 
     Args:
         folder: Where to; made if it is not there.
@@ -73,24 +74,47 @@ def write_job(folder: Path, order: Order, data: TrainingData) -> None:
         data: The windows; each shard is read once.
 
     Raises:
-        InputError: The folder holds another job, or another process runs it.
+        InputError: The folder holds another job or other things, or another process runs it.
         SparkhuError: The disk refuses, or the job that is there cannot be read.
     """
+    _check_room(folder)
     with locked(folder):
         try:
             there = read_order(folder)[1] if (folder / JOB).is_file() else None
             _check_same(folder, order, len(data.shards))
             if there is None:
-                # Without a job they are those of one whose data nobody knows.
-                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+                _begin(folder)
             digests = [
                 _write_shard(folder / SHARDS / str(at), shard_sets(data, read), order, there[at] if there else None)
                 for at, read in enumerate(data.shards)
             ]
             document = {"schema_version": SCHEMA_VERSION, **_document(order), "shards": digests}
             _write_whole(folder / JOB, json.dumps(document, indent=1).encode())
+            (folder / BEGUN).unlink(missing_ok=True)
         except OSError as error:
             raise SparkhuError(f"the job cannot be written to '{folder}': {error}. Make room there.") from error
+
+
+def _check_room(folder: Path) -> None:
+    """Check that a folder holds a job, one that was begun to be written, or nothing."""
+    if not folder.is_dir() or (folder / BEGUN).is_file() or (folder / JOB).is_file():
+        return
+    try:
+        others = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    except OSError as error:
+        raise SparkhuError(f"'{folder}' cannot be read: {error}. Give a folder to read and write in.") from error
+    if others:
+        raise InputError(
+            f"'{folder}' holds no job, but other things, such as '{others[0]}', which stay as they are. Give a folder "
+            "that is empty or not there yet."
+        )
+
+
+def _begin(folder: Path) -> None:
+    """Mark a folder as one of a job, and remove the windows of one whose writing was interrupted."""
+    (folder / BEGUN).touch()
+    if (folder / SHARDS).is_dir():
+        shutil.rmtree(folder / SHARDS)
 
 
 def _check_same(folder: Path, order: Order, shards: int) -> None:
@@ -121,7 +145,8 @@ def read_order(folder: Path) -> tuple[Order, Digests]:
         return Order(**{**told, "plan": Plan(**told["plan"])}), digests
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SparkhuError(
-            f"'{folder}' holds no job that can be read: {error}. Remove the folder, and begin the training again."
+            f"'{folder}' holds no job that can be read: {error}. Give another folder, or remove this one where it "
+            "holds nothing else, and begin the training again."
         ) from error
 
 

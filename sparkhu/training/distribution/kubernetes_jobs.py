@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sparkhu.errors import InputError
+from sparkhu.training.distribution.beginning import HOROVODRUN, horovod_options
 from sparkhu.training.distribution.remote import SIGN_IN
 
 Document = dict[str, Any]
 WORKER: Final = "sparkhu.training.distribution.worker"
-HOROVODRUN: Final = "sparkhu.training.distribution.horovodrun"
 RUNTIME: Final = "torch-distributed"
 NODE: Final = "node"
 HOSTFILE: Final = "/etc/mpi/hostfile"
@@ -92,8 +92,8 @@ def mpi_job(job: ClusterJob) -> Document:
 
     The launcher has no key of the storage: `horovodrun` writes its variables on the command lines of the workers.
     """
-    begin = ["--gloo", "--network-interfaces", INTERFACE, "-np", str(job.workers), "--hostfile", HOSTFILE]
-    begin += ["--start-timeout", f"{job.join_seconds:.0f}", "python", "-m", *job.work("horovod")]
+    begin = [*horovod_options(job.workers, INTERFACE, job.join_seconds), "--hostfile", HOSTFILE]
+    begin += ["python", "-m", *job.work("horovod")]
     launcher = {"name": "launcher", "image": job.image, "env": _variables(job)}
     launcher["command"] = ["python", "-m", HOROVODRUN, *begin]
     worker = {"name": "worker", "image": job.image}

@@ -11,7 +11,7 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.neural.running import require_torch
 from sparkhu.training.distribution.beginning import Begun, begun
 from sparkhu.training.distribution.horovod_ranks import require_horovod
-from sparkhu.training.distribution.job import FITTED, LOG, PROGRESS
+from sparkhu.training.distribution.job import FITTED, LOG, PROGRESS, read_order
 from sparkhu.training.distribution.lock import locked
 from sparkhu.training.distribution.torch_ranks import never_joined
 from sparkhu.training.distribution.worker import ERRORS, JOIN_SECONDS, RANKS
@@ -86,10 +86,11 @@ def launch(folder: Path, how: Launch, on_epoch: Callable[[Mapping[str, Any]], No
 
     Raises:
         InputError: What the distribution needs is not installed, a worker says so, or another process runs the job.
-        SparkhuError: A worker was killed too often, or never joined, or says so.
+        SparkhuError: The folder holds no job, or a worker was killed too often, or never joined, or says so.
     """
     require(how)
     folder = folder.absolute()
+    read_order(folder)  # before anything in a folder that is none of a job is emptied
     with locked(folder) as holder:
         (folder / FITTED).unlink(missing_ok=True)
         (folder / PROGRESS).write_bytes(b"")

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -48,6 +48,12 @@ class Storage:
         with self._told("listed"):
             found = self._files.find(f"{self._root}/{below}".rstrip("/"))
             return sorted(str(path).removeprefix(self._root).lstrip("/") for path in found)
+
+    def sizes(self, below: str) -> dict[str, int]:
+        """Give the bytes of each file below a place, by its path inside the job."""
+        with self._told("listed"):
+            found = self._files.find(f"{self._root}/{below}", detail=True)
+            return {str(path).removeprefix(self._root).lstrip("/"): int(of["size"]) for path, of in found.items()}
 
     def holds(self, name: str) -> bool:
         """Tell whether a file is there."""
@@ -90,12 +96,19 @@ class Storage:
 
 
 def send_job(folder: Path, storage: Storage) -> None:
-    """Copy a job to a storage, `job.json` last; a job that is there already stays as it is."""
-    if storage.holds(JOB):
-        return
+    """Copy a job to a storage, `job.json` last; of one that is there already, the shards that are not as written.
+
+    A shard of the same length is read and compared where an attempt before has told of errors: a rank that finds one
+    damaged says so there.
+    """
+    there, doubted = storage.sizes(SHARDS), bool(storage.names(ERRORS))
     for path in sorted((folder / SHARDS).rglob("*.safetensors")):
-        storage.send(path.relative_to(folder).as_posix(), path.read_bytes())
-    storage.send(JOB, (folder / JOB).read_bytes())
+        name, content = path.relative_to(folder).as_posix(), path.read_bytes()
+        if there.get(name) != len(content) or (doubted and storage.read(name) != content):
+            storage.send(name, content)
+    job = (folder / JOB).read_bytes()
+    if not storage.holds(JOB) or storage.read(JOB) != job:
+        storage.send(JOB, job)
 
 
 def fetch_job(storage: Storage, folder: Path, rank: int, size: int) -> None:
@@ -192,7 +205,7 @@ def work_on_storage(arguments: Sequence[str], work: Callable[[Sequence[str]], in
     rank, size = int(os.environ.get(names[0], "0")), int(os.environ.get(names[1], "1"))
     sign_in()
     with TemporaryDirectory(prefix="sparkhu-job-") as scratch:
-        folder, told = Path(scratch), f"{ERRORS}/rank-{rank}.json"
+        folder, told, storage = Path(scratch), f"{ERRORS}/rank-{rank}.json", None
         try:
             storage = Storage(uri)
             storage.remove(told)
@@ -201,6 +214,10 @@ def work_on_storage(arguments: Sequence[str], work: Callable[[Sequence[str]], in
                 return work([scratch, distribution, *rest])
         except SparkhuError as error:
             print(f"rank {rank}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log of the job
+            if storage is not None:
+                with suppress(SparkhuError):  # it may be what failed
+                    note = {"kind": type(error).__name__, "message": str(error)}
+                    storage.send(told, json.dumps(note).encode())
             return FAILED
 
 
@@ -209,6 +226,12 @@ def sign_in(folder: Path = SIGN_IN) -> None:
     for file in sorted(folder.glob("*")) if folder.is_dir() else []:
         if file.is_file():
             os.environ.setdefault(file.name, file.read_text("utf-8").strip())
+
+
+def forget_errors(storage: Storage) -> None:
+    """Forget what the ranks of an attempt before ended with."""
+    for name in storage.names(ERRORS):
+        storage.remove(name)
 
 
 def errors_of(storage: Storage) -> list[dict[str, Any]]:

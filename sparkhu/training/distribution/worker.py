@@ -10,8 +10,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -56,14 +56,24 @@ def main(arguments: Sequence[str], work: "Callable[[Path, Ranks], None]" = fit) 
     here = {"pid": os.getpid(), "host": socket.gethostname()}
     _note(folder / RANKS, rank, {**here, "joined": False})
     try:
-        with _ranks(distribution, seconds) as ranks:
+        # What the work fails of is told before its rank leaves the others, which end with an error of their own then.
+        with _told(folder, rank), _ranks(distribution, seconds) as ranks, _told(folder, rank):
             _note(folder / RANKS, rank, {**here, "joined": True})
             work(folder, ranks)
     except SparkhuError as error:
-        _note(folder / ERRORS, rank, {"kind": type(error).__name__, "message": str(error)})
         print(f"rank {rank}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log of the job
         return FAILED
     return 0
+
+
+@contextmanager
+def _told(folder: Path, rank: int) -> Iterator[None]:
+    """Write what a rank ends with."""
+    try:
+        yield
+    except SparkhuError as error:
+        _note(folder / ERRORS, rank, {"kind": type(error).__name__, "message": str(error)})
+        raise
 
 
 def _ranks(distribution: str, seconds: float) -> "AbstractContextManager[Ranks]":

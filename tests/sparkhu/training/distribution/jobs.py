@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkhu.models.base import Floats, Forecaster
 from sparkhu.models.neural.architectures import NHITS
+from sparkhu.training.distribution.job import Order, write_job
 from sparkhu.training.distribution.launching import Launch
 from sparkhu.training.distribution.recipe import DistributedRecipe
 from sparkhu.training.neural import NeuralRecipe
@@ -54,6 +55,9 @@ def shard(*names: str, seed: int = 0) -> Callable[[], object]:
 DATA = TrainingData([shard("a", "b"), shard("c", seed=1), shard("d", seed=2)], {GROUP: 3})
 
 
+ORDER = Order("nhits", SETTINGS, DATA.seasons, 3, PLAN)
+
+
 def forecast(model: Forecaster) -> Floats:
     values = np.random.default_rng(0).normal(size=(6, model.input_size))
     return np.hstack([model.predict(inputs(values)), model.for_evaluation().predict(inputs(values))])
@@ -83,8 +87,8 @@ def proved(how: Launch, folder: Path) -> Trained:
     return Trained(fitted, told, folder, seen[0])
 
 
-def to_fail(folder: Path, way: str) -> Path:
-    """Let rank 1 of a job that is yet to be written fail."""
-    folder.mkdir()
+def to_fail(folder: Path, way: str, order: Order = ORDER) -> Path:
+    """Write a job of which rank 1 fails."""
+    write_job(folder, order, DATA)
     (folder / way).touch()
     return folder

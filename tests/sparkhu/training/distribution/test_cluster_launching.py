@@ -1,7 +1,9 @@
 """Jobs in a cluster: begun, followed through lost connections, fetched, and what is said where they fail."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,38 @@ def test_a_job_that_fails_tells_why_and_is_begun_anew_by_the_next_run(served: Se
     assert others == [f"{first}-2", f"{first}-3"]
     assert "the loss is no number. What it reached is kept in 'file://" in told
     assert f"--selector jobset.sigs.k8s.io/jobset-name={first}-3" in told
+
+
+def test_what_a_job_before_failed_of_is_not_told_of_the_next(served: Served, tmp_path: Path) -> None:
+    def fail(job: Document) -> Document:
+        if job["metadata"]["name"].endswith("-2"):
+            return {"type": "Failed", "reason": "NodeLost", "message": "a node is gone"}
+        storage_of(job).send("errors/rank-1.json", b'{"kind": "InputError", "message": "the loss is no number"}')
+        return {"type": "Failed"}
+
+    with served(work=fail):
+        with pytest.raises(InputError, match="the loss is no number"):
+            recipe(tmp_path).fit(DATA, {})
+        with pytest.raises(SparkhuError, match="failed: NodeLost: a node is gone") as second:
+            recipe(tmp_path).fit(DATA, {})
+    assert not isinstance(second.value, InputError)
+
+
+def test_epochs_are_told_once_also_where_rank_0_is_begun_anew(served: Served, tmp_path: Path) -> None:
+    """Rank 0 begins its file anew; and what it brings may end within a line."""
+    lines = [f'{{"group": "1h/3", "epoch": {epoch}}}\n' for epoch in (1, 2, 3, 4)]
+    contents = [lines[0] + lines[1], lines[1] + lines[2][:9], lines[1] + lines[2], lines[2] + lines[3]]
+    told: list[int] = []
+
+    def work(job: Document) -> Document:
+        for content in contents:
+            storage_of(job).send("progress.jsonl", content.encode())
+            time.sleep(0.5)
+        return {"type": "Failed", "reason": "Over"}
+
+    with served(work=work), pytest.raises(SparkhuError, match="failed: Over"):
+        replace(recipe(tmp_path), on_epoch=lambda epoch: told.append(epoch["epoch"])).fit(DATA, {})
+    assert told == [1, 2, 3, 4]
 
 
 def test_a_job_that_ends_without_a_word_of_its_workers_tells_its_condition(served: Served, tmp_path: Path) -> None:

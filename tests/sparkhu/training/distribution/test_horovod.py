@@ -7,7 +7,7 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.training.distribution import worker
 from sparkhu.training.distribution.beginning import horovodrun
-from sparkhu.training.distribution.job import Order, write_job
+from sparkhu.training.distribution.job import Order
 from sparkhu.training.distribution.launching import Launch, launch
 from sparkhu.training.distribution.recipe import DistributedRecipe
 from tests.sparkhu.training.distribution import failing_worker
@@ -83,8 +83,7 @@ def test_a_killed_worker_is_named_and_the_next_run_goes_on_to_the_bits_of_two_of
 @built
 @pytest.mark.slow
 def test_a_worker_that_never_joins_the_others_is_named_in_time_and_ended(tmp_path: Path) -> None:
-    folder = to_fail(tmp_path / "job", failing_worker.HANG)
-    write_job(folder, Order("linear", {}, DATA.seasons, 0), DATA)
+    folder = to_fail(tmp_path / "job", failing_worker.HANG, Order("linear", {}, DATA.seasons, 0))
     with pytest.raises(SparkhuError, match=r"rank 1 of 2 has not joined within 20 s\. See whether its machine"):
         launch(folder, Launch("horovod", workers=2, join_seconds=20, module=FAILING))
     assert not running(int((folder / failing_worker.HANG).read_text()))

@@ -7,10 +7,10 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.training.distribution import lock
 from sparkhu.training.distribution.job import Order, read_order, shard_readers, write_job
+from sparkhu.training.distribution.launching import Launch, launch
 from sparkhu.training.recipes import TrainingData
-from tests.sparkhu.training.distribution.jobs import DATA, GROUP, PLAN, SETTINGS, shard
+from tests.sparkhu.training.distribution.jobs import DATA, GROUP, ORDER, PLAN, SETTINGS, shard
 
-ORDER = Order("nhits", SETTINGS, DATA.seasons, 3, PLAN)
 SHARD = "shards/1/group-000.safetensors"
 
 
@@ -63,14 +63,33 @@ def test_the_same_job_writes_anew_what_is_damaged_alone(folder: Path) -> None:
     assert {name for name in after if after[name] != before[name]} == {SHARD, "job.json"}
 
 
-def test_checkpoints_without_a_job_are_not_gone_on_from(folder: Path) -> None:
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints/kept").touch()
-    write_job(folder, ORDER, DATA)
-    assert (folder / "checkpoints/kept").exists()
-    (folder / "job.json").unlink()
-    write_job(folder, ORDER, TrainingData([shard("e")], DATA.seasons))
-    assert not (folder / "checkpoints").exists()
+def test_a_folder_with_things_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("checkpoints/epoch-7", "log.txt", "fitted.json", "progress.jsonl"):
+        (tmp_path / name).write_text("dear")
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=rf"^'{tmp_path}' holds no job, but other things, such as 'checkpoints'"):
+        write_job(tmp_path, ORDER, DATA)
+    with pytest.raises(SparkhuError, match=rf"^'{tmp_path}' holds no job that can be read: .*Give another folder"):
+        launch(tmp_path, Launch())
+    assert files(tmp_path) == before
+    assert not (tmp_path / lock.LOCK).exists()
+
+
+def test_a_job_whose_writing_was_interrupted_is_written_anew(tmp_path: Path) -> None:
+    def stopped() -> object:
+        raise KeyboardInterrupt
+
+    for shards in ([*DATA.shards, shard("e"), stopped], [*DATA.shards, stopped]):
+        with pytest.raises(KeyboardInterrupt):
+            write_job(tmp_path, ORDER, TrainingData(shards, DATA.seasons))
+    write_job(tmp_path, ORDER, DATA)
+
+    order, digests = read_order(tmp_path)
+    assert [list(read()) for read in shard_readers(tmp_path, order, digests)] == [[GROUP]] * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.json", lock.LOCK, "shards"]
+    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == ["0", "1", "2"]
 
 
 def test_windows_that_changed_since_are_not_read(folder: Path) -> None:
@@ -89,7 +108,7 @@ def test_windows_that_changed_since_are_not_read(folder: Path) -> None:
 def test_a_damaged_job_is_told(content: str, folder: Path) -> None:
     (folder / "job.json").write_text(content)
     for use in (lambda: read_order(folder), lambda: write_job(folder, ORDER, DATA)):
-        with pytest.raises(SparkhuError, match=r"holds no job that can be read: .*Remove the folder"):
+        with pytest.raises(SparkhuError, match=r"holds no job that can be read: .*Give another folder, or"):
             use()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sparkhu.errors import SparkhuError
+from sparkhu.training.distribution import worker
 from sparkhu.training.distribution.job import Order, read_fitted, write_job
 from sparkhu.training.distribution.kubernetes_jobs import ClusterJob, train_job
 from sparkhu.training.distribution.remote import (
@@ -86,6 +87,40 @@ def test_keys_come_as_files_and_do_not_take_the_place_of_what_is_set(
 def test_a_storage_that_refuses_is_named() -> None:
     with pytest.raises(SparkhuError, match=r"the job in 'nowhere://x' cannot be opened: .* See whether the"):
         Storage("nowhere://x")
+
+
+def test_a_job_that_is_sent_again_mends_the_shards_that_are_gone_or_damaged(job: Path, tmp_path: Path) -> None:
+    storage, place = Storage(f"file://{tmp_path}/storage"), tmp_path / "storage"
+    send_job(job, storage)
+    gone, short, changed = (f"shards/{at}/group-000.safetensors" for at in range(3))
+    storage.remove(gone)
+    storage.send(short, b"short")
+    content = bytearray((job / changed).read_bytes())
+    content[-1] ^= 1
+    storage.send(changed, bytes(content))
+    storage.send("errors/rank-0.json", b'{"kind": "SparkhuError", "message": "its SHA-256 is not that of the job"}')
+    send_job(job, storage)
+    for name in (gone, short, changed):
+        assert (place / name).read_bytes() == (job / name).read_bytes()
+
+    times = [(place / name).stat().st_mtime_ns for name in (gone, short, changed, "job.json")]
+    send_job(job, storage)
+    assert [(place / name).stat().st_mtime_ns for name in (gone, short, changed, "job.json")] == times
+
+
+def test_a_rank_that_cannot_fetch_its_job_leaves_word_in_the_storage(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(f"file://{tmp_path}/storage")
+    send_job(job, storage)
+    storage.remove("shards/1/group-000.safetensors")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    assert worker.main([storage.uri, "torch"]) == worker.FAILED
+    (told,) = errors_of(storage)
+    assert "FileNotFoundError" in told["message"]
+    assert "shards/1/group-000.safetensors" in told["message"]
 
 
 @pytest.fixture

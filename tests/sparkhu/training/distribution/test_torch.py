@@ -17,6 +17,7 @@ from sparkhu.training.distribution.recipe import DistributedRecipe
 from sparkhu.training.distribution.torch_ranks import MEETING
 from sparkhu.training.linear import LinearRecipe
 from sparkhu.training.plan import Plan
+from tests.services import free_port
 from tests.sparkhu.training.distribution import failing_worker
 from tests.sparkhu.training.distribution.jobs import (
     DATA,
@@ -84,8 +85,7 @@ def test_a_worker_that_is_killed_too_often_is_named(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_never_joins_is_named_in_time_and_ended(tmp_path: Path) -> None:
-    folder = to_fail(tmp_path / "job", failing_worker.HANG)
-    write_job(folder, Order("linear", {}, DATA.seasons, 0), DATA)
+    folder = to_fail(tmp_path / "job", failing_worker.HANG, Order("linear", {}, DATA.seasons, 0))
     began = time.monotonic()
     with pytest.raises(SparkhuError, match=r"rank 1 of 2 has not joined within 5 s\. See whether its machine"):
         launch(folder, Launch("torch", workers=2, join_seconds=5, module=FAILING))
@@ -132,7 +132,8 @@ def test_workers_end_with_their_launcher_and_a_job_that_runs_is_left_alone(tmp_p
 @pytest.mark.slow
 def test_torchrun_begins_workers_that_meet_where_it_says(tmp_path: Path) -> None:
     write_job(tmp_path, Order("linear", {}, DATA.seasons, 0), DATA)
-    static = ["--rdzv-backend=static", "--master-addr=127.0.0.1", "--master-port=29713", "--node-rank=0"]
+    port = f"--master-port={free_port()}"
+    static = ["--rdzv-backend=static", "--master-addr=127.0.0.1", port, "--node-rank=0"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=1", "--nproc-per-node=2", *static]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     worker_of_a_job = ["-m", "sparkhu.training.distribution.worker", str(tmp_path), "torch"]
@@ -168,12 +169,20 @@ def test_a_worker_fits_what_one_process_does(recipe: LinearRecipe, tmp_path: Pat
     ],
 )
 def test_what_a_worker_cannot_use_is_told(
-    recipe: str, settings: dict[str, dict[str, str]], message: str, tmp_path: Path
+    recipe: str, settings: dict[str, dict[str, str]], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_job(tmp_path, Order(recipe, settings, DATA.seasons, 0, PLAN), DATA)
+    leave, told_when_left = torch.distributed.destroy_process_group, []
+
+    def left() -> None:
+        told_when_left.append((tmp_path / "errors/rank-0.json").is_file())
+        leave()
+
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", left)
     assert worker.main([str(tmp_path), "torch"]) == worker.FAILED
     told = json.loads((tmp_path / "errors/rank-0.json").read_text())
     assert told["kind"] == "InputError"
     assert message in told["message"]
+    assert told_when_left == [True], "ranks that lose this one end with an error that says less"
     with pytest.raises(SparkhuError, match="holds no fitted models"):
         read_fitted(tmp_path)
