@@ -3,9 +3,11 @@
 import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.katib_cluster import STARTED, Document, Fault, Request, status
@@ -65,7 +67,11 @@ class JobCluster:
 
     def _run(self, job: Document, work: Callable[[Document], Document]) -> None:
         job["status"]["jobsStatus"] = [{"name": "node", "ready": 1}]
-        job["status"]["conditions"] = [condition(work(job))]
+        try:
+            ended = work(job)
+        except Exception as error:  # noqa: BLE001 - a job that nobody ends is followed for ever
+            ended = {"type": "Failed", "reason": "NotRun", "message": repr(error)}
+        job["status"]["conditions"] = [condition(ended)]
 
 
 def condition(told: Document) -> Document:
@@ -79,6 +85,7 @@ def run_train_job(job: Document) -> Document:
     told = {"PET_NNODES": "1", "PET_NPROC_PER_NODE": str(trainer["numNodes"]), "PET_NODE_RANK": "0"}
     told |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
     told |= {each["name"]: each["value"] for each in trainer["env"]}
+    told["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(trainer["command"], env={**os.environ, **told}, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"type": "Failed", "reason": "JobsFailed", "message": done.stderr[-2000:]}
