@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sparkhu.training.distribution.environment import loopback, worker_environment
 from sparkhu.training.distribution.job import LOG
 from sparkhu.training.distribution.lock import HOLDER
-from sparkhu.training.distribution.torch_ranks import MEETING, STEP_TIME
+from sparkhu.training.distribution.torch_ranks import MEETING
 from sparkhu.tuning.processes import Process, Reaper
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ SHELL_SIGNALLED: Final = 128
 """A shell adds it to the number of the signal that ended its command."""
 SLACK_SECONDS: Final = 30
 """How much longer than the launcher Horovod's ranks wait for each other: the launcher names who lacks."""
-
-WARNED: Final = 6
-"""In this part of the time in which ranks may wait for each other, Horovod's log says who keeps them waiting."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,6 @@ def horovodrun(worker: Sequence[str], how: "Launch") -> list[str]:
 def horovod_options(workers: int, interface: str, join_seconds: float) -> list[str]:
     """Give the options of every `horovodrun`, but for where its hosts are; it keeps no cache, and unpickles none.
 
-    By itself it lets ranks that are connected wait for each other for ever; here as long as those of torch.
-
     Args:
         workers: How many.
         interface: The network by which they meet.
@@ -122,10 +117,7 @@ def horovod_options(workers: int, interface: str, join_seconds: float) -> list[s
     """
     seconds = f"{join_seconds + SLACK_SECONDS:.0f}"
     options = ["-np", str(workers), "--gloo", "--disable-cache", "--network-interfaces", interface]
-    options += ["--start-timeout", seconds, "--gloo-timeout-seconds", seconds]
-    stalled = STEP_TIME.total_seconds()
-    options += ["--stall-check-warning-time-seconds", f"{stalled / WARNED:.0f}"]
-    return [*options, "--stall-check-shutdown-time-seconds", f"{stalled:.0f}"]
+    return [*options, "--start-timeout", seconds, "--gloo-timeout-seconds", seconds]
 
 
 def _horovod_environment(how: "Launch", holder: str) -> dict[str, str]:
