@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sparkhu.errors import SparkhuError
 from sparkhu.models.base import Floats, Inputs, check_inputs
 from sparkhu.models.neural.architectures import ARCHITECTURES, CENTRES
-from sparkhu.models.neural.running import reproducible, require_torch
+from sparkhu.models.neural.running import ONE_BY_ONE, reproducible, require_torch
 from sparkhu.models.storage import write_model
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Neural:
 
         values = check_inputs(inputs, self.input_size)
         forecast = np.empty((len(values), self.horizon))
-        with reproducible(), torch.inference_mode():
+        with ONE_BY_ONE, reproducible(), torch.inference_mode():
             for low in range(0, len(values), BATCH):
                 part = torch.from_numpy(values[low : low + BATCH].astype(np.float32))
                 forecast[low : low + BATCH] = self._module(part).numpy()

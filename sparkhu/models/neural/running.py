@@ -9,6 +9,7 @@ from typing import Final
 from sparkhu.errors import InputError
 
 ONE_BY_ONE: Final = RLock()
+"""Is held where threads of one process may meet."""
 
 
 def require_torch(name: str) -> None:
@@ -33,11 +34,12 @@ def reproducible() -> Iterator[None]:
     """Let torch work on one thread and by deterministic algorithms inside the block, with random numbers of its own.
 
     Sums are taken in another order on another number of threads, and then the last bits differ. What the process had
-    set holds again behind the block. These are settings of the whole process, so its threads go through one by one.
+    set holds again behind the block. These are settings of the whole process:
+    threads of it that serve go through one by one (`ONE_BY_ONE`).
     """
     import torch
 
-    with ONE_BY_ONE, torch.random.fork_rng():
+    with torch.random.fork_rng():
         threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         warned = torch.is_deterministic_algorithms_warn_only_enabled()
         try:
