@@ -52,9 +52,9 @@ def test_a_run_without_a_validation_window_still_forecasts(tmp_path: Path) -> No
 
 def test_a_model_reaches_as_far_into_the_table_of_a_lake_as_its_longest_series() -> None:
     ends = [datetime(2024, 1, day, tzinfo=UTC) for day in (3, 9, 5)]
-    planned = pl.DataFrame({"test_end": [*ends, None]})
+    last = pl.Series([*ends, None]).max()
     stored = StepRecord("ingest", "", 0.0, sources=({"uri": "s3://plant/lake", "table": "observations"},))
-    assert reach(Trail((stored,)), planned) == Reach("s3://plant/lake observations", ends[1])
-    assert reach(Trail((stored,)), planned.clear()) is None
+    assert reach(Trail((stored,)), last) == Reach("s3://plant/lake observations", ends[1])
+    assert reach(Trail((stored,)), None) is None
     of_a_file = StepRecord("ingest", "", 0.0, sources=({"uri": "file:///a.csv"},))
-    assert reach(Trail((of_a_file,)), planned) is None
+    assert reach(Trail((of_a_file,)), last) is None

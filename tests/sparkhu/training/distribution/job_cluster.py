@@ -79,13 +79,17 @@ def condition(told: Document) -> Document:
     return {"status": "True", "reason": "", "message": "", "lastTransitionTime": STARTED, **told}
 
 
+def on_one_node(ranks: int) -> dict[str, str]:
+    """Give what the runtime of a cluster gives each node, where one node has all ranks; torchrun is this environment's."""
+    told = {"PET_NNODES": "1", "PET_NPROC_PER_NODE": str(ranks), "PET_NODE_RANK": "0"}
+    told |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
+    return {**told, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+
 def run_train_job(job: Document) -> Document:
     """Run the command of a TrainJob, all of its ranks on one node, as its runtime begins it."""
     trainer = job["spec"]["trainer"]
-    told = {"PET_NNODES": "1", "PET_NPROC_PER_NODE": str(trainer["numNodes"]), "PET_NODE_RANK": "0"}
-    told |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
-    told |= {each["name"]: each["value"] for each in trainer["env"]}
-    told["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    told = on_one_node(trainer["numNodes"]) | {each["name"]: each["value"] for each in trainer["env"]}
     done = subprocess.run(trainer["command"], env={**os.environ, **told}, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"type": "Failed", "reason": "JobsFailed", "message": done.stderr[-2000:]}

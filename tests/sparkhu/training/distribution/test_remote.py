@@ -20,7 +20,8 @@ from sparkhu.training.distribution.remote import (
     send_job,
     sign_in,
 )
-from tests.services import S3Endpoint, free_port
+from tests.services import S3Endpoint
+from tests.sparkhu.training.distribution.job_cluster import on_one_node
 from tests.sparkhu.training.distribution.jobs import DATA, GROUP, PLAN, SETTINGS, forecast
 
 pytestmark = pytest.mark.xdist_group("workers")
@@ -137,11 +138,9 @@ def test_the_command_of_a_train_job_trains_as_workers_of_this_machine_do(
     storage = Storage("s3://plant/training/nhits")
     send_job(job, storage)
     made = train_job(ClusterJob("nhits", storage.uri, 2, "image:1", join_seconds=60))
-    # The runtime of a cluster gives each node these; here one node has both ranks.
-    told = {"PET_NNODES": "1", "PET_NPROC_PER_NODE": "2", "PET_NODE_RANK": "0"}
-    told |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
     command = made["spec"]["trainer"]["command"]
-    done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True, check=False)
+    told = {**os.environ, **on_one_node(2)}
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert fetch_fitted(storage, tmp_path / "fitted")
