@@ -80,7 +80,7 @@ def condition(told: Document) -> Document:
 
 
 def on_one_node(ranks: int) -> dict[str, str]:
-    """Give what the runtime of a cluster gives each node, where one node has all ranks; torchrun is this environment's."""
+    """Give what a cluster's runtime gives each node, where one has all ranks; torchrun is that of this environment."""
     told = {"PET_NNODES": "1", "PET_NPROC_PER_NODE": str(ranks), "PET_NODE_RANK": "0"}
     told |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
     return {**told, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
