@@ -27,7 +27,7 @@ BEFORE = {"ingest", "sync_metadata"}
 BEHIND = {
     *("choose_cleaning", "fit_scalers", "index_windows", "store_sequences", "tune", "train_linear"),
     *("train_seasonal_naive", "evaluate", "promote", "make_forecasts", "publish", "publish_interval"),
-    *("store_features", "render_report"),
+    *("store_features", "render_report", "train_models"),
 }
 BODY = 31
 """Tasks that each group has: those of preparation, one that takes the group, and one that packs what was made."""
