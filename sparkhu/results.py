@@ -105,6 +105,10 @@ class ReigningScore(BaseModel):
     told: str = Field(description="How many series it can forecast, or why it could not be compared.")
     takes_part: bool = Field(description="Whether it was scored, as far as there were windows.")
     gives_way: bool = Field(description="Whether it gives way where it could not be compared.")
+    challenger: float | None = Field(None, description="Score of the best model of this run on the same windows.")
+    yardstick: float | None = Field(None, description="Score of seasonal naive on the same windows.")
+    windows: int = Field(0, ge=0, description="Windows that it was compared on.")
+    series: int = Field(0, ge=0, description="Series that these are of.")
 
 
 class GateScores(BaseModel):
@@ -114,7 +118,6 @@ class GateScores(BaseModel):
 
     champion: str = Field(description="The best of the models of this run.")
     metric: str = Field(description="Error that they were compared by, pooled over all points.")
-    direction: Literal["min", "max"] = Field(description="`min`: a smaller score is better.")
     min_improvement: float = Field(description="Share by which a challenger has to be better than the champion.")
     window: str = Field(description="What the windows are, in words.")
     series: int = Field(ge=0, description="Series that the windows are of.")
@@ -124,6 +127,7 @@ class GateScores(BaseModel):
     ratio: float | None = Field(description="The best model's score over that of seasonal naive, at most 1.")
     reigning: ReigningScore = Field(description="The champion of an earlier run.")
     test_ratio: float | None = Field(description="As `ratio`, on the test part, which chose nothing.")
+    model_name: str = Field("", description="The registered model whose champion was looked for; empty: none was.")
 
 
 class Metrics(BaseModel):

@@ -107,7 +107,7 @@ def test_a_champion_that_learns_takes_each_new_window_in_and_is_a_version_of_its
 
     # Three regular series, a window for each new hour.
     assert windows_in(after) == windows_in(before) + 3 * 100
-    assert f"{GROUP}: 300 new windows beside {windows_in(before)}" in notes
+    assert f"{GROUP}: 300 new windows beside {windows_in(before):,}" in notes
     assert f"version {new} of 'plant' grew out of version {old}; champion from now on" in notes
     assert int(new) > int(old)
     np.testing.assert_array_equal(linear(after).evaluation_weights, linear(before).evaluation_weights)
