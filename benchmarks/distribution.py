@@ -1,9 +1,9 @@
 """Measure two workers against one: epochs a second of a neural model and of the linear one, and what it takes to begin.
 
-    python benchmarks/distribution.py [--epochs 1,10,100] [--neural nhits] [--distributions torch,horovod] [--json FILE]
+    python benchmarks/distribution.py [--epochs 1,10,100] [--neural lstm] [--distributions torch,horovod] [--json FILE]
 
 Every worker has one thread; the global batch is the same for one and for two. An epoch of a neural model looks at 4,096
-windows in batches of 256, writes a checkpoint and compares the parameters of the ranks; one of the linear model reads
+windows in batches of 1,024, writes a checkpoint and compares the parameters of the ranks; one of the linear model reads
 all shards and adds the Gram matrices of their windows. Times are those of rank 0, from a barrier on; of several runs
 the fastest counts, as other programs of the machine only make it slower. Beginning is what passes until all ranks have
 joined.
@@ -24,16 +24,17 @@ import numpy as np
 from sparkhu.models.neural.architectures import ARCHITECTURES
 from sparkhu.training.distribution import worker
 from sparkhu.training.distribution.fitting import LINEAR, merged_grams
-from sparkhu.training.distribution.job import Order, write_fitted
+from sparkhu.training.distribution.job import Order, write_fitted, write_job
 from sparkhu.training.distribution.launching import Distribution, Launch, launch
 from sparkhu.training.distribution.ranks import Ranks
 from sparkhu.training.neural import Run, fit_groups
 from sparkhu.training.optimiser import Epoch
 from sparkhu.training.plan import Plan
-from sparkhu.training.recipes import Fitted
+from sparkhu.training.recipes import Fitted, TrainingData
 from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_sets
 
 GROUP, SEASON, L, H = "1h/24", 24, 336, 96
+BATCH = 1024
 SHARDS, SERIES, POINTS = 8, 4, 4096
 ASKED, MEASURED = "asked.json", "measured.json"
 MODULE = __spec__.name if __spec__ else Path(__file__).stem
@@ -69,7 +70,7 @@ def epochs_of(model: str, folder: Path, ranks: Ranks, epochs: int) -> list[float
             ends.append(time.monotonic() - begun)
         return ends
     windows = rank_sets(shards, ranks)[GROUP]
-    plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096)
+    plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096, batch=BATCH)
     begun = _begun(ranks)
 
     def told(_group: str, _epoch: Epoch) -> None:
@@ -101,6 +102,7 @@ def measured(model: str, distribution: Distribution, workers: int, epochs: Seque
     """Begin workers, and give what they measured."""
     with TemporaryDirectory() as place:
         folder = Path(place)
+        write_job(folder, Order(LINEAR, {}, {}, 0), TrainingData([], {}))
         for path in shards.iterdir():
             (folder / path.name).hardlink_to(path)
         (folder / ASKED).write_text(json.dumps({"model": model, "epochs": epochs, "began": time.time()}))
@@ -131,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers: Callable[[str], list[int]] = lambda text: [int(each) for each in text.split(",")]  # noqa: E731
     parser.add_argument("--epochs", type=numbers, default=[1, 10, 100])
-    parser.add_argument("--neural", default="nhits")
+    parser.add_argument("--neural", default="lstm")
     parser.add_argument("--distributions", type=lambda text: text.split(","), default=["torch", "horovod"])
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--json", type=Path)
