@@ -37,7 +37,7 @@ GROUP, SEASON, L, H = "1h/24", 24, 336, 96
 BATCH = 1024
 SHARDS, SERIES, POINTS = 8, 4, 4096
 ASKED, MEASURED = "asked.json", "measured.json"
-MODULE = __spec__.name if __spec__ else Path(__file__).stem
+MODULE = getattr(__spec__, "name", Path(__file__).stem)
 
 
 def make_shard(seed: int) -> GroupWindows:
