@@ -113,7 +113,8 @@ def test_a_champion_that_learns_takes_each_new_window_in_and_is_a_version_of_its
     np.testing.assert_array_equal(linear(after).evaluation_weights, linear(before).evaluation_weights)
     assert np.abs(linear(after).weights - linear(before).weights).max() > 1e-6
     # The forecasts are those of the version that learnt, and its lineage names both sources.
-    assert read_bundle(learnt.outputs["learnt"]).sources == after.sources
+    forecasting = learnt.results.parents[1] / "learn-new" / "learnt"
+    assert read_bundle(forecasting).sources == after.sources
     assert [str(source["uri"]).rpartition("/")[2] for source in after.sources] == ["observations.csv", "later.csv"]
 
 
