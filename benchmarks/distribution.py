@@ -35,7 +35,7 @@ from sparkhu.training.window_sets import GroupWindows, Runs, WindowSet, rank_set
 
 GROUP, SEASON, L, H = "1h/24", 24, 336, 96
 BATCH = 1024
-SHARDS, SERIES, POINTS = 8, 4, 4096
+SHARDS, SERIES, POINTS = 8, 16, 4096
 ASKED, MEASURED = "asked.json", "measured.json"
 MODULE = getattr(__spec__, "name", Path(__file__).stem)
 
