@@ -31,6 +31,8 @@ from sparkhu.lineage import file_checksum
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import NAMES
 from sparkhu.models.loading import load_model
+from sparkhu.steps.recalling import Preparation, prepare_new
+from sparkhu.steps.result import StepResult
 
 MANIFEST = "bundle.json"
 SCHEMA_VERSION = 3
@@ -88,6 +90,34 @@ class Bundle:
     params: Mapping[str, Any]
     sources: Sequence[Mapping[str, Any]]
     code: str
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the data that it was trained on were prepared."""
+        return Preparation(**self.params)
+
+    def prepare(self, observations: pl.DataFrame) -> StepResult:
+        """Prepare new rows as training did its own. Nothing is fitted.
+
+        Args:
+            observations: Sorted rows, one an instant.
+
+        Returns:
+            `sequences` and `profile`, as `sparkhu.steps.recalling.prepare_new` gives them.
+
+        Raises:
+            InputError: A column is missing.
+        """
+        return prepare_new(
+            observations,
+            profile=self.profile,
+            source_profile=self.source_profile,
+            stats=self.stats,
+            choices=self.choices,
+            cleaning=self.cleaning,
+            how=self.preparation,
+            model=self.name,
+        )
 
 
 def write_bundle(
