@@ -18,7 +18,8 @@ from sparkhu.errors import InputError, SparkhuError
 from sparkhu.evaluation.gate import Gate
 from sparkhu.folder_locks import held
 from sparkhu.models.bundle import of_model
-from sparkhu.registry.promotion import Candidate, Decision, Incumbent, Reach, promote
+from sparkhu.registry.comparing import Candidate, Comparison
+from sparkhu.registry.promotion import Decision, Incumbent, Reach, promote
 from sparkhu.registry.versions import ModelVersion, log_model
 from sparkhu.results import REGISTRATION, UNREGISTERED
 
@@ -114,12 +115,14 @@ def _decide(registration: Registration, gate: Gate) -> Decision:
     return promote(
         registration.name,
         [Candidate(versions[model], gate.scores.get(model, inf)) for model in ranked],
-        metric=gate.metric,
-        minimum_improvement=gate.min_improvement,
-        window=gate.window,
+        Comparison(
+            gate.metric,
+            minimum_improvement=gate.min_improvement,
+            window=gate.window,
+            yardstick=nan if stood.yardstick is None else stood.yardstick,
+        ),
         reach=None if registration.reach is None else Reach.of(registration.reach),
         incumbent=Incumbent(stood.version, stood.score, stood.told, stood.gives_way, stood.challenger),
-        yardstick=nan if stood.yardstick is None else stood.yardstick,
         evidence={"models": {versions[model].version: model for model in ranked}, **_compared(gate)},
     )
 

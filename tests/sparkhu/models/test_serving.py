@@ -201,10 +201,10 @@ def test_mlflow_opens_the_bundle_by_its_folder(folder: Path) -> None:
 def test_the_registered_champion_forecasts_through_plain_mlflow(folder: Path) -> None:
     import mlflow
 
-    from sparkhu.registry import Candidate, log_model, promote, tracking_uri
+    from sparkhu.registry import Candidate, Comparison, log_model, promote, tracking_uri
 
     version = log_model(folder, name="served", metrics={"mse": 1.0})
-    promote("served", [Candidate(version, 1.0)], metric="mse")
+    promote("served", [Candidate(version, 1.0)], Comparison("mse"))
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(tracking_uri())
     try:
