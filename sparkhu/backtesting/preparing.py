@@ -70,8 +70,8 @@ def prepare(known: pl.DataFrame, fold: Fold) -> Prepared:
     of_fold = known.select(BASE).filter(pl.col("unique_id").is_in(fold.members.implode()))
     own = drop_duplicates(of_fold).frames["observations"]
     rows, profile, left_out = _on_grid(own, fold)
-    sizes = {"horizon": fold.horizon, "input_size": fold.input_size}
-    planned = plan_groups(_with_borders(rows, profile, fold), **sizes, whole_seasons=True)
+    bordered = _with_borders(rows, profile, fold)
+    planned = plan_groups(bordered, horizon=fold.horizon, input_size=fold.input_size, whole_seasons=True)
     scaled = fit_scalers(rows, planned.profile, scaler=fold.scaler)
     scalers = scaled.frames["scalers"]
     windows = index_windows(rows, planned.profile, zone=fold.zone).frames["windows"]
