@@ -224,13 +224,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"'{folder}' has bundle schema {schema}, this version of Sparkhu reads {SCHEMA_VERSION}. Train the model "
             "again."
         )
-    found = _checksums(folder)
-    for file, checksum in content["files"].items():
-        if found.get(file) != checksum:
-            state = "has changed" if file in found else "is missing"
-            raise DamagedBundleError(
-                f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model."
-            )
+    _verify(folder, content["files"])
     return Bundle(
         folder=folder,
         name=content["name"],
@@ -254,6 +248,17 @@ def _content(manifest: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise DamagedBundleError(f"'{manifest}' has no schema version. Take a whole copy of the model.")
     return content
+
+
+def _verify(folder: Path, files: Mapping[str, str]) -> None:
+    """Compare the files of a bundle with their checksums."""
+    found = _checksums(folder)
+    for file, checksum in files.items():
+        if found.get(file) != checksum:
+            state = "has changed" if file in found else "is missing"
+            raise DamagedBundleError(
+                f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model."
+            )
 
 
 def _save_models(folder: Path, models: Models) -> dict[str, dict[str, str]]:
