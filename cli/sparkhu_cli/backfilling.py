@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkhu_cli.staging import is_held
+from sparkhu.folder_locks import is_held
 from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ moved away first and comes back last: where it stands, everything else is of the
 until the new one is whole.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sparkhu.errors import InputError
+from sparkhu.folder_locks import held
 from sparkhu.results import FILES, REGISTRATION, RUN, UNREGISTERED
 
 PREFIX: Final = ".sparkhu-"
@@ -55,7 +55,7 @@ def staged(out: Path, *, last: str = RUN, owned: tuple[str, ...] = FILES) -> Ite
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked(out):
+        with held(out, f"another run is writing into '{out}'. Wait for it, or name another --out."):
             if UNREGISTERED in owned:
                 _keep_waiting(out)
             yield from _in_stage(out, last, owned)
@@ -143,28 +143,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def is_held(folder: Path) -> bool:
-    """Tell whether a run is writing into a folder now."""
-    if not folder.is_dir():
-        return False
-    try:
-        with _locked(folder):
-            return False
-    except InputError:
-        return True
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock ends with it, however it ends."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"another run is writing into '{folder}'. Wait for it, or name another --out.") from error
-    else:
-        yield
-    finally:
-        os.close(handle)

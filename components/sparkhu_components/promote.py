@@ -43,22 +43,18 @@ def promote(
         card: What the champion is, what it was made from, how good it is.
         model_name: Name of the model in the registry.
     """
-    from sparkhu.stages.promoting import promote_champion
+    from sparkhu.stages.promoting import RunFolders, promote_champion
 
-    champion.metadata.update(
-        promote_champion(
-            evaluation=evaluation.path,
-            plan=plan.path,
-            windows=windows.path,
-            profile=profile.path,
-            scalers=scalers.path,
-            stats=stats.path,
-            choices=choices.path,
-            cleaning=cleaning.path,
-            models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
-            further=further.path,
-            model_name=model_name,
-            out=champion.path,
-            card=card.path,
-        )
+    run = RunFolders(
+        evaluation=evaluation.path,
+        plan=plan.path,
+        windows=windows.path,
+        profile=profile.path,
+        scalers=scalers.path,
+        stats=stats.path,
+        choices=choices.path,
+        cleaning=cleaning.path,
+        models={"linear": linear.path, "seasonal_naive": seasonal_naive.path},
+        further=further.path,
     )
+    champion.metadata.update(promote_champion(run, model_name=model_name, out=champion.path, card=card.path))

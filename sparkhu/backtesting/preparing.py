@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
         profile: One row a series: period, borders of its parts, group, L and H.
         scalers: One a series, of its training part.
         shard: The windows.
-        notes: How L was chosen.
+        notes: How L was chosen, and whether it holds a season.
         left_out: Ledger entries of the series that cannot be forecast, with the reason.
     """
 
@@ -70,7 +70,8 @@ def prepare(known: pl.DataFrame, fold: Fold) -> Prepared:
     of_fold = known.select(BASE).filter(pl.col("unique_id").is_in(fold.members.implode()))
     own = drop_duplicates(of_fold).frames["observations"]
     rows, profile, left_out = _on_grid(own, fold)
-    planned = plan_groups(_with_borders(rows, profile, fold), horizon=fold.horizon, input_size=fold.input_size)
+    bordered = _with_borders(rows, profile, fold)
+    planned = plan_groups(bordered, horizon=fold.horizon, input_size=fold.input_size, whole_seasons=True)
     scaled = fit_scalers(rows, planned.profile, scaler=fold.scaler)
     scalers = scaled.frames["scalers"]
     windows = index_windows(rows, planned.profile, zone=fold.zone).frames["windows"]

@@ -13,8 +13,7 @@ import polars as pl
 
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.models.base import Forecaster
-from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE
-from sparkhu.models.naive import SeasonalNaive
+from sparkhu.models.candidates import LINEAR, SEASONAL_NAIVE, seasonal_naive
 from sparkhu.steps.cleaning import ANOMALIES, BOTH, ERRORS, NONE, OUTLIERS, VARIANTS, clean_inputs
 from sparkhu.steps.normalisation import fit_scalers
 from sparkhu.steps.windows import index_windows
@@ -121,17 +120,12 @@ def fit_variants(shards: Iterable[Grams], plan: pl.DataFrame) -> VariantModels:
     for variant in VARIANTS:
         fitted, _ = fit_groups(merge([alike, total.get(variant, {})]))
         linear[variant] = {group: model.for_evaluation() for group, model in fitted.items()}
-    naive = {group: model for group, model in _naive(plan).items() if group not in linear[NONE]}
+    naive = {group: model for group, model in seasonal_naive(plan).items() if group not in linear[NONE]}
     by_variant = {
         variant: {**naive, **{group: model for group, model in models.items() if group not in naive}}
         for variant, models in linear.items()
     }
     return VariantModels(by_variant, frozenset(naive))
-
-
-def _naive(plan: pl.DataFrame) -> dict[str, Forecaster]:
-    sizes = plan.drop_nulls("group").unique("group").select("group", "input_size", "horizon", "season_length")
-    return {group: SeasonalNaive(L, H, season or 1) for group, L, H, season in sizes.sort("group").iter_rows()}
 
 
 def measure_variants(

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sparkhu.durable_folders import sync_folder
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake.storage import NoSuchFile, Stored
 
@@ -114,7 +115,7 @@ class Folder:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        _sync(target.parent)
+        sync_folder(target.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -153,17 +154,9 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir()
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failure(action: str, path: str, error: OSError) -> SparkhuError:

@@ -31,6 +31,8 @@ from sparkhu.lineage import file_checksum
 from sparkhu.models.base import Models
 from sparkhu.models.candidates import NAMES
 from sparkhu.models.loading import load_model
+from sparkhu.steps.recalling import Preparation, prepare_new
+from sparkhu.steps.result import StepResult
 
 MANIFEST = "bundle.json"
 SCHEMA_VERSION = 3
@@ -54,27 +56,29 @@ class OutdatedBundleError(InputError):
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A bundle on disk.
+class Contents:
+    """What a bundle holds.
 
     Attributes:
-        folder: Where it lies.
         name: The model's name.
         flavor: The forecaster that is asked first, such as `linear`.
-        models: The forecasters by name and group: the one that is asked first and those that stand in for it.
-        profile: One row a series: its group, period, season, input size, horizon.
-        source_profile: One row a series: the period and season of its data as they came, before resampling.
-        scalers: One row a series.
-        stats: One row a series: the quartiles of its training part.
-        choices: One row a series: its fill strategy.
-        cleaning: One row a series: the cleaning steps that were kept for it.
+        models: The fitted forecasters by name and group: the one that is asked first and those that stand in for it.
+        profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
+            `input_size`, `horizon` and its period.
+        source_profile: One row a series of the data as they came, before resampling: the period and season that gaps
+            are marked and filled at, as `sparkhu.steps.regularity.detect_regularity` gives it.
+        scalers: One row a series with `unique_id`, `center`, `scale`.
+        stats: One row a series with `unique_id` and the quartiles of its training part: `fit_q1`, `fit_q3`,
+            `fit_until`.
+        choices: One row a series: its fill strategy, `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
+        cleaning: One row a series: the cleaning steps that were kept for it, `unique_id`, `kept`, as
+            `sparkhu.steps.cleaning.choose_variants` gives it.
         intervals: Half-widths of the intervals, one row a series, model and step.
-        params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`.
+        params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
         sources: Fingerprints of what it was trained on.
-        code: Fingerprint of the library that trained it.
+        code: Fingerprint of the library that trained it (`sparkhu.lineage.code_fingerprint`).
     """
 
-    folder: Path
     name: str
     flavor: str
     models: Models
@@ -90,76 +94,81 @@ class Bundle:
     code: str
 
 
-def write_bundle(
-    folder: Path,
-    *,
-    name: str,
-    flavor: str,
-    models: Models,
-    profile: pl.DataFrame,
-    source_profile: pl.DataFrame,
-    scalers: pl.DataFrame,
-    stats: pl.DataFrame,
-    choices: pl.DataFrame,
-    cleaning: pl.DataFrame,
-    intervals: pl.DataFrame,
-    params: Mapping[str, Any],
-    sources: Sequence[Mapping[str, Any]],
-    code: str,
-) -> None:
+@dataclass(frozen=True)
+class Bundle(Contents):
+    """A bundle on disk.
+
+    Attributes:
+        folder: Where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the data that it was trained on were prepared."""
+        return Preparation(**self.params)
+
+    def prepare(self, observations: pl.DataFrame) -> StepResult:
+        """Prepare new rows as training did its own. Nothing is fitted.
+
+        Args:
+            observations: Sorted rows, one an instant.
+
+        Returns:
+            `sequences` and `profile`, as `sparkhu.steps.recalling.prepare_new` gives them.
+
+        Raises:
+            InputError: A column is missing.
+        """
+        return prepare_new(
+            observations,
+            profile=self.profile,
+            source_profile=self.source_profile,
+            stats=self.stats,
+            choices=self.choices,
+            cleaning=self.cleaning,
+            how=self.preparation,
+            model=self.name,
+        )
+
+
+def write_bundle(folder: Path, contents: Contents) -> None:
     """Write a bundle into `folder`, which must exist and hold none.
 
     Args:
         folder: Where to.
-        name: The model's name.
-        flavor: The forecaster that is asked first, a name in `models`.
-        models: The fitted forecasters by name and group, with those that stand in for the first.
-        profile: One row a series with `unique_id`, `group` (null: no model serves the series), `season_length`,
-            `input_size`, `horizon` and its period.
-        source_profile: One row a series of the data as they came, before resampling: the period and season that gaps
-            are marked and filled at, as `sparkhu.steps.regularity.detect_regularity` gives it.
-        scalers: One row a series with `unique_id`, `center`, `scale`.
-        stats: One row a series with `unique_id`, `fit_q1`, `fit_q3`, `fit_until`.
-        choices: One row a series with `unique_id`, `strategy`, `fit_value`, `fit_available_at`.
-        cleaning: One row a series with `unique_id`, `kept`, as `sparkhu.steps.cleaning.choose_variants` gives it.
-        intervals: Half-widths of the intervals, one row a series, model and step.
-        params: Parameters it was made with, by step: `mark_gaps.zone`, `fill_linear.edge`. JSON values.
-        sources: Fingerprints of what it was trained on.
-        code: Fingerprint of the library that trained it (`sparkhu.lineage.code_fingerprint`).
+        contents: What it holds; a bundle that was read is written anew as well.
 
     Raises:
         InputError: A table lacks a column, `flavor` is no model, or a group of the profile has none.
     """
-    tables = {
-        "profile": profile,
-        "source_profile": source_profile,
-        "scalers": scalers,
-        "stats": stats,
-        "choices": choices,
-        "cleaning": cleaning,
-        "intervals": intervals,
-    }
-    for table, columns in TABLES.items():
-        check_frame(tables[table], *columns)
-    if flavor not in models:
-        raise InputError(f"flavor must be one of {', '.join(models)}, got '{flavor}'")
-    missing = set(profile["group"].drop_nulls()).difference(*models.values())
-    if missing:
-        raise InputError(f"group '{min(missing)}' of the profile has no model. Give one, seasonal naive at least.")
-    folders = _save_models(folder, models)
-    for table, frame in tables.items():
-        frame.write_parquet(folder / f"{table}.parquet")
+    _check(contents)
+    folders = _save_models(folder, contents.models)
+    for table in TABLES:
+        getattr(contents, table).write_parquet(folder / f"{table}.parquet")
     content = {
         "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "flavor": flavor,
+        "name": contents.name,
+        "flavor": contents.flavor,
         "models": folders,
-        "params": dict(params),
-        "sources": list(sources),
-        "code": code,
+        "params": dict(contents.params),
+        "sources": list(contents.sources),
+        "code": contents.code,
         "files": _checksums(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str))
+
+
+def _check(contents: Contents) -> None:
+    for table, columns in TABLES.items():
+        check_frame(getattr(contents, table), *columns)
+    flavor, models = contents.flavor, contents.models
+    if flavor not in models:
+        raise InputError(f"flavor must be one of {', '.join(models)}, got '{flavor}'")
+    missing = set(contents.profile["group"].drop_nulls()).difference(*models.values())
+    if missing:
+        raise InputError(f"group '{min(missing)}' of the profile has no model. Give one, seasonal naive at least.")
 
 
 def of_model(folder: Path, flavor: str, copy: Path) -> None:
@@ -215,14 +224,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"'{folder}' has bundle schema {schema}, this version of Sparkhu reads {SCHEMA_VERSION}. Train the model "
             "again."
         )
-    found = _checksums(folder)
-    for file, checksum in content["files"].items():
-        if found.get(file) != checksum:
-            state = "has changed" if file in found else "is missing"
-            raise DamagedBundleError(
-                f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model."
-            )
-    tables = {table: pl.read_parquet(folder / f"{table}.parquet") for table in TABLES}
+    _verify(folder, content["files"])
     return Bundle(
         folder=folder,
         name=content["name"],
@@ -231,13 +233,7 @@ def read_bundle(folder: Path) -> Bundle:
             model: {group: load_model(folder / place) for group, place in places.items()}
             for model, places in content["models"].items()
         },
-        profile=tables["profile"],
-        source_profile=tables["source_profile"],
-        scalers=tables["scalers"],
-        stats=tables["stats"],
-        choices=tables["choices"],
-        cleaning=tables["cleaning"],
-        intervals=tables["intervals"],
+        **{table: pl.read_parquet(folder / f"{table}.parquet") for table in TABLES},
         params=content["params"],
         sources=content["sources"],
         code=content["code"],
@@ -252,6 +248,17 @@ def _content(manifest: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise DamagedBundleError(f"'{manifest}' has no schema version. Take a whole copy of the model.")
     return content
+
+
+def _verify(folder: Path, files: Mapping[str, str]) -> None:
+    """Compare the files of a bundle with their checksums."""
+    found = _checksums(folder)
+    for file, checksum in files.items():
+        if found.get(file) != checksum:
+            state = "has changed" if file in found else "is missing"
+            raise DamagedBundleError(
+                f"'{folder / file}' {state} since the model was saved. Take a whole copy of the model."
+            )
 
 
 def _save_models(folder: Path, models: Models) -> dict[str, dict[str, str]]:

@@ -13,6 +13,17 @@ LINEAR, SEASONAL_NAIVE, LAST_VALUE = NAMES = ("linear", "seasonal_naive", "last_
 NONE: Final[Models] = MappingProxyType({})
 
 
+def seasonal_naive(profile: pl.DataFrame) -> dict[str, SeasonalNaive]:
+    """Give the seasonal naive model of each group.
+
+    Args:
+        profile: As `plan_groups` gives it.
+    """
+    sizes = profile.drop_nulls("group").unique("group").sort("group")
+    rows = sizes.select("group", "input_size", "horizon", "season_length").iter_rows()
+    return {group: SeasonalNaive(L, H, season or 1) for group, L, H, season in rows}
+
+
 def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster], further: Models = NONE) -> Models:
     """Give every model by name and group: the linear one first, those that learn nothing last.
 
@@ -21,12 +32,9 @@ def candidates(profile: pl.DataFrame, linear: Mapping[str, Forecaster], further:
         linear: The fitted linear models; a group without one has the naive models alone.
         further: Other fitted models.
     """
-    sizes = profile.drop_nulls("group").unique("group").sort("group")
-    naive: dict[str, dict[str, Forecaster]] = {SEASONAL_NAIVE: {}, LAST_VALUE: {}}
-    for group, L, H, season in sizes.select("group", "input_size", "horizon", "season_length").iter_rows():
-        naive[SEASONAL_NAIVE][group] = SeasonalNaive(L, H, season or 1)
-        naive[LAST_VALUE][group] = LastValue(L, H)
-    return {LINEAR: linear, **further, **naive}
+    seasonal = seasonal_naive(profile)
+    last = {group: LastValue(model.input_size, model.horizon) for group, model in seasonal.items()}
+    return {LINEAR: linear, **further, SEASONAL_NAIVE: seasonal, LAST_VALUE: last}
 
 
 def for_evaluation(models: Models) -> Models:

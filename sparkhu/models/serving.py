@@ -17,7 +17,6 @@ from sparkhu.forecasting import forecast
 from sparkhu.frame import accepts_pandas
 from sparkhu.models.bundle import Bundle, read_bundle
 from sparkhu.steps.deduplication import resolve_duplicates
-from sparkhu.steps.recalling import Preparation, prepare_new
 from sparkhu.steps.result import StepResult
 
 
@@ -94,21 +93,17 @@ def serve(observations: pl.DataFrame, *, bundle: Bundle) -> StepResult:
         `forecasts`, as `sparkhu.forecasting.forecast` gives them, and `sequences`, the rows that they were made from. A
         series that the bundle does not know, or that cannot be brought to its period, is `failed` in the ledger.
     """
-    how = Preparation(**bundle.params)
-    prepared = prepare_new(
-        observations,
-        profile=bundle.profile,
-        source_profile=bundle.source_profile,
-        stats=bundle.stats,
-        choices=bundle.choices,
-        cleaning=bundle.cleaning,
-        how=how,
-        model=bundle.name,
-    )
+    prepared = bundle.prepare(observations)
     sequences, profile = prepared.frames["sequences"], prepared.frames["profile"]
     scalers = bundle.scalers.join(profile.select("unique_id"), on="unique_id", how="semi")
     made = forecast(
-        sequences, profile, scalers, bundle.intervals, models=bundle.models, champion=bundle.flavor, zone=how.zone
+        sequences,
+        profile,
+        scalers,
+        bundle.intervals,
+        models=bundle.models,
+        champion=bundle.flavor,
+        zone=bundle.preparation.zone,
     )
     unknown = prepared.ledger.filter(pl.col("status") == "failed")
     frames = {"forecasts": made.frames["forecasts"], "sequences": sequences}

@@ -10,7 +10,8 @@ from sparkhu.registry.promotion import Decision
 WHAT = {
     "linear": "A linear map from the last input_size points to the horizon, one per group of series, fitted in closed "
     "form by ridge regression.",
-    "seasonal_naive": "Each forecast repeats the value of one season ago.",
+    "seasonal_naive": "Each forecast repeats the value of one season ago, or the last value where the input holds no "
+    "season.",
 }
 LIMITS = (
     "It forecasts the series that it was trained on. Errors were measured with weights fitted on the training part "

@@ -4,29 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from math import isfinite, nan
-from typing import Any, Literal, get_args
+from math import isfinite
+from typing import Any
 
 from sparkhu.errors import InputError
+from sparkhu.registry.comparing import Candidate, Comparison, Direction, choose
 from sparkhu.registry.reigns import note_champion
 from sparkhu.registry.store import alone, registry
 from sparkhu.registry.versions import CHAMPION, ModelVersion, version_by_alias
 
-Direction = Literal["min", "max"]
 REACH = "sparkhu.reach"
 """Tag of a version: up to when it knows which table."""
-ROUNDING = 1e-9
-"""Share of a champion's score below which a difference is that of rounding: no model is better by it."""
 TOLD = "sparkhu.promotion"
 """Tag of a version: the last decision that it took part in."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A registered version and its score; all candidates of one decision are scored on the same window."""
-
-    version: ModelVersion
-    score: float
 
 
 @dataclass(frozen=True)
@@ -109,14 +99,10 @@ class Decision:
 def promote(
     name: str,
     candidates: Sequence[Candidate],
+    comparison: Comparison,
     *,
-    metric: str,
-    direction: Direction = "min",
-    minimum_improvement: float = 0.0,
-    window: str = "",
     reach: Reach | None = None,
     incumbent: Incumbent | None = None,
-    yardstick: float = nan,
     evidence: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Set the alias `champion` to the best of the candidates, and store the decision with its evidence.
@@ -136,48 +122,35 @@ def promote(
     Args:
         name: The registered model.
         candidates: Versions of it, scored on one validation window.
-        metric: Name of the score, such as `mse`.
-        direction: `min` where a smaller score is better, `max` where a larger one is.
-        minimum_improvement: Share of the reigning champion's score, such as 0.01.
-        window: What the scores were taken on, for the evidence.
+        comparison: What they are compared by.
         reach: Up to when the candidates know a table that outlives runs; null: they were made from something else.
         incumbent: What the candidates' run found out about the reigning champion; null: it did not look.
-        yardstick: Score of the forecast that any model has to beat, taken as the incumbent's; NaN: none.
         evidence: What else speaks for the decision; JSON values.
 
     Returns:
         The decision, which is also kept as `promotion.json` in the winner's run and as a tag of each candidate.
 
     Raises:
-        InputError: There is no candidate, or a parameter is out of range.
+        InputError: There is no candidate.
         SparkhuError: The registry cannot be used.
     """
-    _check(candidates, direction, minimum_improvement)
+    if not candidates:
+        raise InputError("candidates must be one version at least, got none")
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)
-        previous = None if reigning is None else str(reigning.version)
         stood = _incumbents(name, reigning, incumbent)
-        best = choose(candidates, None, direction, minimum_improvement)[0]
-        rivals = duel = [*candidates, *stood]
-        if stood and incumbent is not None and incumbent.against is not None:
-            duel = [replace(best, score=incumbent.against), *stood]
-        why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
-        winner, reason = choose(duel, previous, direction, minimum_improvement, yardstick=yardstick, why=why)
-        best = winner if winner in candidates else best
-        champion = winner.version.version
-        stays = None if reigning is None else _stays(reigning, best, reach, incumbent)
-        if stays is not None:
-            champion, reason = str(previous), stays
+        rivals = [*candidates, *stood]
+        best, champion, reason = _outcome(candidates, stood, reigning, comparison, reach=reach, incumbent=incumbent)
         decision = Decision(
             name=name,
             best=best.version.version,
             champion=champion,
-            previous=previous,
+            previous=None if reigning is None else str(reigning.version),
             reason=reason,
-            metric=metric,
-            direction=direction,
-            minimum_improvement=minimum_improvement,
-            window=window,
+            metric=comparison.metric,
+            direction=comparison.direction,
+            minimum_improvement=comparison.minimum_improvement,
+            window=comparison.window,
             scores={rival.version.version: rival.score for rival in rivals},
             decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
             evidence=dict(evidence or {}),
@@ -186,56 +159,26 @@ def promote(
     return decision
 
 
-def choose(
+def _outcome(
     candidates: Sequence[Candidate],
-    reigning: str | None,
-    direction: Direction,
-    minimum_improvement: float,
+    stood: Sequence[Candidate],
+    reigning: Any | None,
+    comparison: Comparison,
     *,
-    yardstick: float = nan,
-    why: str = "",
-) -> tuple[Candidate, str]:
-    """Find the better one and say why; touches no registry.
-
-    Args:
-        candidates: As in `promote`.
-        reigning: The champion's version number.
-        direction: As in `promote`.
-        minimum_improvement: As in `promote`.
-        yardstick: As in `promote`.
-        why: Why the champion is not among the candidates, where that is known.
-    """
-    sign = 1 if direction == "min" else -1
-    scored = [candidate for candidate in candidates if isfinite(candidate.score)]
-    if not scored:
-        return candidates[0], f"no candidate could be scored; version {candidates[0].version.version} stands first"
-    best = min(scored, key=lambda candidate: sign * candidate.score)
-    champion = next((candidate for candidate in scored if candidate.version.version == reigning), None)
-    if champion is None:
-        first = f"champion {reigning} {why or 'has no score on this window'}" if reigning else "there was no champion"
-        return best, f"{first}; version {best.version.version} scores best with {best.score:.6g}"
-    gain = sign * (champion.score - best.score)
-    wanted = minimum_improvement * abs(champion.score)
-    compared = f"{best.score:.6g} against {champion.score:.6g} of champion {reigning}"
-    rounding = ROUNDING * abs(champion.score)
-    better = gain > rounding
-    if better and gain >= wanted:
-        return best, f"version {best.version.version} is better: {compared}"
-    if better and sign * (champion.score - yardstick) > rounding:
-        worse = f"champion {reigning} is worse than the yardstick"
-        return best, f"version {best.version.version} is better, and {worse}: {compared}"
-    if better:
-        return champion, f"version {best.version.version} is better by less than {minimum_improvement:.2%}: {compared}"
-    return champion, f"no challenger is better than champion {reigning}, which scores {champion.score:.6g}"
-
-
-def _check(candidates: Sequence[Candidate], direction: str, minimum_improvement: float) -> None:
-    if direction not in get_args(Direction):
-        raise InputError(f"direction must be 'min' or 'max', got '{direction}'")
-    if not 0 <= minimum_improvement < 1:
-        raise InputError(f"minimum_improvement must be a share from 0 to below 1, got {minimum_improvement}")
-    if not candidates:
-        raise InputError("candidates must be one version at least, got none")
+    reach: Reach | None,
+    incumbent: Incumbent | None,
+) -> tuple[Candidate, str, str]:
+    """Give the best of the candidates, the number of the version that is champion from now on, and why."""
+    best = choose(candidates, None, comparison)[0]
+    duel = [*candidates, *stood]
+    if stood and incumbent is not None and incumbent.against is not None:
+        duel = [replace(best, score=incumbent.against), *stood]
+    why = f"gives way: {incumbent.told}" if incumbent is not None and incumbent.told else ""
+    winner, reason = choose(duel, None if reigning is None else str(reigning.version), comparison, why=why)
+    best = winner if winner in candidates else best
+    if reigning is not None and (stays := _stays(reigning, best, reach, incumbent)) is not None:
+        return best, str(reigning.version), stays
+    return best, winner.version.version, reason
 
 
 def _incumbents(name: str, reigning: Any | None, incumbent: Incumbent | None) -> list[Candidate]:

@@ -5,11 +5,8 @@ registering takes: the names, the metrics, and what the models were compared on.
 it is done, so that a registration that broke off goes on where it stopped.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import inf, nan
@@ -19,8 +16,10 @@ from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.evaluation.gate import Gate
+from sparkhu.folder_locks import held
 from sparkhu.models.bundle import of_model
-from sparkhu.registry.promotion import Candidate, Decision, Incumbent, Reach, promote
+from sparkhu.registry.comparing import Candidate, Comparison
+from sparkhu.registry.promotion import Decision, Incumbent, Reach, promote
 from sparkhu.registry.versions import ModelVersion, log_model
 from sparkhu.results import REGISTRATION, UNREGISTERED
 
@@ -116,12 +115,14 @@ def _decide(registration: Registration, gate: Gate) -> Decision:
     return promote(
         registration.name,
         [Candidate(versions[model], gate.scores.get(model, inf)) for model in ranked],
-        metric=gate.metric,
-        minimum_improvement=gate.min_improvement,
-        window=gate.window,
+        Comparison(
+            gate.metric,
+            minimum_improvement=gate.min_improvement,
+            window=gate.window,
+            yardstick=nan if stood.yardstick is None else stood.yardstick,
+        ),
         reach=None if registration.reach is None else Reach.of(registration.reach),
         incumbent=Incumbent(stood.version, stood.score, stood.told, stood.gives_way, stood.challenger),
-        yardstick=nan if stood.yardstick is None else stood.yardstick,
         evidence={"models": {versions[model].version: model for model in ranked}, **_compared(gate)},
     )
 
@@ -150,7 +151,7 @@ def register_later(results: Path) -> Decision:
             f"'{results}' keeps nothing to be registered: there is no {UNREGISTERED}/{REGISTRATION}. A run that "
             "reaches the registry registers its models itself; sparkhu models lists them."
         )
-    with _alone_in(folder):
+    with held(folder, f"another process is registering the models of '{folder}'. Wait for it."):
         registration = Registration.read(folder)
         if registration.registered_at is not None:
             numbers = ", ".join(each["version"] for each in registration.versions.values())
@@ -159,17 +160,3 @@ def register_later(results: Path) -> Decision:
                 f"'{registration.name}'. sparkhu models {registration.name} lists them."
             )
         return register_bundle(folder, registration)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Let one process at a time register what a folder keeps; the lock ends with it, however it ends."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"another process is registering the models of '{folder}'. Wait for it.") from error
-    else:
-        yield
-    finally:
-        os.close(handle)

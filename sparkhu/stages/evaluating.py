@@ -11,7 +11,7 @@ import polars as pl
 from sparkhu.attempts import scratch_folder
 from sparkhu.evaluation.backtest import score_shard
 from sparkhu.evaluation.conformal import Calibration, borrow, calibrate_shard, calibration_entries, merge_pools
-from sparkhu.evaluation.gate import judge, score_gate, with_test
+from sparkhu.evaluation.gate import Gate, judge, score_gate, with_test
 from sparkhu.evaluation.reigning import Reigning
 from sparkhu.evaluation.summary import METRICS, metrics_document
 from sparkhu.execution import metadata, recorded
@@ -72,23 +72,14 @@ def evaluate_models(
         with scratch_folder(draft) as scratch:
             standing, reigning = find_standing(model_name, planned, scratch)
         passed = list(map_buckets(partial(_calibrate, rivals, competitors, reigning), stored, step="evaluate"))
-        gate = judge(
-            pl.concat(scores for _, scores, _, _ in passed).sort("set", "unique_id", "model"),
-            models=competitors,
-            promotion=settings,
-            standing=standing,
-            model_name=model_name,
-        )
+        scores = pl.concat(scores for _, scores, _, _ in passed).sort("set", "unique_id", "model")
+        gate = judge(scores, models=competitors, promotion=settings, standing=standing, model_name=model_name)
         late = Late.added(late for *_, late in passed)
-        for message in (gate.note, *left_out, gate.reigning.note, late.note()):
-            if message:
-                notes.say(message)
+        for message in filter(None, (gate.note, *left_out, gate.reigning.note, late.note())):
+            notes.say(message)
         intervals = _write_intervals(draft, {name: calibration for name, _, calibration, _ in passed})
         test = _in_order(map_buckets(partial(_score, rivals, intervals), stored, step="evaluate"))
-        gate = with_test(gate, test)
-        document = metrics_document(test, champion=gate.champion, models=list(rivals), gate=gate.document())
-        (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
-        (draft / GATE).write_text(json.dumps(gate.document(), indent=1))
+        document = _write_documents(draft, test, with_test(gate, test), list(rivals))
         notes.entries = calibration_entries(intervals.scan().sort("unique_id", "step").collect(), model=gate.champion)
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
         notes.rows_out = intervals.rows
@@ -133,3 +124,11 @@ def _write_intervals(draft: Path, calibrations: Mapping[str, Calibration]) -> Da
     shards = [write_shard(draft, name, borrow(calibration.table, pools)) for name, calibration in calibrations.items()]
     write_manifest(draft, "series", shards)
     return Dataset(draft, "series", tuple(shards))
+
+
+def _write_documents(draft: Path, test: pl.DataFrame, gate: Gate, models: Sequence[str]) -> dict[str, Any]:
+    """Write what the models were compared on, and their errors, which are given."""
+    document = metrics_document(test, champion=gate.champion, models=models, gate=gate.document())
+    (draft / DOCUMENT).write_text(json.dumps(document, indent=1))
+    (draft / GATE).write_text(json.dumps(gate.document(), indent=1))
+    return document

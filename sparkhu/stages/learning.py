@@ -1,6 +1,7 @@
 """Let a champion learn from new observations without those that it was trained on, and register what it becomes."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,19 +92,5 @@ def _write(
     draft: Path, bundle: Bundle, models: dict[str, dict[str, Forecaster]], profile: pl.DataFrame, observations: Path
 ) -> None:
     read = [source for record in read_trail([observations]).history for source in record.sources]
-    write_bundle(
-        draft,
-        name=bundle.name,
-        flavor=bundle.flavor,
-        models={**bundle.models, **models},
-        profile=profile,
-        source_profile=bundle.source_profile,
-        scalers=bundle.scalers,
-        stats=bundle.stats,
-        choices=bundle.choices,
-        cleaning=bundle.cleaning,
-        intervals=bundle.intervals,
-        params=bundle.params,
-        sources=[*bundle.sources, *read],
-        code=bundle.code,
-    )
+    grown = replace(bundle, models={**bundle.models, **models}, profile=profile, sources=[*bundle.sources, *read])
+    write_bundle(draft, grown)

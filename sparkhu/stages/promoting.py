@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from sparkhu.errors import RegistryAwayError
 from sparkhu.evaluation.gate import Gate
 from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.lineage import Trail, code_fingerprint, read_trail
-from sparkhu.models.bundle import write_bundle
+from sparkhu.models.base import Models
+from sparkhu.models.bundle import Contents, write_bundle
 from sparkhu.models.candidates import LINEAR, candidates
 from sparkhu.registry import Decision, Reach
 from sparkhu.registry.card import model_card
@@ -42,28 +44,11 @@ PREPARATION = {
 """What preparing new data must know, and the step that it was a parameter of."""
 
 
-def promote_champion(
-    *,
-    evaluation: Path | str,
-    plan: Path | str,
-    windows: Path | str,
-    profile: Path | str,
-    scalers: Path | str,
-    stats: Path | str,
-    choices: Path | str,
-    cleaning: Path | str,
-    models: Mapping[str, Path | str],
-    model_name: str,
-    out: Path | str,
-    card: Path | str,
-    further: Path | str | None = None,
-) -> dict[str, Any]:
-    """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
+@dataclass(frozen=True)
+class RunFolders:
+    """What the steps of a run wrote that its bundle is made of, a folder each.
 
-    The champion that reigns keeps its place where it did as well on the same windows. Where the registry is away, the
-    bundle is kept with all that registering takes (`sparkhu.registry.registering`), and the run goes on.
-
-    Args:
+    Attributes:
         evaluation: What `evaluate_models` wrote.
         plan: One row a series: its group, sizes, and borders of the split.
         windows: Index of the windows that the models were fitted on.
@@ -72,41 +57,57 @@ def promote_champion(
         stats: Statistics with the quartiles of the training part.
         choices: How each series' missing points are filled.
         cleaning: Which cleaning steps were kept for each series.
-        models: Folder of the trained models by name.
+        models: The trained models by name.
+        further: What `train_models` wrote; None: no more models.
+    """
+
+    evaluation: Path | str
+    plan: Path | str
+    windows: Path | str
+    profile: Path | str
+    scalers: Path | str
+    stats: Path | str
+    choices: Path | str
+    cleaning: Path | str
+    models: Mapping[str, Path | str]
+    further: Path | str | None = None
+
+    @property
+    def all(self) -> list[Path]:
+        """All of them."""
+        tables = (self.evaluation, self.plan, self.windows, self.profile, self.scalers, self.stats, self.choices)
+        found = [*tables, self.cleaning, *self.models.values(), *([self.further] if self.further else [])]
+        return [Path(folder) for folder in found]
+
+
+def promote_champion(run: RunFolders, *, model_name: str, out: Path | str, card: Path | str) -> dict[str, Any]:
+    """Register every model as a version in MLflow and put the alias `champion` on the best one on validation.
+
+    The champion that reigns keeps its place where it did as well on the same windows. Where the registry is away, the
+    bundle is kept with all that registering takes (`sparkhu.registry.registering`), and the run goes on.
+
+    Args:
+        run: What the steps of the run wrote.
         model_name: Name of the model in the registry.
         out: Folder of the bundle of the run's best model, to be written; the champion stays another where that knows
             newer data (`sparkhu.registry.promote`).
         card: Markdown file of its model card, to be written.
-        further: What `train_models` wrote; None: no more models.
 
     Returns:
         What happened, for the artifact's metadata.
     """
-    folders = [evaluation, plan, windows, profile, scalers, stats, choices, cleaning, *models.values()]
-    folders += [further] if further else []
-    trail = read_trail([Path(folder) for folder in folders])
-    metrics = json.loads((Path(evaluation) / DOCUMENT).read_text())
-    gate = Gate.of(json.loads((Path(evaluation) / GATE).read_text()))
-    planned = open_dataset(plan).scan().collect()
+    trail = read_trail(run.all)
+    metrics = json.loads((Path(run.evaluation) / DOCUMENT).read_text())
+    gate = Gate.of(json.loads((Path(run.evaluation) / GATE).read_text()))
+    planned = open_dataset(run.plan).scan().collect()
     known = reach(trail, planned["test_end"].max())
-    more = load_further(further) if further else {}
-    with recorded("promote", inputs=folders, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
-        write_bundle(
-            draft,
-            name=model_name,
-            flavor=gate.champion,
-            models=candidates(planned, load_models(models[LINEAR]), more),
-            **_tables(
-                with_known(planned, open_dataset(windows).scan()), profile=profile, stats=stats, cleaning=cleaning
-            ),
-            **_read(scalers=scalers, choices=choices, intervals=evaluation),
-            params=preparation(trail),
-            sources=run_sources(trail),
-            code=code_fingerprint(),
-        )
+    more = load_further(run.further) if run.further else {}
+    with recorded("promote", inputs=run.all, outputs=[out], params={"model_name": model_name}) as (notes, (draft,)):
+        models = candidates(planned, load_models(run.models[LINEAR]), more)
+        write_bundle(draft, _contents(run, planned, models, name=model_name, flavor=gate.champion, trail=trail))
         registration = Registration(
             name=model_name,
-            models={name: _defined(metrics[name]) for name in (*models, *more)},
+            models={name: _defined(metrics[name]) for name in (*run.models, *more)},
             params=run_parameters(trail),
             gate=gate.document(),
             reach=None if known is None else known.tag,
@@ -116,6 +117,29 @@ def promote_champion(
         Path(card).write_text(model_card(model_name, gate, decision, metrics, trail))
     best, champion = ("", "") if decision is None else (decision.best, decision.champion)
     return {**metadata(out), "model": gate.champion, "version": best, "champion": champion}
+
+
+def _contents(
+    run: RunFolders, planned: pl.DataFrame, models: Models, *, name: str, flavor: str, trail: Trail
+) -> Contents:
+    """Give the contents of the bundle, with the tables that hold less than what their steps wrote."""
+    profile = open_dataset(run.profile).scan().collect()
+    own = planned.select("unique_id")
+    return Contents(
+        name=name,
+        flavor=flavor,
+        models=models,
+        profile=with_known(planned, open_dataset(run.windows).scan()),
+        source_profile=profile.join(own, on="unique_id", how="semi", maintain_order="left"),
+        scalers=open_dataset(run.scalers).scan().collect(),
+        stats=open_dataset(run.stats).scan().collect().select("unique_id", "^fit_.*$"),
+        choices=open_dataset(run.choices).scan().collect(),
+        cleaning=open_dataset(run.cleaning).scan().collect().select("unique_id", "kept"),
+        intervals=open_dataset(run.evaluation).scan().collect(),
+        params=preparation(trail),
+        sources=run_sources(trail),
+        code=code_fingerprint(),
+    )
 
 
 def _registered(bundle: Path, registration: Registration, notes: StepNotes) -> Decision | None:
@@ -131,23 +155,6 @@ def _registered(bundle: Path, registration: Registration, notes: StepNotes) -> D
     kind = f", {model}" if decision.champion == decision.best else ""
     notes.say(f"champion of '{name}' is version {decision.champion}{kind}: {decision.reason}")
     return decision
-
-
-def _tables(planned: pl.DataFrame, **folders: Path | str) -> dict[str, pl.DataFrame]:
-    """Give the tables of a bundle that hold less than what their steps wrote."""
-    found = _read(**folders)
-    return {
-        "profile": planned,
-        "source_profile": found["profile"].join(
-            planned.select("unique_id"), on="unique_id", how="semi", maintain_order="left"
-        ),
-        "stats": found["stats"].select("unique_id", "^fit_.*$"),
-        "cleaning": found["cleaning"].select("unique_id", "kept"),
-    }
-
-
-def _read(**folders: Path | str) -> dict[str, pl.DataFrame]:
-    return {name: open_dataset(folder).scan().collect() for name, folder in folders.items()}
 
 
 def reach(trail: Trail, until: object) -> Reach | None:

@@ -12,9 +12,9 @@ from sparkhu import ledger
 from sparkhu.errors import SparkhuError
 from sparkhu.execution import metadata, recorded
 from sparkhu.models.base import Forecaster, Models
+from sparkhu.models.candidates import seasonal_naive
 from sparkhu.models.linear import LinearSettings
 from sparkhu.models.loading import load_model
-from sparkhu.models.naive import SeasonalNaive
 from sparkhu.sections import Training
 from sparkhu.shards import open_dataset
 from sparkhu.stages.fitting import check_libraries, check_training, with_workers
@@ -130,9 +130,7 @@ def train_seasonal_naive(*, plan: Path | str, out: Path | str) -> dict[str, Any]
     """
     with recorded("train_seasonal_naive", inputs=[plan], outputs=[out]) as (notes, (draft,)):
         table = open_dataset(plan).scan().drop_nulls("group").collect()
-        sizes = table.group_by("group").agg(pl.col("input_size", "horizon", "season_length").first()).sort("group")
-        models = {group: SeasonalNaive(L, H, season or 1) for group, L, H, season in sizes.iter_rows()}
-        save_models(draft, models)
+        save_models(draft, seasonal_naive(table))
         notes.entries = ledger.entries(table["unique_id"])
         notes.series_in = table.height
     return metadata(out)

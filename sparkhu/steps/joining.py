@@ -4,21 +4,14 @@ import numpy as np
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.frame import TIME, check_frame
+from sparkhu.frame import CLEAN_SCHEMA, TIME, check_frame
 from sparkhu.ledger import entries
 from sparkhu.steps.prompt_fills import fill_promptly
 from sparkhu.steps.result import StepResult
 from sparkhu.steps.segmented import Segments
 
 SEQUENCE_SCHEMA: dict[str, pl.DataType] = {
-    "unique_id": pl.String(),
-    "ds": TIME,
-    "y": pl.Float64(),
-    "y_raw": pl.Float64(),
-    "available_at": TIME,
-    "is_gap": pl.Boolean(),
-    "is_outlier": pl.Boolean(),
-    "fill_strategy": pl.String(),
+    **CLEAN_SCHEMA,
     "observed_available_at": TIME,
     "is_anomaly": pl.Boolean(),
     "handled": pl.Float64(),

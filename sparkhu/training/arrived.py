@@ -6,7 +6,7 @@ import polars as pl
 
 from sparkhu.frame import check_frame
 from sparkhu.models.bundle import Bundle
-from sparkhu.steps.recalling import BORDERS, Preparation, prepare_new
+from sparkhu.steps.recalling import BORDERS
 from sparkhu.steps.windows import index_windows
 from sparkhu.training.groups import seasons_of
 from sparkhu.training.recipes import TrainingData
@@ -43,29 +43,21 @@ def arrived_windows(observations: pl.DataFrame, bundle: Bundle) -> ShardWindows:
         InputError: The bundle does not say up to where it has learnt.
     """
     check_frame(bundle.profile, KNOWN)
-    how = Preparation(**bundle.params)
-    prepared = prepare_new(
-        observations,
-        profile=bundle.profile,
-        source_profile=bundle.source_profile,
-        stats=bundle.stats,
-        choices=bundle.choices,
-        cleaning=bundle.cleaning,
-        how=how,
-        model=bundle.name,
-    )
+    prepared = bundle.prepare(observations)
     rows = prepared.frames["sequences"]
     borders = bundle.profile.select("unique_id", KNOWN, *BORDERS)
     profile = prepared.frames["profile"].drop(KNOWN, *BORDERS, strict=False).join(
         borders, on="unique_id", how="left", maintain_order="left"
     )  # fmt: skip
-    windows = index_windows(rows, profile, zone=how.zone).frames["windows"]
+    windows = index_windows(rows, profile, zone=bundle.preparation.zone).frames["windows"]
     behind = windows.join(borders, on="unique_id", maintain_order="left").filter(
         pl.col(KNOWN).is_null() | (pl.col("targets_until") > pl.col(KNOWN))
     )
     # The next window begins a stride behind the last; counted here are those that cannot be used as well.
     nth = pl.int_range(1, pl.len() + 1).over("unique_id")
-    return assemble(rows, behind.filter(nth % how.stride == 0).select(windows.columns), bundle.scalers, profile)
+    return assemble(
+        rows, behind.filter(nth % bundle.preparation.stride == 0).select(windows.columns), bundle.scalers, profile
+    )
 
 
 def arrived(reads: list[Callable[[], ShardWindows]], bundle: Bundle) -> TrainingData:

@@ -56,7 +56,9 @@ def check_sizes(*, horizon: int, input_size: int) -> None:
             raise InputError(f"{name} must be positive, or 0 to choose it from the data, got {value}")
 
 
-def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0, zone: str = "UTC") -> GroupPlan:
+def plan_groups(
+    profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0, zone: str = "UTC", whole_seasons: bool = False
+) -> GroupPlan:
     """Put series into groups and decide L and H of each.
 
     Args:
@@ -65,6 +67,8 @@ def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0,
         horizon: H for every group; 0 chooses it per group.
         input_size: L for every group; 0 chooses it per group.
         zone: Zone of the calendar where the profile names none.
+        whole_seasons: Seasonal naive looks back a season however short the inputs are, as in a backtest
+            (`sparkhu.backtesting.yardsticks`); the notes say what it does.
 
     Raises:
         InputError: A size is negative, or no series is long enough for it.
@@ -87,7 +91,8 @@ def plan_groups(profile: pl.DataFrame, *, horizon: int = 0, input_size: int = 0,
         sizes.append((group, L, H))
         notes.append(_note(str(group), lengths.series, f"horizon {H} ({why_H})", f"input_size {L} ({why_L})"))
         if season > max(L, 1):
-            notes.append(f"{group}: input_size {L} holds no season of {season}; seasonal naive repeats the last value")
+            told = "looks back a season all the same" if whole_seasons else "repeats the last value"
+            notes.append(f"{group}: input_size {L} holds no season of {season}; seasonal naive {told}")
     schema = {"group": pl.String, "input_size": pl.Int64, "horizon": pl.Int64}
     planned = grouped.join(
         pl.DataFrame(sizes, schema=schema, orient="row"), on="group", how="left", maintain_order="left"

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sparkhu.durable_folders import sync_folder
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.tuning.trials import Measurement, Observation, Status, Trial
 
@@ -103,7 +104,7 @@ class Journal:
         if not lines:
             started = datetime.now(UTC)
             self._append([{"kind": "study", "version": VERSION, "identity": identity, "at": started.isoformat()}])
-            _sync(self.place.parent)
+            sync_folder(self.place.parent)
             return Past(started)
         self._check(lines[0], identity)
         past = Past(datetime.fromisoformat(lines[0]["at"]))
@@ -234,11 +235,3 @@ def _first_difference(theirs: Any, ours: Any, path: str) -> tuple[str, Any, Any]
 def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:80]}…"
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from sparkhu.errors import SparkhuError
+from sparkhu.folder_locks import is_held
 from sparkhu.frame import SCHEMA
 from sparkhu.lake import Append, create_lake
 from sparkhu_cli import backfilling
-from sparkhu_cli.staging import is_held
 from sparkhu_cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sparkhu.registry import Candidate, log_model, promote
+from sparkhu.registry import Candidate, Comparison, log_model, promote
 from sparkhu_cli.main import sparkhu
 from tests.sparkhu.registry.conftest import bundle
 
@@ -27,7 +27,7 @@ def test_the_champion_before_forecasts_again_and_the_list_says_so(home: Path, bu
     assert invoke("models").stdout == "No model is registered yet: sparkhu run trains one.\n"
     for score in (0.5, 0.25):
         version = log_model(bundle("linear" if score == 0.5 else "seasonal_naive"), name="plant", metrics={})
-        promote("plant", [Candidate(version, score)], metric="mae", window="validation")
+        promote("plant", [Candidate(version, score)], Comparison("mae", window="validation"))
     assert invoke("models").stdout.splitlines() == ["model  versions  champion", "plant         2         2"]
 
     done = invoke("rollback", "plant")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu_cli.staging import is_held, staged
+from sparkhu.folder_locks import is_held
+from sparkhu_cli.staging import staged
 
 
 def names(folder: Path) -> set[str]:

@@ -18,14 +18,12 @@ from sparkhu.clusters.objects import ClusterObjects, Document
 from sparkhu.clusters.refusals import MissingError, Resource, TakenError
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lineage import code_fingerprint
-from sparkhu.training.distribution.job import JOB, PROGRESS, Order, read_fitted, write_job
+from sparkhu.training.distribution.job import JOB, PROGRESS, read_fitted, write_job
 from sparkhu.training.distribution.kubernetes_jobs import ClusterJob, mpi_job, train_job
 from sparkhu.training.distribution.launching import Distribution
+from sparkhu.training.distribution.recipe import SharedRecipe
 from sparkhu.training.distribution.remote import Storage, errors_of, fetch_fitted, forget_errors, send_job
-from sparkhu.training.neural import NeuralRecipe
-from sparkhu.training.plan import Plan
-from sparkhu.training.recipes import Fitted, Recipe, Settings, TrainingData
-from sparkhu.tuning.space import Space
+from sparkhu.training.recipes import Fitted, Settings, TrainingData
 
 MPI_JOBS: Final = Resource(
     *("kubeflow.org", "v2beta1", "mpijobs", "MPIJob", "the MPI operator", "app=mpi-operator"),
@@ -85,28 +83,16 @@ class ClusterLaunch:
 
 
 @dataclass(frozen=True)
-class ClusterRecipe:
-    """A recipe that workers in a cluster fit together: `linear` and the neural models.
+class ClusterRecipe(SharedRecipe):
+    """A recipe that workers in a cluster fit together.
 
     Attributes:
-        recipe: What is fitted.
         how: How the workers are begun.
         on_epoch: Is given `group` and what the epoch brought.
     """
 
-    recipe: Recipe
     how: ClusterLaunch
     on_epoch: Callable[[Mapping[str, Any]], None] | None = None
-
-    @property
-    def name(self) -> str:
-        """Its name in forecasts, metrics and settings."""
-        return self.recipe.name
-
-    @property
-    def space(self) -> Space:
-        """The parameters that can be tuned."""
-        return self.recipe.space
 
     def fit(self, data: TrainingData, settings: Settings, *, seed: int = 0) -> Fitted:
         """Fit every group; the same data, settings, seed and number of workers give the same models to the bit.
@@ -115,10 +101,9 @@ class ClusterRecipe:
             InputError: The cluster refuses the job, or a worker says so.
             SparkhuError: The job failed or never began, or the cluster or the storage cannot be reached.
         """
-        plan = self.recipe.plan if isinstance(self.recipe, NeuralRecipe) else Plan()
         with TemporaryDirectory(prefix="sparkhu-job-") as scratch:
             folder = Path(scratch)
-            write_job(folder / "job", Order(self.name, settings, data.seasons, seed, plan), data)
+            write_job(folder / "job", self.order(data, settings, seed=seed), data)
             fitted = launch_in_cluster(folder / "job", self.name, self.how, self.on_epoch, folder / "fitted")
             return read_fitted(fitted)
 

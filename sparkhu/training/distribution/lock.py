@@ -1,4 +1,9 @@
-"""The lock of a job: one process runs it, and its workers end where that process is gone."""
+"""The lock of a job: one process runs it, and its workers end where that process is gone.
+
+It is no lock on the job's folder (`sparkhu.folder_locks`), for workers look at it from their own processes: a file says
+which holder it has, since they must end under another one as well. And as one of them has it for the instant in which
+it finds out that its own is gone, whoever takes it waits that long.
+"""
 
 import fcntl
 import os

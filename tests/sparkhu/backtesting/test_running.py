@@ -162,6 +162,8 @@ def test_the_intervals_of_seasonal_naive_are_those_of_the_season_that_it_repeats
     rows = rows_of({name: season + np.random.default_rng(seed).normal(0, 1, 400) for seed, name in enumerate("ab")})
     # The last value is off by the season; a season ago differs by noise alone.
     result = backtest(rows, [], Rolling(folds=1, horizon=24, input_size=6), leaks=False)
+    (note,) = [each for each in result.metrics["notes"] if "holds no season" in each]
+    assert note.endswith("1h/24: input_size 6 holds no season of 24; seasonal naive looks back a season all the same")
     made = result.forecasts.filter(pl.col("model") == "seasonal_naive")
     assert made.select(((pl.col("hi_80") - pl.col("lo_80")) / 2).max()).item() < 10
     assert made["y"].is_between(made["lo_80"], made["hi_80"]).mean() > 0.6  # type: ignore[operator]

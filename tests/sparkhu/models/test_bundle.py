@@ -7,7 +7,7 @@ from polars.testing import assert_frame_equal
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.frame import TIME
-from sparkhu.models.bundle import MANIFEST, DamagedBundleError, OutdatedBundleError, read_bundle, write_bundle
+from sparkhu.models.bundle import MANIFEST, Contents, DamagedBundleError, OutdatedBundleError, read_bundle, write_bundle
 from sparkhu.models.naive import SeasonalNaive
 
 
@@ -49,13 +49,15 @@ def write(folder: Path, *, flavor: str = "seasonal_naive", **changes: pl.DataFra
     folder.mkdir()
     write_bundle(
         folder,
-        name="demo",
-        flavor=flavor,
-        models={"seasonal_naive": {"1h/24": SeasonalNaive(48, 24, 24), "1h:24": SeasonalNaive(48, 12, 12)}},
-        params={"horizon": 24},
-        sources=[{"uri": "file:///x.csv", "sha256": "ab" * 32}],
-        code="0.1.0+abc",
-        **tables(**changes),
+        Contents(
+            name="demo",
+            flavor=flavor,
+            models={"seasonal_naive": {"1h/24": SeasonalNaive(48, 24, 24), "1h:24": SeasonalNaive(48, 12, 12)}},
+            params={"horizon": 24},
+            sources=[{"uri": "file:///x.csv", "sha256": "ab" * 32}],
+            code="0.1.0+abc",
+            **tables(**changes),
+        ),
     )
     return folder
 

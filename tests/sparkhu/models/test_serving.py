@@ -11,7 +11,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.frame import from_pandas
-from sparkhu.models.bundle import Bundle, read_bundle, write_bundle
+from sparkhu.models.bundle import Bundle, Contents, read_bundle, write_bundle
 from sparkhu.models.naive import LastValue, SeasonalNaive
 from sparkhu.models.serving import Served, _load_pyfunc, serve
 
@@ -51,21 +51,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_bundle(
         folder,
-        name="forecaster",
-        flavor="seasonal_naive",
-        models=models,
-        profile=profile,
-        source_profile=profile,
-        scalers=scalers,
-        stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}).with_columns(fit_until=border),
-        choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}).with_columns(
-            fit_value=pl.lit(None, pl.Float64), fit_available_at=border
+        Contents(
+            name="forecaster",
+            flavor="seasonal_naive",
+            models=models,
+            profile=profile,
+            source_profile=profile,
+            scalers=scalers,
+            stats=pl.DataFrame({"unique_id": ["hour"], "fit_q1": [6.0], "fit_q3": [17.0]}).with_columns(
+                fit_until=border
+            ),
+            choices=pl.DataFrame({"unique_id": ["hour"], "strategy": ["linear"]}).with_columns(
+                fit_value=pl.lit(None, pl.Float64), fit_available_at=border
+            ),
+            cleaning=pl.DataFrame({"unique_id": ["hour", "meter"], "kept": ["outliers", "none"]}),
+            intervals=intervals,
+            params={"zone": "UTC"},
+            sources=[],
+            code="0.1.0+abc",
         ),
-        cleaning=pl.DataFrame({"unique_id": ["hour", "meter"], "kept": ["outliers", "none"]}),
-        intervals=intervals,
-        params={"zone": "UTC"},
-        sources=[],
-        code="0.1.0+abc",
     )
     return folder
 
@@ -201,10 +205,10 @@ def test_mlflow_opens_the_bundle_by_its_folder(folder: Path) -> None:
 def test_the_registered_champion_forecasts_through_plain_mlflow(folder: Path) -> None:
     import mlflow
 
-    from sparkhu.registry import Candidate, log_model, promote, tracking_uri
+    from sparkhu.registry import Candidate, Comparison, log_model, promote, tracking_uri
 
     version = log_model(folder, name="served", metrics={"mse": 1.0})
-    promote("served", [Candidate(version, 1.0)], metric="mse")
+    promote("served", [Candidate(version, 1.0)], Comparison("mse"))
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(tracking_uri())
     try:

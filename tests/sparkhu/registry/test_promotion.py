@@ -1,9 +1,11 @@
 import math
+from typing import Any
 
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.registry.promotion import Candidate, choose, promote
+from sparkhu.registry.comparing import Candidate, Comparison, choose
+from sparkhu.registry.promotion import promote
 from sparkhu.registry.versions import ModelVersion
 
 
@@ -12,8 +14,13 @@ def candidates(**scores: float) -> list[Candidate]:
 
 
 def chosen(reigning: str | None, direction: str = "min", least: float = 0.0, **scores: float) -> tuple[str, str]:
-    winner, reason = choose(candidates(**scores), reigning, direction, least)  # type: ignore[arg-type]
+    comparison = Comparison("mse", direction, least)  # type: ignore[arg-type]
+    winner, reason = choose(candidates(**scores), reigning, comparison)
     return winner.version.version, reason
+
+
+def against(yardstick: float) -> Comparison:
+    return Comparison("mse", minimum_improvement=0.5, yardstick=yardstick)
 
 
 def test_without_a_champion_the_best_wins() -> None:
@@ -39,7 +46,7 @@ def test_a_champion_stays_beside_one_that_is_better_by_rounding_alone() -> None:
     assert chosen("1", "max", v1=0.5, v2=0.5 * (1 + 1e-12))[0] == "1"
     assert chosen("1", v1=0.5, v2=0.5 * (1 - 1e-8))[0] == "2"
     # Nor is a champion worse than the yardstick by rounding.
-    assert choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=1 - 1e-12)[0].version.version == "1"
+    assert choose(candidates(v1=1.0, v2=0.9), "1", against(1 - 1e-12))[0].version.version == "1"
 
 
 def test_the_minimum_improvement_is_a_share_of_the_champions_score() -> None:
@@ -55,10 +62,10 @@ def test_the_minimum_improvement_holds_for_negative_scores() -> None:
 
 
 def test_the_minimum_improvement_protects_no_champion_that_is_worse_than_the_yardstick() -> None:
-    winner, reason = choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=0.95)
+    winner, reason = choose(candidates(v1=1.0, v2=0.9), "1", against(0.95))
     assert winner.version.version == "2"
     assert "champion 1 is worse than the yardstick" in reason
-    assert choose(candidates(v1=1.0, v2=0.9), "1", "min", 0.5, yardstick=1.0)[0].version.version == "1"
+    assert choose(candidates(v1=1.0, v2=0.9), "1", against(1.0))[0].version.version == "1"
 
 
 def test_a_champion_without_a_score_gives_way_and_the_reason_says_so() -> None:
@@ -81,12 +88,13 @@ def test_where_nothing_could_be_scored_the_first_stands() -> None:
         ({"direction": "down"}, "direction must be 'min' or 'max', got 'down'"),
         ({"minimum_improvement": -0.1}, "minimum_improvement must be a share from 0 to below 1, got -0.1"),
         ({"minimum_improvement": 1.0}, "minimum_improvement must be a share from 0 to below 1, got 1.0"),
-        ({"candidates": []}, "candidates must be one version at least, got none"),
     ],
 )
-def test_what_cannot_be_decided_is_refused_before_the_registry_is_opened(
-    changes: dict[str, object], message: str
-) -> None:
-    arguments = {"candidates": candidates(v1=1.0), "metric": "mse", **changes}
+def test_what_nothing_can_be_compared_by_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        promote("m", **arguments)  # type: ignore[arg-type]
+        Comparison("mse", **changes)
+
+
+def test_a_decision_between_no_candidates_is_refused() -> None:
+    with pytest.raises(InputError, match="candidates must be one version at least, got none"):
+        promote("m", [], Comparison("mse"))

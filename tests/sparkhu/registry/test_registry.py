@@ -17,6 +17,7 @@ import pytest
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.registry import (
     Candidate,
+    Comparison,
     Decision,
     Incumbent,
     Reach,
@@ -39,7 +40,7 @@ def client() -> Iterator[Any]:
 
 def test_a_champion_comes_back_as_its_bundle(bundle: Make, tmp_path: Path) -> None:
     version = log_model(bundle(), name="returns", metrics={"mse": 0.5})
-    promote("returns", [Candidate(version, 0.5)], metric="mse")
+    promote("returns", [Candidate(version, 0.5)], Comparison("mse"))
     loaded, found = load_champion("returns", tmp_path / "loaded")
     assert found == version
     assert (loaded.flavor, loaded.code, loaded.params) == ("linear", "0.1.0+abc", {"horizon": 24})
@@ -106,13 +107,11 @@ def test_a_logged_model_holds_no_pickle_and_no_file_of_the_working_directory(
 def test_a_decision_is_kept_with_its_evidence(bundle: Make, client: Any) -> None:
     first = log_model(bundle("naive"), name="decides", metrics={"mse": 1.0})
     second = log_model(bundle(), name="decides", metrics={"mse": 0.5})
-    before = promote("decides", [Candidate(first, 1.0)], metric="mse", window="2020")
+    before = promote("decides", [Candidate(first, 1.0)], Comparison("mse", window="2020"))
     after = promote(
         "decides",
         [Candidate(first, 1.0), Candidate(second, 0.5)],
-        metric="mse",
-        minimum_improvement=0.01,
-        window="2020",
+        Comparison("mse", minimum_improvement=0.01, window="2020"),
     )
     assert (before.champion, before.previous) == ("1", None)
     assert (after.champion, after.previous, after.scores) == ("2", "1", {"1": 1.0, "2": 0.5})
@@ -126,11 +125,11 @@ def test_a_decision_is_kept_with_its_evidence(bundle: Make, client: Any) -> None
 def test_a_model_of_older_data_takes_no_champions_place(bundle: Make, client: Any) -> None:
     table, december = "s3://plant/lake observations", datetime(2024, 12, 1, tzinfo=UTC)
     reigning = log_model(bundle("naive"), name="ages", metrics={})
-    promote("ages", [Candidate(reigning, 1.0)], metric="mse", reach=Reach(table, december))
+    promote("ages", [Candidate(reigning, 1.0)], Comparison("mse"), reach=Reach(table, december))
     folder = bundle()
     older = log_model(folder, name="ages", metrics={})
     january = datetime(2024, 1, 1, tzinfo=UTC)
-    kept = promote("ages", [Candidate(older, 0.25)], metric="mse", reach=Reach(table, january))
+    kept = promote("ages", [Candidate(older, 0.25)], Comparison("mse"), reach=Reach(table, january))
     assert (kept.best, kept.champion, kept.previous) == ("2", "1", "1")
     assert kept.reason == (
         "champion 1 knows 's3://plant/lake observations' until 2024-12-01T00:00:00+00:00 and stays, version 2 until "
@@ -138,20 +137,20 @@ def test_a_model_of_older_data_takes_no_champions_place(bundle: Make, client: An
     )
     assert str(client.get_model_version_by_alias("ages", "champion").version) == "1"
     equal = log_model(folder, name="ages", metrics={})
-    assert promote("ages", [Candidate(equal, 0.25)], metric="mse", reach=Reach(table, december)).champion == "3"
+    assert promote("ages", [Candidate(equal, 0.25)], Comparison("mse"), reach=Reach(table, december)).champion == "3"
 
 
 def test_a_trial_on_other_data_takes_no_champions_place(bundle: Make, client: Any) -> None:
     table, december = "s3://plant/lake observations", datetime(2024, 12, 1, tzinfo=UTC)
     folder = bundle()
     of_a_file = log_model(folder, name="trials", metrics={})
-    assert promote("trials", [Candidate(of_a_file, 0.5)], metric="mse").champion == "1"
+    assert promote("trials", [Candidate(of_a_file, 0.5)], Comparison("mse")).champion == "1"
     of_a_lake = log_model(folder, name="trials", metrics={})
-    first = promote("trials", [Candidate(of_a_lake, 1.0)], metric="mse", reach=Reach(table, december))
+    first = promote("trials", [Candidate(of_a_lake, 1.0)], Comparison("mse"), reach=Reach(table, december))
     assert first.champion == "2", "what no lake made gives way"
     for reach in (Reach("lake observations", december), None):
         other = log_model(folder, name="trials", metrics={})
-        kept = promote("trials", [Candidate(other, 0.25)], metric="mse", reach=reach)
+        kept = promote("trials", [Candidate(other, 0.25)], Comparison("mse"), reach=reach)
         assert (kept.best, kept.champion) == (other.version, "2")
         assert kept.reason == (
             "champion 2 was made from 's3://plant/lake observations' and stays; give models of other data a name of "
@@ -167,7 +166,7 @@ def test_a_champion_that_the_run_did_not_compare_stays_unless_it_could_not_do_th
 
     def challenge(incumbent: Incumbent | None) -> Decision:
         version = log_model(folder, name="stands", metrics={})
-        return promote("stands", [Candidate(version, next(scored))], metric="mae", incumbent=incumbent)
+        return promote("stands", [Candidate(version, next(scored))], Comparison("mae"), incumbent=incumbent)
 
     assert challenge(Incumbent(None)).champion == "1"
     late = challenge(Incumbent(None))
@@ -185,9 +184,13 @@ def test_a_champion_that_the_run_did_not_compare_stays_unless_it_could_not_do_th
 
 def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client: Any) -> None:
     folder = bundle()
-    first = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.nan)], metric="mse")
+    first = promote(
+        "unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.nan)], Comparison("mse")
+    )
     assert first.champion == "1"
-    again = promote("unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.inf)], metric="mse")
+    again = promote(
+        "unscored", [Candidate(log_model(folder, name="unscored", metrics={}), math.inf)], Comparison("mse")
+    )
     assert (again.best, again.champion) == ("2", "1")
     assert again.reason == "no candidate could be scored; champion 1 stays"
     assert str(client.get_model_version_by_alias("unscored", "champion").version) == "1"
@@ -196,7 +199,7 @@ def test_what_could_not_be_scored_takes_no_champions_place(bundle: Make, client:
 def test_evidence_is_json_where_a_score_is_undefined(bundle: Make, client: Any) -> None:
     first = log_model(bundle("naive"), name="undefined", metrics={})
     second = log_model(bundle(), name="undefined", metrics={})
-    promote("undefined", [Candidate(first, math.nan), Candidate(second, 1.0)], metric="mse")
+    promote("undefined", [Candidate(first, math.nan), Candidate(second, 1.0)], Comparison("mse"))
     text = client.get_model_version("undefined", "2").tags["sparkhu.promotion"]
     assert json.loads(text, parse_constant=pytest.fail)["scores"] == {"1": None, "2": 1.0}
 
@@ -214,7 +217,7 @@ def test_a_registered_model_without_the_alias_is_refused(bundle: Make, tmp_path:
 
 def test_a_champion_of_another_schema_is_refused(bundle: Make, client: Any, tmp_path: Path) -> None:
     version = log_model(bundle(), name="older", metrics={})
-    promote("older", [Candidate(version, 1.0)], metric="mse")
+    promote("older", [Candidate(version, 1.0)], Comparison("mse"))
     root = Path(client.get_model_version("older", "1").source.removeprefix("file://"))
     manifest = root / "data" / "bundle-linear" / "bundle.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema_version": 0}))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.registry import Candidate, load_champion, log_model, promote
+from sparkhu.registry import Candidate, Comparison, load_champion, log_model, promote
 from sparkhu.registry.listing import list_models, list_versions
 from sparkhu.registry.reigns import MOST, Reign, line_of, note_champion, read_reigns, roll_back
 from sparkhu.registry.store import registry
@@ -26,7 +26,7 @@ def champions(bundle: Make, name: str, count: int) -> None:
     folder = bundle()
     for number in range(count):
         version = log_model(folder, name=name, metrics={})
-        promote(name, [Candidate(version, 1.0 / (number + 1))], metric="mae", window="validation")
+        promote(name, [Candidate(version, 1.0 / (number + 1))], Comparison("mae", window="validation"))
 
 
 def champion(name: str, folder: Path) -> str:
@@ -82,7 +82,7 @@ def test_a_champion_that_stays_is_no_new_reign(bundle: Make) -> None:
     champions(bundle, "stays", 2)
     with registry() as (client, _):
         again = Candidate(log_model(bundle("last_value"), name="stays", metrics={}), float("nan"))
-        promote("stays", [again], metric="mae")
+        promote("stays", [again], Comparison("mae"))
         assert [reign.version for reign in read_reigns(client, "stays")] == ["1", "2"]
     assert roll_back("stays").champion == "1"
 
@@ -100,7 +100,9 @@ def test_a_champion_that_nobody_wrote_down_can_be_gone_back_to(bundle: Make) -> 
     older = log_model(bundle(), name="silent", metrics={})
     with registry() as (client, _):
         client.set_registered_model_alias("silent", "champion", older.version)
-    promote("silent", [Candidate(log_model(bundle("seasonal_naive"), name="silent", metrics={}), 0.5)], metric="mae")
+    promote(
+        "silent", [Candidate(log_model(bundle("seasonal_naive"), name="silent", metrics={}), 0.5)], Comparison("mae")
+    )
     assert roll_back("silent").champion == older.version
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkhu.errors import InputError
-from sparkhu.registry import Candidate, Reach, load_champion, log_model, promote
+from sparkhu.registry import Candidate, Comparison, Reach, load_champion, log_model, promote
 from sparkhu.registry.promotion import REACH
 from sparkhu.registry.reigns import read_reigns, roll_back
 from sparkhu.registry.store import registry
@@ -28,7 +28,7 @@ def champion(name: str, folder: Path) -> str:
 def test_it_takes_the_place_of_the_champion_and_can_be_gone_back_from(bundle: Make, tmp_path: Path) -> None:
     folder = bundle()
     first = log_model(folder, name="grown", metrics={"mae": 1.0})
-    promote("grown", [Candidate(first, 1.0)], metric="mae")
+    promote("grown", [Candidate(first, 1.0)], Comparison("mae"))
     grown = register_grown(folder, name="grown", of="1", reach=None, params={"learn": True})
     assert (grown.version.version, grown.champion) == ("2", True)
     assert champion("grown", tmp_path / "now") == "2"
@@ -44,7 +44,7 @@ def test_it_takes_the_place_of_the_champion_and_can_be_gone_back_from(bundle: Ma
 def test_it_does_not_take_the_place_of_one_that_became_champion_meanwhile(bundle: Make, tmp_path: Path) -> None:
     folder = bundle()
     for score in (1.0, 0.5):
-        promote("meanwhile", [Candidate(log_model(folder, name="meanwhile", metrics={}), score)], metric="mae")
+        promote("meanwhile", [Candidate(log_model(folder, name="meanwhile", metrics={}), score)], Comparison("mae"))
     assert not register_grown(folder, name="meanwhile", of="1", reach=None, params={}).champion
     assert champion("meanwhile", tmp_path / "now") == "2"
 
@@ -63,7 +63,7 @@ def test_it_knows_its_table_for_longer_only_if_it_learnt_from_that_table(
 ) -> None:
     folder, name = bundle(), f"reach-{until}-{'' if reach is None else reach.table[0]}-{reach and reach.until.month}"
     lake = Reach("lake observations", month(6))
-    promote(name, [Candidate(log_model(folder, name=name, metrics={}), 1.0)], metric="mae", reach=lake)
+    promote(name, [Candidate(log_model(folder, name=name, metrics={}), 1.0)], Comparison("mae"), reach=lake)
     number = register_grown(folder, name=name, of="1", reach=reach, params={}).version.version
     with registry() as (client, _):
         assert Reach.of(client.get_model_version(name, number).tags[REACH]) == Reach("lake observations", month(until))
