@@ -254,10 +254,13 @@ def images_table() -> str:
 
 def spaces_table() -> str:
     """Render what is tuned of each model."""
-    from sparkhu.models.spaces import described
+    from sparkhu.models.spaces import SPACES, described
+    from sparkhu.training.known import RECIPES
 
     rows = [[row.model, f"`{row.name}`", *row[2:]] for row in described()]
-    return table(["model", "parameter", "kind", "values", "default", "meaning"], rows)
+    without = ", ".join(f"`{name}`" for name in RECIPES if name not in SPACES)
+    listed = table(["model", "parameter", "kind", "values", "default", "meaning"], rows)
+    return f"{listed}\n\nNothing can be tuned of {without}: they have no parameters."
 
 
 def with_tables(page: Path, **tables: str) -> str:

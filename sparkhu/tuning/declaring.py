@@ -91,7 +91,7 @@ def declare_experiment(name: str, space: Space, search: Search, program: TrialPr
     """
     from kubeflow_katib_api.models import V1beta1Experiment
 
-    objective = {"type": search.direction, "objectiveMetricName": search.metric, "goal": search.goal}
+    objective: dict[str, Any] = {"type": search.direction, "objectiveMetricName": search.metric, "goal": search.goal}
     if search.strategy is not None:
         objective["metricStrategies"] = [{"name": search.metric, "value": search.strategy}]
     spec = {
