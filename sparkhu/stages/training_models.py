@@ -72,13 +72,13 @@ def _fitted(
     recipe = load_recipe(name)
     shared = is_shared(recipe, settings)
     fitted = with_workers(recipe, settings, step=STEP).fit(data, tuned, seed=settings.seed)
-    if groups := [group for group, values in tuned.items() if values]:
-        notes.say(f"{name} takes what tuning gave for {', '.join(groups)}")
     if settings.distribution != "single" and not shared:
         notes.say(f"{name} is fitted in one process: workers cannot share it")
     how = f", on {settings.workers} workers of {settings.distribution}" if shared else ""
     for note in fitted.notes:
         notes.say(f"{note if name in note else f'{name}, {note}'}{how}")
+    if groups := [group for group, values in tuned.items() if values]:
+        notes.say(f"{name} takes what tuning gave for {', '.join(groups)}")
     return fitted.models
 
 
