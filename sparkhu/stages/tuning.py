@@ -116,13 +116,12 @@ def tune(
 
 def _questions(stored: Stored, search: Search, settings: Tuning, seed: int) -> list[Question]:
     data, seasons = data_checksum(stored), seasons_of(stored.plan.scan().collect())
-    found = []
+    found: list[Question] = []
     for model in settings.models:
         load_recipe(model)  # says now which library is missing
         own = 0 if model == LINEAR else seed
-        for group, season in seasons.items():
-            about = {"data": data, "model": model, "group": group, "space": SPACES[model]}
-            found.append(Question(model, group, season, own, search_fingerprint(**about, search=search, seed=own)))
+        ask = partial(search_fingerprint, data=data, model=model, space=SPACES[model], search=search, seed=own)
+        found += [Question(model, group, season, own, ask(group=group)) for group, season in seasons.items()]
     return found
 
 
