@@ -18,7 +18,9 @@ import docstring_parser
 
 from benchmarks.figures import OF_BARE, Figure, read, shown
 from sparkhu.lake.schemas import json_schemas as lake_schemas
+from sparkhu.models.spaces import SPACES, described
 from sparkhu.results import json_schemas
+from sparkhu.training.known import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -236,9 +238,8 @@ def figures_page() -> str:
     ]
     for name, benchmark in read()["benchmarks"].items():
         figures = [figure_cells(Figure(**each)) for each in benchmark["figures"]]
-        parts.append(f"## {name}")
-        parts.append(f"`{benchmark['command']}`, measured {benchmark['measured_at']} on {benchmark['machine']}.")
-        parts.append(table(["what", "measured", "beside", "goal"], figures))
+        about = f"`{benchmark['command']}`, measured {benchmark['measured_at']} on {benchmark['machine']}."
+        parts += [f"## {name}", about, table(["what", "measured", "beside", "goal"], figures)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -253,10 +254,9 @@ def images_table() -> str:
 
 
 def spaces_table() -> str:
-    """Render what is tuned of each model."""
-    from sparkhu.models.spaces import described
-
+    """Render what can be tuned of each model."""
     rows = [[row.model, f"`{row.name}`", *row[2:]] for row in described()]
+    rows += [[name, "none", "", "", "", ""] for name in RECIPES if name not in SPACES]
     return table(["model", "parameter", "kind", "values", "default", "meaning"], rows)
 
 

@@ -77,6 +77,11 @@ def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:
     return tuple(kind.model_fields)
 
 
+def names_of(given: Any) -> Any:
+    """Take names with commas between, as options give them, as a list of names; anything else as it is."""
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+
 class Reading(Section):
     """How a source is read. An empty text means: found from the source, and said."""
 
@@ -211,6 +216,7 @@ class Tuning(Section):
     """How the parameters of models are searched for, once for the same data, model and space."""
 
     title: ClassVar[str] = "tuning"
+    models: tuple[str, ...] = Field(("linear",), description="Models that are tuned, of those that are trained.")
     trials: int = Field(24, ge=0, description="Trials of each group of series; 0: models keep their defaults.")
     algorithm: str = Field("tpe", description="What suggests the trials, by Katib's name, such as tpe or cmaes.")
     parallel: int = Field(1, ge=1, description="Trials at a time, where each is a pod.")
@@ -221,6 +227,12 @@ class Tuning(Section):
     storage: str = Field("", description="URI that Katib's trials read their data from, such as s3://bucket/tuning.")
     secret: str = Field("", description="Secret whose keys Katib's trials find as variables, for the storage.")
     image: str = Field("", description="Image of Katib's trials; empty: that of the steps that train.")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _named(cls, models: Any) -> Any:
+        """Take names with commas between as well, as options give them."""
+        return names_of(models)
 
 
 class Training(Section):
@@ -246,7 +258,7 @@ class Training(Section):
     @classmethod
     def _named(cls, models: Any) -> Any:
         """Take names with commas between as well, as options give them."""
-        return tuple(name.strip() for name in models.split(",") if name.strip()) if isinstance(models, str) else models
+        return names_of(models)
 
 
 class Promotion(Section):

@@ -14,6 +14,7 @@ def train_models(
     plan: Input[Dataset],
     windows: Input[Dataset],
     scalers: Input[Dataset],
+    tuned: Input[Dataset],
     models: Output[Model],
     settings: dict[str, Any] = {},  # noqa: B006 - KFP's way of a default
 ) -> None:
@@ -24,6 +25,7 @@ def train_models(
         plan: One row a series: its group, input size, horizon, borders of the split.
         windows: Index of the windows: which can be used, and from when.
         scalers: One versioned scaler a series.
+        tuned: The parameters per model and group.
         models: The fitted models by name and group; none where the settings name none.
         settings: models (such as trees and lstm), distribution (single, torch or horovod), workers, seed, engine (local
             or kubernetes), and for kubernetes namespace, storage, secret, image, service_account.
@@ -37,6 +39,7 @@ def train_models(
             plan=plan.path,
             windows=windows.path,
             scalers=scalers.path,
+            tuned=tuned.path,
             out=models.path,
             settings=Training.of(settings),
         )

@@ -82,7 +82,7 @@ def _check_sections(parameters: "RunParameters") -> None:
     with _inside("handling"):
         check_handling(variants=parameters.handling.variants, choice=parameters.handling.choice)
     with _inside("tuning"):
-        check_tuning(parameters.tuning)
+        check_tuning(parameters.tuning, parameters.training)
     with _inside("training"):
         check_training(parameters.training)
 

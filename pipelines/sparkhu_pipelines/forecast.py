@@ -104,10 +104,10 @@ class _Trained(NamedTuple):
 
 
 def _train(given: dict[str, Any], data: dict[str, Any]) -> _Trained:
-    tuned = tune(**data, settings=given["tuning"]).outputs["tuned"]
+    tuned = tune(**data, settings=given["tuning"], training=given["training"]).outputs["tuned"]
     linear = train_linear(**data, tuned=tuned, settings=given["training"]).outputs["model"]
     naive = train_seasonal_naive(plan=data["plan"]).outputs["model"]
-    further = train_models(**data, settings=given["training"]).outputs["models"]
+    further = train_models(**data, tuned=tuned, settings=given["training"]).outputs["models"]
     return _Trained(tuned, {"linear": linear, "seasonal_naive": naive, "further": further})
 
 

@@ -4,12 +4,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from sparkhu.models import linear
+from sparkhu.models import linear, own_linear, trees
+from sparkhu.models.neural.architectures import ARCHITECTURES
 from sparkhu.tuning.space import Parameter, Space
 
-SPACES: Final[Mapping[str, Space]] = MappingProxyType({"linear": linear.SPACE})
-UNTUNED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"linear": linear.UNTUNED})
-MEANINGS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"linear": linear.MEANINGS})
+SPACES: Final[Mapping[str, Space]] = MappingProxyType(
+    {"linear": linear.SPACE, "own_linear": own_linear.SPACE, "trees": trees.SPACE}
+    | {name: each.space for name, each in ARCHITECTURES.items()}
+)
+"""What can be tuned, by the names of the models; one that is not named has no parameters."""
+UNTUNED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"linear": linear.UNTUNED, "own_linear": own_linear.UNTUNED, "trees": trees.UNTUNED}
+    | {name: each.untuned for name, each in ARCHITECTURES.items()}
+)
+MEANINGS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"linear": linear.MEANINGS, "own_linear": own_linear.MEANINGS, "trees": trees.MEANINGS}
+    | {name: each.meanings for name, each in ARCHITECTURES.items()}
+)
 
 
 class Described(NamedTuple):

@@ -75,6 +75,7 @@ class Study:
     def told(self, origin: Origin) -> TunedGroup:
         """Give what `tuning.json` says of the study."""
         return TunedGroup(
+            model=self.model,
             group=self.group,
             fingerprint=self.fingerprint,
             origin=origin,

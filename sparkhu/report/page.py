@@ -102,11 +102,11 @@ def _write_data(
 
 
 def _write_studies(file: IO[str], results: Results, tuning: Tuning | None) -> None:
-    """Write the trials of each tuned group."""
+    """Write the trials of each tuned model and group."""
     if tuning is None:
         return
     for number, group in enumerate(tuning.groups):
-        trials = trials_of(results, group.group)
+        trials = trials_of(results, group)
         if trials is not None:
             file.write(packed_json(f"study-{number}", study_document(group, tuning, trials)))
 

@@ -29,7 +29,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "categories": ("unique_id", "column", "category", "share"),
     "estimates": ("unique_id", "version", "decision"),
     "metadata": ("unique_id",),
-    "trials": ("group",),
+    "trials": ("model", "group"),
 }
 FLAGS = ("is_gap", "is_outlier", "is_anomaly", "is_alert")
 PARTS = ("trend", "seasonal", "resid")

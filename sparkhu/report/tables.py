@@ -123,6 +123,7 @@ def trials_table(results: Results) -> Table | None:
         return None
     given = [name for name in trials.collect_schema().names() if name.startswith("param.")]
     fields: tuple[Field, ...] = (
+        ("model", "Model", "text"),
         ("group", "Group", "text"),
         ("trial", "Trial", "count"),
         ("status", "Status", "text"),

@@ -53,10 +53,11 @@ def read_tuning(results: Results) -> Tuning | None:
         raise InputError(f"'{path}' does not follow its schema at '{place}': {first['msg']}.") from error
 
 
-def trials_of(results: Results, group: str) -> pl.DataFrame | None:
-    """Give the trials of a group, in their order; None where the run has none of it."""
+def trials_of(results: Results, tuned: TunedGroup) -> pl.DataFrame | None:
+    """Give the trials of a model and group, in their order; None where the run has none of it."""
     trials = results.table("trials")
-    rows = None if trials is None else trials.filter(pl.col("group") == group).collect()
+    own = (pl.col("model") == tuned.model) & (pl.col("group") == tuned.group)
+    rows = None if trials is None else trials.filter(own).collect()
     return None if rows is None or rows.is_empty() else rows.sort("trial")
 
 
@@ -80,48 +81,59 @@ def gain(group: TunedGroup, tuning: Tuning) -> float | None:
 
 
 def tuned_line(tuning: Tuning | None) -> str:
-    """Say in one line, as HTML, what tuning brought; empty where nothing was tuned."""
-    if tuning is None or not tuning.groups:
-        return ""
-    trials = sum(group.trials for group in tuning.groups)
-    here = sum(group.trials for group in tuning.groups if group.origin == "search")
+    """Say in a line for each model, as HTML, what tuning brought; empty where nothing was tuned."""
+    return "" if tuning is None else "".join(_line(tuning, model, groups) for model, groups in _models(tuning).items())
+
+
+def _models(tuning: Tuning) -> dict[str, list[TunedGroup]]:
+    """Give the groups by model."""
+    names = dict.fromkeys(group.model for group in tuning.groups)
+    return {name: [group for group in tuning.groups if group.model == name] for name in names}
+
+
+def _line(tuning: Tuning, model: str, groups: Sequence[TunedGroup]) -> str:
+    trials = sum(group.trials for group in groups)
+    here = sum(group.trials for group in groups if group.origin == "search")
     some = "" if here == trials else ", none of them in this run" if not here else f", {here:,} of them in this run"
-    model = _capital(model_name(tuning.model))
-    worked = f'<a href="#tuning">{model}</a> was tuned with {plural(trials, "trial")}{some}'
-    return f'<p class="tuned">{worked}: {_brought(tuning)}.</p>'
+    worked = f'<a href="#tuning">{_capital(model_name(model))}</a> was tuned with {plural(trials, "trial")}{some}'
+    return f'<p class="tuned">{worked}: {_brought(tuning, groups)}.</p>'
 
 
 def tuning_section(tuning: Tuning | None, results: Results, table: Table | None) -> str:
-    """Give the answer in a sentence, for each group of series its values and the place of its pictures, and all trials.
+    """Give for each model the answer in a sentence and the values of each group of series, and all trials.
 
-    Of several groups the one that gained most is open. `table` is that of all trials; None where the run has none.
+    Of several groups the one that gained most is open, and holds the place of its pictures. `table` is that of all
+    trials; None where the run has none.
     """
     if tuning is None:
         return absent("Not tuned in this run: there is no tuning.json.")
     if not tuning.groups:
         return '<p class="calm">Not tuned in this run: models are trained with their defaults.</p>'
-    verdict = f'<p class="verdict"><b>{_capital(model_name(tuning.model))}</b>: {_brought(tuning)}.</p>'
-    bodies = [_group(number, group, tuning, results) for number, group in enumerate(tuning.groups)]
-    listed = f"<h3>All trials</h3>{table_host(table, 'trials.parquet', 'No trial was made.')}"
+    told = "".join(_model(tuning, model, groups, results) for model, groups in _models(tuning).items())
+    return f"{told}<h3>All trials</h3>{table_host(table, 'trials.parquet', 'No trial was made.')}"
+
+
+def _model(tuning: Tuning, model: str, groups: Sequence[TunedGroup], results: Results) -> str:
+    verdict = f'<p class="verdict"><b>{_capital(model_name(model))}</b>: {_brought(tuning, groups)}.</p>'
+    bodies = [_group(group, tuning, results) for group in groups]
     if len(bodies) == 1:
-        return verdict + bodies[0] + listed
-    gains = [gain(group, tuning) or 0.0 for group in tuning.groups]
+        return verdict + bodies[0]
+    gains = [gain(group, tuning) or 0.0 for group in groups]
     first = gains.index(max(gains))
     folded = [
         f'<details class="tuned-group"{" open" if place == first else ""}><summary><b>{escape(group.group)}</b> '
         f"{_brought(tuning, [group])}</summary>{body}</details>"
-        for place, (group, body) in enumerate(zip(tuning.groups, bodies, strict=True))
+        for place, (group, body) in enumerate(zip(groups, bodies, strict=True))
     ]
-    return f'{verdict}<p class="note">Each group of series (period/season) by itself.</p>{"".join(folded)}{listed}'
+    return f'{verdict}<p class="note">Each group of series (period/season) by itself.</p>{"".join(folded)}'
 
 
 def _capital(text: str) -> str:
     return escape(text[:1].upper() + text[1:])
 
 
-def _brought(tuning: Tuning, groups: Sequence[TunedGroup] | None = None) -> str:
-    """Say how the objective changes from the defaults to the chosen values, over some groups (null: all)."""
-    groups = tuning.groups if groups is None else groups
+def _brought(tuning: Tuning, groups: Sequence[TunedGroup]) -> str:
+    """Say how the objective changes from the defaults to the chosen values, over some groups."""
     tuned = [group for group in groups if group.chosen == "best"]
     if not any(group.best for group in groups):
         return "no trial gave a result, so the defaults stay"
@@ -146,8 +158,8 @@ def _precise(share: float) -> str:
     return f"{100 * share:.1f} %" if LEAST_SHARE <= share < 0.1 else percent(share)
 
 
-def _group(place: int, group: TunedGroup, tuning: Tuning, results: Results) -> str:
-    trials = trials_of(results, group.group)
+def _group(group: TunedGroup, tuning: Tuning, results: Results) -> str:
+    trials, place = trials_of(results, group), tuning.groups.index(group)
     drawn = "" if trials is None else f' data-study="{place}"'
     reached = _reached(group, tuning) if group.trials else ""
     told = f'<div class="told">{reached}{_values(group)}</div>'

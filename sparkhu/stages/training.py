@@ -66,7 +66,8 @@ def train_linear(
         notes,
         (draft,),
     ):
-        chosen = read_tuned(tuned) if tuned else {}
+        found = read_tuned(tuned, "linear") if tuned else {}
+        chosen = {group: LinearSettings.of(values) for group, values in found.items()}
         fit = _fit_here if training.distribution == "single" else partial(_fit_on_workers, training)
         models, messages, count = fit(stored, chosen)
         for message in messages:

@@ -13,8 +13,9 @@ from sparkhu.sections import Training
 from sparkhu.stages.fitting import check_libraries, check_training, further_models, is_shared, with_workers
 from sparkhu.stages.storing import Stored, training_data
 from sparkhu.stages.training import save_further
+from sparkhu.stages.tuned import read_tuned
 from sparkhu.training.known import load_recipe
-from sparkhu.training.recipes import TrainingData
+from sparkhu.training.recipes import Settings, TrainingData
 
 STEP = "train_models"
 
@@ -26,6 +27,7 @@ def train_models(
     windows: Path | str,
     scalers: Path | str,
     out: Path | str,
+    tuned: Path | str | None = None,
     settings: Training | None = None,
 ) -> dict[str, Any]:
     """Fit the models of the settings, each for all groups of series.
@@ -36,6 +38,7 @@ def train_models(
         windows: Index of the windows.
         scalers: One scaler a series.
         out: Folder of the models, to be written; without models it says so and holds none.
+        tuned: What `tune` wrote: the parameters that each group's models are fitted with; None: the defaults.
         settings: Which models, and on how many workers; by default none.
 
     Returns:
@@ -47,12 +50,14 @@ def train_models(
     """
     settings = settings or Training()
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.plain()) as (notes, (draft,)):
+    inputs = [*stored.folders, *([tuned] if tuned else [])]
+    with recorded(STEP, inputs=inputs, outputs=[out], params=settings.plain()) as (notes, (draft,)):
         check_training(settings)
         check_libraries(settings)
         names = further_models(settings)
         data = training_data(stored) if names else TrainingData([], {})
-        models = {name: _fitted(name, data, settings, notes) for name in names}
+        found = {name: read_tuned(tuned, name) if tuned else {} for name in names}
+        models = {name: _fitted(name, data, found[name], settings, notes) for name in names}
         save_further(draft, models)
         planned = stored.plan.scan().select("unique_id", "group").collect()
         notes.entries = _entries(planned, models)
@@ -61,15 +66,19 @@ def train_models(
     return metadata(out)
 
 
-def _fitted(name: str, data: TrainingData, settings: Training, notes: StepNotes) -> dict[str, Forecaster]:
+def _fitted(
+    name: str, data: TrainingData, tuned: Settings, settings: Training, notes: StepNotes
+) -> dict[str, Forecaster]:
     recipe = load_recipe(name)
     shared = is_shared(recipe, settings)
-    fitted = with_workers(recipe, settings, step=STEP).fit(data, {}, seed=settings.seed)
+    fitted = with_workers(recipe, settings, step=STEP).fit(data, tuned, seed=settings.seed)
     if settings.distribution != "single" and not shared:
         notes.say(f"{name} is fitted in one process: workers cannot share it")
     how = f", on {settings.workers} workers of {settings.distribution}" if shared else ""
     for note in fitted.notes:
         notes.say(f"{note if name in note else f'{name}, {note}'}{how}")
+    if groups := [group for group, values in tuned.items() if values]:
+        notes.say(f"{name} takes what tuning gave for {', '.join(groups)}")
     return fitted.models
 
 

@@ -1,4 +1,4 @@
-"""One trial of a model as a program: `python -m sparkhu.stages.trial --model=linear --data=URI --strength=0.1 …`.
+"""A trial of the linear model as a program: `python -m sparkhu.stages.trial --model=linear --data=URI --strength=1 …`.
 
 It prints `validation_mse=…`, which Katib's collector, and that of the embedded engine, read from the output.
 """
@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from sparkhu.errors import SparkhuError
-from sparkhu.models.linear import LinearSettings
-from sparkhu.models.spaces import SPACES
+from sparkhu.models.linear import SPACE, LinearSettings
 from sparkhu.threads import on_one_thread
 from sparkhu.training.gram_files import read_gram
 from sparkhu.training.ridge import Ridge
@@ -19,9 +18,9 @@ METRIC = "validation_mse"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score one assignment of a model's parameters and print the objective; give the exit code."""
+    """Score one assignment of its parameters and print the objective; give the exit code."""
     given = _parsed(arguments)
-    assignment = {parameter.name: getattr(given, parameter.name) for parameter in SPACES[given.model]}
+    assignment = {parameter.name: getattr(given, parameter.name) for parameter in SPACE}
     try:
         sys.stdout.write(f"{METRIC}={_score(given.data, assignment)!r}\n")
     except SparkhuError as error:
@@ -31,15 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", required=True, choices=sorted(SPACES), help="the model")
-    named, _ = model.parse_known_args(arguments)
-    about = "Score one trial of a model."
-    whole = argparse.ArgumentParser(prog="python -m sparkhu.stages.trial", description=about, parents=[model])
-    whole.add_argument("--data", required=True, help="URI of what the tune step wrote for the trials of a group")
-    for parameter in SPACES[named.model]:
-        whole.add_argument(f"--{parameter.name}", required=True, help=f"{parameter.kind} of the search space")
-    return whole.parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m sparkhu.stages.trial", description="Score one trial of a model.")
+    parser.add_argument("--model", required=True, choices=["linear"], help="the model")
+    parser.add_argument("--data", required=True, help="URI of what the tune step wrote for the trials of a group")
+    for parameter in SPACE:
+        parser.add_argument(f"--{parameter.name}", required=True, help=f"{parameter.kind} of the search space")
+    return parser.parse_args(arguments)
 
 
 @on_one_thread

@@ -15,21 +15,23 @@ from sparkhu.errors import RegistryAwayError
 from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.models.spaces import SPACES
 from sparkhu.registry.studies import Study, find_study, log_study
-from sparkhu.sections import Tuning
-from sparkhu.stages.storing import Stored, map_buckets
-from sparkhu.stages.tuned import MODEL, Found, told, write_tuned
+from sparkhu.sections import Training, Tuning
+from sparkhu.stages.storing import Stored, map_buckets, training_data
+from sparkhu.stages.tuned import Found, told, write_tuned
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
-from sparkhu.stages.tuning_engines import ModelTrials, OnTrial, namespace_of, run_search
+from sparkhu.stages.tuning_engines import LINEAR, OnTrial, namespace_of, run_search
 from sparkhu.stages.tuning_search import check_tuning, search_of
+from sparkhu.stages.tuning_trials import LinearTrials, RecipeTrials, Trials
 from sparkhu.training.gram import GroupGram, gram_shard, merge
 from sparkhu.training.gram_files import GramFile
 from sparkhu.training.groups import seasons_of
+from sparkhu.training.known import load_recipe
+from sparkhu.training.recipes import TrainingData
 from sparkhu.training.windows import ShardWindows
 from sparkhu.tuning.declaring import Search
 from sparkhu.tuning.document import BestTrial, Tried
 from sparkhu.tuning.importance import importance
 from sparkhu.tuning.reading import strategies_of
-from sparkhu.tuning.space import Space
 from sparkhu.tuning.tables import trials_table
 from sparkhu.tuning.trials import ENDED, Measurement, Trial
 from sparkhu.tuning.writing import experiment_yaml
@@ -37,11 +39,21 @@ from sparkhu.tuning.writing import experiment_yaml
 STEP = "tune"
 
 
-class Group(NamedTuple):
-    """A group of series whose model is tuned."""
+class Question(NamedTuple):
+    """What is searched for: the parameters of a model on a group of series.
 
-    name: str
+    Attributes:
+        model: The model's name.
+        group: The group's.
+        season_length: Points in a season, 1 where there is none.
+        seed: Of the fits; 0 where nothing is drawn.
+        fingerprint: Equal questions have equal ones.
+    """
+
+    model: str
+    group: str
     season_length: int
+    seed: int
     fingerprint: str
 
 
@@ -53,12 +65,13 @@ def tune(
     scalers: Path | str,
     out: Path | str,
     settings: Tuning | None = None,
+    training: Training | None = None,
 ) -> dict[str, Any]:
-    """Find the parameters of the linear model of each group: those stored for the same question, else by a search.
+    """Find the parameters of models for each group: those stored for the same question, else by a search.
 
-    A search is a Katib experiment for each group of series, whose objective is the mean squared error on the choosing
-    windows, against observed values. Where no trial is better there than the defaults, these stay. What was found is
-    kept in MLflow under a fingerprint of data, model and its code, space, objective and search.
+    A search is a Katib experiment for each model and group of series, whose objective is the mean squared error on the
+    choosing windows, against observed values. Where no trial is better there than the defaults, these stay. What was
+    found is kept in MLflow under a fingerprint of data, model and its code, space, objective and search.
 
     Args:
         table: What `store_sequences` wrote: where the windows are looked up.
@@ -66,31 +79,33 @@ def tune(
         windows: Index of the windows.
         scalers: One scaler a series.
         out: Folder to be written: `tuning.json` and `trials.parquet`.
-        settings: How it is searched; by default in this process.
+        settings: Which models are tuned, and how it is searched; by default the linear one, in this process.
+        training: Which models are trained, and from which seed; by default the linear one alone.
 
     Returns:
         What happened, for the artifact's metadata.
 
     Raises:
         InputError: A setting cannot be used.
-        SparkhuError: The table is missing or damaged, or Katib fails.
+        SparkhuError: The table is missing or damaged, a library is missing, or Katib fails.
     """
-    settings = settings or Tuning()
+    settings, training = settings or Tuning(), training or Training()
     stored = Stored.open(table=table, plan=plan, windows=windows, scalers=scalers)
-    with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.model_dump()) as (notes, (draft,)):
-        check_tuning(settings)
+    with recorded(STEP, inputs=stored.folders, outputs=[out], params=settings.plain()) as (notes, (draft,)):
+        check_tuning(settings, training)
         if settings.engine == "katib":
             namespace_of(settings)
         search = search_of(settings)
-        groups = _groups(stored, search) if settings.trials else []
-        known = _recalled(groups, notes)
-        searched = [group for group in groups if group.name not in known]
+        questions = _questions(stored, search, settings, training.seed) if settings.trials else []
+        known = _recalled(questions, notes)
+        searched = [question for question in questions if question not in known]
         known |= _searched(searched, stored, search, settings, notes) if searched else {}
-        ordered = [known[group.name] for group in groups]
+        ordered = [known[question] for question in questions]
         for found in ordered:
             notes.say(told(found))
-        if not settings.trials:
-            notes.say("not tuned, for tuning.trials is 0: models keep their defaults")
+        if not (settings.trials and settings.models):
+            why = "tuning.models names none" if settings.trials else "tuning.trials is 0"
+            notes.say(f"not tuned, for {why}: models keep their defaults")
         write_tuned(draft, search.metric, ordered)
         notes.entries = ledger.entries(stored.plan.scan().select("unique_id").collect()["unique_id"])
         notes.rows_in, notes.series_in = stored.rows, stored.plan.series
@@ -99,72 +114,70 @@ def tune(
     return metadata(out)
 
 
-def _groups(stored: Stored, search: Search) -> list[Group]:
-    data, space = data_checksum(stored), SPACES[MODEL]
-    return [
-        Group(name, season, search_fingerprint(data=data, model=MODEL, group=name, space=space, search=search))
-        for name, season in seasons_of(stored.plan.scan().collect()).items()
-    ]
+def _questions(stored: Stored, search: Search, settings: Tuning, seed: int) -> list[Question]:
+    data, seasons = data_checksum(stored), seasons_of(stored.plan.scan().collect())
+    found: list[Question] = []
+    for model in settings.models:
+        load_recipe(model)  # says now which library is missing
+        own = 0 if model == LINEAR else seed
+        ask = partial(search_fingerprint, data=data, model=model, space=SPACES[model], search=search, seed=own)
+        found += [Question(model, group, season, own, ask(group=group)) for group, season in seasons.items()]
+    return found
 
 
-def _recalled(groups: Sequence[Group], notes: StepNotes) -> dict[str, Found]:
-    """Give what the registry knows of the groups; one that is away is asked once and loses no run."""
-    known: dict[str, Found] = {}
+def _recalled(questions: Sequence[Question], notes: StepNotes) -> dict[Question, Found]:
+    """Give what the registry knows of the questions; one that is away is asked once and loses no run."""
+    known: dict[Question, Found] = {}
     try:
-        for group in groups:
-            if found := find_study(group.fingerprint, notes.say):
-                known[group.name] = Found(*found, "store")
+        for question in questions:
+            if found := find_study(question.fingerprint, notes.say):
+                known[question] = Found(*found, "store")
     except RegistryAwayError as error:
         notes.say(f"searched anew, for what earlier runs found cannot be looked up: {error}")
     return known
 
 
 def _searched(
-    groups: list[Group], stored: Stored, search: Search, settings: Tuning, notes: StepNotes
-) -> dict[str, Found]:
-    grams = merge(map_buckets(_gram_of, stored, step=STEP))
+    questions: list[Question], stored: Stored, search: Search, settings: Tuning, notes: StepNotes
+) -> dict[Question, Found]:
+    linear = any(question.model == LINEAR for question in questions)
+    grams = merge(map_buckets(_gram_of, stored, step=STEP)) if linear else {}
+    data = training_data(stored)
     found = {}
-    for number, group in enumerate(groups):
-        watch = partial(_tell, number * search.trials, len(groups) * search.trials)
-        trials = _trials(grams.get(group.name), group.season_length)
-        found[group.name] = _search(
-            group=group,
-            trials=trials,
-            space=SPACES[MODEL],
-            search=search,
-            settings=settings,
-            watch=watch,
-            keep=partial(_kept, notes),
-        )
+    for number, question in enumerate(questions):
+        watch = partial(_tell, number * search.trials, len(questions) * search.trials)
+        trials = _trials(question, grams, data)
+        found[question] = _search(question, trials, search, settings, watch=watch, keep=partial(_kept, notes))
     return found
 
 
-def _trials(gram: GroupGram | None, season_length: int) -> ModelTrials | None:
-    """Give what a trial of a group does; None where no window can judge it."""
-    if gram is None or not (gram.train.windows and gram.choose.windows):
-        return None
-    return ModelTrials(GramFile(gram, season_length))
+def _trials(question: Question, grams: Mapping[str, GroupGram], data: TrainingData) -> Trials | None:
+    """Give what a trial does; None where the group has no window."""
+    if question.model != LINEAR:
+        return RecipeTrials(load_recipe(question.model), data, question.group, seed=question.seed)
+    gram = grams.get(question.group)
+    return None if gram is None else LinearTrials(GramFile(gram, question.season_length))
 
 
 def _search(
-    *,
-    group: Group,
-    trials: ModelTrials | None,
-    space: Space,
+    question: Question,
+    trials: Trials | None,
     search: Search,
     settings: Tuning,
+    *,
     watch: OnTrial,
     keep: Callable[..., Found],
 ) -> Found:
-    if trials is None:
+    default = None if trials is None else trials.defaults()
+    if trials is None or default is None:
         reason = "no validation window of the group has all its targets observed, so nothing can choose"
         nothing = pl.DataFrame(schema={"trial": pl.Int64})
-        return keep(_study(group, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
-    default, error = trials.defaults()
-    result = run_search(_experiment_name(group), space, search, trials=trials, settings=settings, on_trial=watch)
+        return keep(_study(question, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
+    space, (assignment, error) = SPACES[question.model], default
+    result = run_search(_experiment_name(question), space, search, trials=trials, settings=settings, on_trial=watch)
     table = trials_table(result.trials, space, strategies_of(result.experiment))
     best = result.best
-    study = _study(group, search, Tried(objective=error, assignment=default.assignment()), result.reason)
+    study = _study(question, search, Tried(objective=error, assignment=dict(assignment)), result.reason)
     if best is not None and best.objective is not None:
         tried = BestTrial(trial=best.number, objective=best.objective, assignment=dict(best.assignment))
         better = best.objective < error
@@ -197,11 +210,11 @@ def _kept(
     return Found(study, table, "search")
 
 
-def _study(group: Group, search: Search, defaults: Tried, reason: str) -> Study:
+def _study(question: Question, search: Search, defaults: Tried, reason: str) -> Study:
     return Study(
-        fingerprint=group.fingerprint,
-        model=MODEL,
-        group=group.name,
+        fingerprint=question.fingerprint,
+        model=question.model,
+        group=question.group,
         metric=search.metric,
         direction=search.direction,
         algorithm=search.algorithm,
@@ -215,10 +228,10 @@ def _study(group: Group, search: Search, defaults: Tried, reason: str) -> Study:
     )
 
 
-def _experiment_name(group: Group) -> str:
+def _experiment_name(question: Question) -> str:
     """Name an experiment as Kubernetes wants it: model, group, and the beginning of the fingerprint."""
-    plain = re.sub(r"[^a-z0-9]+", "-", f"{MODEL}-{group.name}".lower()).strip("-")
-    return f"{plain[:30]}-{group.fingerprint[:8]}"
+    plain = re.sub(r"[^a-z0-9]+", "-", f"{question.model}-{question.group}".lower()).strip("-")
+    return f"{plain[:30]}-{question.fingerprint[:8]}"
 
 
 def _tell(before: int, of: int, trial: Trial) -> None:

@@ -11,6 +11,7 @@ from sparkhu import ledger
 from sparkhu.lineage import code_fingerprint, file_checksum, read_trail
 from sparkhu.shards import Dataset
 from sparkhu.stages.storing import Stored
+from sparkhu.training.known import RECIPES
 from sparkhu.training.stored import SCHEMAS
 from sparkhu.tuning.declaring import Search
 from sparkhu.tuning.space import Space
@@ -34,11 +35,11 @@ def data_checksum(stored: Stored) -> str:
     return digest.hexdigest()
 
 
-def search_fingerprint(*, data: str, model: str, group: str, space: Space, search: Search) -> str:
+def search_fingerprint(*, data: str, model: str, group: str, space: Space, search: Search, seed: int = 0) -> str:
     """Give the fingerprint of a search: hex digits of a SHA-256.
 
     The code that makes an objective of data and an assignment reaches into most of the library, so all of it counts,
-    and so does the version of NumPy.
+    and so do the versions of NumPy and of the library that fits the model.
 
     Args:
         data: What `data_checksum` gave.
@@ -46,11 +47,13 @@ def search_fingerprint(*, data: str, model: str, group: str, space: Space, searc
         group: The group of series that it is tuned for.
         space: What is searched.
         search: How, and for which objective; how many trials run at a time does not count.
+        seed: Of the fits.
     """
     how = {name: value for name, value in asdict(search).items() if name != "parallel"}
     space_told = [asdict(parameter) for parameter in space]
     about: dict[str, Any] = {"data": data, "model": model, "group": group, "space": space_told, "search": how}
-    about["code"] = [code_fingerprint(), version("numpy")]
+    libraries = ["numpy", *filter(None, [RECIPES[model].needs])]
+    about |= {"seed": seed, "code": [code_fingerprint(), *map(version, libraries)]}
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

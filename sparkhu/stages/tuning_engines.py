@@ -1,53 +1,31 @@
 """Run the search of a group's parameters: in this process, or by Katib in a cluster."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from sparkhu.clusters.objects import namespace_of as own_namespace
-from sparkhu.models.linear import LinearSettings
+from sparkhu.errors import InputError
 from sparkhu.sections import Tuning
 from sparkhu.settings import Settings
-from sparkhu.threads import on_one_thread
-from sparkhu.training.gram_files import GramFile, write_gram
-from sparkhu.training.ridge import DEFAULTS, Ridge
+from sparkhu.stages.tuning_trials import LinearTrials, Trials
+from sparkhu.training.gram_files import write_gram
 from sparkhu.tuning.declaring import Search, TrialProgram, declare_experiment
-from sparkhu.tuning.engine import Report, run_experiment
+from sparkhu.tuning.engine import run_experiment
 from sparkhu.tuning.result import Result
 from sparkhu.tuning.space import Space
 from sparkhu.tuning.trials import Trial
 
 PROGRAM: Final = ("python", "-m", "sparkhu.stages.trial")
+LINEAR: Final = "linear"
+"""The model whose trials can be pods as well, as its Gram matrices are all that they read."""
 OnTrial = Callable[[Trial], None]
 
 
-class ModelTrials:
-    """The trials of the linear model on one group of series.
-
-    Args:
-        data: The group's Gram matrices, of at least one training and one choosing window.
-    """
-
-    def __init__(self, data: GramFile) -> None:
-        self.data = data
-        self._ridge = Ridge(data.gram, data.season_length)
-
-    @on_one_thread
-    def defaults(self) -> tuple[LinearSettings, float]:
-        """Give what the model is fitted with where it is not tuned, and the objective that this reaches."""
-        settings = self._ridge.chosen(DEFAULTS)
-        return settings, self._ridge.validation_error(settings)
-
-    @on_one_thread
-    def objective(self, assignment: Mapping[str, str], _report: Report) -> float:
-        """Score an assignment; it has no intermediate values."""
-        return self._ridge.validation_error(LinearSettings.of(assignment))
-
-
 def run_search(
-    name: str, space: Space, search: Search, *, trials: ModelTrials, settings: Tuning, on_trial: OnTrial
+    name: str, space: Space, search: Search, *, trials: Trials, settings: Tuning, on_trial: OnTrial
 ) -> Result:
     """Search the parameters of a group.
 
@@ -60,12 +38,14 @@ def run_search(
         on_trial: Is told of every trial when it begins and when it ends.
 
     Raises:
-        InputError: The algorithm refuses the search.
+        InputError: The algorithm refuses the search, or Katib is to run trials that run inside the step alone.
         SparkhuError: The storage or Katib fails.
     """
     if settings.engine == "local":
         experiment = declare_experiment(name, space, search, program_of(settings, f"file:///{name}"))
         return run_experiment(experiment, trials.objective, on_trial=on_trial)
+    if not isinstance(trials, LinearTrials):
+        raise only_here(name)
     from sparkhu.tuning.katib import run_on_katib
     from sparkhu.tuning.katib_names import free_name
 
@@ -76,6 +56,14 @@ def run_search(
     experiment.metadata.name = free_name(name, experiment, namespace=namespace)
     with tempfile.TemporaryDirectory() as scratch:
         return run_on_katib(experiment, namespace=namespace, out=Path(scratch), on_trial=on_trial)
+
+
+def only_here(what: str) -> InputError:
+    """Say that trials fit a model in this process, where Katib is to run them."""
+    return InputError(
+        f"engine cannot be katib for {what}: its trials fit it anew, inside the step alone. Let tuning.engine be "
+        "local, or tuning.models name linear alone."
+    )
 
 
 def namespace_of(settings: Tuning) -> str:
@@ -95,4 +83,4 @@ def program_of(settings: Tuning, data: str) -> TrialProgram:
         data: Where they read their data.
     """
     image = settings.image or Settings().image or f"sparkhu/training:{version('sparkhu')}"
-    return TrialProgram(image, (*PROGRAM, "--model=linear", f"--data={data}"), secret=settings.secret)
+    return TrialProgram(image, (*PROGRAM, f"--model={LINEAR}", f"--data={data}"), secret=settings.secret)

@@ -43,6 +43,7 @@ class Run:
         plan: How is trained.
         folder: Where checkpoints lie, a folder a group; None: none are written.
         progress: Is told of every epoch, on rank 0.
+        final: Whether the pass over all windows is made; else the weights that are scored stand in its place.
     """
 
     ranks: Ranks = field(default_factory=Single)
@@ -50,6 +51,7 @@ class Run:
     plan: Plan = field(default_factory=Plan)
     folder: Path | None = None
     progress: Progress | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,14 @@ class NeuralRecipe:
         plan: How it is trained.
         folder: Where checkpoints lie, which an interrupted fit goes on from; None: none are written.
         progress: Is told of every epoch.
+        final: Whether the pass over all windows is made; else the weights that are scored stand in its place.
     """
 
     architecture: Architecture
     plan: Plan = field(default_factory=Plan)
     folder: Path | None = None
     progress: Progress | None = None
+    final: bool = True
 
     @property
     def name(self) -> str:
@@ -86,6 +90,15 @@ class NeuralRecipe:
         """
         require_torch(self.name)
         return fit_groups(self.architecture, self._windows(data), data.seasons, settings, self._run(seed))
+
+    def for_trial(self, report: Callable[[float], None]) -> "NeuralRecipe":
+        """Give the recipe without the pass over all windows, which reports the choosing loss of every epoch."""
+
+        def progress(_: str, epoch: Epoch) -> None:
+            if epoch.choose is not None:
+                report(epoch.choose)
+
+        return replace(self, folder=None, progress=progress, final=False)
 
     def update(self, fitted: Mapping[str, Forecaster], data: TrainingData, *, seed: int = 0) -> Fitted:
         """Go on from models over windows that came since (`fine_tune`).
@@ -120,7 +133,7 @@ class NeuralRecipe:
         return rank_sets([partial(shard_sets, data, read) for read in data.shards], Single())
 
     def _run(self, seed: int) -> Run:
-        return Run(seed=seed, plan=self.plan, folder=self.folder, progress=self.progress)
+        return Run(seed=seed, plan=self.plan, folder=self.folder, progress=self.progress, final=self.final)
 
 
 def fit_groups(
@@ -204,6 +217,8 @@ def _fit(
     design = Design(architecture.name, L, H, values["centre"], architecture.shape(L, H, season, values))
     first = _train(Work(design, windows.train, windows.choose, run.plan, rate, run.seed), run, "train")
     model = Neural(design, first.weights, first.weights, rate)
+    if not run.final:
+        return model, _note(first)
     every = WindowSet.joined([windows.train, windows.rest])
     # One pass over every window, but over no more than the training could have drawn.
     most = run.plan.epochs * run.plan.windows_per_epoch

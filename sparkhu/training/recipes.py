@@ -7,7 +7,8 @@ it stood without that final fit.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
@@ -51,6 +52,18 @@ class TrainingData:
                 for windows in chunks(chosen if name == group else chosen.clear(), L + H):
                     yield shard.inputs(windows, L), shard.source.targets(windows, H, target)
 
+    def only(self, group: str, parts: Sequence[str]) -> "TrainingData":
+        """Give the data without other groups, and without the windows of other parts."""
+        shards = [partial(_only, read, group, tuple(parts)) for read in self.shards]
+        return TrainingData(shards, {group: self.seasons[group]})
+
+
+def _only(read: Callable[[], ShardWindows], group: str, parts: Sequence[str]) -> ShardWindows:
+    shard = read()
+    codes = shard.series.select("group", code=pl.int_range(pl.len(), dtype=pl.Int64)).filter(pl.col("group") == group)
+    own = shard.table.join(codes, on="code", how="semi", maintain_order="left")
+    return replace(shard, table=own.filter(pl.col("part").is_in(list(parts))))
+
 
 class Fitted(NamedTuple):
     """What a recipe gives.
@@ -77,6 +90,18 @@ class Recipe(Protocol):
 
     def fit(self, data: TrainingData, settings: Settings, *, seed: int) -> Fitted:
         """Fit every group of `data`; the same data, settings and seed give the same models to the bit."""
+
+
+@runtime_checkable
+class Trying(Protocol):
+    """A recipe that can leave out what a trial of its parameters has no use for."""
+
+    def for_trial(self, report: Callable[[float], None]) -> Recipe:
+        """Give the recipe without the final fit on all windows: its models are those that are scored.
+
+        Args:
+            report: Is given the loss on the choosing windows after every epoch, where there are epochs.
+        """
 
 
 @runtime_checkable

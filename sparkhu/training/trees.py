@@ -5,7 +5,8 @@ and 1 and every row weighs the same: sums of them are whole numbers, which come 
 threads add them up.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,11 +52,19 @@ BOUNDS: Final = Bounds()
 
 @dataclass(frozen=True)
 class TreesRecipe:
-    """Gradient-boosted trees on lags and calendar, one global model a group (`sparkhu.models.trees`)."""
+    """Gradient-boosted trees on lags and calendar, one global model a group (`sparkhu.models.trees`).
+
+    Attributes:
+        name: Its name in forecasts, metrics and settings.
+        space: The parameters that can be tuned.
+        bounds: What a fit may take.
+        final: Whether trees are grown on all windows as well; else those that are scored stand in their place.
+    """
 
     name: str = "trees"
     space: Space = trees.SPACE
     bounds: Bounds = BOUNDS
+    final: bool = True
 
     def fit(self, data: TrainingData, settings: Settings, *, seed: int = 0) -> Fitted:
         """Fit every group; what is not in `settings` has its default.
@@ -75,12 +84,17 @@ class TreesRecipe:
             if group not in data.seasons:
                 continue
             layout = Layout(H, data.seasons[group], L, group.partition("/")[0])
-            grower = Grower(data, group, layout, TreesSettings.of(settings.get(group, {})), self.bounds, seed)
+            own = TreesSettings.of(settings.get(group, {}))
+            grower = Grower(data, group, layout, own, self.bounds, seed, self.final)
             model, note = grower.fit()
             notes.append(f"{group}: {note}")
             if model is not None:
                 models[group] = model
         return Fitted(models, notes)
+
+    def for_trial(self, report: Callable[[float], None]) -> "TreesRecipe":  # noqa: ARG002 - trees have no epochs
+        """Give the recipe without the trees that are grown on all windows."""
+        return replace(self, final=False)
 
 
 @dataclass(frozen=True)
@@ -93,17 +107,18 @@ class Grower:
     settings: TreesSettings
     bounds: Bounds
     seed: int
+    final: bool = True
 
     def fit(self) -> tuple[Trees | None, str]:
-        """Grow the trees twice, on the training windows and on all, and say how; None where nothing can be trained."""
+        """Grow trees on the training windows, and again on all, and say how; None where nothing can be trained."""
         rows = self.bounds.rows
         train = self._sample((TRAIN,), rows)
         if train is None:
             return None, "no training window, so no trees"
         choosing = self._sample((CHOOSE,), self.bounds.choosing_rows, observed=True)
         trained, count = self._grow(train, choosing)
-        every = self._sample(PARTS, rows)
-        final, _ = self._grow(every if every is not None else train, None, count)
+        every = self._sample(PARTS, rows) if self.final else None
+        final = self._grow(every if every is not None else train, None, count)[0] if self.final else trained
         how = f"chosen on {choosing.seen:,} validation windows" if choosing else "for want of validation windows"
         of = f"{len(train.targets):,} of {train.seen:,} training windows"
         return Trees(final, trained, self.layout, self.settings), f"{count} trees {how}; {of}"

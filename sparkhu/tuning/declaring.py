@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu.tuning.space import Direction, Parameter, Space
+from sparkhu.tuning.strategies import Strategy
 
 if TYPE_CHECKING:
     from kubeflow_katib_api.models import V1beta1Experiment
@@ -39,6 +40,7 @@ class Search:
         failed: Failed trials with which the search fails; None: as many as are asked for.
         goal: Value of the metric that ends the search; None: none does.
         stopping: Early stopping; None: every trial runs to its end.
+        strategy: Which of the values that a trial reports is its objective; None: its smallest or largest, as is good.
     """
 
     metric: str
@@ -50,6 +52,7 @@ class Search:
     failed: int | None = None
     goal: float | None = None
     stopping: Stopping | None = None
+    strategy: Strategy | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def declare_experiment(name: str, space: Space, search: Search, program: TrialPr
     """
     from kubeflow_katib_api.models import V1beta1Experiment
 
-    objective = {"type": search.direction, "objectiveMetricName": search.metric, "goal": search.goal}
+    objective: dict[str, Any] = {"type": search.direction, "objectiveMetricName": search.metric, "goal": search.goal}
+    if search.strategy is not None:
+        objective["metricStrategies"] = [{"name": search.metric, "value": search.strategy}]
     spec = {
         "objective": {name: value for name, value in objective.items() if value is not None},
         "algorithm": {"algorithmName": search.algorithm, "algorithmSettings": _settings(search.settings)},

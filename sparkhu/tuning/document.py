@@ -40,10 +40,11 @@ class Goal(BaseModel):
 
 
 class TunedGroup(BaseModel):
-    """The tuning of one group of series."""
+    """The tuning of a model on one group of series."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model: str = Field(description="The model that was tuned.")
     group: str = Field(description="The group, such as 1h/24 (period/season).")
     fingerprint: str = Field(description="Of data, model and its code, search space and objective: SHA-256, hex.")
     origin: Origin = Field(description="search: trials ran in this run; store: an earlier run's values were taken.")
@@ -65,7 +66,6 @@ class Tuning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="tuning.json")
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
-    model: str = Field(description="The model that was tuned.")
+    schema_version: Literal[2] = Field(default=2, description="Version of this schema.")
     objective: Goal = Field(description="What was tuned for: a metric, small or large.")
-    groups: list[TunedGroup] = Field(description="One entry a group of series.")
+    groups: list[TunedGroup] = Field(description="One entry a model and group of series, model by model.")

@@ -116,11 +116,13 @@ class Chain:
         plan, scalers = indexed["plan"], self.run("fit_scalers", **seen, profile=profile)["scalers"]
         table = self.run("store_sequences", **seen, versions=made["versions"])["table"]
         data = {"table": table, "plan": plan, "windows": indexed["windows"], "scalers": scalers}
-        tuned = self.run("tune", **data, settings={"trials": 4})["tuned"]
+        training = self.settings.get("training", {})
+        search = {"trials": 4, **self.settings.get("tuning", {})}
+        tuned = self.run("tune", **data, settings=search, training=training)["tuned"]
         models = {
             "linear": self.run("train_linear", **data, tuned=tuned)["model"],
             "seasonal_naive": self.run("train_seasonal_naive", plan=plan)["model"],
-            "further": self.run("train_models", **data, settings=self.settings.get("training", {}))["models"],
+            "further": self.run("train_models", **data, tuned=tuned, settings=training)["models"],
         }
         evaluation = self.run("evaluate", **data, **models, model_name="chain")["evaluation"]
         tables = {"plan": plan, "scalers": scalers, "stats": made["stats"], "choices": made["choices"]}

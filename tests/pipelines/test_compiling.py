@@ -70,7 +70,7 @@ def test_tuning_training_and_evaluation_read_values_from_the_stored_table_alone(
 
     assert producers.pop("table") == "store-sequences"
     models = {"linear": "train-linear", "seasonal_naive": "train-seasonal-naive", "further": "train-models"}
-    trained = {"train-linear": {"tuned": "tune"}, "evaluate": models}.get(task, {})
+    trained = {"train-linear": {"tuned": "tune"}, "train-models": {"tuned": "tune"}, "evaluate": models}.get(task, {})
     about_series = {"plan": "index-windows", "windows": "index-windows", "scalers": "fit-scalers"}
     assert producers == about_series | trained
     assert set(content["dependentTasks"]).isdisjoint({"join-series", "choose-cleaning"})

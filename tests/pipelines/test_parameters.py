@@ -51,6 +51,7 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
         ),
         ({"training.models": ["ets"]}, "training.models cannot hold 'ets': it is fitted anew for every window"),
         ({"training.models": "trees,trees"}, "training.models names 'trees' twice."),
+        ({"tuning.models": "linear,trees"}, "tuning.models cannot hold 'trees', which this run does not train"),
         ({"training.workers": 2}, "training.workers is 2, but nothing connects them: distribution is single."),
         ({"training.engine": "kubernetes"}, "training.engine is kubernetes, and distribution single. Give the"),
         (

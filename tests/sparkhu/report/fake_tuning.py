@@ -27,7 +27,7 @@ def write_tuning(folder: Path) -> None:
 def document(groups: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """Give a `tuning.json` of some groups."""
     objective = {"metric": "validation_mse", "direction": "minimize"}
-    return {"schema_version": 1, "model": "linear", "objective": objective, "groups": groups, **changes}
+    return {"schema_version": 2, "objective": objective, "groups": groups, **changes}
 
 
 def trials(name: str, count: int, *, seed: int) -> pl.DataFrame:
@@ -48,6 +48,7 @@ def trials(name: str, count: int, *, seed: int) -> pl.DataFrame:
     started = [BEGIN + timedelta(seconds=0.4 * number) for number in range(count)]
     return pl.DataFrame(
         {
+            "model": "linear",
             "group": name,
             "trial": range(count),
             "name": [f"linear-{number}" for number in range(count)],
@@ -71,6 +72,7 @@ def group(table: pl.DataFrame, origin: str) -> dict[str, Any]:
     best = table.drop_nulls("objective").sort("objective").row(0, named=True)
     assignment = {name: str(best[f"param.{name}"]) for name in DEFAULTS}
     return {
+        "model": table["model"][0],
         "group": table["group"][0],
         "fingerprint": "4c1d9e07" * 8,
         "origin": origin,

@@ -156,6 +156,20 @@ def test_of_groups_that_gained_alike_the_first_is_open() -> None:
     assert "<details" not in section(tuning(entry()))
 
 
+def test_each_model_has_its_own_answer_and_its_own_trials() -> None:
+    trees = entry(model="trees", trials=1, defaults={"objective": 0.8, "assignment": {}})
+    told = tuning(entry(), trees)
+    lines = text_of(tuned_line(told))
+    assert "Linear was tuned with 24 trials: validation MSE 20 % lower than with the defaults." in lines
+    assert "Trees was tuned with 1 trial: validation MSE 50 % lower than with the defaults." in lines
+    one = TABLE.head(1).with_columns(model=pl.lit("trees"), status=pl.lit("Failed"))
+    shown = section(told, pl.concat([TABLE, one]))
+    assert re.findall(r'data-study="(\d)"', shown) == ["0", "1"]
+    assert "<details" not in shown
+    assert "24 trials by tpe (21 succeeded" in text_of(shown)
+    assert "1 trial by tpe (1 failed)" in text_of(shown)
+
+
 def test_the_group_that_gained_most_is_open() -> None:
     better = {"trial": 7, "objective": 0.3, "assignment": {"strength": "0.1", "depth": "3"}}
     shown = section(tuning(entry(), entry(group="1d/7", best=better), entry(group="1w/52")))
@@ -174,9 +188,20 @@ def test_all_trials_are_listed_with_what_they_were_given() -> None:
     assert '<div class="table" data-table="trials"></div>' in section(told, TABLE)
     table = trials_table(Results(Path(), {"trials": TABLE.lazy()}, {}))
     assert table is not None
-    heads = ["Group", "Trial", "Status", "Objective", "strength", "look_back", "shrink_to", "Seconds", "Message"]
+    heads = [
+        "Model",
+        "Group",
+        "Trial",
+        "Status",
+        "Objective",
+        "strength",
+        "look_back",
+        "shrink_to",
+        "Seconds",
+        "Message",
+    ]
     assert [column["label"] for column in table.document["columns"]] == heads
-    assert (table.total, table.document["data"][2].count("Failed")) == (24, 2)
+    assert (table.total, table.document["data"][3].count("Failed")) == (24, 2)
     said = TABLE.with_columns(message=pl.lit("Trial has ended"))
     table = trials_table(Results(Path(), {"trials": said.lazy()}, {}))
     assert table is not None
@@ -204,7 +229,7 @@ def test_a_group_that_could_not_be_searched_says_why_and_shows_nothing_else() ->
     told = entry(
         best=None, chosen="defaults", assignment={}, defaults=nothing, trials=0, importance={}, reason="no window"
     )
-    shown = section(tuning(told), pl.DataFrame(schema={"group": pl.String}))
+    shown = section(tuning(told), pl.DataFrame(schema={"model": pl.String, "group": pl.String}))
     assert "Not searched. No window." in text_of(shown)
     assert "No trial was made." in shown
     assert "<table" not in shown

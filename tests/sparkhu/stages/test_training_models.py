@@ -14,6 +14,7 @@ from sparkhu.lineage import read_trail
 from sparkhu.models.linear import Linear
 from sparkhu.models.naive import LastValue
 from sparkhu.models.serving import forecast_new
+from sparkhu.models.trees import TreesSettings
 from sparkhu.registry import load_champion
 from sparkhu.registry.listing import list_versions
 from sparkhu.registry.reigns import roll_back
@@ -66,7 +67,7 @@ def test_without_models_there_is_an_artifact_that_holds_none(first: Trained, tmp
 
 def test_trees_compete_are_registered_and_forecast_new_points(prepared: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("lightgbm", reason="lightgbm is not installed")
-    chain = Chain(tmp_path, training={"models": ["trees"], "distribution": "torch"})
+    chain = Chain(tmp_path, training={"models": ["trees"], "distribution": "torch"}, tuning={"models": "linear,trees"})
     made = chain.forecast(prepared, horizon=6, input_size=24)
     metrics = json.loads((made["results"] / "metrics.json").read_text())
     step = next(each for each in read_trail([made["results"]]).history if each.step == "train_models")
@@ -76,6 +77,10 @@ def test_trees_compete_are_registered_and_forecast_new_points(prepared: dict[str
     rows = open_dataset(prepared["resampled"]).scan().select("unique_id", "ds", "y", "available_at").collect()
     forecasts = forecast_new(rows, bundle)
 
+    tuned = json.loads((made["results"] / "tuning.json").read_text())["groups"]
+    assert [(group["model"], group["origin"]) for group in tuned] == [("linear", "search"), ("trees", "search")]
+    assert bundle.models["trees"]["1h/24"].settings == TreesSettings.of(tuned[1]["assignment"])  # type: ignore[attr-defined]
+    assert "Trees</a> was tuned with 4 trials" in made["report"].read_text()
     assert metrics["trees"]["mae"] > 0
     assert set(bundle.models) == {"trees", "linear", "seasonal_naive", "last_value"}
     assert step.notes[0] == "trees is fitted in one process: workers cannot share it"

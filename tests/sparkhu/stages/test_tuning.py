@@ -23,8 +23,9 @@ from sparkhu.stages.trial import main
 from sparkhu.stages.tuned import read_tuned
 from sparkhu.stages.tuning import _gram_of, tune
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
-from sparkhu.stages.tuning_engines import ModelTrials, run_search
+from sparkhu.stages.tuning_engines import run_search
 from sparkhu.stages.tuning_search import check_tuning, search_of
+from sparkhu.stages.tuning_trials import LinearTrials
 from sparkhu.training.gram import merge
 from sparkhu.training.gram_files import GramFile, read_gram, write_gram
 from sparkhu.training.ridge import DEFAULTS, Ridge
@@ -95,7 +96,7 @@ def test_the_same_question_is_answered_from_the_store_without_a_trial(
     def never(*_: object) -> float:
         raise AssertionError("a trial ran")
 
-    monkeypatch.setattr(ModelTrials, "objective", never)
+    monkeypatch.setattr(LinearTrials, "objective", never)
     tune(**made.data, out=tmp_path / "again", settings=FEW)
     first, again = (document(folder)["groups"][0] for folder in (searched, tmp_path / "again"))
     assert again == {**first, "origin": "store"}
@@ -141,7 +142,7 @@ def test_training_fits_what_was_tuned(made: Made, searched: Path, tmp_path: Path
     train_linear(**made.data, tuned=tuned, out=tmp_path / "linear")
     model = load_models(tmp_path / "linear")["1h/3"]
     assert isinstance(model, Linear)
-    assert model.settings == LinearSettings.of(given) == read_tuned(tuned)["1h/3"]
+    assert model.settings == LinearSettings.of(read_tuned(tuned, "linear")["1h/3"]) == LinearSettings.of(given)
     wanted = Ridge(*gram(made)).fit(LinearSettings.of(given))
     assert (model.weights == wanted.weights).all()
     assert (model.weights[:2] == 0).all()
@@ -170,7 +171,7 @@ def test_a_group_that_nothing_can_judge_keeps_its_defaults(made: Made, tmp_path:
     (group,) = document(tmp_path / "tuned")["groups"]
     assert (group["chosen"], group["trials"], group["best"], group["assignment"]) == ("defaults", 0, None, {})
     assert group["reason"] == "no validation window of the group has all its targets observed, so nothing can choose"
-    assert read_tuned(tmp_path / "tuned") == {"1h/3": LinearSettings()}
+    assert read_tuned(tmp_path / "tuned", "linear") == {"1h/3": {}}
 
 
 def test_a_trial_as_a_program_prints_the_objective_of_the_same_trial_here(
@@ -274,7 +275,7 @@ def test_another_setting_of_the_pods_makes_another_experiment_and_the_same_is_fo
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TRIALS_IN_CLUSTER.model_copy(update={"storage": f"file://{tmp_path}/share", "trials": 6})
-    trials, names = ModelTrials(gram(made)), list[str]()
+    trials, names = LinearTrials(gram(made)), list[str]()
     with cluster_of(tmp_path, monkeypatch) as cluster:
         for change in ({}, {}, {"parallel": 2}, {"image": "team/training:2"}):
             told = settings.model_copy(update=change)

@@ -4,7 +4,7 @@ import pytest
 
 from sparkhu.models.linear import SPACE
 from sparkhu.tuning.declaring import Search, Stopping, TrialProgram, declare_experiment
-from sparkhu.tuning.reading import prepared, space_of
+from sparkhu.tuning.reading import prepared, space_of, strategies_of
 from sparkhu.tuning.space import Parameter, Space
 
 PROGRAM = TrialProgram("registry/training:1", ("python", "-m", "trial", "--model=linear"))
@@ -95,6 +95,13 @@ def test_early_stopping_settings_and_a_goal_are_declared() -> None:
         "algorithmName": "medianstop",
         "algorithmSettings": [{"name": "start_step", "value": "4"}],
     }
+
+
+def test_which_of_the_reported_values_counts_is_declared() -> None:
+    objective = declared(strategy="latest").to_dict()["spec"]["objective"]
+    assert objective["metricStrategies"] == [{"name": "validation_mse", "value": "latest"}]
+    assert strategies_of(prepared(declared(strategy="latest"))) == {"validation_mse": "latest"}
+    assert strategies_of(prepared(declared())) == {"validation_mse": "min"}
 
 
 def test_never_more_trials_at_a_time_than_there_are() -> None:

@@ -12,6 +12,7 @@ from sparkhu.tuning.document import Tuning
 
 SCHEMA = json_schemas()["tuning.schema.json"]
 GROUP = {
+    "model": "linear",
     "group": "1h/24",
     "fingerprint": "ab" * 32,
     "origin": "search",
@@ -29,7 +30,7 @@ GROUP = {
 
 def document(**changes: Any) -> dict[str, Any]:
     objective = {"metric": "validation_mse", "direction": "minimize"}
-    return {"schema_version": 1, "model": "linear", "objective": objective, "groups": [{**GROUP, **changes}]}
+    return {"schema_version": 2, "objective": objective, "groups": [{**GROUP, **changes}]}
 
 
 @pytest.mark.parametrize(
