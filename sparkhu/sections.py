@@ -79,7 +79,12 @@ def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:
 
 def names_of(given: Any) -> Any:
     """Take names with commas between, as options give them, as a list of names; anything else as it is."""
-    return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    found = tuple(name.strip() for name in given.split(",") if name.strip())
+    if given.strip() and not found:
+        raise ValueError(f"must be names with commas between, got '{given}'")
+    return found
 
 
 class Reading(Section):

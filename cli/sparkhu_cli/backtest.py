@@ -49,7 +49,7 @@ WINDOWS: Final = ("folds", "horizon", "input_size", "season_length", "period", "
     help="Fit the first fold again with another future, which must change no forecast.",
 )
 @click.option("--intervals/--no-intervals", default=True, show_default=True, help="Calibrate intervals.")
-@out_option("Folder for the results.")
+@out_option("Folder for the results; those of before are replaced.")
 @click.pass_obj
 def command(
     session: Session,

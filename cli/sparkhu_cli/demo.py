@@ -20,7 +20,7 @@ WORKERS: Final = 2
     example="sparkhu demo --out demo",
 )
 @RUNNER_OPTION
-@out_option("Folder for the results.", default="demo")
+@out_option("Folder for the results; those of before are replaced.", default="demo")
 @click.pass_obj
 def command(session: Session, out: Path) -> None:
     """Run the whole pipeline on 17 real series that come along.

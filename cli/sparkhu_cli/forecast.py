@@ -37,7 +37,7 @@ PREPARATION = ("duplicates", "model_name", "max_failed_share")
 @click.option(
     "--learn", is_flag=True, help="Let the champion learn from the new observations first, without the old ones."
 )
-@out_option("Folder for the forecasts.", default="forecast")
+@out_option("Folder for the forecasts; those of before are replaced.", default="forecast")
 @click.pass_obj
 def command(session: Session, /, model: str, learn: bool, out: Path, **options: Any) -> None:
     """Forecast new observations of the series with the champion that earlier runs registered; nothing is trained.

@@ -39,7 +39,7 @@ def _list_parameters(ctx: click.Context, _option: click.Parameter, wanted: bool)
 @with_options(*LAKE_OPTIONS, *SOURCE_OPTIONS, *INTERVAL_OPTIONS, *METADATA_OPTIONS, *PARAMETER_OPTIONS, *ENGINE_OPTIONS)
 @RUNNER_OPTION
 @FAN_OUT_OPTION
-@out_option("Folder for the results.")
+@out_option("Folder for the results; those of before are replaced.")
 @click.option(
     "--list-parameters",
     is_flag=True,

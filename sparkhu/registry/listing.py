@@ -8,7 +8,7 @@ from typing import Any
 from sparkhu.errors import InputError
 from sparkhu.registry.promotion import TOLD
 from sparkhu.registry.store import registry
-from sparkhu.registry.versions import CHAMPION, check_name, registered_models, versions_of
+from sparkhu.registry.versions import CHAMPION, GREW_OUT_OF, check_name, registered_models, versions_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RegisteredVersion:
         score: Its score in the last decision that it took part in; None where it had none.
         metric: What the score is.
         window: What the score was taken on.
-        reason: The reason of that decision, in words.
+        reason: The reason of that decision, in words; of one that grew out of another version, which it was.
     """
 
     number: str
@@ -85,6 +85,8 @@ def list_versions(name: str) -> list[RegisteredVersion]:
 def _described(version: Any, champion: str) -> RegisteredVersion:
     number = str(version.version)
     decision = json.loads(version.tags.get(TOLD, "{}"))
+    before = version.tags.get(GREW_OUT_OF)
+    grown = f"version {before}, and what it has learnt from new observations" if before else ""
     return RegisteredVersion(
         number=number,
         flavor=version.tags.get("sparkhu.flavor", ""),
@@ -93,5 +95,5 @@ def _described(version: Any, champion: str) -> RegisteredVersion:
         score=decision.get("scores", {}).get(number),
         metric=decision.get("metric", ""),
         window=decision.get("window", ""),
-        reason=decision.get("reason", ""),
+        reason=decision.get("reason", grown),
     )

@@ -8,7 +8,7 @@ from sparkhu.errors import InputError
 from sparkhu.registry.promotion import REACH, Reach
 from sparkhu.registry.reigns import note_champion
 from sparkhu.registry.store import alone, registry
-from sparkhu.registry.versions import CHAMPION, ModelVersion, log_model, version_by_alias
+from sparkhu.registry.versions import CHAMPION, GREW_OUT_OF, ModelVersion, log_model, version_by_alias
 
 
 class Grown(NamedTuple):
@@ -45,7 +45,9 @@ def register_grown(folder: Path, *, name: str, of: str, reach: Reach | None, par
             raise InputError(
                 f"version {of} of '{name}' is gone; run the same again with the champion of now."
             ) from error
-    tags = {REACH: _later(before.tags[REACH], reach)} if REACH in before.tags else {}
+    tags = {GREW_OUT_OF: of}
+    if REACH in before.tags:
+        tags[REACH] = _later(before.tags[REACH], reach)
     version = log_model(folder, name=name, metrics={}, params=params, tags=tags, parents=[before.run_id])
     with registry() as (client, _), alone():
         reigning = version_by_alias(client, name, CHAMPION)

@@ -19,6 +19,8 @@ from sparkhu.models.bundle import MANIFEST, Bundle, DamagedBundleError, read_bun
 from sparkhu.registry.store import is_empty, registry
 
 CHAMPION = "champion"
+GREW_OUT_OF = "sparkhu.grew_out_of"
+"""Tag of a version that learnt: the number of the one before it."""
 LOADER = "sparkhu.models.serving"
 MOST_PARAMS = 100  # that MLflow takes at once
 

@@ -1,7 +1,7 @@
 """Which windows a rank looks at, in which order.
 
-The windows of an epoch are drawn anew for each, from the seed, the epoch and the rank alone. An epoch has as many steps
-as the windows drawn on all ranks make batches of. Every window is as likely to be drawn as any other, whichever rank
+The windows of an epoch are drawn anew for each, from the seed, the epoch and the rank alone. Its steps are those that
+the plan makes of the windows drawn on all ranks. Every window is as likely to be drawn as any other, whichever rank
 holds it: a rank draws its proportion, and where that is no whole number, the number above it as often as is fair.
 """
 
@@ -42,7 +42,7 @@ class Share:
         """Agree upon the steps of an epoch."""
         counts = tuple(int(each[0]) for each in ranks.gather(np.array([len(train)], dtype=np.int64)))
         drawn = min(sum(counts), plan.windows_per_epoch)
-        return cls(max(-(-drawn // plan.batch), 1), drawn, counts, ranks.rank, seed)
+        return cls(plan.steps(drawn), drawn, counts, ranks.rank, seed)
 
     def batches(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the windows of each step of an epoch.

@@ -221,7 +221,8 @@ class _Training:
                 finite = bool(own.isfinite().all())
                 raise self._no_number(f"in epoch {epoch}, batch {batch + 1} of {steps}", finite)
             step = (epoch - 1) * steps + batch
-            adam(state, gradient, work.plan, step + 1, work.plan.rate(step, steps, work.learning_rate))
+            rate = work.plan.rate(step, steps, self._share.drawn, work.learning_rate)
+            adam(state, gradient, work.plan, step + 1, rate)
             losses += loss
         return losses / steps
 

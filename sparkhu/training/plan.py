@@ -8,6 +8,7 @@ from sparkhu.errors import InputError
 
 Loss = Literal["mse", "mae"]
 USUAL_BATCH = 256
+SMALLEST_BATCH = 8
 LOWEST_SHARE = 0.01
 
 
@@ -18,7 +19,9 @@ class Plan:
     Attributes:
         epochs: Most passes over the windows.
         patience: Epochs without a better loss on the choosing windows before it stops.
-        batch: Windows of one step, of all ranks together: it does not depend on how many there are.
+        batch: Most windows of one step, of all ranks together: it does not depend on how many ranks there are. It is
+            smaller, down to 8, where an epoch would have too few steps.
+        least_steps: Of an epoch: few windows take as many steps to learn from as more.
         micro_batch: Most windows that one process looks at at once; a larger share of the batch is accumulated.
         windows_per_epoch: Most windows that are drawn for an epoch, of all ranks together.
         weight_decay: Share of the learning rate by which weights shrink at each step.
@@ -32,6 +35,7 @@ class Plan:
     epochs: int = 8
     patience: int = 3
     batch: int = USUAL_BATCH
+    least_steps: int = 16
     micro_batch: int = 1024
     windows_per_epoch: int = 2**14
     weight_decay: float = 1e-4
@@ -39,7 +43,7 @@ class Plan:
     loss: Loss = "mse"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch", "micro_batch", "windows_per_epoch", "clip"):
+        for name in ("epochs", "patience", "batch", "least_steps", "micro_batch", "windows_per_epoch", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.weight_decay < 1:
@@ -47,7 +51,12 @@ class Plan:
         if self.loss not in get_args(Loss):
             raise InputError(f"loss must be one of {', '.join(get_args(Loss))}, got '{self.loss}'")
 
-    def rate(self, step: int, steps: int, largest: float) -> float:
+    def steps(self, windows: int) -> int:
+        """Give the steps of an epoch of so many windows."""
+        fewest = min(self.least_steps, -(-windows // SMALLEST_BATCH))
+        return max(-(-windows // self.batch), fewest, 1)
+
+    def rate(self, step: int, steps: int, windows: int, largest: float) -> float:
         """Give the learning rate of a step.
 
         Source: linear warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; cosine: I. Loshchilov and
@@ -56,11 +65,12 @@ class Plan:
         Args:
             step: From 0, counted from the first epoch on.
             steps: Of an epoch.
+            windows: Of an epoch.
             largest: The largest rate, for a batch of 256 windows; scaled by √(batch / 256).
         """
         total = steps * self.epochs
         warm = max(min(steps, total // 10), 1)
-        peak = largest * sqrt(self.batch / USUAL_BATCH)
+        peak = largest * sqrt(min(self.batch, windows / steps) / USUAL_BATCH)
         if step < warm:
             return peak * (step + 1) / warm
         share = (1 + cos(pi * (step - warm) / max(total - warm, 1))) / 2

@@ -49,6 +49,7 @@ def test_a_layer_changes_of_a_section_only_the_settings_that_it_gives() -> None:
             {"training.models": "trees,lstn"},
             "training.models cannot hold 'lstn', which is no model; did you mean",
         ),
+        ({"training.models": " , "}, "parameter 'training.models' cannot be ' , ': must be names with commas between"),
         ({"training.models": ["ets"]}, "training.models cannot hold 'ets': it is fitted anew for every window"),
         ({"training.models": "trees,trees"}, "training.models names 'trees' twice."),
         ({"tuning.models": "linear,trees"}, "tuning.models cannot hold 'trees', which this run does not train"),

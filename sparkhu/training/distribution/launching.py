@@ -1,6 +1,7 @@
 """Run a job on several workers: begin them, follow them, and end them with this process, however it ends."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from sparkhu.training.distribution.worker import ERRORS, JOIN_SECONDS, RANKS
 
 Distribution = Literal["torch", "horovod"]
 POLL_SECONDS: Final = 0.1
+WORKERS_A_CORE: Final = 4
+"""More would wait for each other; some are for trying out here what is to run elsewhere."""
 TAIL: Final = 2000
 
 
@@ -54,6 +57,10 @@ class Launch:
         for name, least in (("workers", 1), ("restarts", 0), ("join_seconds", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        if not self.hosts and self.workers > (most := WORKERS_A_CORE * (os.cpu_count() or 1)):
+            raise InputError(
+                f"workers must be {most} or fewer on this machine's {os.cpu_count()} processors, got {self.workers}"
+            )
         if self.hosts and self.distribution == "torch":
             raise InputError(f"hosts are Horovod's, got '{self.hosts}'. Begin torchrun on every host instead.")
         if self.hosts and not self.interface:

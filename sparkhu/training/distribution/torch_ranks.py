@@ -136,8 +136,20 @@ def _meet(store: Any, rank: int, size: int, seconds: float) -> None:
 
 def never_joined(lacking: Sequence[int], size: int, seconds: float) -> str:
     """Say which ranks have not joined, and what helps."""
-    which = ", ".join(str(rank) for rank in lacking)
+    one = len(lacking) == 1
     return (
-        f"rank {which} of {size} has not joined within {seconds:g} s. See whether its machine can reach that of rank 0 "
-        "and has memory for another process, or give fewer workers or a longer time (join_seconds)."
+        f"{'rank' if one else 'ranks'} {_ranges(lacking)} of {size} {'has' if one else 'have'} not joined within "
+        f"{seconds:g} s. See whether {'its machine has' if one else 'their machines have'} memory and processors for "
+        "them and can reach that of rank 0, or give fewer workers or a longer time (join_seconds)."
     )
+
+
+def _ranges(ranks: Sequence[int]) -> str:
+    """Write numbers in order; three and more that follow each other as their first and last."""
+    runs: list[list[int]] = []
+    for rank in ranks:
+        if runs and rank == runs[-1][-1] + 1:
+            runs[-1].append(rank)
+        else:
+            runs.append([rank])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)

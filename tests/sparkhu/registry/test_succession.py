@@ -8,6 +8,7 @@ import pytest
 
 from sparkhu.errors import InputError
 from sparkhu.registry import Candidate, Comparison, Reach, load_champion, log_model, promote
+from sparkhu.registry.listing import list_versions
 from sparkhu.registry.promotion import REACH
 from sparkhu.registry.reigns import read_reigns, roll_back
 from sparkhu.registry.store import registry
@@ -38,6 +39,9 @@ def test_it_takes_the_place_of_the_champion_and_can_be_gone_back_from(bundle: Ma
             ("2", "update"),
         ]
         assert client.get_model_version("grown", "2").tags["sparkhu.parents"] == first.run_id
+    newest = list_versions("grown")[0]
+    assert (newest.number, newest.score) == ("2", None)
+    assert newest.reason == "version 1, and what it has learnt from new observations"
     assert roll_back("grown").champion == "1"
 
 

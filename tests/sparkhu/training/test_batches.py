@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparkhu.training.batches import Share
+from sparkhu.training.plan import Plan
 
 
 def shares(counts: tuple[int, ...], *, drawn: int, steps: int, seed: int = 0) -> list[Share]:
@@ -54,3 +55,16 @@ def test_another_seed_and_another_epoch_draw_others() -> None:
 
 def test_no_windows_make_no_batches() -> None:
     assert [len(which) for which in shares((0,), drawn=0, steps=1)[0].batches(1)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("windows", "steps"), [(0, 1), (5, 1), (20, 3), (207, 16), (4096, 16), (4097, 17), (16_384, 64)]
+)
+def test_few_windows_make_smaller_batches_and_not_fewer_steps(windows: int, steps: int) -> None:
+    assert Plan(batch=256).steps(windows) == steps
+
+
+def test_a_smaller_batch_takes_smaller_steps_by_its_root() -> None:
+    plan = Plan(batch=256)
+    largest = max(plan.rate(step, 16, 1024, 1e-3) for step in range(16 * plan.epochs))
+    assert largest == pytest.approx(1e-3 * (64 / 256) ** 0.5)

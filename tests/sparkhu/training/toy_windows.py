@@ -35,5 +35,5 @@ def work(
 ) -> Work:
     """Give what a test trains."""
     windows = group_windows()
-    planned = Plan(**{"epochs": 3, "batch": 32, **plan})
+    planned = Plan(**{"epochs": 3, "batch": 32, "least_steps": 1, **plan})
     return Work(design(name, dropout=dropout), windows.train, windows.choose, planned, learning_rate, seed)

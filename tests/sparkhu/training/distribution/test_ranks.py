@@ -14,6 +14,7 @@ from sparkhu.training.distribution.fitting import merged_grams, shards_of
 from sparkhu.training.distribution.launching import Launch
 from sparkhu.training.distribution.lock import HOLDER, ORPHANED, locked
 from sparkhu.training.distribution.ranks import Array, Single, total
+from sparkhu.training.distribution.torch_ranks import never_joined
 from sparkhu.training.window_sets import GroupWindows, rank_sets
 
 
@@ -62,7 +63,7 @@ def test_a_rank_that_never_joins_is_named() -> None:
     distributed = pytest.importorskip("torch.distributed", reason="torch is not installed")
     store = distributed.HashStore()
     store.set("joined-2", "1")
-    with pytest.raises(SparkhuError, match=r"rank 1, 3 of 4 has not joined within 0\.3 s\. See whether its machine"):
+    with pytest.raises(SparkhuError, match=r"ranks 1, 3 of 4 have not joined within 0\.3 s\. See whether their "):
         torch_ranks._meet(store, 0, 4, 0.3)
     store.set("joined-1", "1")
     store.set("joined-3", "1")
@@ -146,11 +147,20 @@ def test_a_worker_ends_where_its_launcher_does_not_hold_the_lock(another: bool, 
     assert HOLDER not in os.environ
 
 
+def test_the_ranks_that_lack_are_told_in_short() -> None:
+    said = never_joined([0, 1, 3, 4, 5, 6, 9], 10, 120)
+    assert said.startswith("ranks 0, 1, 3–6, 9 of 10 have not joined within 120 s. See whether their machines have mem")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"distribution": "mpi"}, "distribution must be one of torch, horovod, got 'mpi'"),
         ({"workers": 0}, "workers must be 1 or more, got 0"),
+        (
+            {"workers": 4 * (os.cpu_count() or 1) + 1},
+            r"workers must be \d+ or fewer on this machine",
+        ),
         ({"restarts": -1}, "restarts must be 0 or more, got -1"),
         ({"join_seconds": 0}, "join_seconds must be 1 or more, got 0"),
         ({"hosts": "a:1"}, "hosts are Horovod's, got 'a:1'. Begin torchrun on every host instead"),

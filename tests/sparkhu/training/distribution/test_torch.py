@@ -92,7 +92,7 @@ def test_a_worker_that_never_joins_is_named_in_time_and_ended(tmp_path: Path) ->
     assert time.monotonic() - began < 30
     assert not running(int((folder / failing_worker.HANG).read_text()))
     (folder / failing_worker.ABSENT).touch()
-    with pytest.raises(SparkhuError, match=r"rank 0, 1 of 2 has not joined within 1 s"):
+    with pytest.raises(SparkhuError, match=r"ranks 0, 1 of 2 have not joined within 1 s"):
         launch(folder, Launch("torch", workers=2, join_seconds=1, module=FAILING))
 
 
