@@ -109,14 +109,12 @@ def with_workers(recipe: Recipe, settings: Training, *, step: str) -> Recipe:
     """
     from sparkhu.training.neural import NeuralRecipe
 
-    epochs = recipe.plan.epochs if isinstance(recipe, NeuralRecipe) else 0
-
-    def tell(group: str, epoch: int) -> None:
+    def tell(group: str, epoch: int, of: int) -> None:
         what = f"epochs of {recipe.name} {group}"
-        events.emit("epoch_done", step=step, what=what, done=epoch, of=epochs)
+        events.emit("epoch_done", step=step, what=what, done=epoch, of=of)
 
     def told(epoch: Mapping[str, Any]) -> None:
-        tell(epoch["group"], epoch["epoch"])
+        tell(epoch["group"], epoch["epoch"], epoch["of"])
 
     if settings.distribution != "single" and is_shared(recipe, settings) and settings.engine == "kubernetes":
         from sparkhu.training.distribution.cluster_launching import ClusterRecipe
@@ -128,7 +126,7 @@ def with_workers(recipe: Recipe, settings: Training, *, step: str) -> Recipe:
 
         return DistributedRecipe(recipe, Launch(settings.distribution, settings.workers), on_epoch=told)
     if isinstance(recipe, NeuralRecipe):
-        return replace(recipe, progress=lambda group, epoch: tell(group, epoch.epoch))
+        return replace(recipe, progress=lambda group, epoch: tell(group, epoch.epoch, epoch.of))
     return recipe
 
 

@@ -42,7 +42,7 @@ class Share:
         """Agree upon the steps of an epoch."""
         counts = tuple(int(each[0]) for each in ranks.gather(np.array([len(train)], dtype=np.int64)))
         drawn = min(sum(counts), plan.windows_per_epoch)
-        return cls(plan.steps(drawn), drawn, counts, ranks.rank, seed)
+        return cls(plan.for_windows(drawn).steps(drawn), drawn, counts, ranks.rank, seed)
 
     def batches(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the windows of each step of an epoch.

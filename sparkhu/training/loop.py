@@ -113,6 +113,7 @@ class _Training:
     def __init__(self, work: Work, ranks: Ranks, checkpoints: Checkpoints | None) -> None:
         self._work, self._ranks, self._checkpoints = work, ranks, checkpoints
         self._share = Share.of(work.train, work.plan, ranks, work.seed)
+        self._plan = work.plan.for_windows(self._share.drawn)
         self._chooses = self._count()
         self._training = _described(work, ranks)
         self._gradients, self._state, self._notes = self._begin()
@@ -182,7 +183,7 @@ class _Training:
 
     def over(self) -> bool:
         """Say whether the last epoch was run, or the loss has not become better for a while."""
-        state, plan = self._state, self._work.plan
+        state, plan = self._state, self._plan
         return state.epoch >= plan.epochs or (self._chooses and state.epoch - state.best >= plan.patience)
 
     def run_epoch(self) -> Epoch:
@@ -196,7 +197,7 @@ class _Training:
         if chosen is None or chosen < state.best_loss:
             state.best, state.best_loss = state.epoch, loss if chosen is None else chosen
             state.best_flat.copy_(state.flat)
-        found = Epoch(state.epoch, loss, chosen, round(seconds, 3))
+        found = Epoch(state.epoch, self._plan.epochs, loss, chosen, round(seconds, 3))
         state.epochs.append(found)
         self._check_equal()
         self._keep()
@@ -221,8 +222,7 @@ class _Training:
                 finite = bool(own.isfinite().all())
                 raise self._no_number(f"in epoch {epoch}, batch {batch + 1} of {steps}", finite)
             step = (epoch - 1) * steps + batch
-            rate = work.plan.rate(step, steps, self._share.drawn, work.learning_rate)
-            adam(state, gradient, work.plan, step + 1, rate)
+            adam(state, gradient, self._plan, step + 1, self._plan.rate(step, steps, work.learning_rate))
             losses += loss
         return losses / steps
 

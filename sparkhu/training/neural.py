@@ -233,7 +233,7 @@ def _fit(
 def _further(model: Neural, windows: WindowSet, plan: Plan, run: Run, name: str) -> Trained:
     """Go on from the weights of a model, at a tenth of its learning rate; nothing chooses."""
     none = WindowSet.empty(model.input_size, model.horizon)
-    rate = LATER_SHARE * model.learning_rate
+    rate, plan = LATER_SHARE * model.learning_rate, replace(plan, least_steps=1)
     return _train(Work(model.design, windows, none, plan, rate, run.seed, model.weights), run, name)
 
 

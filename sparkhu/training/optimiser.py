@@ -19,12 +19,14 @@ class Epoch:
 
     Attributes:
         epoch: Its number, from 1.
+        of: How many there are at most.
         train: Mean loss of its steps, of all ranks.
         choose: Loss on the choosing windows behind it; null where there are none.
         seconds: How long it took, without validation.
     """
 
     epoch: int
+    of: int
     train: float
     choose: float | None
     seconds: float

@@ -58,13 +58,15 @@ def test_no_windows_make_no_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("windows", "steps"), [(0, 1), (5, 1), (20, 3), (207, 16), (4096, 16), (4097, 17), (16_384, 64)]
+    ("windows", "batch", "epochs"),
+    [(1, 8, 512), (20, 8, 176), (200, 8, 24), (1000, 15, 8), (8192, 128, 8), (16_384, 256, 8)],
 )
-def test_few_windows_make_smaller_batches_and_not_fewer_steps(windows: int, steps: int) -> None:
-    assert Plan(batch=256).steps(windows) == steps
+def test_few_windows_take_as_many_steps_as_more(windows: int, batch: int, epochs: int) -> None:
+    plan = Plan().for_windows(windows)
+    assert (plan.batch, plan.epochs, plan.patience) == (batch, epochs, 3 * epochs // 8)
+    assert plan.epochs * plan.steps(windows) >= 512
 
 
 def test_a_smaller_batch_takes_smaller_steps_by_its_root() -> None:
-    plan = Plan(batch=256)
-    largest = max(plan.rate(step, 16, 1024, 1e-3) for step in range(16 * plan.epochs))
-    assert largest == pytest.approx(1e-3 * (64 / 256) ** 0.5)
+    plan = Plan(batch=64)
+    assert max(plan.rate(step, 16, 1e-3) for step in range(16 * plan.epochs)) == pytest.approx(1e-3 * 0.5)

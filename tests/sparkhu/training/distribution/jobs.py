@@ -22,7 +22,7 @@ from tests.sparkhu.training.distribution import processes, proving_worker
 from tests.sparkhu.window_inputs import inputs
 
 GROUP = "1h/3"
-PLAN = Plan(epochs=3, batch=32)
+PLAN = Plan(epochs=3, batch=32, least_steps=1)
 RECIPE = NeuralRecipe(NHITS, PLAN)
 SETTINGS = {GROUP: {"width": "16", "learning_rate": "0.005"}}
 BORDERS, SIZES = (140, 180, 200), (8, 2)

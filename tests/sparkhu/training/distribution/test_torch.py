@@ -105,7 +105,7 @@ launch(Path(sys.argv[1]), Launch(workers=2))
 
 
 def test_workers_end_with_their_launcher_and_a_job_that_runs_is_left_alone(tmp_path: Path) -> None:
-    order = Order("nhits", SETTINGS, DATA.seasons, 0, Plan(epochs=10**6, patience=10**6, batch=32))
+    order = Order("nhits", SETTINGS, DATA.seasons, 0, Plan(epochs=10**6, patience=10**6, batch=32, least_steps=1))
     write_job(tmp_path, order, DATA)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], env=environment)
