@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sparkhu.errors import InputError
+
+LOOKS, LOOK_SECONDS = 5, 0.02
 
 
 @contextmanager
@@ -23,10 +26,7 @@ def held(folder: Path, refusal: str) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(refusal) from error
-    else:
+        _take(handle, folder, refusal)
         yield
     finally:
         os.close(handle)
@@ -34,10 +34,31 @@ def held(folder: Path, refusal: str) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """Tell whether a process holds a folder now; nobody holds one that is not there."""
-    if not folder.is_dir():
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        with held(folder, ""):
-            return False
-    except InputError:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, folder: Path, refusal: str) -> None:
+    """Lock an open folder; whoever only looks whether it is held does so for an instant, which is waited for."""
+    for last in (*[False] * LOOKS, True):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if last:
+                raise InputError(refusal) from error
+            time.sleep(LOOK_SECONDS)
+        else:
+            break
+    # One that was removed and made anew is another folder, and this lock is worth nothing.
+    if not (folder.is_dir() and os.path.samestat(os.fstat(handle), folder.stat())):
+        raise InputError(refusal)

@@ -14,6 +14,7 @@ from sparkhu.stages.fitting import check_libraries, check_training, further_mode
 from sparkhu.stages.storing import Stored, training_data
 from sparkhu.stages.training import save_further
 from sparkhu.stages.tuned import read_tuned
+from sparkhu.training.ensemble import EnsembleRecipe
 from sparkhu.training.known import load_recipe
 from sparkhu.training.recipes import Settings, TrainingData
 
@@ -56,7 +57,7 @@ def train_models(
         check_libraries(settings)
         names = further_models(settings)
         data = training_data(stored) if names else TrainingData([], {})
-        found = {name: read_tuned(tuned, name) if tuned else {} for name in names}
+        found = {name: _tuned_for(name, tuned) if tuned else {} for name in names}
         models = {name: _fitted(name, data, found[name], settings, notes) for name in names}
         save_further(draft, models)
         planned = stored.plan.scan().select("unique_id", "group").collect()
@@ -78,8 +79,20 @@ def _fitted(
     for note in fitted.notes:
         notes.say(f"{note if name in note else f'{name}, {note}'}{how}")
     if groups := [group for group, values in tuned.items() if values]:
-        notes.say(f"{name} takes what tuning gave for {', '.join(groups)}")
+        notes.say(f"{name} has the parameters that tuning settled on for {', '.join(groups)}")
     return fitted.models
+
+
+def _tuned_for(name: str, tuned: Path | str) -> dict[str, dict[str, str]]:
+    """Give what tuning settled on for a model, for an ensemble that of its members."""
+    recipe = load_recipe(name)
+    if not isinstance(recipe, EnsembleRecipe):
+        return read_tuned(tuned, name)
+    found: dict[str, dict[str, str]] = {}
+    for member in recipe.members:
+        for group, values in read_tuned(tuned, member).items():
+            found.setdefault(group, {}).update({f"{member}.{key}": value for key, value in values.items()})
+    return found
 
 
 def _entries(planned: pl.DataFrame, models: Models) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sparkhu import ledger
 from sparkhu.lineage import code_fingerprint, file_checksum, read_trail
+from sparkhu.models.neural.running import best_device
 from sparkhu.shards import Dataset
 from sparkhu.stages.storing import Stored
 from sparkhu.training.known import RECIPES
@@ -39,7 +40,7 @@ def search_fingerprint(*, data: str, model: str, group: str, space: Space, searc
     """Give the fingerprint of a search: hex digits of a SHA-256.
 
     The code that makes an objective of data and an assignment reaches into most of the library, so all of it counts,
-    and so do the versions of NumPy and of the library that fits the model.
+    and so do the versions of NumPy, Polars and the library that fits the model, and where torch computes.
 
     Args:
         data: What `data_checksum` gave.
@@ -52,8 +53,11 @@ def search_fingerprint(*, data: str, model: str, group: str, space: Space, searc
     how = {name: value for name, value in asdict(search).items() if name != "parallel"}
     space_told = [asdict(parameter) for parameter in space]
     about: dict[str, Any] = {"data": data, "model": model, "group": group, "space": space_told, "search": how}
-    libraries = ["numpy", *filter(None, [RECIPES[model].needs])]
+    needs = RECIPES[model].needs
+    libraries = ["numpy", "polars", *filter(None, [needs])]
     about |= {"seed": seed, "code": [code_fingerprint(), *map(version, libraries)]}
+    if needs == "torch":
+        about["device"] = best_device()  # on a GPU it computes with fewer digits
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

@@ -18,7 +18,8 @@ def search_of(settings: Tuning) -> Search:
     """Say how a space is searched; the seed is fixed, so that equal searches have equal results.
 
     The last value that a trial reports is its objective: those before are the losses of its epochs. Inside the step
-    trials run one after the other, for a fit takes all cores and torch's random numbers are those of the process.
+    trials run one after the other, whatever `tuning.parallel` is: the threads of trees and torch's random numbers are
+    those of the process.
     """
     seeded = {} if settings.algorithm == "grid" else {"random_state": SEED}
     return Search(

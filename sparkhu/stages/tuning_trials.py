@@ -69,7 +69,8 @@ class RecipeTrials:
         recipe: How it is fitted.
         data: Its windows; those of other groups and parts are left out.
         group: Which group of series.
-        seed: That of the training, so that a trial fits the model that training will fit.
+        seed: That of the training, so that a trial fits the model that training will fit, if one process does; several
+            draw their windows otherwise, as with another seed.
     """
 
     def __init__(self, recipe: Recipe, data: TrainingData, group: str, *, seed: int) -> None:

@@ -35,18 +35,18 @@ class EnsembleRecipe:
     space: Space = ()
     members: tuple[str, ...] = MEMBERS
 
-    def fit(self, data: TrainingData, settings: Settings, *, seed: int = 0) -> Fitted:  # noqa: ARG002 - has none
-        """Fit the members of every group with their defaults, and weight them.
+    def fit(self, data: TrainingData, settings: Settings, *, seed: int = 0) -> Fitted:
+        """Fit the members of every group, and weight them.
 
         Args:
             data: What is fitted.
-            settings: The ensemble has no parameters of its own.
+            settings: Those of its members, as `trees.leaves`; the ensemble has none of its own.
             seed: Of the members, and of the draw of the choosing windows.
 
         Returns:
             A group that no member can be fitted of has no model; where one can, it has the weight 1.
         """
-        fits = {name: load_recipe(name).fit(data, {}, seed=seed) for name in self.members}
+        fits = {name: load_recipe(name).fit(data, _of_member(settings, name), seed=seed) for name in self.members}
         notes = [f"{name}: {note}" for name, fit in fits.items() for note in fit.notes]
         models: dict[str, Forecaster] = {}
         for group in group_sizes(data):
@@ -55,6 +55,14 @@ class EnsembleRecipe:
                 models[group], note = weigh(data, group, members, seed=seed)
                 notes.append(f"{group}: {note}")
         return Fitted(models, notes)
+
+
+def _of_member(settings: Settings, member: str) -> Settings:
+    start = f"{member}."
+    return {
+        group: {name.removeprefix(start): value for name, value in values.items() if name.startswith(start)}
+        for group, values in settings.items()
+    }
 
 
 def weigh(data: TrainingData, group: str, members: Mapping[str, Forecaster], *, seed: int) -> tuple[Ensemble, str]:

@@ -20,7 +20,7 @@ class Plan:
         epochs: Most passes over the windows; more of them where they would take too few steps.
         patience: Epochs without a better loss on the choosing windows before it stops.
         batch: Most windows of one step, of all ranks together: it does not depend on how many ranks there are. It is
-            smaller, down to 8, where all epochs would take too few steps.
+            smaller, down to some 8, where all epochs would take too few steps.
         least_steps: Of all epochs together: few windows take as many steps to learn from as more.
         micro_batch: Most windows that one process looks at at once; a larger share of the batch is accumulated.
         windows_per_epoch: Most windows that are drawn for an epoch, of all ranks together.

@@ -57,9 +57,11 @@ class Launch:
         for name, least in (("workers", 1), ("restarts", 0), ("join_seconds", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
-        if not self.hosts and self.workers > (most := WORKERS_A_CORE * (os.cpu_count() or 1)):
+        cores = len(os.sched_getaffinity(0))
+        if not self.hosts and self.workers > (most := WORKERS_A_CORE * cores):
             raise InputError(
-                f"workers must be {most} or fewer on this machine's {os.cpu_count()} processors, got {self.workers}"
+                f"workers must be {most} or fewer on the {cores} processors that there are here, got {self.workers}. "
+                "More take hosts (Horovod) or a cluster (training.engine: kubernetes)."
             )
         if self.hosts and self.distribution == "torch":
             raise InputError(f"hosts are Horovod's, got '{self.hosts}'. Begin torchrun on every host instead.")

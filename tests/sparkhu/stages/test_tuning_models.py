@@ -102,7 +102,10 @@ def test_training_fits_the_trees_that_were_found(made: Made, searched: Path, tmp
     assert found["chosen"] == "best"
     assert model.settings == TreesSettings.of(found["best"]["assignment"]) != TreesSettings()
     assert choosing_error(made, model) == pytest.approx(found["best"]["objective"], rel=1e-12)
-    assert read_trail([tmp_path / "models"]).history[-1].notes[-1] == "trees takes what tuning gave for 1h/3"
+    assert (
+        read_trail([tmp_path / "models"]).history[-1].notes[-1]
+        == "trees has the parameters that tuning settled on for 1h/3"
+    )
 
 
 def test_each_model_is_tuned_by_itself_in_one_document(searched: Path) -> None:

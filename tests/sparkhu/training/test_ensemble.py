@@ -97,6 +97,18 @@ def test_the_recipe_fits_its_members_and_weighs_them() -> None:
     np.testing.assert_array_equal(model.weights, weigh(DATA, GROUP, members, seed=1)[0].weights)
 
 
+def test_its_members_are_fitted_with_what_was_found_for_each() -> None:
+    own = {"strength": "10"}
+    recipe = EnsembleRecipe(members=("linear", "own_linear"))
+    fit = recipe.fit(DATA, {GROUP: {f"linear.{name}": value for name, value in own.items()}}, seed=1)
+    model = fit.models[GROUP]
+    assert isinstance(model, Ensemble)
+    alone = load_recipe("linear").fit(DATA, {GROUP: own}, seed=1).models[GROUP]
+    plain = load_recipe("linear").fit(DATA, {}, seed=1).models[GROUP]
+    np.testing.assert_array_equal(model.members["linear"].predict(inputs(X)), alone.predict(inputs(X)))
+    assert not np.array_equal(alone.predict(inputs(X)), plain.predict(inputs(X)))
+
+
 def test_it_is_saved_with_its_members_and_forecasts_the_same_to_the_bit(tmp_path: Path) -> None:
     linear = load_recipe("linear").fit(DATA, {}, seed=0).models[GROUP]
     model = Ensemble({"linear": linear, **MEMBERS}, np.array([0.5, 0.25, 0.25]), ("a",), np.array([[0.2, 0.3, 0.5]]))
