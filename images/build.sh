@@ -36,10 +36,11 @@ give_wheels() {
     "$1" -m pip download --quiet --disable-pip-version-check --no-deps --no-index --dest images/wheels "torch==$torch" \
         2>/dev/null || echo "torch $torch is fetched by the build"
     if wheel="$(scripts/build_horovod.sh "$1")"; then cp "$wheel" images/wheels/; else
-        echo 'sparkhu/training is built without Horovod' >&2
+        echo 'The image that trains is built without Horovod' >&2
     fi
 }
-if [[ " $* " == *' training '* ]]; then give_wheels "${PYTHON:-python3}"; fi
+# The files of all steps are those of the image that trains, or are compared with them.
+if [[ " $* " =~ \ (steps|training|steps-spark)\  ]]; then give_wheels "${PYTHON:-python3}"; fi
 
 for target in "$@"; do
     DOCKER_BUILDKIT=1 "$docker" build "${options[@]}" --progress "${PROGRESS:-auto}" \
