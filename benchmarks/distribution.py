@@ -70,7 +70,7 @@ def epochs_of(model: str, folder: Path, ranks: Ranks, epochs: int) -> list[float
             ends.append(time.monotonic() - begun)
         return ends
     windows = rank_sets(shards, ranks)[GROUP]
-    plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096, batch=BATCH)
+    plan = Plan(epochs=epochs, patience=epochs, windows_per_epoch=4096, batch=BATCH, least_steps=1)
     begun = _begun(ranks)
 
     def told(_group: str, _epoch: Epoch) -> None:
