@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := . components feature_repo pipelines
-PYPROJECTS := pyproject.toml components/pyproject.toml feature_repo/pyproject.toml pipelines/pyproject.toml
+DISTRIBUTIONS := . components feature_repo pipelines retention_service
+PYPROJECTS := pyproject.toml components/pyproject.toml feature_repo/pyproject.toml pipelines/pyproject.toml retention_service/pyproject.toml
 PIP_INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --progress-bar off
 WORKERS ?= 2
 
@@ -68,7 +68,7 @@ format: $(VENV)/.installed-dev ## Format the code and repair what can be repaire
 docs: $(VENV)/.installed-dev ## Write the reference pages and the README's table of steps from the code
 	@$(BIN)/python docs/generate.py
 
-IMAGES := steps training services steps-spark
+IMAGES := steps training services steps-spark retention
 
 .PHONY: images
 images: $(addprefix image-,$(IMAGES)) ## Build all images (BASE=NAME:TAG for another base; images/build.sh says the rest)
@@ -78,6 +78,7 @@ image-steps: ## Build the image of the steps
 image-training: ## Build the image of the steps that train and register
 image-services: ## Build the image of the command and of what stays up
 image-steps-spark: ## Build the image of the steps on Spark, with Java
+image-retention: ## Build the image of the service that retains data
 $(addprefix image-,$(IMAGES)): image-%: $(VENV)/.installed
 	@BASE='$(BASE)' PYTHON=$(BIN)/python images/build.sh $*
 
@@ -96,13 +97,14 @@ sbom: ## Write the bills of materials of the images that are built to build/sbom
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 	--no-emit-package sparkhu --no-emit-package sparkhu-components \
-	--no-emit-package sparkhu-features --no-emit-package sparkhu-pipelines \
+	--no-emit-package sparkhu-features --no-emit-package sparkhu-pipelines --no-emit-package sparkhu-retention \
 	--custom-compile-command 'make lock' $(ARGS)
 
 IN_IMAGES := --extra postgres -c requirements/dev.txt --excludes requirements
-OF_TRAINING := $(filter-out pipelines/%,$(PYPROJECTS)) $(IN_IMAGES)/steps.excludes.txt
+OF_TRAINING := $(filter-out pipelines/% retention_service/%,$(PYPROJECTS)) $(IN_IMAGES)/steps.excludes.txt
 OF_STEPS := $(OF_TRAINING) --excludes requirements/untuned.excludes.txt
-OF_SERVICES := $(PYPROJECTS) $(IN_IMAGES)/services.excludes.txt
+OF_SERVICES := $(filter-out retention_service/%,$(PYPROJECTS)) $(IN_IMAGES)/services.excludes.txt
+OF_RETENTION := pyproject.toml retention_service/pyproject.toml $(IN_IMAGES)/retention.excludes.txt
 
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for newer versions)
@@ -112,6 +114,7 @@ lock: $(VENV)/.installed-dev ## Lock the dependencies anew (ARGS=--upgrade for n
 	@$(COMPILE) $(OF_TRAINING) requirements/training.in -o requirements/training.txt
 	@$(COMPILE) $(OF_STEPS) --extra spark -o requirements/steps-spark.txt
 	@$(COMPILE) $(OF_SERVICES) -o requirements/services.txt
+	@$(COMPILE) $(OF_RETENTION) requirements/retention.in -o requirements/retention.txt
 	@$(COMPILE) requirements/image-tools.in -c requirements/dev.txt -o requirements/image-tools.txt
 
 .PHONY: clean

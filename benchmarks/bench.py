@@ -28,6 +28,7 @@ BENCHMARKS = {
     "memory": "benchmarks/memory.py",
     "tuning": "benchmarks/tuning.py",
     "linear": "benchmarks/linear.py",
+    "retention": "benchmarks/retention.py",
 }
 ROOT = Path(__file__).parent.parent
 

@@ -55,11 +55,11 @@ class Figure:
         """Write the goal: `≤ 9 ×`."""
         if self.goal is None:
             return ""
-        return f"{'≤' if self.better == 'less' else '≥'} {shown(self.goal)} {self.unit}"
+        return f"{'≤' if self.better == 'less' else '≥'} {shown(self.goal)} {self.unit}".rstrip()
 
     def __str__(self) -> str:
         told = f" ({self.promise}: {'met' if self.met else 'MISSED'})" if self.promise else ""
-        return f"{self.name}: {shown(self.measured)} {self.unit}{told}; {self.beside}"
+        return f"{self.name}: {f'{shown(self.measured)} {self.unit}'.rstrip()}{told}; {self.beside}"
 
 
 def shown(value: float) -> str:

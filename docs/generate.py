@@ -21,16 +21,17 @@ from sparkhu.lake.schemas import json_schemas as lake_schemas
 from sparkhu.models.spaces import SPACES, described
 from sparkhu.results import json_schemas
 from sparkhu.training.known import RECIPES
+from sparkhu_retention.published import json_schemas as retention_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+README, SIZES = ROOT / "README.md", ROOT / "images" / "sizes.json"
 IMAGES_PAGE, TUNING_PAGE = ROOT / "docs" / "images.md", ROOT / "docs" / "tuning.md"
-SIZES = ROOT / "images" / "sizes.json"
 IMAGES = {
     "steps": ("steps that prepare, describe, store and publish", "the library, its components, Feast"),
     "training": ("steps that train, judge and register models", "`steps`, MLflow's client"),
     "services": ("the command `sparkhu`, and what stays up", "the command, the pipelines, Kubeflow Pipelines' client"),
     "steps-spark": ("steps on a Spark cluster (`SPARKHU_ENGINE=spark`)", "`steps`, PySpark, Java"),
+    "retention": ("[retention](retention.md), served or as a job", "the command, retention, MLflow's client"),
 }
 REFERENCE = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by `make docs`; do not edit. -->"
@@ -212,7 +213,7 @@ def cluster_page() -> str:
 
 def figure_cells(figure: Figure) -> list[str]:
     """Render one figure: what, measured, beside, goal."""
-    measured = f"{shown(figure.measured)} {figure.unit}"
+    measured = f"{shown(figure.measured)} {figure.unit}".rstrip()
     return [figure.name, f"**{measured}**" if figure.met else f"**{measured}, missed**", figure.beside, figure.promise]
 
 
@@ -247,9 +248,8 @@ def images_table() -> str:
     """Render the table of the container images, as `make image-sizes` measured them."""
     rows = []
     for name, size in json.loads(SIZES.read_text("utf-8"))["images"].items():
-        root, megabytes = size["user"] in ("", "0", "root"), f"{size['bytes'] / 1_000_000:,.0f} MB"
-        user, java = "root" if root else size["user"], "yes" if size["java"] else "no"
-        rows.append([f"`sparkhu/{name}`", *IMAGES[name], megabytes, str(size["packages"]), user, java])
+        measured = f"{size['bytes'] / 1e6:,.0f} MB", str(size["packages"]), size["user"] or "root"
+        rows.append([f"`sparkhu/{name}`", *IMAGES[name], *measured, "yes" if size["java"] else "no"])
     return table(["image", "for", "what is inside", "size", "Python packages", "user", "Java"], rows)
 
 
@@ -285,7 +285,7 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "cluster.md": cluster_page(),
         REFERENCE / "figures.md": figures_page(),
     }
-    for name, schema in (json_schemas() | lake_schemas()).items():
+    for name, schema in (json_schemas() | lake_schemas() | retention_schemas()).items():
         pages[REFERENCE / name] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:

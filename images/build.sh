@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build images: images/build.sh TARGET... (steps, training, services, steps-spark); `make images` calls it.
+# Build images: images/build.sh TARGET... (steps, training, services, steps-spark, retention); `make images` calls it.
 #
 # BASE      the image to build upon; unset: the Dockerfile's own
 # PYTHON    the interpreter that has Sparkhu, which says what the labels name
@@ -16,7 +16,7 @@ fail() { echo "$1" >&2; exit 2; }
 command -v "$docker" >/dev/null || fail "'$docker' is not installed. On Debian: apt-get install docker.io; or set DOCKER"
 "$docker" version >/dev/null 2>&1 ||
     fail "No docker daemon answers at ${DOCKER_HOST:-its usual place}. Start it, join its group, or set DOCKER_HOST"
-[ "$#" -gt 0 ] || fail 'Which images? images/build.sh steps training services steps-spark'
+[ "$#" -gt 0 ] || fail 'Which images? images/build.sh steps training services steps-spark retention'
 
 code="$("${PYTHON:-python3}" -c 'from sparkhu.lineage import code_fingerprint; print(code_fingerprint())')"
 version="${code%%+*}"

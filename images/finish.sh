@@ -42,5 +42,8 @@ services)
         /usr/local/sparkhu/bin/sparkhu $command
     done
     ;;
+retention)
+    "$python" /build/images/exercise_retention.py /tmp/retention
+    ;;
 esac
 /build/tools/bin/python /build/images/layers.py /layers /build/steps.files "$late"

@@ -13,7 +13,7 @@ from typing import Any
 
 DOCKER = os.environ.get("DOCKER", "docker")
 SIZES = Path(__file__).parent / "sizes.json"
-TARGETS = ("steps", "training", "services", "steps-spark")
+TARGETS = ("steps", "training", "services", "steps-spark", "retention")
 FIND_JAVA = "command -v java || find / -xdev -path '*/bin/java' -print -quit 2>/dev/null"
 COUNT = "from importlib.metadata import distributions as d; print(len(list(d())))"
 

@@ -14,6 +14,7 @@ FOLDERS = (
     "**/tests",
     "feast/ui",
     "feast/templates",
+    "Crypto/SelfTest",
     "numpy/_core/include",
     *(f"plotly/{name}" for name in ("express", "figure_factory", "graph_objs", "labextension", "matplotlylib")),
     "plotly/validators",

@@ -1,23 +1,28 @@
-"""Which intervals of a lake are still to be processed: those that nobody published, and those that are out of date."""
+"""Which intervals of a lake are still to be processed: those that nobody published, and those that are out of date.
+
+Of both those are left out that retention has taken observations of: published anew from the rest, they would lose rows.
+"""
 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 import polars as pl
 
 from sparkhu.errors import InputError
-from sparkhu.lake import Interval, Lake
+from sparkhu.lake import Interval, Lake, Version
+from sparkhu.lake.removals import removed_files
 from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.steps.validation import requested_interval
 
 CLEAN = "clean"
 MOST_INTERVALS = 100_000
 _EVERY = re.compile(r"[1-9]\d*(h|d|w|mo|y)")
-Due = Literal["new", "out of date", "done", "empty"]
+TO_DO = ("new", "out of date")
+Due = Literal["new", "out of date", "done", "empty", "removed"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,11 @@ def slots(start: str, end: str, every: str, *, zone: str = "UTC") -> list[tuple[
 
 
 def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table: str = CLEAN) -> list[Slot]:
-    """Say of each interval whether it is new, out of date, done or empty.
+    """Say of each interval whether it is new, out of date, done, empty or removed.
 
     An interval is done where published intervals cover it and what these were made from, as far as it lies before the
     interval's end, is what is observed now. It is empty where it ends before the first observation, or begins behind
-    the last.
+    the last. It is removed where it would be new or out of date, and retention has taken observations of it out.
 
     Args:
         lake: The lake.
@@ -96,7 +101,32 @@ def due_slots(lake: Lake, intervals: Sequence[tuple[datetime, datetime]], table:
         since = (each.since for each in changed[stale.meeting(start, end)])
         return "out of date" if any(moment < end for moment in since) else "done"
 
-    return [Slot(start, end, due(start, end)) for start, end in intervals]
+    return _without_removed(version, [Slot(start, end, due(start, end)) for start, end in intervals])
+
+
+def _without_removed(version: Version, found: Sequence[Slot]) -> list[Slot]:
+    """Leave out of what is to be processed what retention has taken observations of."""
+    todo = [slot for slot in found if slot.due in TO_DO]
+    gone = removed_files(version, OBSERVATIONS, todo[0].start, todo[-1].end) if todo else []
+    spans = _joined([(file.first, file.last) for file in gone if file.first and file.last])
+    firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
+
+    def is_removed(slot: Slot) -> bool:
+        at = bisect_left(lasts, slot.start)
+        return slot.due in TO_DO and at < len(spans) and firsts[at] < slot.end
+
+    return [replace(slot, due="removed") if is_removed(slot) else slot for slot in found]
+
+
+def _joined(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Join spans that overlap; their ends belong to them."""
+    joined: list[tuple[datetime, datetime]] = []
+    for first, last in sorted(spans):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
 
 
 class _Ordered:

@@ -197,6 +197,11 @@ def warnings_of(trail: Trail) -> list[str]:
             f"the registry was away: {waiting} model{'s' * (waiting != 1)} wait in unregistered/; register them with "
             "sparkhu register and the folder of these results"
         )
+    unfit = sum(record.counts.get("models not fitted", 0) for record in trail.history)
+    if unfit:
+        lines.append(
+            f"{unfit} model{'s' * (unfit != 1)} could not be fitted and took no part; see the notes of the run"
+        )
     misspelt = sum(record.counts.get("misspelt", 0) for record in trail.history)
     if misspelt:
         lines.append(

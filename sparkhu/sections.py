@@ -1,12 +1,12 @@
 """Settings of a step that few change, grouped: one mapping a step in a parameter file and on the Kubeflow page."""
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sparkhu.errors import InputError
+from sparkhu.explaining import explained
 
 Fill = Literal["mean", "median", "mode", "last", "next", "linear", "spline", "seasonal", "moving_average"]
 
@@ -32,49 +32,6 @@ class Section(BaseModel):
     def plain(self) -> dict[str, Any]:
         """Give the settings as JSON values, which a pipeline takes; one that is not set (None) is left out."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-def explained(
-    model: type[BaseModel],
-    error: ValidationError,
-    inside: tuple[str, ...] = (),
-    noun: str = "parameter",
-    shown: Callable[[Any], str] = repr,
-) -> str:
-    """Say what is wrong with the first parameter that was refused, and the way out.
-
-    Args:
-        model: The model that refused it.
-        error: How.
-        inside: Sections that the model's own parameters stand in.
-        noun: What the model's fields are called.
-        shown: Writes the value that was refused.
-    """
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    name = ".".join((*inside, *path))
-    if first["type"] == "extra_forbidden":
-        known = _fields(model, path[:-1])
-        close = get_close_matches(path[-1], known, n=1)
-        few = len(known) <= MOST_NAMES
-        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}." if few else SEE_HELP
-        return f"{noun} '{name}' is unknown; {hint}"
-    if first["type"] == "missing":
-        return f"{noun} '{name}' is missing; give it a value."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{noun} '{name}' cannot be {shown(first['input'])}: {message[0].lower()}{message[1:].rstrip('.')}."
-
-
-MOST_NAMES = 10
-SEE_HELP = "see sparkhu run --list-parameters."
-
-
-def _fields(model: type[BaseModel], path: list[str]) -> tuple[str, ...]:
-    """List the names that the model, or its section at the end of the path, knows; a part may be a key of a mapping."""
-    kind: Any = model
-    for part in path:
-        kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
-    return tuple(kind.model_fields)
 
 
 def names_of(given: Any) -> Any:

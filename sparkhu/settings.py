@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sparkhu.errors import InputError
 
 
-class _FromEnvironment(BaseSettings):
+class FromEnvironment(BaseSettings):
     """Settings read from variables; what they cannot be is said with the variable's name."""
 
     def __init__(self, **values: Any) -> None:
@@ -22,14 +22,15 @@ class _FromEnvironment(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = f"{prefix}{first['loc'][0]}".upper()
-            raise InputError(f"{name}={first['input']}: {first['msg'].lower()}. Change or unset it.") from error
+            said = first["msg"].removeprefix("Value error, ").rstrip(".")
+            raise InputError(f"{name}={first['input']}: {said[:1].lower()}{said[1:]}. Change or unset it.") from error
         except SettingsError as error:
             field = re.search(r'field "(\w+)"', str(error))
             name = f"{prefix}{field[1]}".upper() if field else f"a {prefix}* variable"
             raise InputError(f"{name} is no JSON object. Change or unset it.") from error
 
 
-class Settings(_FromEnvironment):
+class Settings(FromEnvironment):
     """Where Sparkhu keeps its state on this machine, read from `SPARKHU_*` variables.
 
     Attributes:
@@ -77,7 +78,7 @@ class Settings(_FromEnvironment):
         }
 
 
-class PipelinesAccess(_FromEnvironment):
+class PipelinesAccess(FromEnvironment):
     """How `sparkhu submit` signs in to Kubeflow Pipelines, read from `SPARKHU_KFP_*` variables.
 
     Attributes:

@@ -82,7 +82,7 @@ def conditional_s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
     command += ["-s3", f"-s3.config={folder / 's3.json'}", "-s3.autoCreateBucket=false"]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=60", "-master.volumeSizeLimitMB=64"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port + GRPC_PORTS}" for name, port in ports.items()]
     with _running(command, partial(_takes_objects, endpoint), cwd=folder, patience=0):

@@ -13,6 +13,7 @@ DISTRIBUTIONS = {
     "components": {"sparkhu_components"},
     "feature_repo": {"sparkhu_features"},
     "pipelines": {"sparkhu_pipelines"},
+    "retention_service": {"sparkhu_retention"},
 }
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,10 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("sparkhu", "cli", "components", "feature_repo", "pipelines", "docs")
-PYPROJECTS = [ROOT / folder / "pyproject.toml" for folder in (".", "components", "feature_repo", "pipelines")]
+PRODUCT = ("sparkhu", "cli", "components", "feature_repo", "pipelines", "retention_service", "docs")
+PYPROJECTS = [
+    ROOT / folder / "pyproject.toml" for folder in (".", "components", "feature_repo", "pipelines", "retention_service")
+]
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 45
 VAGUE_NAMES = {"common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 TABLE_LIBRARIES = {"duckdb", "feast", "ibis", "pandas", "pyarrow"}

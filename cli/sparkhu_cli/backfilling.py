@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from sparkhu_cli.terminal import FAILED, OK, Terminal, seconds_text
 
 if TYPE_CHECKING:
     from sparkhu.backfilling import Slot
+    from sparkhu.lake.readers import Announcement, Reader
+    from sparkhu.lake.storage import Storage
 
 POLL_SECONDS = 0.2
 COMMAND = "from sparkhu_cli.main import main; main()"
@@ -63,8 +65,11 @@ def run_backfill(
     found = due_slots(lake, slots(first, last, every, zone=parameters["zone"]))
     due = _announced(found, terminal)
     began, total, done = time.monotonic(), len(due), 0
-    with tempfile.TemporaryDirectory() as scratch, _ended() as jobs:
+    reading = _announcing(lake.version().storage, _readers(due, parameters))
+    with reading as announcements, tempfile.TemporaryDirectory() as scratch, _ended() as jobs:
         while due or jobs:
+            for announcement in announcements:
+                announcement.renew()
             while due and len(jobs) < parallel:
                 slot = due.popleft()
                 _wait_until_free(out / slot.name, terminal)
@@ -84,9 +89,32 @@ def run_backfill(
     terminal.line(f"{total:,} intervals in {seconds_text(time.monotonic() - began)}; results in {out}")
 
 
+@contextmanager
+def _announcing(storage: "Storage", readers: Sequence["Reader"]) -> Iterator[list["Announcement"]]:
+    """Keep announcements of readers for as long as the block runs."""
+    from sparkhu.lake.readers import announcing
+
+    with ExitStack() as stack:
+        yield [stack.enter_context(announcing(storage, reader)) for reader in readers]
+
+
+def _readers(due: Sequence["Slot"], parameters: Mapping[str, Any]) -> list["Reader"]:
+    """Say what of the lake the intervals will read, look-back included."""
+    from sparkhu.lake.readers import Reader
+    from sparkhu.lake.tables import OBSERVATIONS
+    from sparkhu.lookback import ALL, looked_back
+    from sparkhu.stages.lake_reading import PROFILES
+
+    given, end = parameters.get("lookback", ""), due[-1].end if due else None
+    start = looked_back(due[0].start, given, zone=parameters["zone"]) if due and given not in ("", ALL) else None
+    return [Reader("a backfill", OBSERVATIONS, start, end), Reader("a backfill", PROFILES, None, end)]
+
+
 def _announced(found: Sequence["Slot"], terminal: Terminal) -> deque["Slot"]:
     """Say what is to be done, and give it."""
-    due = deque(slot for slot in found if slot.due in ("new", "out of date"))
+    from sparkhu.backfilling import TO_DO
+
+    due = deque(slot for slot in found if slot.due in TO_DO)
     count = Counter(slot.due for slot in found)
     terminal.line(
         f"{len(found):,} intervals: {count['done']:,} done, {len(due):,} to do, {count['out of date']:,} out of date"
@@ -94,6 +122,10 @@ def _announced(found: Sequence["Slot"], terminal: Terminal) -> deque["Slot"]:
     if count["empty"]:
         where = "before the first observation or behind the last"
         terminal.line(f"{count['empty']:,} intervals lie {where}; they are left out")
+    if removed := [slot.name for slot in found if slot.due == "removed"]:
+        which = f"{len(removed):,} intervals, {removed[0]} the first,"
+        terminal.line(f"{which} are left out: retention has taken observations of them out of the lake")
+        terminal.line("Put these back to process them: sparkhu retention restore")
     return due
 
 

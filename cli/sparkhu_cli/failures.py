@@ -15,6 +15,7 @@ INTERRUPTED: Final = 130
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_ROOM: Final = "Nothing was left half-written; make room on the disk and run again."
 EXTRAS: Final = {
+    **dict.fromkeys(("sparkhu_retention", "alembic", "croniter", "fastapi", "minio", "uvicorn"), "retention"),
     **dict.fromkeys(("sparkhu_pipelines", "sparkhu_components", "kfp", "mlflow"), "pipelines"),
     **dict.fromkeys(("kubeflow_katib_api", "re2", "kubernetes", "cmaes", "sklearn", "yaml"), "tuning"),
 }

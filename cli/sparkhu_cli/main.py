@@ -29,6 +29,7 @@ COMMANDS = (
     "register",
     "backtest",
     "lineage",
+    "retention",
     "demo",
 )
 

@@ -38,20 +38,21 @@ def run_pipeline(
         The content of `run.json`.
 
     Raises:
-        InputError: What the steps need is not installed.
+        InputError: What the steps need is not installed, or this machine takes fewer workers.
         SparkhuError: The pipeline or storage fails; `out` is as it was before.
     """
     from sparkhu.sections import Training
-    from sparkhu.stages.fitting import check_libraries
+    from sparkhu.stages.fitting import check_libraries, check_workers
     from sparkhu_pipelines.local.running import run_locally
 
     module, pipeline = f"sparkhu_pipelines.{name}", f"{name}_pipeline"
     if groups > 1:
         module, pipeline = "sparkhu_pipelines.fan_out", f"{name}_pipeline_over"
     arguments, secrets = _sealed(arguments)
-    runner = runner_of(session)
+    runner, training = runner_of(session), Training.of(arguments.get("training", {}))
+    check_workers(training)
     if runner == "subprocess":
-        check_libraries(Training.of(arguments.get("training", {})))
+        check_libraries(training)
     log, progress = session.open_log(name), Progress(terminal)
     began = time.monotonic()
     with staged(out) as stage, engine_of(session, log=log) as engine:

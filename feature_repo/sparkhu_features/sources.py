@@ -185,7 +185,7 @@ def arrow_dataset(table: Table, start: datetime | None = None, end: datetime | N
     from pyarrow.dataset import FileSystemDataset, ParquetFileFormat
 
     files = table.files(start, end)
-    paths = [table.storage.place(file.path) for file in files]
+    paths = table.uris(start, end)
     copies = None
     if any("://" in path for path in paths):
         # Arrow would call Python for every read, and can wait for itself for ever when one of them fails.

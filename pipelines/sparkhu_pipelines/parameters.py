@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
+from sparkhu.explaining import explained
 from sparkhu.sections import (
     Anomalies,
     Catalogue,
@@ -22,7 +23,6 @@ from sparkhu.sections import (
     Statistics,
     Training,
     Tuning,
-    explained,
 )
 from sparkhu_pipelines.checks import check_parameters
 

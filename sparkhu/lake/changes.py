@@ -1,4 +1,4 @@
-"""What a commit does to a table: add rows, or replace those of an interval."""
+"""What a commit does to a table: add rows, replace those of an interval, or retire files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.lake.pieces import Pieces
 from sparkhu.lake.records import Interval
+from sparkhu.lake.retiring import Retirement
 from sparkhu.lake.tables import Version
 
 
@@ -60,7 +61,7 @@ class Replace:
             raise InputError(f"end must lie after start, got '{self.start.isoformat()}' and '{self.end.isoformat()}'")
 
 
-Change = Append | Replace
+Change = Append | Replace | Retirement
 Span = tuple[datetime, datetime]
 
 

@@ -1,6 +1,5 @@
 """Making a commit: data files and manifests are written first, and nobody sees them before the swap."""
 
-import io
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,11 @@ import polars as pl
 from sparkhu.errors import InputError
 from sparkhu.lake.changes import Append, Change, Replace, Span, open_spans, republished
 from sparkhu.lake.columns import joined_columns
+from sparkhu.lake.file_form import encoded
 from sparkhu.lake.layout import Layout, Piece, as_instants, between, time_column
 from sparkhu.lake.pieces import Extent, KeptPieces, Key, Pieces, checked_rows
 from sparkhu.lake.records import TABLES, DataFile, Manifest, TableEntry, checksum
+from sparkhu.lake.retiring import Retirement
 from sparkhu.lake.storage import AT_ONCE, Storage, each
 from sparkhu.lake.tables import ORDER, Version
 
@@ -79,9 +80,12 @@ class Draft:
             self._sweeps = base.commit.sweeps
         changed = {}
         for name, change in self._changes.items():
-            manifest = self._appended(base, name, change) if isinstance(change, Append) else None
-            if isinstance(change, Replace):
+            if isinstance(change, Append):
+                manifest = self._appended(base, name, change)
+            elif isinstance(change, Replace):
                 manifest = self._replaced(base, name, change)
+            else:
+                manifest = change.against(name, base.manifest(name))
             if manifest is not None:
                 changed[name] = self._entry(name, manifest)
         return changed
@@ -132,7 +136,7 @@ class Draft:
         keys = {job.key for job in jobs}
         kept = [file for file in before.files if (file.partition, file.bucket) not in keys]
         intervals = republished(published, change, spans, self._run)
-        return Manifest(columns, (*kept, *self._files(base, jobs)), intervals)
+        return replace(before, columns=columns, files=(*kept, *self._files(base, jobs)), intervals=intervals)
 
     def _jobs(self, name: str, before: Manifest, pieces: Pieces, spans: Sequence[Span]) -> list[_Job]:
         new = {key for key in pieces.extents if self._any_within(name, pieces, key, spans)}
@@ -193,9 +197,7 @@ class Draft:
         return pl.all_horizontal(*between(time, *span, columns[time], self._layout.zone)).fill_null(value=False)
 
     def _put(self, table: str, piece: Piece) -> DataFile:
-        buffer = io.BytesIO()
-        piece.rows.write_parquet(buffer, compression="zstd")
-        data = buffer.getvalue()
+        data = encoded(piece.rows)
         path = f"{TABLES}{table}/data/{piece.partition}/{piece.bucket}-{uuid.uuid4().hex}.parquet"
         self._storage.write(path, data)
         return DataFile(
@@ -226,7 +228,7 @@ def _inside(file: DataFile | Extent, span: Span) -> bool:
 
 def _checked(name: str, change: Change, layout: Layout) -> Change:
     """Check a change and bring its rows to types that tables keep."""
-    if isinstance(change, Append) and not isinstance(change.rows, pl.DataFrame):
+    if isinstance(change, Retirement) or (isinstance(change, Append) and not isinstance(change.rows, pl.DataFrame)):
         time_column(name)
         return change
     if isinstance(change.rows, pl.DataFrame):

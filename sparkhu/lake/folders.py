@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sparkhu.durable_folders import sync_folder
 from sparkhu.errors import InputError, SparkhuError
-from sparkhu.lake.storage import NoSuchFile, Stored
+from sparkhu.lake.storage import PART, NoSuchFile, Stored
 
 DRAFTS = ".drafts"
 LOCK = "current.lock"
@@ -26,15 +26,18 @@ class Folder:
 
     Args:
         uri: The folder; it need not exist yet.
+        drafts_beside: Whether a file is drafted beside its place, and not below `.drafts`: what a killed writer leaves
+            is then found by where it was writing to.
 
     Example:
         >>> Folder("/data/lake").place("versions/0.json")
         '/data/lake/versions/0.json'
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, drafts_beside: bool = False) -> None:
         self.uri = uri
         self.folder = Path(uri).absolute()
+        self._drafts_beside = drafts_beside
         self.options: dict[str, str] | None = None
         self.notes: tuple[str, ...] = ()
 
@@ -57,7 +60,28 @@ class Folder:
         target = self.folder / path
         try:
             _make_folder(target.parent)
-            self._put(target, data)
+            self._put(target, [data])
+        except OSError as error:
+            raise _failure("write", str(target), error) from error
+
+    def parts(self, path: str) -> Iterator[bytes]:
+        """Read a file a part at a time; `NoSuchFile` when there is none."""
+        try:
+            with (self.folder / path).open("rb") as file:
+                while part := file.read(PART):
+                    yield part
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchFile(f"there is no file '{self.place(path)}'") from None
+        except OSError as error:
+            raise _failure("read", self.place(path), error) from error
+
+    def put(self, path: str, source: Path) -> None:
+        """Write a new file from one of this machine, as `write` does, a part at a time."""
+        target = self.folder / path
+        try:
+            _make_folder(target.parent)
+            with source.open("rb") as given:
+                self._put(target, iter(lambda: given.read(PART), b""))
         except OSError as error:
             raise _failure("write", str(target), error) from error
 
@@ -70,7 +94,7 @@ class Folder:
                 there = _tag(target.read_bytes()) if target.exists() else None
                 if there != tag:
                     return False
-                self._put(target, data)
+                self._put(target, [data])
         except OSError as error:
             raise _failure("write", str(target), error) from error
         return True
@@ -102,13 +126,11 @@ class Folder:
         """Give the absolute path of a file."""
         return str(self.folder / path)
 
-    def _put(self, target: Path, data: bytes) -> None:
-        drafts = self.folder / DRAFTS
-        _make_folder(drafts)
-        draft = drafts / uuid.uuid4().hex
+    def _put(self, target: Path, parts: Iterable[bytes]) -> None:
+        draft = self._draft(target)
         try:
             with draft.open("xb") as file:
-                file.write(data)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(target)
@@ -116,6 +138,13 @@ class Folder:
             draft.unlink(missing_ok=True)
             raise
         sync_folder(target.parent)
+
+    def _draft(self, target: Path) -> Path:
+        if self._drafts_beside:
+            return target.with_name(f"{DRAFTS}-{uuid.uuid4().hex}")
+        drafts = self.folder / DRAFTS
+        _make_folder(drafts)
+        return drafts / uuid.uuid4().hex
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -6,20 +6,25 @@ write is found out before anything is swapped; there publishers take turns inste
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.lake.leases import turn
-from sparkhu.lake.storage import NoSuchFile, Stored
+from sparkhu.lake.storage import PART, NoSuchFile, Stored
 
 PROBE = "conditions.txt"
 PROBE_TEXT = b"Here Sparkhu asks whether this endpoint heeds the conditions of a write.\n"
 READ_ATTEMPTS = 7
 """Over 6 s in all: as long as an endpoint may take to overwrite an object that it serves bit by bit."""
 PER_PAGE = 1000
+UPLOADED, MOST_UPLOADED = 32 << 20, 9_000
+"""Bytes of a part of an object that is written a part at a time, and most parts; S3 takes 10,000."""
+NOTHING_THERE = {"InvalidRange", "416"}
+"""What an endpoint answers that is asked for a range of an object of no bytes."""
 REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 """What an endpoint answers when a condition does not hold, or another write is under way."""
 
@@ -73,14 +78,45 @@ class Objects:
         from fsspec.asyn import sync
 
         try:
-            found: tuple[bytes, str] = sync(self._files.loop, _whole, self._files, self._bucket, self._root + path)
+            data, answer = sync(self._files.loop, _whole, self._files, self._bucket, self._root + path)
         except Exception as error:  # noqa: BLE001 - as many kinds of errors as there are layers below
             raise self._failure("read", path, error) from None
-        return found
+        return data, answer["ETag"]
 
     def write(self, path: str, data: bytes) -> None:
         """Write an object; it appears whole or not at all, and lasts when this returns."""
         self._call("write", path, "put_object", Key=self._root + path, Body=data)
+
+    def parts(self, path: str) -> Iterator[bytes]:
+        """Read an object a part at a time; `NoSuchFile` when there is none."""
+        from fsspec.asyn import sync
+
+        first, size = 0, 1
+        while first < size:
+            wanted = {"Range": f"bytes={first}-{first + PART - 1}"}
+            try:
+                part, answer = sync(self._files.loop, _whole, self._files, self._bucket, self._root + path, **wanted)
+            except Exception as error:  # noqa: BLE001 - as many kinds of errors as there are layers below
+                if first == 0 and _code(error) in NOTHING_THERE:
+                    return
+                raise self._failure("read", path, error) from None
+            if not part:
+                return
+            yield part
+            first += len(part)
+            size = int(answer.get("ContentRange", f"/{first}").rpartition("/")[2])
+
+    def put(self, path: str, source: Path) -> None:
+        """Write an object from a file of this machine, as `write` does, a part at a time."""
+        size = source.stat().st_size
+        if size <= PART:
+            self.write(path, source.read_bytes())
+            return
+        bounds = {"chunksize": max(UPLOADED, -(-size // MOST_UPLOADED)), "max_concurrency": 2}
+        try:
+            self._files.put_file(str(source), f"{self._bucket}/{self._root}{path}", **bounds)
+        except Exception as error:  # noqa: BLE001 - as many kinds of errors as there are layers below
+            raise self._failure("write", path, error) from None
 
     def write_at_once(self, path: str, data: bytes) -> None:
         """Write an object now or not at all: no second attempt comes late."""
@@ -214,17 +250,17 @@ def _connection(*, at_once: bool = False) -> Any:
         return _connections[key]
 
 
-async def _whole(files: Any, bucket: str, key: str) -> tuple[bytes, str]:
-    """Read an object to its end; an answer that breaks off in the middle, or is cut short, is asked for again."""
+async def _whole(files: Any, bucket: str, key: str, **asked: str) -> tuple[bytes, Any]:
+    """Read an object, or a range of it, to its end; an answer that breaks off or is cut short is asked for again."""
     from asyncio import sleep
 
     from aiohttp import ClientPayloadError
 
     for attempt in range(READ_ATTEMPTS):
         try:
-            answer = await files._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001 - its twin cannot await
+            answer = await files._call_s3("get_object", Bucket=bucket, Key=key, **asked)  # noqa: SLF001 - its twin cannot await
             async with answer["Body"] as body:
-                return await body.read(), answer["ETag"]
+                return await body.read(), answer
         except ClientPayloadError:
             if attempt + 1 == READ_ATTEMPTS:
                 raise

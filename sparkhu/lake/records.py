@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -82,12 +82,40 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class BuriedFile:
+    """A file that retention has taken out of a table and that can still be put back.
+
+    Attributes:
+        file: The file; versions of before refer to it until it is purged.
+        mark: Of the run that buried it.
+        at: When, UTC.
+        is_superseded: Whether it was no part of the table any more when it was buried: older versions alone had it.
+    """
+
+    file: DataFile
+    mark: str
+    at: datetime
+    is_superseded: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The columns, files and published intervals of a table at one version."""
+    """The columns, files and published intervals of a table at one version, and what retention took out of it.
+
+    Attributes:
+        columns: Names and types of its columns.
+        files: Its files.
+        intervals: Its published intervals, in order of time.
+        buried: Files that were taken out and can still be put back.
+        purged: Days that files had rows of which were removed for good, in ranges, both ends included; some may have
+            come back from an archive.
+    """
 
     columns: pl.Schema = field(default_factory=pl.Schema)
     files: tuple[DataFile, ...] = ()
     intervals: tuple[Interval, ...] = ()
+    buried: tuple[BuriedFile, ...] = ()
+    purged: Days = ()
 
     @property
     def rows(self) -> int:
@@ -102,6 +130,8 @@ class Manifest:
             "columns": columns,
             "files": [asdict(each) for each in self.files],
             "intervals": [asdict(each) for each in self.intervals],
+            **({"buried": [asdict(each) for each in self.buried]} if self.buried else {}),
+            **({"purged": self.purged} if self.purged else {}),
         }
         return json.dumps(content, default=_text, separators=(",", ":")).encode()
 
@@ -188,8 +218,10 @@ def read_manifest(data: bytes, what: str) -> Manifest:
     try:
         return Manifest(
             columns=pl.Schema({name: type_of(dtype) for name, dtype in content["columns"].items()}),
-            files=tuple(_file(each) for each in content["files"]),
+            files=tuple(read_file(each) for each in content["files"]),
             intervals=tuple(_interval(each) for each in content["intervals"]),
+            buried=tuple(_buried(each) for each in content.get("buried", ())),
+            purged=_days(content.get("purged", ())),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(what, error) from error
@@ -219,11 +251,20 @@ def _damaged(what: str, error: Exception) -> SparkhuError:
     return SparkhuError(f"{what} is damaged ({type(error).__name__}: {error}). Restore it from a backup.")
 
 
-def _file(content: dict[str, Any]) -> DataFile:
+def read_file(content: Mapping[str, Any]) -> DataFile:
+    """Read what a manifest says of a file; raises as building a value of its parts does."""
     stamps = {name: content.get(name) for name in ("first", "last", "reach")}
     times = {name: datetime.fromisoformat(stamp) if stamp else None for name, stamp in stamps.items()}
-    days = tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in content["days"])
-    return DataFile(**{**content, **times, "days": days})
+    return DataFile(**{**content, **times, "days": _days(content["days"])})
+
+
+def _days(ranges: Sequence[Sequence[str]]) -> Days:
+    return tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in ranges)
+
+
+def _buried(content: dict[str, Any]) -> BuriedFile:
+    at = datetime.fromisoformat(content["at"])
+    return BuriedFile(**{**content, "file": read_file(content["file"]), "at": at})
 
 
 def _interval(content: dict[str, Any]) -> Interval:

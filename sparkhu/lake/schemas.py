@@ -1,22 +1,28 @@
 """JSON Schemas of the two files that a lake describes itself with, for other programs that read one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from sparkhu.lake.records import SCHEMA_VERSION, Commit, DataFile, Interval
+from sparkhu.lake.layout import Days
+from sparkhu.lake.records import SCHEMA_VERSION, BuriedFile, Commit, DataFile, Interval
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True)
 class _Manifest:
-    """The columns (types by name), files and published intervals of a table at one version."""
+    """The columns (types by name), files and published intervals of a table at one version, and what was taken out.
+
+    `purged` are days that files had rows of which were removed for good, in ranges, both ends included.
+    """
 
     columns: dict[str, str]
     files: list[DataFile]
     intervals: list[Interval]
+    buried: list[BuriedFile] = field(default_factory=list)
+    purged: Days = ()
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:

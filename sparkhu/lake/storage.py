@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sparkhu.errors import InputError, SparkhuError
@@ -11,6 +12,8 @@ from sparkhu.errors import InputError, SparkhuError
 T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE = 8
+PART = 8 << 20
+"""Bytes of a part of a file that is read a part at a time."""
 
 
 class NoSuchFile(SparkhuError):  # noqa: N818 - says what is the matter
@@ -53,6 +56,12 @@ class Storage(Protocol):
 
     def swap(self, path: str, tag: str | None, data: bytes) -> bool:
         """Write `path` if it still has `tag` (null: if there is none). False: another was first, or it is unsure."""
+
+    def parts(self, path: str) -> Iterator[bytes]:
+        """Read a file a part at a time, as it may be larger than memory; `NoSuchFile` when there is none."""
+
+    def put(self, path: str, source: Path) -> None:
+        """Write a new file from one of this machine, as `write` does, a part at a time."""
 
     def listed(self, prefix: str) -> list[Stored]:
         """List the files whose path begins with `prefix`, in order of path."""

@@ -17,11 +17,14 @@ from datetime import timedelta
 from itertools import islice
 
 from sparkhu.errors import SparkhuError
+from sparkhu.lake.readers import READERS
 from sparkhu.lake.records import TABLES, VERSIONS, Commit, read_commit
 from sparkhu.lake.storage import Storage, each
 from sparkhu.lake.tables import Version
 
 SWEPT = (TABLES, VERSIONS, ".drafts/", "leases/")
+READERS_SWEPT_AFTER = timedelta(days=1)
+"""Announcements count for an hour, and readers who were held up renew theirs: these are given a day, whoever sweeps."""
 SWEEP = "sweep"
 """The run that a version names which announces a sweep."""
 SWEPT_EVERY = 16
@@ -49,8 +52,9 @@ def orphans(storage: Storage, newest: Callable[[], Version], older_than: timedel
     Raises:
         SparkhuError: A version or a manifest is missing or damaged: then nothing can be told.
     """
-    limit = storage.now() - older_than
-    found = [file.path for prefix in SWEPT for file in storage.listed(prefix) if file.modified <= limit]
+    now, ages = storage.now(), dict.fromkeys(SWEPT, older_than)
+    ages[READERS] = max(older_than, READERS_SWEPT_AFTER)
+    found = [file.path for prefix, age in ages.items() for file in storage.listed(prefix) if file.modified <= now - age]
     first = newest()
     if not found:
         return [], first

@@ -10,10 +10,12 @@ from itertools import chain
 
 import polars as pl
 
-from sparkhu.errors import InputError, SparkhuError
+from sparkhu.errors import InputError
+from sparkhu.lake.file_form import read_whole
 from sparkhu.lake.layout import Layout, between, of_series, time_column
-from sparkhu.lake.records import Commit, DataFile, Interval, Manifest, TableEntry, checksum, read_manifest
-from sparkhu.lake.storage import NoSuchFile, Storage, each
+from sparkhu.lake.purging import check_readable
+from sparkhu.lake.records import Commit, DataFile, Interval, Manifest, TableEntry, read_manifest
+from sparkhu.lake.storage import Storage, each
 
 ORDER = ("unique_id", "ds", "cutoff", "day", "available_at")
 OBSERVATIONS = "observations"
@@ -98,7 +100,7 @@ class Version:
     def _manifest(self, name: str, entry: TableEntry) -> Manifest:
         if name not in self._manifests:
             what = f"the manifest '{self.storage.place(entry.manifest)}' of the table '{name}', version {self.number},"
-            data = _whole(self.storage, entry.manifest, entry.sha256, None, what)
+            data = read_whole(self.storage, entry.manifest, entry.sha256, None, what)
             self._manifests[name] = read_manifest(data, what)
         return self._manifests[name]
 
@@ -174,8 +176,14 @@ class Table:
     def uris(
         self, start: datetime | None = None, end: datetime | None = None, ids: Collection[str] | None = None
     ) -> list[str]:
-        """Give the paths or URIs of `files`, for other programs to read."""
-        return [self.storage.place(file.path) for file in self.files(start, end, ids)]
+        """Give the paths or URIs of `files`, for other programs to read.
+
+        Raises:
+            SparkhuError: Retention has purged one of them; the message names it, and when.
+        """
+        files = self.files(start, end, ids)
+        check_readable(self.storage, self.name, self.version, files)
+        return [self.storage.place(file.path) for file in files]
 
     def read(
         self,
@@ -249,7 +257,7 @@ class Table:
 
     def _read(self, file: DataFile, needed: pl.Schema, conditions: Sequence[pl.Expr]) -> pl.DataFrame:
         what = f"the file '{self.storage.place(file.path)}' of the table '{self.name}', version {self.version},"
-        source = io.BytesIO(_whole(self.storage, file.path, file.sha256, file.bytes, what))
+        source = io.BytesIO(read_whole(self.storage, file.path, file.sha256, file.bytes, what))
         there = pl.read_parquet_schema(source)
         source.seek(0)
         frame = pl.read_parquet(source, columns=[name for name in needed if name in there])
@@ -264,20 +272,6 @@ class Table:
             if name not in self.columns:
                 found = ", ".join(self.columns)
                 raise InputError(f"the table '{self.name}' has no column '{name}'; it has {found}. Name one of these.")
-
-
-def _whole(storage: Storage, path: str, sha256: str, size: int | None, what: str) -> bytes:
-    """Read a file and compare it with what its version says of it."""
-    way_out = "Restore it from a backup, or read another version."
-    try:
-        data = storage.read(path)
-    except NoSuchFile:
-        raise SparkhuError(f"{what} is missing. {way_out}") from None
-    if size is not None and len(data) != size:
-        raise SparkhuError(f"{what} is damaged: it has {len(data)} bytes, {size} were written. {way_out}")
-    if checksum(data) != sha256:
-        raise SparkhuError(f"{what} is damaged: its checksum is not the one that was written. {way_out}")
-    return data
 
 
 def _ids(ids: Collection[str]) -> Collection[str]:

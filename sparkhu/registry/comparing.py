@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Literal, get_args
+from numbers import Real
+from typing import Final, Literal, get_args
 
 from sparkhu.errors import InputError
 from sparkhu.registry.versions import ModelVersion
@@ -11,6 +12,14 @@ from sparkhu.registry.versions import ModelVersion
 Direction = Literal["min", "max"]
 ROUNDING = 1e-9
 """Share of a champion's score below which a difference is that of rounding: no model is better by it."""
+
+_TYPES: Final = (
+    ("metric", str, "the name of a score, such as mse"),
+    ("minimum_improvement", Real, "a share from 0 to below 1"),
+    ("window", str, "text that says what the scores were taken on"),
+    ("yardstick", Real, "a score, NaN where there is none"),
+)
+"""What a comparison is made of may come from a document, which no type checker has seen."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Comparison:
         yardstick: Score of the forecast that any model has to beat, taken where the champion's was; NaN: none.
 
     Raises:
-        InputError: A parameter is out of range.
+        InputError: A parameter is out of range, or of another type.
     """
 
     metric: str
@@ -44,6 +53,12 @@ class Comparison:
     yardstick: float = nan
 
     def __post_init__(self) -> None:
+        for name, kind, wanted in _TYPES:
+            given = getattr(self, name)
+            if not isinstance(given, kind) or isinstance(given, bool):
+                raise InputError(f"{name} must be {wanted}, got {given!r}")
+        if not self.metric:
+            raise InputError("metric must be the name of a score, such as mse, got ''")
         if self.direction not in get_args(Direction):
             raise InputError(f"direction must be 'min' or 'max', got '{self.direction}'")
         if not 0 <= self.minimum_improvement < 1:

@@ -63,8 +63,12 @@ def note_champion(client: Any, name: str, version: str, how: How, previous: str 
 
 def read_reigns(client: Any, name: str) -> list[Reign]:
     """Read the events of a model that is registered, the oldest first."""
-    told = client.get_registered_model(name).tags.get(REIGNS, "[]")
-    return [Reign(**event) for event in json.loads(told)]
+    return reigns_of(client.get_registered_model(name))
+
+
+def reigns_of(model: Any) -> list[Reign]:
+    """Give the events of a model, the oldest first, from MLflow's record of it."""
+    return [Reign(**event) for event in json.loads(model.tags.get(REIGNS, "[]"))]
 
 
 def line_of(events: Sequence[Reign]) -> list[str]:
@@ -97,7 +101,7 @@ def roll_back(name: str, *, to: str | None = None) -> Rollback:
                 f"model '{name}' has no champion to go back from. sparkhu models lists what is registered."
             )
         previous, known = str(reigning.version), _numbers(client, name)
-        target = _before(read_reigns(client, name), previous, known) if to is None else to
+        target = champion_before(read_reigns(client, name), previous, known) if to is None else to
         if target is None:
             raise InputError(
                 f"no champion of '{name}' before version {previous} is known. Name the version with --to; there is "
@@ -116,8 +120,14 @@ def _numbers(client: Any, name: str) -> list[str]:
     return [str(number) for number in sorted(int(version.version) for version in versions_of(client, name))]
 
 
-def _before(events: Sequence[Reign], champion: str, known: Sequence[str]) -> str | None:
-    """Find the champion before this one; versions that were deleted since are passed over."""
+def champion_before(events: Sequence[Reign], champion: str, known: Sequence[str]) -> str | None:
+    """Find the champion before this one, which a roll back leads to; null: none is known.
+
+    Args:
+        events: What `read_reigns` gave.
+        champion: Number of the champion.
+        known: Numbers of the versions that there are; those that were deleted since are passed over.
+    """
     line = [version for version in line_of(events) if version in known]
     if champion in line:
         line = line[: len(line) - 1 - line[::-1].index(champion)]

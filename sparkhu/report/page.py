@@ -36,6 +36,22 @@ from sparkhu.report.tuning import read_tuning, trials_of, tuned_line, tuning_sec
 from sparkhu.tuning.document import Tuning
 
 DATA = "<!-- data -->"
+OPENED = '<div id="opened" aria-live="polite"></div>'
+TITLES = {"quality": "Quality of the data", "cleaning": "Was cleaning worth it?"}
+"""Titles of the parts that are called otherwise than in the links."""
+LEDGER_NOTE = (
+    '<p class="note">What became of every series at every step. A series that failed is left out from there on; a '
+    "skipped step does not apply and the series goes on.</p>"
+)
+QUARANTINE_NOTE = '<p class="note">Source rows that validation set aside, with the text as it was read.</p>'
+DUPLICATES_NOTE = '<p class="note">Instants that the source holds more than once.</p>'
+TOLD_BY_TRAINING = {
+    "accuracy": ("metrics",),
+    "cleaning": ("cleaning",),
+    "strategies": ("scores", "choices", "handling", "handling_scores"),
+    "tuning": ("tuning", "trials"),
+}
+"""Parts by the tables and documents, any of which fills them."""
 
 
 def write_report(results: Path, out: Path) -> None:
@@ -123,27 +139,44 @@ def _page(
     """Fill the template; all but the data stands in it."""
     ledger, quarantine, duplicates, trials = tables
     left_out = results.left_out()
+    parts = {
+        "quality": quality_section(results, overview),
+        "accuracy": accuracy_section(accuracy, overview),
+        "cleaning": guard_section(judgements(results)),
+        "strategies": strategies_section(results, overview),
+        "tuning": tuning_section(tuning, results, trials),
+        "series": f"{table_host(series_table(overview), 'stats.parquet', 'No series in this run.')}{OPENED}",
+        "charts": _charts(results, chosen),
+        "pipeline": pipeline_section(results),
+        "ledger": LEDGER_NOTE + ledger_section(results, ledger),
+        "quarantine": QUARANTINE_NOTE + counted_section(results, quarantine, "reason", "No row was set aside."),
+        "duplicates": DUPLICATES_NOTE
+        + counted_section(results, duplicates, "kind", "No instant stands more than once."),
+        "lineage": lineage_section(results),
+    }
+    shown = [name for name in parts if name not in of_training(results)]
     return Template(asset("report.html")).substitute(
         policy=content_policy(),
         title=escape(source_name(results)),
         style=asset("report.css"),
         script=page_script(),
         data=DATA,
+        links="".join(f'<a href="#{name}">{name.capitalize()}</a>' for name in shown),
         summary=summary_section(results, accuracy, overview, tuned_line(tuning)),
-        quality=quality_section(results, overview),
-        accuracy=accuracy_section(accuracy, overview),
-        guard=guard_section(judgements(results)),
-        strategies=strategies_section(results, overview),
-        tuning=tuning_section(tuning, results, trials),
-        series=table_host(series_table(overview), "stats.parquet", "No series in this run."),
-        charts=_charts(results, chosen),
-        pipeline=pipeline_section(results),
-        ledger=ledger_section(results, ledger),
-        quarantine=counted_section(results, quarantine, "reason", "No row was set aside."),
-        duplicates=counted_section(results, duplicates, "kind", "No instant stands more than once."),
-        lineage=lineage_section(results),
+        sections="\n".join(
+            f'<section id="{name}"><h2>{TITLES.get(name, name.capitalize())}</h2>{parts[name]}</section>'
+            for name in shown
+        ),
         left_out=f"Not in this run: {escape(', '.join(left_out))}." if left_out else "",
     )
+
+
+def of_training(results: Results) -> set[str]:
+    """Name the parts that a forecast with a model that is there has nothing for: what its training would have told."""
+    if not results.is_forecast:
+        return set()
+    known = {*results.tables, *results.documents}
+    return {name for name, told_by in TOLD_BY_TRAINING.items() if not known & set(told_by)}
 
 
 def _charts(results: Results, chosen: tuple[list[str], list[str]]) -> str:

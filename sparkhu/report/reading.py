@@ -33,6 +33,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 FLAGS = ("is_gap", "is_outlier", "is_anomaly", "is_alert")
 PARTS = ("trend", "seasonal", "resid")
+FORECAST_STEP = "forecast_new"
 DOCUMENTS: dict[str, type] = {"metrics": dict, "tuning": dict, "history": list, "run": dict}
 
 
@@ -82,6 +83,11 @@ class Results:
         stated = self.run.get("sources") or self.run.get("inputs")
         return list(stated or [source for record in self.history for source in record.get("sources") or ()])
 
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the run forecast with a model that was there, and trained none."""
+        return any(record.get("step") == FORECAST_STEP for record in self.history)
+
     def left_out(self) -> list[str]:
         """Name the files that the folder lacks; `run.json`, written last, says no more than the history."""
         tables = [f"{name}.parquet" for name in REQUIRED if name not in self.tables]
@@ -117,7 +123,10 @@ def _scan(path: Path) -> pl.LazyFrame:
     missing = [column for column in REQUIRED[path.stem] if column not in present]
     if missing:
         found = ", ".join(present)
-        raise InputError(f"'{path}' lacks column '{missing[0]}'; it has {found}. Write the results again.")
+        raise InputError(
+            f"'{path}' lacks column '{missing[0]}'; it has {found}. Another version of Sparkhu may have written it: "
+            "run again, with the parameters that run.json names."
+        )
     return _with_flags(frame, present) if path.stem == "clean" else frame
 
 

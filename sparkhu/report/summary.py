@@ -14,6 +14,11 @@ from sparkhu.report.reading import Results
 from sparkhu.report.tables import count_by
 
 LOW_COVERAGE = 0.7
+NOT_MEASURED = (
+    "A forecast of new observations with a model that was there. How good it is, the report of the run that trained it "
+    "says."
+)
+NOTHING_BESIDE = "No errors of models in this run, so nothing stands beside seasonal naive."
 READABLE = {"seasonal_naive": "seasonal naive", "last_value": "last value"}
 
 
@@ -135,7 +140,7 @@ def summary_section(results: Results, accuracy: Accuracy, overview: Overview, tu
     body = (
         f'<p class="verdict">{verdict(accuracy, overview)}</p>'
         if accuracy.models
-        else absent("No errors of models in this run, so nothing stands beside seasonal naive.")
+        else absent(NOT_MEASURED if results.is_forecast else NOTHING_BESIDE)
     )
     return f'<h1>{escape(source_name(results))}</h1>{when}{body}{tuned}<dl class="figures">{figures}</dl>{todo}'
 

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC
 
 import polars as pl
-from pydantic import ValidationError
 
-from sparkhu.errors import InputError
 from sparkhu.report.markup import LEAST_SHARE, absent, escape, number, percent, plural, share_bar
 from sparkhu.report.reading import Results
 from sparkhu.report.sections import table_host
 from sparkhu.report.summary import model_name
 from sparkhu.report.tables import Table
-from sparkhu.tuning.document import TunedGroup, Tuning
+from sparkhu.tuning.document import TunedGroup, Tuning, parse_tuning
 
 MEASURES = {"mse": "MSE", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE", "mase": "MASE", "wape": "WAPE"}
 ENDED = {
@@ -39,18 +37,12 @@ def read_tuning(results: Results) -> Tuning | None:
     """Read `tuning.json`; None where the run has none.
 
     Raises:
-        InputError: It does not follow its schema; the message names the first place that does not.
+        InputError: It has another schema, or does not follow it.
     """
     document = results.documents.get("tuning")
     if document is None:
         return None
-    try:
-        return Tuning.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        path = results.folder / "tuning.json"
-        raise InputError(f"'{path}' does not follow its schema at '{place}': {first['msg']}.") from error
+    return parse_tuning(document, results.folder / "tuning.json")
 
 
 def trials_of(results: Results, tuned: TunedGroup) -> pl.DataFrame | None:
@@ -162,8 +154,8 @@ def _group(group: TunedGroup, tuning: Tuning, results: Results) -> str:
     trials, place = trials_of(results, group), tuning.groups.index(group)
     drawn = "" if trials is None else f' data-study="{place}"'
     reached = _reached(group, tuning) if group.trials else ""
-    told = f'<div class="told">{reached}{_values(group)}</div>'
-    return f'<p class="note">{_origin(group, trials)}</p><div class="study"{drawn}>{told}</div>'
+    told, origin = f"{reached}{_values(group)}", f'<p class="note">{_origin(group, trials)}</p>'
+    return f'{origin}<div class="study"{drawn}><div class="told">{told}</div></div>' if told or drawn else origin
 
 
 def _origin(group: TunedGroup, trials: pl.DataFrame | None) -> str:
@@ -194,7 +186,8 @@ def _endings(trials: pl.DataFrame | None) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = REASONS.get(text, text).strip().rstrip(".")
+    ended, mark, more = text.partition("; ")
+    text = f"{REASONS.get(ended, ended)}{mark}{more}".strip().rstrip(".")
     return f"{_capital(text)}." if text else ""
 
 

@@ -81,8 +81,15 @@ def find_roles(table: Mapping[str, Column], options: SourceOptions, source: str,
         return Roles(time, series, None, wide=True, available_at=available_at, notes=_said("time", time))
     # What travels along is neither the value nor the series' name.
     rest = [name for name in rest if name not in options.extra_names]
+    numbers = _values(table, options, [name for name in rest if name != options.id])
+    if not numbers:  # before the ids: where there is none, which of its words are the series is beside the point
+        raise InputError(_without_numbers(table, options, source, {time.column: "the time"}))
     id_, remark = _id(table, options, source, [name for name in rest if name != options.value], time.column)
-    value = _value(table, options, source, [name for name in rest if id_ is None or name != id_.column])
+    numbers = [each for each in numbers if id_ is None or each.column != id_.column]
+    if id_ is not None and not numbers:
+        raise InputError(_without_numbers(table, options, source, {time.column: "the time", id_.column: "the series"}))
+    chosen = _only([each.column for each in numbers], "y", "value", source)
+    value = next(each for each in numbers if each.column == chosen)
     notes = (*_said("time", time), *_said("value", value), *_said("id", id_), *remark)
     return Roles(time, (value,), id_, wide=False, available_at=available_at, notes=notes)
 
@@ -140,23 +147,41 @@ def _time(table: Mapping[str, Column], options: SourceOptions, source: str) -> R
     )
 
 
-def _value(table: Mapping[str, Column], options: SourceOptions, source: str, candidates: Sequence[str]) -> Role:
+def _values(table: Mapping[str, Column], options: SourceOptions, candidates: Sequence[str]) -> list[Role]:
+    """Give the columns that could be the value."""
     if options.value:
-        return Role(options.value, "--value")
-    named = _named(candidates, VALUE_NAMES)
-    if named:
-        return Role(_only(named, "y", "value", source), "its name")
-    numeric = [
-        name
+        return [Role(options.value, "--value")]
+    if named := _named(candidates, VALUE_NAMES):
+        return [Role(name, "its name") for name in named]
+    return [
+        Role(name, "the only column of numbers")
         for name in candidates
         if not UNNAMED.fullmatch(name) and share_of_numbers(table[name], options.decimal) > LIKELY
     ]
-    if not numeric:
-        raise InputError(
-            f"{source} has no column of numbers beside the time; it has {_list(list(table))}. "
-            "Name the value column with --value."
-        )
-    return Role(_only(numeric, "y", "value", source), "the only column of numbers")
+
+
+def _without_numbers(table: Mapping[str, Column], options: SourceOptions, source: str, taken: Mapping[str, str]) -> str:
+    """Say that a source has no column of numbers, and what its columns hold."""
+    known = {**dict.fromkeys(options.extra_names, "travels along"), **taken}
+    held = [f"'{name}' ({known.get(name) or _kind(column)})" for name, column in table.items()]
+    return (
+        f"{source} has no column of numbers beside {' and '.join(dict.fromkeys(taken.values()))}; it has "
+        f"{_joined(held)}. Name the value column with --value, and --decimal where its numbers have another sign than "
+        "the point, or give a source with numbers."
+    )
+
+
+def _kind(column: Column) -> str:
+    """Say what the cells of a column are."""
+    if UNNAMED.fullmatch(column.name):
+        return "without a name"
+    if not any(present(part).count() for part in column.scan()):
+        return "empty"
+    if column.dtype.is_numeric() or share_of_numbers(column) > LIKELY:
+        return "numbers"
+    if column.dtype.is_temporal() or share_of_times(column, numbers=False) > LIKELY:
+        return "times"
+    return "true or false" if column.dtype == pl.Boolean else "text"
 
 
 def _id(
@@ -213,6 +238,10 @@ def _said(kind: str, role: Role | None) -> tuple[str, ...]:
     return (f"{kind} column is '{role.column}' ({role.why})",)
 
 
-def _list(names: Sequence[str], shown: int = 12) -> str:
-    listed = ", ".join(f"'{name}'" for name in names[:shown])
-    return listed if len(names) <= shown else f"{listed} and {len(names) - shown} more"
+def _list(names: Sequence[str]) -> str:
+    return _joined([f"'{name}'" for name in names])
+
+
+def _joined(texts: Sequence[str], shown: int = 12) -> str:
+    listed = ", ".join(texts[:shown])
+    return listed if len(texts) <= shown else f"{listed} and {len(texts) - shown} more"

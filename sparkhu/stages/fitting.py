@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from sparkhu import events
-from sparkhu.errors import InputError
+from sparkhu.clusters.objects import namespace_of
+from sparkhu.errors import InputError, SparkhuError
 from sparkhu.models.candidates import NAMES
 from sparkhu.sections import Training
 from sparkhu.settings import Settings
@@ -92,6 +93,35 @@ def check_libraries(settings: Training) -> None:
         require_horovod()
 
 
+def check_workers(settings: Training) -> None:
+    """Check that the workers of the settings can be begun from here: on this machine, or by it in a cluster.
+
+    Raises:
+        InputError: There are more than this machine takes, or nothing says in which namespace they are to be pods.
+    """
+    if settings.distribution == "single":
+        return
+    if settings.engine == "kubernetes":
+        namespace_of(settings.namespace, "training.namespace")
+        return
+    from sparkhu.training.distribution.launching import Launch
+
+    try:
+        Launch(settings.distribution, settings.workers)
+    except InputError as error:
+        raise InputError(f"training.{error}") from error
+
+
+def is_of_one_model(error: Exception) -> bool:
+    """Tell whether a fit failed for the model or its data: the others go on, where a failure of a system ends the step.
+
+    Example:
+        >>> is_of_one_model(InputError("the loss is no number")), is_of_one_model(OSError("no space left"))
+        (True, False)
+    """
+    return isinstance(error, InputError) or not isinstance(error, SparkhuError | OSError)
+
+
 def is_shared(recipe: Recipe, settings: Training) -> bool:
     """Tell whether workers fit a recipe together: where a distribution is wanted, the linear and the neural ones."""
     from sparkhu.models.neural.architectures import ARCHITECTURES
@@ -131,7 +161,6 @@ def with_workers(recipe: Recipe, settings: Training, *, step: str) -> Recipe:
 
 
 def _cluster_launch(settings: Training, distribution: "Distribution") -> "ClusterLaunch":
-    from sparkhu.clusters.objects import namespace_of
     from sparkhu.training.distribution.cluster_launching import ClusterLaunch
 
     return ClusterLaunch(

@@ -14,7 +14,8 @@ from sparkhu.attempts import scratch_folder
 from sparkhu.errors import InputError
 from sparkhu.execution import MAX_FAILED_SHARE, metadata, recorded
 from sparkhu.frame import TIME
-from sparkhu.lake import Table, Version, open_lake
+from sparkhu.lake import DataFile, Table, Version, open_lake
+from sparkhu.lake.removals import removed_files
 from sparkhu.lake.tables import OBSERVATIONS
 from sparkhu.lookback import ALL, check_lookback, looked_back, wanted_lookback
 from sparkhu.shards import Kind, Shard, write_manifest, write_shard
@@ -93,6 +94,7 @@ def read_interval(
         last = max((file.last for file in table.manifest.files if file.last), default=None)
         if last and interval.start and interval.start > last:
             raise InputError(_nothing(table, interval, lake))
+        _check_not_removed(version, interval, lake)
         span = _span(version, interval, lookback, zone)
         with scratch_folder(at[0]) as folder:
             rows = TableSpan(table, border_of(version, span.start), span.end, folder, part_size)
@@ -162,6 +164,24 @@ def _observations(version: Version, lake: str) -> Table:
     if OBSERVATIONS not in version.tables:
         raise InputError(f"the lake '{redacted(lake)}' has no observations yet. Append some first: sparkhu ingest.")
     return version.table(OBSERVATIONS)
+
+
+def _check_not_removed(version: Version, interval: Interval, lake: str) -> None:
+    """Refuse an interval that retention has taken observations of: what was published of it would be lost."""
+    files = version.manifest(OBSERVATIONS).files
+    start = interval.start or min((file.first for file in files if file.first), default=None)
+    end = interval.end or max((file.last for file in files if file.last), default=None)
+    gone = removed_files(version, OBSERVATIONS, start, end) if start and end and start < end else []
+    if gone:
+        raise InputError(
+            f"retention has taken observations out of the lake '{redacted(lake)}' that this interval is made from, "
+            f"{len(gone):,} files such as '{gone[0].path}': made from the others, it would lose rows. Put them back "
+            f"first: sparkhu retention restore; or give an interval after {max(_last(file) for file in gone)}."
+        )
+
+
+def _last(file: DataFile) -> str:
+    return file.last.isoformat() if file.last else ""
 
 
 def _span(version: Version, interval: Interval, lookback: str, zone: str) -> Span:

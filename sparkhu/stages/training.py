@@ -17,7 +17,7 @@ from sparkhu.models.linear import LinearSettings
 from sparkhu.models.loading import load_model
 from sparkhu.sections import Training
 from sparkhu.shards import open_dataset
-from sparkhu.stages.fitting import check_libraries, check_training, with_workers
+from sparkhu.stages.fitting import check_libraries, check_training, check_workers, with_workers
 from sparkhu.stages.storing import Stored, map_buckets, training_data
 from sparkhu.stages.tuned import read_tuned
 from sparkhu.training.gram import GroupGram, gram_shard, merge
@@ -104,6 +104,7 @@ def _fit_here(stored: Stored, chosen: Mapping[str, LinearSettings]) -> _Fit:
 def _fit_on_workers(training: Training, stored: Stored, chosen: Mapping[str, LinearSettings]) -> _Fit:
     check_training(training)
     check_libraries(training)
+    check_workers(training)
     data, counts = training_data(stored), dict[int, int]()
 
     def counting(number: int) -> ShardWindows:

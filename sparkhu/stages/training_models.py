@@ -1,5 +1,6 @@
 """Fit the models that compete with the linear one, on the windows of a stored table."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ from sparkhu import ledger
 from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.models.base import Forecaster, Models
 from sparkhu.sections import Training
-from sparkhu.stages.fitting import check_libraries, check_training, further_models, is_shared, with_workers
+from sparkhu.stages.fitting import (
+    check_libraries,
+    check_training,
+    check_workers,
+    further_models,
+    is_of_one_model,
+    is_shared,
+    with_workers,
+)
 from sparkhu.stages.storing import Stored, training_data
 from sparkhu.stages.training import save_further
 from sparkhu.stages.tuned import read_tuned
@@ -19,6 +28,8 @@ from sparkhu.training.known import load_recipe
 from sparkhu.training.recipes import Settings, TrainingData
 
 STEP = "train_models"
+
+logger = logging.getLogger(__name__)
 
 
 def train_models(
@@ -32,6 +43,8 @@ def train_models(
     settings: Training | None = None,
 ) -> dict[str, Any]:
     """Fit the models of the settings, each for all groups of series.
+
+    One that cannot be fitted in this process is told, and the others go on without it.
 
     Args:
         table: What `store_sequences` wrote: where the windows are looked up.
@@ -55,24 +68,36 @@ def train_models(
     with recorded(STEP, inputs=inputs, outputs=[out], params=settings.plain()) as (notes, (draft,)):
         check_training(settings)
         check_libraries(settings)
+        check_workers(settings)
         names = further_models(settings)
         data = training_data(stored) if names else TrainingData([], {})
         found = {name: _tuned_for(name, tuned) if tuned else {} for name in names}
-        models = {name: _fitted(name, data, found[name], settings, notes) for name in names}
+        fitted = {name: _fitted(name, data, found[name], settings, notes) for name in names}
+        models = {name: groups for name, groups in fitted.items() if groups is not None}
         save_further(draft, models)
         planned = stored.plan.scan().select("unique_id", "group").collect()
-        notes.entries = _entries(planned, models)
+        notes.entries = _entries(planned, {name: groups or {} for name, groups in fitted.items()})
         notes.rows_in, notes.series_in = stored.rows if names else 0, planned.height
-        notes.counts["models"] = len(names)
+        notes.counts["models"] = len(models)
+        if lost := len(fitted) - len(models):
+            notes.counts["models not fitted"] = lost
     return metadata(out)
 
 
 def _fitted(
     name: str, data: TrainingData, tuned: Settings, settings: Training, notes: StepNotes
-) -> dict[str, Forecaster]:
+) -> dict[str, Forecaster] | None:
+    """Fit a model; None where it cannot be. What workers share ends the step, which then goes on where it was."""
     recipe = load_recipe(name)
     shared = is_shared(recipe, settings)
-    fitted = with_workers(recipe, settings, step=STEP).fit(data, tuned, seed=settings.seed)
+    try:
+        fitted = with_workers(recipe, settings, step=STEP).fit(data, tuned, seed=settings.seed)
+    except Exception as error:
+        if shared or not is_of_one_model(error):
+            raise
+        logger.exception("the model %s cannot be fitted", name)
+        notes.say(f"{name} takes no part, for it cannot be fitted: {str(error) or type(error).__name__}")
+        return None
     if settings.distribution != "single" and not shared:
         notes.say(f"{name} is fitted in one process: workers cannot share it")
     how = f", on {settings.workers} workers of {settings.distribution}" if shared else ""

@@ -1,5 +1,6 @@
 """What tuning found, as it goes on to training and into the results: `tuning.json` and `trials.parquet`."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sparkhu.registry.studies import Study
-from sparkhu.tuning.document import Goal, Origin, Tuning
+from sparkhu.tuning.document import Goal, Origin, Tuning, parse_tuning
 
 DOCUMENT, TRIALS = "tuning.json", "trials.parquet"
 
@@ -46,8 +47,12 @@ def read_tuned(folder: Path | str, model: str) -> dict[str, dict[str, str]]:
 
     Returns:
         Values of its parameters by group; a group that is not there was not tuned.
+
+    Raises:
+        InputError: The document has another schema, or does not follow it.
     """
-    document = Tuning.model_validate_json((Path(folder) / DOCUMENT).read_text(encoding="utf-8"))
+    path = Path(folder) / DOCUMENT
+    document = parse_tuning(json.loads(path.read_text(encoding="utf-8")), path)
     return {each.group: dict(each.assignment) for each in document.groups if each.model == model}
 
 
@@ -64,7 +69,9 @@ def told(found: Found) -> str:
     if found.origin == "store":
         where = f"stored {study.found_at:%Y-%m-%d %H:%M} UTC for the same data, model and space; no trial was run"
     default = study.defaults.objective
-    if study.chosen == "defaults" or default is None:
+    if default is None:
+        return f"{whose}: {values}: those of the best trial; {study.reason}; {where}"
+    if study.chosen == "defaults":
         return f"{whose}: defaults, {values}: no trial was better; {where}"
     gain = 1 - study.best.objective / default if default else 0.0
     return f"{whose}: {values}: {gain:.2%} below the defaults' error on validation; {where}"

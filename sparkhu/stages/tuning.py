@@ -1,10 +1,12 @@
 """Tune the models: search their spaces on the validation windows, once for the same data, model and space."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from sparkhu.execution import StepNotes, metadata, recorded
 from sparkhu.models.spaces import SPACES
 from sparkhu.registry.studies import Study, find_study, log_study
 from sparkhu.sections import Training, Tuning
+from sparkhu.stages.fitting import is_of_one_model
 from sparkhu.stages.storing import Stored, map_buckets, training_data
 from sparkhu.stages.tuned import Found, told, write_tuned
 from sparkhu.stages.tuning_data import data_checksum, search_fingerprint
@@ -37,6 +40,8 @@ from sparkhu.tuning.trials import ENDED, Measurement, Trial
 from sparkhu.tuning.writing import experiment_yaml
 
 STEP = "tune"
+
+logger = logging.getLogger(__name__)
 
 
 class Question(NamedTuple):
@@ -70,8 +75,9 @@ def tune(
     """Find the parameters of models for each group: those stored for the same question, else by a search.
 
     A search is a Katib experiment for each model and group of series, whose objective is the mean squared error on the
-    choosing windows, against observed values. Where no trial is better there than the defaults, these stay. What was
-    found is kept in MLflow under a fingerprint of data, model and its code, space, objective and search.
+    choosing windows, against observed values. Where no trial is better there than the defaults, these stay. Defaults
+    that cannot be fitted are told, and any trial is better. What was found is kept in MLflow under a fingerprint of
+    data, model and its code, space, objective and search.
 
     Args:
         table: What `store_sequences` wrote: where the windows are looked up.
@@ -168,24 +174,24 @@ def _search(
     watch: OnTrial,
     keep: Callable[..., Found],
 ) -> Found:
-    default = None if trials is None else trials.defaults()
-    if trials is None or default is None:
+    tried = None if trials is None else _defaults(trials)
+    if trials is None or tried is None:
         reason = "no validation window of the group has all its targets observed, so nothing can choose"
         nothing = pl.DataFrame(schema={"trial": pl.Int64})
         return keep(_study(question, search, Tried(objective=None, assignment={}), reason), nothing, "", {})
-    space, (assignment, error) = SPACES[question.model], default
+    space, (usual, unfit) = SPACES[question.model], tried
     result = run_search(_experiment_name(question), space, search, trials=trials, settings=settings, on_trial=watch)
     table = trials_table(result.trials, space, strategies_of(result.experiment))
     best = result.best
-    study = _study(question, search, Tried(objective=error, assignment=dict(assignment)), result.reason)
+    study = _study(question, search, usual, "; ".join(filter(None, [result.reason, unfit])))
     if best is not None and best.objective is not None:
-        tried = BestTrial(trial=best.number, objective=best.objective, assignment=dict(best.assignment))
-        better = best.objective < error
+        found = BestTrial(trial=best.number, objective=best.objective, assignment=dict(best.assignment))
+        better = usual.objective is None or best.objective < usual.objective
         study = replace(
             study,
-            best=tried,
+            best=found,
             chosen="best" if better else "defaults",
-            assignment=tried.assignment if better else study.assignment,
+            assignment=found.assignment if better else study.assignment,
         )
     study = replace(study, trials=len(result.trials), importance=importance(table, space))
     if not result.succeeded:
@@ -193,6 +199,28 @@ def _search(
         return Found(study, table, "search")
     measured = {trial.number: trial.measurements for trial in result.trials}
     return keep(study, table, experiment_yaml(result.experiment), measured)
+
+
+def _defaults(trials: Trials) -> tuple[Tried, str] | None:
+    """Give what the defaults reach, and why they reach nothing; None where nothing can choose.
+
+    The trials of a model whose defaults cannot be fitted may fit it all the same, as with a smaller learning rate.
+    """
+    try:
+        found = trials.defaults()
+    except Exception as error:
+        if not is_of_one_model(error):
+            raise
+        logger.exception("the defaults cannot be fitted")
+        return Tried(
+            objective=None, assignment={}
+        ), f"the defaults cannot be fitted: {str(error) or type(error).__name__}"
+    if found is None:
+        return None
+    assignment, reached = found
+    if isfinite(reached):
+        return Tried(objective=reached, assignment=dict(assignment)), ""
+    return Tried(objective=None, assignment=dict(assignment)), "the error of the defaults is no number"
 
 
 def _kept(

@@ -1,14 +1,17 @@
 """What a run says of its tuning: `tuning.json`, as a model with a version."""
 
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sparkhu.errors import InputError
 from sparkhu.tuning.space import Direction
 
 Origin = Literal["search", "store"]
 Chosen = Literal["best", "defaults"]
+SCHEMA_VERSION = 2
 
 
 class Tried(BaseModel):
@@ -69,3 +72,27 @@ class Tuning(BaseModel):
     schema_version: Literal[2] = Field(default=2, description="Version of this schema.")
     objective: Goal = Field(description="What was tuned for: a metric, small or large.")
     groups: list[TunedGroup] = Field(description="One entry a model and group of series, model by model.")
+
+
+def parse_tuning(document: Any, path: Path) -> Tuning:
+    """Read `tuning.json`.
+
+    Args:
+        document: What is in it, as JSON is parsed.
+        path: Where it lies, for messages.
+
+    Raises:
+        InputError: It has another schema, or does not follow it; the message names the first place that does not.
+    """
+    schema = document.get("schema_version") if isinstance(document, dict) else None
+    if schema != SCHEMA_VERSION:
+        raise InputError(
+            f"'{path}' has tuning schema {schema}, this version of Sparkhu reads {SCHEMA_VERSION}. Run the step that "
+            "wrote it again (sparkhu step tune), or the whole run: run.json beside it names its parameters."
+        )
+    try:
+        return Tuning.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"'{path}' does not follow its schema at '{place}': {first['msg']}. Tune again.") from error

@@ -1,12 +1,13 @@
 """Runs of a backfill: what they are given, and what is said of one that fails."""
 
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +16,10 @@ import pytest
 from sparkhu.errors import SparkhuError
 from sparkhu.folder_locks import is_held
 from sparkhu.frame import SCHEMA
-from sparkhu.lake import Append, create_lake
+from sparkhu.lake import Append, create_lake, open_lake
 from sparkhu_cli import backfilling
 from sparkhu_cli.terminal import Terminal
+from tests.sparkhu.lake.retired import bury
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILS = "import sys; print('Error: the meter is gone'); print('Log: /tmp/x'); sys.exit(1)"
@@ -122,3 +124,35 @@ def test_where_the_system_ends_no_runs_with_their_parent_they_start_as_well(
     monkeypatch.setattr(backfilling, "_end_with_parent", fails)
     monkeypatch.setattr("sys.platform", "darwin")
     assert "2 intervals: 0 done, 2 to do" in backfill(tmp_path)
+
+
+def test_what_is_read_is_announced_while_it_runs_profiles_among_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers, seen = str(tmp_path / "lake" / "readers"), str(tmp_path / "seen")
+    copies = f"import shutil; shutil.copytree({readers!r}, {seen!r}, dirs_exist_ok=True)"
+    monkeypatch.setattr(backfilling, "COMMAND", copies)
+    backfill(tmp_path)
+    told = [json.loads(file.read_text()) for file in (tmp_path / "seen").iterdir()]
+    assert sorted((each["table"], each["start"], each["end"]) for each in told) == [
+        ("observations", None, "2024-01-03T00:00:00+00:00"),
+        ("profiles", None, "2024-01-03T00:00:00+00:00"),
+    ]
+    assert list((tmp_path / "lake" / "readers").iterdir()) == []
+
+
+def test_what_retention_has_taken_rows_of_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfilling, "COMMAND", "pass")
+    backfill(tmp_path)
+    lake = open_lake(str(tmp_path / "lake"))
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bury(lake, "observations", start, start + timedelta(days=1))
+    late = pl.DataFrame({"unique_id": ["b"], "ds": [start], "y": 1.0, "available_at": [start]}, schema=SCHEMA)
+    lake.commit({"observations": Append(late)}, run="late", based_on=lake.version())
+    said = io.StringIO()
+    given = {"lake": lake.uri, "zone": "UTC", "metadata": ""}
+    limits = {"first": "2024-01-01", "last": "2024-01-03", "every": "1d"}
+    backfilling.run_backfill(given, **limits, parallel=2, out=tmp_path / "again", terminal=Terminal(said))
+    assert "2 intervals: 0 done, 1 to do" in said.getvalue()
+    assert "1 intervals, 20240101T000000Z the first, are left out: retention has taken" in said.getvalue()
+    assert "sparkhu retention restore" in said.getvalue()

@@ -37,6 +37,11 @@ def test_help_and_version_answer_at_once(option: str) -> None:
     assert min(seconds) < QUICK_SECONDS
 
 
+def test_the_command_is_there_as_a_module_where_it_is_not_on_the_path() -> None:
+    done = python("-m", "sparkhu_cli", "--version")
+    assert (done.returncode, done.stdout.startswith("sparkhu ")) == (0, True)
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom sparkhu_cli.main import sparkhu\n"

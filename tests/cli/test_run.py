@@ -151,6 +151,11 @@ BAD_OPTIONS = [
     (["--split", "0.9/0.9/0.9"], "split has shares that add up to 2.7"),
     (["--period", "5x"], "period must be a number and a unit"),
     (["--params", "missing.yaml"], "'missing.yaml' does not exist"),
+    (["--distribution", "torch", "--workers", "9999"], "training.workers must be"),
+    (
+        ["--distribution", "torch", "--set", "training.engine=kubernetes", "--set", "training.storage=s3://plant/t"],
+        "training.namespace is empty, and this is no pod; name the namespace.",
+    ),
 ]
 
 

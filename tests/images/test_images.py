@@ -9,7 +9,7 @@ import pytest
 from sparkhu.lineage import code_fingerprint
 from tests.images.conftest import Image
 
-TARGETS = ("steps", "training", "services", "steps-spark")
+TARGETS = ("steps", "training", "services", "steps-spark", "retention")
 MEGABYTE = 1_000_000
 LIST_PACKAGES = """
 import json, re
@@ -31,7 +31,7 @@ def bill(image: Image) -> dict[str, dict[str, str]]:
     return listed
 
 
-@pytest.mark.parametrize(("target", "limit"), [("steps", 900), ("services", 450)])
+@pytest.mark.parametrize(("target", "limit"), [("steps", 900), ("services", 450), ("retention", 450)])
 def test_an_image_is_no_larger_than_promised(image: Find, target: str, limit: int) -> None:
     assert image(target).inspected["Size"] <= limit * MEGABYTE
 

@@ -10,7 +10,9 @@ import pytest
 from sparkhu.backfilling import due_slots, slots
 from sparkhu.errors import InputError
 from sparkhu.frame import SCHEMA
-from sparkhu.lake import Append, Lake, Replace, create_lake
+from sparkhu.lake import Append, Lake, PutBack, Replace, Unbury, create_lake
+from sparkhu.lake.records import read_manifest
+from tests.sparkhu.lake.retired import bury, purge
 
 DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -122,3 +124,34 @@ def test_days_before_the_first_row_and_behind_the_last_are_empty_and_a_hole_is_n
     # The last row is of 20 January, 06:00.
     found = due_slots(lake, slots("2024-01-06", "2024-01-24", "1d"))
     assert [slot.due for slot in found] == ["new"] * 15 + ["empty"] * 3
+
+
+def test_days_that_retention_has_taken_rows_of_are_not_made_anew_from_the_rest(lake: Lake) -> None:
+    publish(lake, 1, 5)
+    gone = purge(lake, "observations", START + DAY, START + 3 * DAY)
+    buried = bury(lake, "observations", START + 3 * DAY, START + 4 * DAY, "n")
+    assert due(lake) == ["done"] * 5
+    for day in (2, 4, 5):
+        late = rows(day).with_columns(unique_id=pl.lit("b"))
+        lake.commit({"observations": Append(late)}, run=f"late {day}", based_on=lake.version())
+    assert due(lake) == ["done", "removed", "removed", "removed", "out of date"]
+    lake.commit({"observations": Unbury([buried[0].path], "n")}, run="restore", based_on=lake.version())
+    assert due(lake) == ["done", "removed", "removed", "out of date", "out of date"]
+    for file in gone:
+        lake.commit({"observations": PutBack((file,))}, run="restore", based_on=lake.version())
+    assert due(lake) == ["done", *["out of date"] * 4]
+
+
+def test_a_hole_that_retention_has_made_is_not_published(lake: Lake) -> None:
+    publish(lake, 1, 1)
+    purge(lake, "observations", START + DAY, START + 3 * DAY)
+    assert due(lake) == ["done", "removed", "removed", "new", "new"]
+
+
+def test_the_days_of_what_was_purged_are_kept_in_ranges(lake: Lake) -> None:
+    for number, day in enumerate((1, 4, 0)):
+        purge(lake, "observations", START + day * DAY, START + (day + 1) * DAY, f"m{number}")
+    manifest = lake.version().manifest("observations")
+    first = START.date()
+    assert manifest.purged == ((first, first + DAY), (first + 4 * DAY, first + 4 * DAY))
+    assert read_manifest(manifest.encoded(), "it") == manifest

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparkhu.errors import InputError
-from sparkhu.sections import explained
+from sparkhu.explaining import explained
 from sparkhu.sources.secrets import redacted
 from sparkhu_pipelines.cluster.needs import NEEDS, Size
 from sparkhu_pipelines.cluster.quantities import (

@@ -162,7 +162,10 @@ function plots(drawing, settings, load) {
   if (drawing.history) figures.push(historyPlot(drawing, settings, load));
   if (drawing.forecast) {
     const caption = `Forecast from ${new Date(instants(drawing.forecast.cutoff)[0]).toISOString().slice(0, 16).replace("T", " ")} UTC`;
-    figures.push(plot(caption, `Forecast of ${drawing.id} with 80 % and 95 % intervals`, (size) => forecastFigure(drawing, settings, size)));
+    const figure = plot(caption, `Forecast of ${drawing.id} with 80 % and 95 % intervals`, (size) => forecastFigure(drawing, settings, size));
+    const more = beyond(drawing.recent, drawing.forecast, leading(drawing.forecast, settings));
+    if (more) figure.append(el("p", "note", more));
+    figures.push(figure);
   }
   return el("div", figures.length > 1 ? "plots" : "plots single", ...figures);
 }

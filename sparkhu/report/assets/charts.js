@@ -9,6 +9,7 @@ const CONFIG = {
 };
 const LABEL_GAP = 14;
 const LEVEL_REACH = 0.4;
+const BAND_REACH = 1.5;
 
 /** Colours of the page, as the style sheet has them now (light or dark). */
 function palette() {
@@ -165,7 +166,7 @@ function apart(places) {
   return moved.map((place, at) => place - places[at] - drift);
 }
 
-/** Labels at the ends of the lines, moved apart where they would touch. */
+/** Labels at the ends of the lines, moved apart where they would touch; that of a line that leaves the figure at its edge. */
 function endLabels(forecast, champion, colours, range, height) {
   const labels = [];
   for (const [name, model] of Object.entries(forecast.models)) {
@@ -176,32 +177,64 @@ function endLabels(forecast, champion, colours, range, height) {
     if (isChampion && model.hi_80) labels.push({ y: model.hi_80[end], text: "80 %", colour: colours.soft });
     if (isChampion && model.hi_95) labels.push({ y: model.hi_95[end], text: "95 %", colour: colours.soft });
   }
-  const known = labels.filter((label) => Number.isFinite(label.y)).sort((a, b) => a.y - b.y);
-  const shifts = apart(known.map((label) => ((label.y - range[0]) * height) / (range[1] - range[0])));
+  const [low, high] = range;
+  const inside = ({ y, text, ...label }) => (y > high ? { ...label, y: high, text: `${text} ↑` } : y < low ? { ...label, y: low, text: `${text} ↓` } : { ...label, y, text });
+  const known = labels.filter((label) => Number.isFinite(label.y)).map(inside).sort((a, b) => a.y - b.y);
+  const shifts = apart(known.map((label) => ((label.y - low) * height) / (high - low)));
   return known.map((label, at) => ({
     xref: "paper", x: 1, xanchor: "left", xshift: 4, y: label.y, yref: "y", yshift: shifts[at],
     yanchor: "middle", text: label.text, showarrow: false, font: { size: 11, color: label.colour },
   }));
 }
 
-/** Smallest and largest value that the forecast figure shows, with some air. */
-function extent(recent, forecast) {
-  const lists = Object.values(forecast.models).flatMap((model) => [model.y, model.lo_95, model.hi_95]);
-  const values = [...(recent ? [recent.y, recent.raw] : []), ...lists].flatMap((list) => list ?? []).filter((value) => value !== null);
-  if (!values.length) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+/** The model whose forecast stands out with its intervals: the champion, or where nothing was evaluated the only one. */
+const leading = ({ models }, { champion }) => champion ?? (Object.keys(models).length === 1 ? Object.keys(models)[0] : null);
+
+const everyKnown = (lists) => lists.flatMap((list) => list ?? []).filter((value) => value !== null);
+
+/** All bounds of the intervals that are drawn. */
+function bandsOf({ models }, lead) {
+  const { lo_80, hi_80, lo_95, hi_95 } = models[lead] ?? {};
+  return everyKnown([lo_80, hi_80, lo_95, hi_95]);
+}
+
+/**
+ * Smallest and largest value that the forecast figure shows, with some air. Observed values and forecasts are shown
+ * whole, intervals as far as they leave room for them: a wide one would flatten the curve.
+ */
+function extent(recent, forecast, lead) {
+  const bands = bandsOf(forecast, lead);
+  const curve = everyKnown([...(recent ? [recent.y, recent.raw] : []), ...Object.values(forecast.models).map((model) => model.y)]);
+  const lines = curve.length ? curve : bands;
+  if (!lines.length) return [0, 1];
+  const [least, most] = [Math.min(...lines), Math.max(...lines)];
+  const reach = BAND_REACH * (most - least || Math.abs(most) || 1);
+  const low = Math.max(Math.min(least, ...bands), least - reach);
+  const high = Math.min(Math.max(most, ...bands), most + reach);
   const air = (high - low || Math.abs(high) || 1) * 0.06;
   return [low - air, high + air];
+}
+
+const farOff = (value) => (Math.abs(value) < 1e9 ? signed(value) : brief(value));
+
+/** How far the intervals go where the figure does not show all of them; null where it does. */
+function beyond(recent, forecast, lead) {
+  const [low, high] = extent(recent, forecast, lead);
+  const bands = bandsOf(forecast, lead);
+  const [least, most] = [Math.min(...bands), Math.max(...bands)];
+  const ends = [least < low ? `down to ${farOff(least)}` : null, most > high ? `up to ${farOff(most)}` : null].filter(Boolean);
+  return ends.length ? `The intervals go beyond the axis, ${ends.join(" and ")}.` : null;
 }
 
 function forecastFigure(drawing, settings, { width, height }) {
   const colours = palette();
   const { recent, forecast } = drawing;
   const figure = layout(colours, unitOf(drawing, settings), width, 92);
-  const range = extent(recent, forecast);
+  const lead = leading(forecast, settings);
+  const range = extent(recent, forecast, lead);
   const traces = [];
   for (const [name, model] of Object.entries(forecast.models)) {
-    const isChampion = name === settings.champion;
+    const isChampion = name === lead;
     traces[isChampion ? "unshift" : "push"](...forecastTraces(name, model, isChampion, colours));
   }
   if (recent) {
@@ -213,6 +246,6 @@ function forecastFigure(drawing, settings, { width, height }) {
   figure.shapes.push({ type: "line", xref: "x", yref: "paper", x0: cutoff, x1: cutoff, y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } });
   figure.yaxis.range = range;
   const { t, b } = figure.margin;
-  figure.annotations = endLabels(forecast, settings.champion, colours, range, height - t - b);
+  figure.annotations = endLabels(forecast, lead, colours, range, height - t - b);
   return { traces, layout: figure };
 }

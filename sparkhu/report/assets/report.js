@@ -1,19 +1,49 @@
-// Bringing the page to life: tables at once, cards and charts when they come into view.
+// Bringing the page to life: tables at once, cards and charts when they come into view or the browser is idle.
 
 const CARDS_AT_ONCE = 6;
+const PAPER_WIDTH = "660px";
+const IDLE_WITHIN = 2000;
 const tables = {};
 const drawnCharts = new Set();
+const waiting = new Map();
 let settings = null;
+let isResting = false;
 
-/** Call `act` once with each element when it is about to come into view. */
+/** Call `act` once with each element: when it is about to come into view, or when nothing else is to be done. */
 function whenInView(act) {
   const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((one) => one.isIntersecting)) {
-      observer.unobserve(entry.target);
-      act(entry.target).catch(tell);
-    }
+    for (const entry of entries.filter((one) => one.isIntersecting)) bring(entry.target);
   }, { rootMargin: "300px" });
-  return observer;
+  const observe = (element) => {
+    waiting.set(element, { act, observer });
+    observer.observe(element);
+    bringRest().catch(tell);
+  };
+  return { observe };
+}
+
+async function bring(element) {
+  const found = waiting.get(element);
+  if (!found) return;
+  waiting.delete(element);
+  found.observer.unobserve(element);
+  await found.act(element).catch(tell);
+}
+
+const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done, { timeout: IDLE_WITHIN }));
+
+/** What waits and can be seen by scrolling: a folded group is brought when it is opened. */
+const inReach = () => [...waiting.keys()].filter((one) => one.isConnected && !one.closest("details:not([open])"));
+
+/** Bring what nobody has scrolled to, one by one: a page may be printed or searched without that. */
+async function bringRest() {
+  if (isResting) return;
+  isResting = true;
+  try {
+    for (await idle(); inReach().length; await idle()) await bring(inReach()[0]);
+  } finally {
+    isResting = false;
+  }
 }
 
 function tell(error) {
@@ -26,8 +56,9 @@ function tell(error) {
 async function drawChart(chart) {
   const Plotly = await chartLibrary();
   if (!chart.isConnected) return;
-  const { traces, layout: figure } = chart.figure({ width: chart.clientWidth, height: chart.clientHeight });
-  await Plotly.react(chart, traces, figure, CONFIG);
+  const size = { width: chart.clientWidth, height: chart.clientHeight };
+  const { traces, layout: figure } = chart.figure(size);
+  await Plotly.react(chart, traces, { ...figure, width: size.width }, CONFIG);
   drawnCharts.add(chart);
   chart.dataset.drawn = "yes";
 }
@@ -127,6 +158,21 @@ function followTheme() {
   });
 }
 
+/** Draw all charts as wide as a sheet of paper, and again as wide as the page when it has been printed. */
+function followPrinting() {
+  const redraw = (width) => {
+    for (const chart of drawnCharts) {
+      chart.style.width = width;
+      drawChart(chart).catch(tell);
+    }
+  };
+  addEventListener("beforeprint", () => {
+    redraw(PAPER_WIDTH);
+    for (const element of inReach()) bring(element);
+  });
+  addEventListener("afterprint", () => redraw(""));
+}
+
 async function start() {
   if (!("DecompressionStream" in window)) throw new Error("this browser is too old to unpack it; use one of 2023 or later");
   settings = await unpackJson("settings");
@@ -136,6 +182,7 @@ async function start() {
   if (host) buildCards(host);
   for (const study of document.querySelectorAll("[data-study]")) studies.observe(study);
   followTheme();
+  followPrinting();
   followAddress();
   addEventListener("hashchange", followAddress);
   document.documentElement.dataset.ready = "yes";

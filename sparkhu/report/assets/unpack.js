@@ -13,7 +13,7 @@ async function unpack(id) {
 
 const unpackJson = async (id) => JSON.parse(await unpack(id));
 
-/** The charting library, unpacked and run when the first chart comes into view. */
+/** The charting library, unpacked and run when the first chart is drawn. */
 let library = null;
 function chartLibrary() {
   library ??= unpack("plotly").then((text) => {

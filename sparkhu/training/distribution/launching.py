@@ -61,7 +61,7 @@ class Launch:
         if not self.hosts and self.workers > (most := WORKERS_A_CORE * cores):
             raise InputError(
                 f"workers must be {most} or fewer on the {cores} processors that there are here, got {self.workers}. "
-                "More take hosts (Horovod) or a cluster (training.engine: kubernetes)."
+                "Give fewer; more take hosts (Horovod) or a cluster (training.engine: kubernetes)."
             )
         if self.hosts and self.distribution == "torch":
             raise InputError(f"hosts are Horovod's, got '{self.hosts}'. Begin torchrun on every host instead.")

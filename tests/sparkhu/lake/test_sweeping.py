@@ -201,3 +201,11 @@ def test_manifests_are_read_no_further_back_than_files_are_unknown(lake: Lake, m
         other.commit({"clean": change}, run="run", based_on=other.version())
     assert other.sweep(timedelta(seconds=-5)) == []
     assert [other.version(number).table("clean").read()["y"][0] for number in (1, 40)] == [0.0, 39.0]
+
+
+def test_announcements_of_readers_that_were_killed_are_swept_after_a_day(lake: Lake) -> None:
+    storage = lake.version().storage
+    for name, hours in (("old", 25), ("held-up", 2), ("new", 0)):
+        storage.write(f"readers/{name}.json", b"{}")
+        os.utime(Path(lake.uri) / "readers" / f"{name}.json", (time.time() - hours * 3600,) * 2)
+    assert lake.sweep(timedelta(0)) == ["readers/old.json"]

@@ -88,11 +88,17 @@ def test_where_nothing_could_be_scored_the_first_stands() -> None:
         ({"direction": "down"}, "direction must be 'min' or 'max', got 'down'"),
         ({"minimum_improvement": -0.1}, "minimum_improvement must be a share from 0 to below 1, got -0.1"),
         ({"minimum_improvement": 1.0}, "minimum_improvement must be a share from 0 to below 1, got 1.0"),
+        ({"minimum_improvement": None}, "minimum_improvement must be a share from 0 to below 1, got None"),
+        ({"yardstick": None}, "yardstick must be a score, NaN where there is none, got None"),
+        ({"yardstick": True}, "yardstick must be a score, NaN where there is none, got True"),
+        ({"window": None}, "window must be text that says what the scores were taken on, got None"),
+        ({"metric": None}, "metric must be the name of a score, such as mse, got None"),
+        ({"metric": ""}, "metric must be the name of a score, such as mse, got ''"),
     ],
 )
 def test_what_nothing_can_be_compared_by_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Comparison("mse", **changes)
+        Comparison(**{"metric": "mse", **changes})
 
 
 def test_a_decision_between_no_candidates_is_refused() -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,89 @@ def first_cells(page: Any, table: str = "series") -> list[str]:
     return page.locator(f"#{table} .scroll tbody tr:not(.space) td:first-child").all_inner_texts()
 
 
-def test_charts_are_drawn_when_they_come_into_view_and_not_before(page: Any) -> None:
-    assert page.locator(".chart[data-drawn]").count() == 0
-    page.locator("#charts").scroll_into_view_if_needed()
-    page.locator("#charts .card").first.scroll_into_view_if_needed()
-    page.wait_for_selector(".chart[data-drawn] .scatterlayer .trace")
-    drawn = page.locator(".chart[data-drawn]").count()
-    assert 2 <= drawn < 2 * 12
-    assert page.locator(".chart[data-drawn] .xtitle").first.text_content() == "time (UTC)"
-    assert page.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw (kW)"
+CHARTS = "#cards .chart, [data-study='0'] .chart"
+ALL_DRAWN = f"""() => {{ const all = [...document.querySelectorAll("{CHARTS}")];
+  return all.length === 13 && all.every((chart) => chart.dataset.drawn); }}"""
+"""Six cards of two charts each, and the study that is not folded."""
+WIDTHS = (
+    f"""() => [...document.querySelectorAll("{CHARTS}")].map((chart) => chart.querySelector(".main-svg").clientWidth)"""
+)
+
+
+def test_charts_are_drawn_without_being_scrolled_to(page: Any) -> None:
+    page.wait_for_function(ALL_DRAWN)
+    assert page.evaluate("scrollY") == 0
+    assert page.locator(".chart[data-drawn] .scatterlayer .trace").count() > 13
+    assert page.locator("[data-study='1'] .chart").count() == 0  # folded
+    assert page.locator(".chart[data-drawn] .xtitle").first.text_content() == "trial"
+    card = page.locator("#cards .card").first
+    assert card.locator(".chart[data-drawn] .xtitle").first.text_content() == "time (UTC)"
+    assert card.locator(".chart[data-drawn] .ytitle").first.text_content() == "load_kw (kW)"
+
+
+def test_cards_that_are_asked_for_are_drawn_too(page: Any) -> None:
+    page.wait_for_function(ALL_DRAWN)
+    page.get_by_text("Show 6 more of 6").click()
+    page.wait_for_function("() => document.querySelectorAll('#cards .chart[data-drawn]').length === 24")
+
+
+def test_charts_fit_the_paper_and_the_page_again_afterwards(page: Any) -> None:
+    page.wait_for_function(ALL_DRAWN)
+    before = page.evaluate(WIDTHS)
+    page.evaluate(f"() => addEventListener('beforeprint', () => {{ window.onPaper = ({WIDTHS})(); }})")
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert page.evaluate("onPaper") == [660] * 13
+    page.wait_for_function(f"(before) => String(({WIDTHS})()) === String(before)", arg=before)
+
+
+def test_paper_shows_the_rows_of_a_table_that_are_built_and_no_room_for_the_others(page: Any) -> None:
+    table = page.locator("#ledger .scroll")
+    table.locator(".space:visible").first.wait_for()
+    page.emulate_media(media="print")
+    assert table.locator(".space:visible").count() == 0
+    rows = table.locator("tbody tr:not(.space)").count()
+    assert rows * 32 <= table.bounding_box()["height"] < (rows + 4) * 32
+
+
+def far_forecast(folder: Path, high: float, *, evaluated: bool = True) -> Path:
+    """A report of a series between 0 and 10, whose 95 % interval goes from -5 to `high` where its forecast ends."""
+    hours = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1h", time_zone="UTC", eager=True)
+    pl.DataFrame({"unique_id": "a", "ds": hours, "y": [float(hour % 11) for hour in range(49)]}).write_parquet(
+        folder / "clean.parquet"
+    )
+    bounds = {"lo_80": [2.0, 1.0], "hi_80": [7.0, 8.0], "lo_95": [1.0, -5.0], "hi_95": [8.0, high]}
+    made = {"model": ["linear"] * 2, "y_hat": [4.0, 5.0], **bounds}
+    ahead = hours.tail(2) + timedelta(hours=2)
+    table = pl.DataFrame({"unique_id": ["a", "a"], "cutoff": [hours[-1]] * 2, "ds": ahead, **made})
+    table.write_parquet(folder / "forecasts.parquet")
+    if evaluated:
+        (folder / "metrics.json").write_text(json.dumps({"champion": "linear", "linear": {"mae": 1.0}}))
+    write_report(folder, folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(
+    ("high", "top", "label", "said"),
+    [
+        (20.0, pytest.approx(21.5), "95 %", None),  # 0.06 of -5 to 20 is air
+        (1e6, pytest.approx(26.8), "95 % ↑", "The intervals go beyond the axis, up to 1,000,000."),
+        (1e30, pytest.approx(26.8), "95 % ↑", "The intervals go beyond the axis, up to 1e+30."),
+    ],
+)
+def test_the_axis_of_a_forecast_shows_the_curve_whatever_its_interval_is(
+    browser: Any, tmp_path: Path, high: float, top: float, label: str, said: str | None
+) -> None:
+    opened = browser.new_page(viewport=WIDE)
+    opened.goto(far_forecast(tmp_path, high).as_uri())
+    chart = opened.locator("#cards .chart").nth(1)
+    chart.locator(".annotation-text").first.wait_for()
+    low, highest = chart.evaluate("one => one.layout.yaxis.range")
+    assert highest == top  # 10, and 1.5 times what lies between 0 and 10, and air
+    assert -7 < low < -5
+    assert set(chart.locator(".annotation-text").all_text_contents()) == {"linear", "80 %", label}
+    notes = opened.locator("#cards figure .note").all_inner_texts()
+    assert notes == ([said] if said else [])
+    opened.close()
 
 
 def test_no_button_of_a_chart_sends_it_away(page: Any) -> None:
@@ -46,6 +122,16 @@ def test_the_forecast_has_two_fans_and_labels_on_its_lines(page: Any) -> None:
     labels = set(chart.locator(".annotation-text").all_text_contents())
     assert labels == {"linear", "80 %", "95 %", "seasonal naive", "last value"}
     assert chart.locator(".fills path.js-fill").count() == 2
+
+
+def test_the_only_model_of_a_run_that_evaluated_nothing_has_its_intervals_drawn(browser: Any, tmp_path: Path) -> None:
+    opened = browser.new_page(viewport=WIDE)
+    opened.goto(far_forecast(tmp_path, 20.0, evaluated=False).as_uri())
+    chart = opened.locator("#cards .chart").nth(1)
+    chart.locator(".annotation-text").first.wait_for()
+    assert set(chart.locator(".annotation-text").all_text_contents()) == {"linear", "80 %", "95 %"}
+    assert chart.locator(".fills path.js-fill").count() == 2
+    opened.close()
 
 
 def test_the_table_sorts_both_ways_and_keeps_empty_values_last(page: Any) -> None:

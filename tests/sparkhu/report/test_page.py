@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -110,6 +111,28 @@ def test_results_of_an_older_run_make_a_report_that_says_what_they_lack(results:
     assert f"Not in this run: {', '.join(f'{name}.parquet' for name in NEW_TABLES)}." in text
     assert "No cleaning.parquet in this run: what cleaning brought was not measured." in text
     assert 'id="parts-' not in text
+
+
+def test_the_report_of_a_forecast_has_no_part_that_only_training_fills(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "forecast"
+    folder.mkdir()
+    for name in ("clean", "forecasts", "ledger", "quarantine", "duplicates"):
+        shutil.copy(results / f"{name}.parquet", folder)
+    shutil.copy(results / "history.json", folder)
+    write_report(folder, tmp_path / "trained.html")
+    steps = json.loads((folder / "history.json").read_text())
+    steps.append({**steps[-1], "step": "forecast_new", "inputs": [steps[-1]["step"]]})
+    (folder / "history.json").write_text(json.dumps(steps))
+    write_report(folder, tmp_path / "forecast.html")
+    trained, forecast = ((tmp_path / f"{name}.html").read_text("utf-8") for name in ("trained", "forecast"))
+
+    parts = [[a["id"] for tag, a in Elements(text).found if tag == "section"] for text in (trained, forecast)]
+    of_training = ["accuracy", "cleaning", "strategies", "tuning"]
+    assert [name for name in parts[0] if name not in parts[1]] == of_training
+    assert not [name for name in of_training if f'href="#{name}"' in forecast]
+    assert all(f'href="#{name}"' in forecast for name in parts[1])
+    assert "How good it is, the report of the run that trained it says." in forecast
+    assert "No errors of models in this run" in trained
 
 
 def test_a_folder_that_is_not_there_is_the_users_error(tmp_path: Path) -> None:

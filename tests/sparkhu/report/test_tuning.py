@@ -217,6 +217,14 @@ def test_a_run_without_tuning_says_so_calmly() -> None:
     assert tuned_line(None) == tuned_line(tuning()) == ""
 
 
+def test_defaults_that_could_not_be_fitted_are_told() -> None:
+    nothing = {"objective": None, "assignment": {}}
+    reason = "ExperimentMaxTrialsReached; the defaults cannot be fitted: the loss is no number"
+    shown = text_of(section(tuning(entry(defaults=nothing, reason=reason)), TABLE))
+    assert "All trials were made; the defaults cannot be fitted: the loss is no number. " in shown
+    assert "the values of the best trial are used; validation MSE of the defaults is not known" in shown
+
+
 def test_a_search_without_a_result_keeps_the_defaults() -> None:
     told = entry(best=None, chosen="defaults", assignment={"strength": "0.01", "depth": "3"}, importance={})
     shown = text_of(section(tuning(told), TABLE))
@@ -233,7 +241,7 @@ def test_a_group_that_could_not_be_searched_says_why_and_shows_nothing_else() ->
     assert "Not searched. No window." in text_of(shown)
     assert "No trial was made." in shown
     assert "<table" not in shown
-    assert "data-study" not in shown
+    assert 'class="study"' not in shown
 
 
 def test_the_pictures_are_given_trials_and_parameters_the_most_important_first() -> None:

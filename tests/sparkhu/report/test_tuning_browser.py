@@ -19,7 +19,6 @@ def opened(page: Any, study: str = FIRST) -> Any:
 
 
 def test_the_objective_is_drawn_trial_by_trial_beside_the_defaults(page: Any) -> None:
-    assert page.locator(f"{FIRST} .chart").count() == 0
     chart = opened(page).locator(".chart")
     assert (chart.locator(".xtitle").text_content(), chart.locator(".ytitle").text_content()) == (
         "trial",

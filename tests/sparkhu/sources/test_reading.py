@@ -230,7 +230,21 @@ def test_given_columns_are_used_and_not_said(source):
             "only missing values. Name another .* or this one, --value value, if",
         ),
         ("time,v\n2014-01-01,x\n2014-01-02,\n", {"value": "v"}, "it holds 'x'. Name another column with --value, or"),
-        ("time,note\n2014-01-01,x\n2014-01-02,x\n", {}, "no column of numbers beside the time"),
+        (
+            "time,note\n2014-01-01,x\n2014-01-02,x\n",
+            {},
+            r"numbers beside the time; it has 'time' \(the time\), 'note' \(text\). Name the value .* --value",
+        ),
+        (
+            "day,shop,opened,sort,none\n2014-01-01,a,2010-01-01,x,\n2014-01-02,b,2011-01-01,x,\n",
+            {"time": "day"},
+            r"'day' \(the time\), 'shop' \(text\), 'opened' \(times\), 'sort' \(text\), 'none' \(empty\). Name",
+        ),
+        (
+            "day,id\n2014-01-01,1\n2014-01-01,2\n2014-01-02,1\n2014-01-02,2\n",
+            {},
+            r"numbers beside the time and the series; it has 'day' \(the time\), 'id' \(the series\)\.",
+        ),
         ("time,a,b\n2014-01-01,x,\n", {"wide": True}, "no number in any series column .* Leave --wide out"),
         ("time\n2014-01-01\n", {"wide": True}, "there must be a column beside the time column 'time'"),
         (

@@ -20,6 +20,7 @@ from sparkhu.stages.lake_history import border_of, known_history, summaries_befo
 from sparkhu.stages.lake_reading import read_interval
 from sparkhu.steps.validation import validate
 from sparkhu.summaries import SUMMARY_SCHEMA, summarise_days
+from tests.sparkhu.lake.retired import purge
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -244,3 +245,17 @@ def test_nothing_to_read_is_said_with_what_there_is(lake: Lake, tmp_path: Path) 
     with pytest.raises(InputError, match="lookback"):
         read(lake, lookback="long")
     assert not (tmp_path / "raw").exists()
+
+
+def test_an_interval_that_retention_has_taken_rows_of_is_refused(lake: Lake) -> None:
+    purge(lake, "observations", START + 50 * DAY, START + 52 * DAY)
+    with pytest.raises(
+        InputError, match=r"2 files such as 'tables/observations/.*sparkhu retention restore; or give an"
+    ):
+        read(lake, start="2024-02-20", end="2024-02-22")
+    with pytest.raises(InputError, match="retention has taken observations out of the lake"):
+        read(lake)
+    # What is looked back on may be gone, and so may what lies before the first row that there is.
+    assert days(read(lake, start="2024-02-23", end="2024-02-24", lookback="5d")) == [48, 49, 52, 53]
+    purge(lake, "observations", START, START + 50 * DAY, "n")
+    assert days(read(lake, end="2024-02-24")) == [52, 53]

@@ -58,34 +58,41 @@ class Made(NamedTuple):
         return Stored.open(**self.data)
 
 
-def dataset(folder: Path, kind: Kind, shards: Sequence[pl.DataFrame], failed: Sequence[str]) -> Path:
+def dataset(folder: Path, kind: Kind, shards: Sequence[pl.DataFrame], names: pl.Series, failed: Sequence[str]) -> Path:
     with recorded(folder.name, inputs=[], outputs=[folder]) as (notes, (draft,)):
         write_manifest(draft, kind, [write_shard(draft, f"{at:05d}", frame) for at, frame in enumerate(shards)])
-        lost = (
-            pl.Series(NAMES).is_in(list(failed)).replace_strict({True: "failed", False: "ok"}, return_dtype=pl.String)
-        )
-        notes.entries = ledger.entries(NAMES, status=lost, reason="lost")
+        lost = names.is_in(list(failed)).replace_strict({True: "failed", False: "ok"}, return_dtype=pl.String)
+        notes.entries = ledger.entries(names, status=lost, reason="lost")
     return folder
 
 
 def stored(folder: Path, *shards: Sequence[str], failed: Sequence[str] = ()) -> Made:
     """Write the series named, shard by shard, and store them."""
+    return stored_series(folder, ROWS, PLAN, *shards, failed=failed)
+
+
+def stored_series(
+    folder: Path, rows: pl.DataFrame, plan: pl.DataFrame, *shards: Sequence[str], failed: Sequence[str] = ()
+) -> Made:
+    """Write some of the series of a plan, shard by shard, and store them."""
     folder.mkdir(exist_ok=True)
+    layer = clean_inputs(rows, plan, "outliers+anomalies")
+    made = shard_of(rows.with_columns(layer.get_columns()), plan)
     tables: dict[str, tuple[Kind, pl.DataFrame]] = {
-        "sequences": ("rows", ROWS),
-        "versions": ("series", versions_of(ROWS.clear())),
-        "inputs": ("columns", ROWS.select("unique_id").hstack(LAYER)),
-        "plan": ("series", PLAN),
-        "windows": ("series", MADE.windows),
-        "scalers": ("series", MADE.scalers),
+        "sequences": ("rows", rows),
+        "versions": ("series", versions_of(rows.clear())),
+        "inputs": ("columns", rows.select("unique_id").hstack(layer)),
+        "plan": ("series", plan),
+        "windows": ("series", made.windows),
+        "scalers": ("series", made.scalers),
     }
     paths = {}
     for name, (kind, table) in tables.items():
         frames = [table.filter(pl.col("unique_id").is_in(list(names))) for names in shards]
         frames = [frame.drop("unique_id") for frame in frames] if kind == "columns" else frames
-        paths[name] = dataset(folder / name, kind, frames, failed)
-    rows = [paths.pop("sequences"), paths.pop("inputs")]
-    store_sequences(sequences=rows, versions=paths.pop("versions"), table=folder / "table")
+        paths[name] = dataset(folder / name, kind, frames, plan["unique_id"], failed)
+    read = [paths.pop("sequences"), paths.pop("inputs")]
+    store_sequences(sequences=read, versions=paths.pop("versions"), table=folder / "table")
     return Made(folder, {"table": folder / "table", **paths})
 
 
@@ -213,7 +220,10 @@ def test_versions_reach_the_index_and_the_table(prepared: dict[str, Path], tmp_p
     rows.with_columns(late).write_parquet(file)
     newest = rows.filter(at).select("unique_id", "ds", "y", available_at=pl.lit(year).cast(TIME))
     chain = pl.concat([newest.with_columns(pl.col("y") - 5, available_at="ds"), newest])
-    versions = {"none": prepared["versions"], "some": dataset(tmp_path / "versions", "series", [chain], [])}
+    versions = {
+        "none": prepared["versions"],
+        "some": dataset(tmp_path / "versions", "series", [chain], pl.Series(NAMES), []),
+    }
     run = Chain(tmp_path)
     inputs = run.run("choose_cleaning", sequences=tmp_path / "sequences", profile=prepared["series_profile"],
                      settings={"mode": "never"})["inputs"]  # fmt: skip

@@ -14,6 +14,7 @@ from sparkhu.models.base import Forecaster
 from sparkhu.models.own_linear import OwnLinear
 from sparkhu.models.spaces import SPACES, UNTUNED
 from sparkhu.models.trees import Trees, TreesSettings
+from sparkhu.results import warnings_of
 from sparkhu.sections import Training, Tuning
 from sparkhu.stages.storing import training_data
 from sparkhu.stages.training import load_further
@@ -24,7 +25,9 @@ from sparkhu.stages.tuning_engines import run_search
 from sparkhu.stages.tuning_search import check_tuning, search_of
 from sparkhu.stages.tuning_trials import RecipeTrials
 from sparkhu.training.known import load_recipe
+from sparkhu.training.own_linear import OwnLinearRecipe
 from sparkhu.training.parts import CHOOSE, TRAIN
+from sparkhu.training.recipes import Fitted, Settings, TrainingData
 from sparkhu.tuning.trials import Trial
 from tests.sparkhu.made_shard import laid_out
 from tests.sparkhu.stages.test_storing import MADE, NAMES, Made, stored
@@ -178,6 +181,70 @@ def test_a_group_that_nothing_can_judge_keeps_the_defaults_of_its_models(tmp_pat
     found = told(tmp_path / "tuned")["trees"]
     assert (found["chosen"], found["trials"], found["assignment"]) == ("defaults", 0, {})
     assert "so nothing can choose" in found["reason"]
+
+
+def refuse_fits(patch: pytest.MonkeyPatch, error: Exception, *, tuned_too: bool) -> None:
+    """Let no fit of the series' own regressions succeed with its defaults, or none at all."""
+    fit = OwnLinearRecipe.fit
+
+    def refusing(self: OwnLinearRecipe, data: TrainingData, settings: Settings, *, seed: int = 0) -> Fitted:
+        if tuned_too or not any(settings.values()):
+            raise error
+        return fit(self, data, settings, seed=seed)
+
+    patch.setattr(OwnLinearRecipe, "fit", refusing)
+
+
+TWO = Tuning(trials=2, algorithm="random", models=("own_linear", "linear"))
+
+
+def test_defaults_that_cannot_be_fitted_are_told_and_the_search_finds_what_can(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    refuse_fits(monkeypatch, InputError("the loss is no number"), tuned_too=False)
+    own = Training(models=("own_linear",))
+    tune(**made.data, out=tmp_path / "tuned", settings=TWO, training=own)
+    found = told(tmp_path / "tuned")
+    assert found["own_linear"]["defaults"] == {"objective": None, "assignment": {}}
+    assert found["own_linear"]["reason"].endswith("; the defaults cannot be fitted: the loss is no number")
+    assert (found["own_linear"]["chosen"], found["linear"]["trials"]) == ("best", 2)
+    assert found["own_linear"]["assignment"] == found["own_linear"]["best"]["assignment"]
+    assert ": those of the best trial; " in read_trail([tmp_path / "tuned"]).history[-1].notes[0]
+    train_models(**made.data, tuned=tmp_path / "tuned", out=tmp_path / "models", settings=own)
+    assert set(load_further(tmp_path / "models")["own_linear"]) == {GROUP}
+
+
+def test_a_model_that_cannot_be_fitted_at_all_is_told_and_the_others_are_tuned_and_trained(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lightgbm", reason="lightgbm is not installed")
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    refuse_fits(monkeypatch, RuntimeError("singular"), tuned_too=True)
+    both = Training(models=("own_linear", "trees"))
+    tune(**made.data, out=tmp_path / "tuned", settings=TWO, training=both)
+    found = told(tmp_path / "tuned")
+    assert (found["own_linear"]["best"], found["own_linear"]["assignment"]) == (None, {})
+    assert found["linear"]["best"] is not None
+    train_models(**made.data, tuned=tmp_path / "tuned", out=tmp_path / "models", settings=both)
+    models, trail = load_further(tmp_path / "models"), read_trail([tmp_path / "models"])
+    assert {name: set(groups) for name, groups in models.items()} == {"trees": {GROUP}}
+    assert trail.history[-1].notes[0] == "own_linear takes no part, for it cannot be fitted: singular"
+    assert warnings_of(trail) == ["1 model could not be fitted and took no part; see the notes of the run"]
+    entries = trail.entries.filter(step="train_models")
+    assert (set(entries["status"]), set(entries["reason"])) == ({"ok"}, {"its group has no own_linear"})
+
+
+def test_a_failure_of_the_disk_ends_tuning_and_training(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKHU_HOME", str(tmp_path / "home"))
+    refuse_fits(monkeypatch, OSError("no space left"), tuned_too=True)
+    own = Training(models=("own_linear",))
+    with pytest.raises(OSError, match="no space left"):
+        tune(**made.data, out=tmp_path / "tuned", settings=TWO, training=own)
+    with pytest.raises(OSError, match="no space left"):
+        train_models(**made.data, out=tmp_path / "models", settings=own)
 
 
 def test_a_group_without_a_training_window_fails_its_trials(made: Made) -> None:

@@ -1,14 +1,17 @@
 """`tuning.json`: what the model accepts, its schema accepts, and what one refuses the other refuses."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from sparkhu.errors import InputError
 from sparkhu.results import FILES, json_schemas
-from sparkhu.tuning.document import Tuning
+from sparkhu.stages.tuned import read_tuned
+from sparkhu.tuning.document import Tuning, parse_tuning
 
 SCHEMA = json_schemas()["tuning.schema.json"]
 GROUP = {
@@ -65,6 +68,25 @@ def test_what_does_not_follow_the_schema_is_refused_by_both(changes: dict[str, A
     assert caught.value.errors()[0]["loc"] == place
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document(**changes), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (
+            {"schema_version": 1, "model": "linear", "objective": {}, "groups": []},
+            r"tuning.json' has tuning schema 1, this version of Sparkhu reads 2\. Run .*sparkhu step tune.*run\.json",
+        ),
+        ([], "tuning.json' has tuning schema None, this version"),
+        (document(trials=-1), r"does not follow its schema at 'groups\.0\.trials': .*\. Tune again\."),
+    ],
+)
+def test_a_document_of_another_schema_says_what_to_run(tmp_path: Path, told: Any, message: str) -> None:
+    (tmp_path / "tuning.json").write_text(json.dumps(told))
+    with pytest.raises(InputError, match=message):
+        parse_tuning(told, tmp_path / "tuning.json")
+    with pytest.raises(InputError, match=message):
+        read_tuned(tmp_path, "linear")
 
 
 def test_the_schema_is_one_and_every_field_is_described() -> None:

@@ -1,0 +1,1 @@
+"""What the service remembers: policies, plans, the journal of each item, holds, the audit log."""

@@ -1,0 +1,1 @@
+"""What is kept for how long: policies, their versions, and which of them an item falls under."""

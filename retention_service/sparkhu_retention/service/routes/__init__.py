@@ -1,0 +1,1 @@
+"""The addresses of the service, a module each kind of thing."""

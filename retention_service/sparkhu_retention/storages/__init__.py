@@ -1,0 +1,1 @@
+"""The storages whose data are retained, each behind `sparkhu_retention.storages.protocol.RetainedStorage`."""

@@ -1,0 +1,100 @@
+"""Downsampling before rows go: what is kept is what resampling all of the rows at once gives."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from sparkhu_retention.database import downsampled
+from sparkhu_retention.needs.need import Need
+from sparkhu_retention.planning.action import ARCHIVE, DELETE
+from sparkhu_retention.storages.protocol import Exported
+from tests.retention_service.applying.world import REMOVED, World, counted
+
+POLICY = {"name": "old", "archive_after": "1 year", "downsample": {"to": "6h", "by": "mean"}}
+START = datetime(2023, 1, 1, tzinfo=UTC)
+
+
+def day_of_rows(world: World, day: int) -> pl.DataFrame:
+    times = [START + timedelta(days=day, hours=hour) for hour in range(24)]
+    kinds = {"ds": pl.Datetime("us", "UTC"), "y": pl.Float64()}
+    frame = pl.DataFrame({"unique_id": ["a"] * 24, "ds": times, "y": [float(hour * day) for hour in range(24)]})
+    name = world.write(f"day={times[0]:%Y-%m-%d}/rows.parquet")
+    frame.cast(kinds).write_parquet(world.root / "live" / name)  # type: ignore[arg-type]
+    return frame
+
+
+def planned(world: World, action: str = ARCHIVE) -> str:
+    return world.plan(*world.live(), action=action)
+
+
+def test_rows_go_when_their_downsample_was_written(world: World) -> None:
+    world.policy(POLICY)
+    days = [day_of_rows(world, day) for day in (1, 2)]
+    assert counted(world.apply(planned(world))) == {"archived": 2, "buried": 2}
+    assert world.live() == {}
+    (path,) = [path for path in world.archived() if path.startswith("downsampled/")]
+    kept = pl.read_parquet(Path(world.archive.uri) / path)
+    wanted = pl.concat(days).group_by_dynamic("ds", every="6h").agg(pl.col("y").mean(), pl.len().alias("count"))
+    assert_frame_equal(kept.select("ds", "y", "count"), wanted, check_dtypes=False)
+
+
+def test_what_changed_stays_and_the_rest_is_downsampled_and_goes(world: World) -> None:
+    world.policy(POLICY)
+    for day in (1, 2):
+        day_of_rows(world, day)
+    before = planned(world)
+    day_of_rows(world, 2)
+    assert counted(world.apply(before)) == {"changed": 1, "archived": 1, "buried": 1}
+    assert len(world.live()) == 1
+    assert counted(world.apply(planned(world))) == {"archived": 1, "buried": 1}
+
+
+def test_rows_that_are_removed_without_an_archive_are_downsampled_as_well(world: World) -> None:
+    world.policy({**REMOVED, "downsample": {"to": "1d", "by": "max"}})
+    day_of_rows(world, 1)
+    assert counted(world.apply(planned(world, DELETE))) == {"buried": 1}
+    (path,) = world.archived()
+    assert pl.read_parquet(Path(world.archive.uri) / path)["y"].to_list() == [23.0]
+
+
+@pytest.mark.parametrize("data", [b"no table", b"PAR1"])
+def test_what_has_no_rows_of_series_stays_and_the_rest_goes(world: World, data: bytes) -> None:
+    world.policy(POLICY)
+    day_of_rows(world, 1)
+    names = [world.write(f"day=2023-01-0{day}/a.{kind}", data) for day, kind in ((3, "csv"), (4, "parquet"))]
+    day_of_rows(world, 5)
+    done = world.apply(planned(world))
+    assert (counted(done), done.exit_code) == ({"failed": 2, "archived": 2, "buried": 2}, 1)
+    assert set(world.live()) == set(names)
+    assert "is no table and cannot be downsampled" in world.said(names[0])
+    assert "has no rows that can be downsampled" in world.said(names[1])
+
+
+def test_what_a_hold_keeps_is_not_downsampled(world: World) -> None:
+    world.policy(POLICY)
+    for day in (1, 2):
+        day_of_rows(world, day)
+    plan, (first, _) = planned(world), sorted(world.live())
+    world.needs.append(Need("champion", world.storage.uri, ids=frozenset([first])))
+    assert counted(world.apply(plan)) == {"held": 1, "archived": 1, "buried": 1}
+    with world.database.reading() as connection:
+        written = downsampled.frame(connection, world.storage.uri)["id"].to_list()
+    assert written == sorted(world.buried())
+
+
+def test_what_comes_to_be_needed_while_it_is_downsampled_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.policy({**REMOVED, "downsample": {"to": "1d", "by": "max"}})
+    day_of_rows(world, 1)
+    plan, export = planned(world, DELETE), world.storage.export
+
+    def promoted(contents: dict[str, str], folder: Path) -> Iterator[Exported]:
+        world.needs.append(Need("champion", world.storage.uri))
+        return export(contents, folder)
+
+    monkeypatch.setattr(world.storage, "export", promoted)
+    assert counted(world.apply(plan)) == {"held": 1}
+    assert len(world.live()) == 1
