@@ -58,7 +58,11 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         running = [pool.submit(kept, lot, given.steps, given.seed + number) for number, lot in enumerate(lots)]
         for number, lot in enumerate(running):
-            done += lot.result()
+            try:
+                done += lot.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             print(f"{done:,} schedules, the last of seed {given.seed + number}: {time.perf_counter() - began:,.0f} s")
     print(f"{done:,} schedules of up to {given.steps} steps kept all promises")
 

@@ -8,7 +8,8 @@
 set -euo pipefail
 
 VERSION=0.28.1
-PYTHON=${1:-.venv/bin/python}
+PYTHON=$(command -v "${1:-.venv/bin/python}") || { echo "There is no Python '${1:-.venv/bin/python}'" >&2; exit 2; }
+PYTHON=$(realpath --no-symlinks "$PYTHON")  # it is called from another folder below
 
 for tool in cmake c++; do
     command -v "$tool" >/dev/null || { echo "$tool is missing. On Debian and Ubuntu: apt-get install cmake g++" >&2; exit 2; }

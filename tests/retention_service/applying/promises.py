@@ -147,6 +147,13 @@ class Promises:
                 assert one in kept, f"{one[0]} is lost"
                 assert checksum(self._archived(kept[one])) == one[1]
 
+    def gone_for_good(self, ids: Iterable[str]) -> list[str]:
+        """Give those of some items that left their tombstones and of which the archive has nothing."""
+        with self.database.reading() as connection:
+            newest = {one.id: one for one in journal.history(connection, limit=100_000)}
+            kept = {file.entry for file in self._lying(archived.listed(connection))}
+        return [one for one in ids if newest[one].state == State.PURGED and newest[one].entry not in kept]
+
     def _archived(self, file: File) -> bytes:
         return (self.root / ("away" if self.is_away else "archive") / file.path).read_bytes()
 

@@ -204,9 +204,18 @@ class Schedules(RuleBasedStateMachine):
         ids = [name for name in sorted(names) if states.get(name) in ("buried", "purged")]
         if ids:
             before = self.placed()
-            self.run(lambda: restore(self.world.work(), ids), at, happens)
+            self.run(lambda: self.brought_back(ids), at, happens)
             if self.placed() > before:
                 self.promises.asked_back |= {name for name in ids if states[name] == "buried"}
+
+    def brought_back(self, ids: list[str]) -> None:
+        """Restore items; those that can come back are not refused."""
+        gone = self.promises.gone_for_good(ids)
+        try:
+            restore(self.world.work(), ids)
+        except InputError as error:
+            if not any(f"'{name}' cannot be restored" in str(error) for name in gone):
+                raise
 
     def placed(self) -> int:
         """Count the holds that were ever placed."""
