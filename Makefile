@@ -39,7 +39,7 @@ test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves
 .PHONY: test-containers
 test-containers: $(VENV)/.installed-dev ## Run the tests of the images and in them (make images builds them)
 	@$${DOCKER:-docker} version >/dev/null || { echo 'Start Docker, or name its socket in DOCKER_HOST' >&2; exit 2; }
-	@$(BIN)/python -m pytest -m containers
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m containers
 
 .PHONY: mutate
 mutate: $(VENV)/.installed-dev ## Break the steps in small ways; the tests must notice 80 % (STEPS="outliers gaps" for some)

@@ -218,20 +218,14 @@ def short_series(path: Path, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("groups", [None, GROUPS])
-def test_ten_thousand_series_make_no_more_tasks_than_ten(tmp_path: Path, groups: int | None) -> None:
-    counts = {}
-    for number in (10, 10_000):
-        place = tmp_path / str(number)
-        place.mkdir()
-        short_series(place / "series.csv", number)
-        arguments = {"source": str(place / "series.csv"), "horizon": 2, "input_size": 4}
-        finished = run(place, place / "home", "forecast", arguments, groups)
-        assert finished.table("stats").height == number
-        counts[number] = tasks_of(finished)
-    assert counts[10_000] == counts[10]
-    outside = len(BEFORE | BEHIND | {"gather_groups"})
-    assert counts[10].total() == (outside + GROUPS * BODY if groups else outside - 1 + BODY - 2)
+@pytest.mark.xdist_group("fan-out")
+def test_ten_thousand_series_make_no_more_tasks_than_six(tmp_path: Path, over_groups: Finished) -> None:
+    short_series(tmp_path / "series.csv", 10_000)
+    arguments = {"source": str(tmp_path / "series.csv"), "horizon": 2, "input_size": 4}
+    finished = run(tmp_path, tmp_path / "home", "forecast", arguments, GROUPS)
+
+    assert finished.table("stats").height == 10_000
+    assert tasks_of(finished) == tasks_of(over_groups)
 
 
 def test_every_step_but_those_of_groups_and_of_prediction_is_in_the_graph_without_groups(tmp_path: Path) -> None:
