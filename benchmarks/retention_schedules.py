@@ -61,7 +61,7 @@ def main() -> None:
             try:
                 done += lot.result()
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 raise
             print(f"{done:,} schedules, the last of seed {given.seed + number}: {time.perf_counter() - began:,.0f} s")
     print(f"{done:,} schedules of up to {given.steps} steps kept all promises")

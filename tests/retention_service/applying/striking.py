@@ -68,7 +68,7 @@ class Strike:
                 self.write()
         elif event in CHANGES and str(arguments[0]).startswith(self.folder):
             self.write()
-            if event == "os.remove":
+            if event == "os.remove" and os.path.lexists(str(arguments[0])):  # what happened may have moved it away
                 self.removed(str(arguments[0]))
 
 
