@@ -3,7 +3,7 @@
 | a killed run left | and the next |
 | --- | --- |
 | planned, archived or verified, not buried | lets it go: nothing has left its place; the archive is swept of it |
-| the same, but the storage has it buried | takes it as buried |
+| the same, but the storage has it buried, or is about to | takes it as buried, or back where something needs it now |
 | purging | purges on, or brings it back where something needs it now |
 | restoring | brings it back |
 | buried, and no journal knows of it | brings it back: a runner that had lost its lease was late |
@@ -11,16 +11,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from sparkhu.errors import SparkhuError
-from sparkhu_retention.applying.failures import alert, as_error, kind_of
+from sparkhu.errors import InputError, SparkhuError
+from sparkhu_retention.applying.failures import EVERYWHERE, alert, as_error, kind_of
 from sparkhu_retention.applying.grouping import batches, by_mark, by_reason, halves
 from sparkhu_retention.applying.guarding import held_back
-from sparkhu_retention.applying.running import Running, objects
-from sparkhu_retention.applying.step import LET_GO, NOT_BACK, SWEPT, State
+from sparkhu_retention.applying.running import Asking, Running, objects
+from sparkhu_retention.applying.step import CHANGED, HELD, LET_GO, NOT_BACK, SWEPT, State
 from sparkhu_retention.database import archived, audit, journal
 from sparkhu_retention.database.archived import File
 from sparkhu_retention.database.journal import Entered
+from sparkhu_retention.storages.protocol import Changed
 
 BEGUN = (State.PLANNED, State.ARCHIVED, State.VERIFIED)
 Marked = set[tuple[str, str]]
@@ -146,10 +148,60 @@ def _are_back(running: Running, entries: Sequence[Entered], why: str) -> list[En
 
 
 def _finish_burying(running: Running, entries: Sequence[Entered]) -> None:
-    """Take as buried what the storage has so; what was about to be taken back is in both places, and buried anew."""
+    """Bury to its end what a run was killed with, but put back what must stay by now, or has changed."""
     for mark, some in by_mark(entries).items():
-        running.storage.bury({entry.id: entry.content for entry in some}, mark)
-        take_as_buried(running, some)
+        running.lease.renew()
+        held = _held_back(running, some)
+        refused = _bury_on(running, mark, [entry for entry in some if entry.entry not in held])
+        # Only now, as what is let go takes the archive's folder of its batch with it, unless others are buried.
+        back = _put_back_begun(running, [entry for entry in some if entry.entry in held | refused])
+        for what, reasons in ((HELD, held), (CHANGED, refused)):
+            those = [entry for entry in back if entry.entry in reasons]
+            by_reason(those, reasons, partial(let_go, running, what=what))
+            if those:
+                running.count(what, those)
+
+
+def _held_back(running: Running, entries: Sequence[Entered]) -> dict[int, str]:
+    """Find what must stay, as `held_back` does: all of it where policies in force contradict each other."""
+    try:
+        # Asked apart from this run, which keeps what it finds to be the newest: not before all of it is settled.
+        held = held_back(Asking(running.work), entries)
+    except InputError as error:
+        held = dict.fromkeys((entry.entry for entry in entries), str(error))
+    return {entry: f"{HELD}: {reason}" for entry, reason in held.items()}
+
+
+def _bury_on(running: Running, mark: str, entries: Sequence[Entered]) -> dict[int, str]:
+    """Bury what the storage still has as it was planned; give the reasons of what it refuses, by number."""
+    if not entries:
+        return {}
+    try:
+        running.storage.bury({entry.id: entry.content for entry in entries}, mark)
+    except Changed as error:
+        if len(entries) == 1:
+            return {entries[0].entry: str(error)}
+        first, second = halves(entries)
+        return _bury_on(running, mark, first) | _bury_on(running, mark, second)
+    take_as_buried(running, entries)
+    return {}
+
+
+def _put_back_begun(running: Running, entries: Sequence[Entered]) -> list[Entered]:
+    """Put items back, and give those that are; what cannot be, as its place is taken, say, counts as buried."""
+    back, buried = [], []
+    for entry in entries:
+        try:
+            running.storage.unbury([entry.id], entry.run)
+        except SparkhuError as error:
+            if kind_of(error) in EVERYWHERE:
+                raise
+            alert(error, storage=running.storage.uri, run=running.run)
+            buried.append(entry)
+        else:
+            back.append(entry)
+    take_as_buried(running, buried)
+    return back
 
 
 def take_as_buried(running: Running, entries: Sequence[Entered]) -> None:

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
+CHANGED: Final = "changed"
+HELD: Final = "held"
 LET_GO: Final = "let go"
 NOT_BACK: Final = "not restored"
 NOT_PURGED: Final = "not purged"

@@ -13,14 +13,12 @@ from sparkhu_retention.applying.guarding import held_back
 from sparkhu_retention.applying.leases import LeaseLost
 from sparkhu_retention.applying.running import Running
 from sparkhu_retention.applying.settling import let_go, take_as_buried
-from sparkhu_retention.applying.step import LET_GO, State
+from sparkhu_retention.applying.step import CHANGED, HELD, LET_GO, State
 from sparkhu_retention.applying.verify import verify
 from sparkhu_retention.database import archived, journal
 from sparkhu_retention.database.journal import Entered
 from sparkhu_retention.planning.action import ARCHIVE, DELETE
 from sparkhu_retention.storages.protocol import Changed
-
-CHANGED, HELD = "changed", "held"
 
 
 def walk(running: Running, parts: Iterable[pl.DataFrame]) -> None:
