@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 
 from sparkhu_retention.database import audit
 from sparkhu_retention.database.tables import PolicyVersion
@@ -18,6 +18,12 @@ class Version(NamedTuple):
     document: dict[str, Any] | None
     made_at: datetime
     made_by: str
+
+
+def lock(connection: Connection) -> None:
+    """Let nobody else save until the transaction ends, so that what it reads of the policies stays true."""
+    if connection.dialect.name == "postgresql":  # SQLite's writers are one at a time anyway
+        connection.execute(text("LOCK TABLE retention_policies IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def save(connection: Connection, name: str, document: Mapping[str, Any] | None, *, at: datetime, by: str) -> int:

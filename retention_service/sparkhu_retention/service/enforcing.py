@@ -138,6 +138,7 @@ def _compared(
             versions = policy_versions.in_force(connection)
         found = check([each.policy for each in with_uris(answering.in_force(versions), storages)])
         with database.writing() as connection:
+            policy_versions.lock(connection)
             if policy_versions.in_force(connection) == versions:
                 return save(connection, found)
     raise SparkhuError(f"the policies were changed {TRIES} times while these were compared with them. Set them again.")
