@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,6 +28,25 @@ from sparkhu_retention.storages.protocol import Exported
 MANIFEST: Final = "manifest.json"
 AT_ONCE: Final = 4
 logger = logging.getLogger(__name__)
+
+
+class Kept(Protocol):
+    """A file that was written to an archive."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies, from the archive's root."""
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum."""
+
+    @property
+    def holds(self) -> str:
+        """What it holds, in words."""
+
+
+Given = TypeVar("Given", bound=Kept)
 
 
 class Damaged(SparkhuError):  # noqa: N818 - says what is the matter
@@ -159,7 +178,7 @@ class Archive:
             logger.warning("the files of '%s' come back without times, rights and tags: %s", folder, error)
             return []
 
-    def parts(self, file: File) -> Iterator[bytes]:
+    def parts(self, file: Kept) -> Iterator[bytes]:
         """Read a file a part at a time; when it has ended, its checksum is compared.
 
         Raises:
@@ -172,14 +191,14 @@ class Archive:
                 digest.update(part)
                 yield part
         except NoSuchFile:
-            raise Damaged(f"the archive has lost '{place}', which holds '{file.id}'.") from None
+            raise Damaged(f"the archive has lost '{place}', which holds {file.holds}.") from None
         if digest.hexdigest() != file.sha256:
-            raise Damaged(f"'{place}' in the archive is damaged: its checksum is not that of '{file.id}'.")
+            raise Damaged(f"'{place}' in the archive is damaged: its checksum is not that of {file.holds}.")
 
-    def tried(self, files: Iterable[File]) -> Iterator[tuple[File, SparkhuError | None]]:
+    def tried(self, files: Iterable[Given]) -> Iterator[tuple[Given, SparkhuError | None]]:
         """Read files to their end, in order; of each that is not whole, or cannot be read, the reason."""
 
-        def tried(file: File) -> tuple[File, SparkhuError | None]:
+        def tried(file: Given) -> tuple[Given, SparkhuError | None]:
             try:
                 for _ in self.parts(file):
                     pass

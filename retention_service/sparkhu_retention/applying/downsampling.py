@@ -5,19 +5,21 @@ several batches is in several files, each with the points that it has seen: `cou
 bring them together (`sparkhu.steps.resampling`).
 """
 
+import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from sparkhu.errors import InputError, SparkhuError
 from sparkhu.steps.resampling import resample
 from sparkhu_retention.applying.archive import Archive
-from sparkhu_retention.applying.failures import of_items
+from sparkhu_retention.applying.failures import EVERYWHERE, kind_of, of_items
+from sparkhu_retention.applying.reading_back import Failing, not_whole
 from sparkhu_retention.applying.running import Running
 from sparkhu_retention.applying.verify import NotVerified
 from sparkhu_retention.database import archived, audit, downsampled
@@ -34,7 +36,7 @@ def write_downsamples(running: Running, entries: Sequence[Entered]) -> bool:
 
     Args:
         running: The run.
-        entries: Of one policy; what was downsampled before, and has not changed, is passed over.
+        entries: Of one policy; what was downsampled before, and has not changed, is passed over where that is whole.
 
     Returns:
         Whether the policy wants any.
@@ -48,12 +50,27 @@ def write_downsamples(running: Running, entries: Sequence[Entered]) -> bool:
     wanted = policy.downsample
     if wanted is None:
         return False
-    with running.work.database.reading() as connection:
-        there = set(downsampled.frame(connection, running.storage.uri, [entry.id for entry in entries]).rows())
-    waiting = [entry for entry in entries if (entry.id, entry.content, wanted.to, wanted.by) not in there]
+    there = _there(running, wanted, entries)
+    waiting = [entry for entry in entries if entry.entry not in there]
     if waiting:
         _write(running, policy, wanted, waiting)
     return True
+
+
+def _there(running: Running, wanted: Downsample, entries: Sequence[Entered]) -> set[int]:
+    """Find entries, by their numbers, whose downsample was written before and is whole still.
+
+    Raises:
+        SparkhuError: That cannot be told, because the archive cannot be reached.
+    """
+    with running.work.database.reading() as connection:
+        rows = downsampled.of_entries(connection, [entry.entry for entry in entries])
+    rows = [(number, row) for number, row in rows if (row.to, row.by) == (wanted.to, wanted.by)]
+    broken = not_whole(running, rows, Failing())
+    for error in broken.values():
+        if kind_of(error) in EVERYWHERE:
+            raise error
+    return {number for number, _ in rows} - broken.keys()
 
 
 def _write(running: Running, policy: Policy, wanted: Downsample, entries: Sequence[Entered]) -> None:
@@ -68,11 +85,10 @@ def _write(running: Running, policy: Policy, wanted: Downsample, entries: Sequen
         exported = list(storage.export(contents, scratch))
         rows = downsample(policy, wanted, datasets=datasets, exported=exported, scratch=scratch)
     paths = {dataset: f"{folder}/{file:02d}.parquet" for file, dataset in enumerate(rows)}
-    for dataset, path in paths.items():
-        _keep(archive, path, rows[dataset])
-    told: dict[str, Any] = {"to": wanted.to, "by": wanted.by, "files": list(paths.values())}
+    files = {dataset: _keep(archive, path, rows[dataset]) for dataset, path in paths.items()}
+    told: dict[str, Any] = {"to": wanted.to, "by": wanted.by, "files": [file._asdict() for file in files.values()]}
     written = [
-        Downsampled(storage.uri, one, contents[one], wanted.to, wanted.by, archive.uri, paths[dataset], at)
+        Downsampled(storage.uri, one, contents[one], wanted.to, wanted.by, archive.uri, *files[dataset], at)
         for one, dataset in datasets.items()
     ]
     with running.lease.writing() as connection:
@@ -146,10 +162,19 @@ def _points(file: Exported, scratch: Path) -> pl.DataFrame:
     return rows if "available_at" in rows.columns else rows.with_columns(available_at="ds")
 
 
-def _keep(archive: Archive, path: str, rows: pl.DataFrame) -> None:
+class _File(NamedTuple):
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def _keep(archive: Archive, path: str, rows: pl.DataFrame) -> _File:
     data = io.BytesIO()
     rows.write_parquet(data, compression="zstd", row_group_size=1_000_000)
-    archive.files.write(path, data.getvalue())
+    written = data.getvalue()
+    archive.files.write(path, written)
     back = archive.files.read(path)
-    if back != data.getvalue() or not pl.read_parquet(io.BytesIO(back)).equals(rows):
+    if back != written or not pl.read_parquet(io.BytesIO(back)).equals(rows):
         raise NotVerified(f"'{archive.files.place(path)}' is not what was written. Nothing was removed.")
+    return _File(path, rows.height, len(written), hashlib.sha256(written).hexdigest())

@@ -1,20 +1,24 @@
 """The other end of the archive: what a policy says is removed from there, by a plan of its own.
 
 Files are removed first and written down as gone then: a run that is killed in between is followed by one that removes
-them again, which is no matter, and none is left behind.
+them again, which is no matter, and none is left behind. Where a policy wants a downsample, a copy goes only once that
+was written, and is read back whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 from sqlalchemy import Connection, func, select
 
 from sparkhu_retention.applying.executor import Outcome, outcome
+from sparkhu_retention.applying.failures import alert, because
+from sparkhu_retention.applying.grouping import by_reason
 from sparkhu_retention.applying.guarding import held_back
+from sparkhu_retention.applying.reading_back import Failing, lost_downsamples
 from sparkhu_retention.applying.running import Running, Work, objects, running_as
 from sparkhu_retention.applying.settling import recover
-from sparkhu_retention.applying.step import State
-from sparkhu_retention.database import archived, audit, plans
+from sparkhu_retention.applying.step import NOT_EXPIRED, State
+from sparkhu_retention.database import archived, audit, downsampled, plans
 from sparkhu_retention.database.journal import Entered
 from sparkhu_retention.database.tables import ArchivedFile, Entry
 from sparkhu_retention.items import ITEMS
@@ -22,6 +26,7 @@ from sparkhu_retention.planning.action import DELETE
 
 AT_ONCE = 50_000
 EXPIRED = "expired"
+WAY_OUT = "The archived copy is kept; restore it, and it is downsampled anew when it goes."
 ENDED = (State.PURGED, State.RESTORED, State.FAILED)
 """Nothing of an item is under way; of one that failed, or came back, the archive may have a copy still."""
 
@@ -42,6 +47,11 @@ def archived_items(connection: Connection, storage: str) -> Iterator[pl.DataFram
         yield pl.DataFrame([{name: row[name] for name in ITEMS} for row in told], schema=ITEMS)
 
 
+def archived_downsamples(connection: Connection, storage: str) -> pl.DataFrame:
+    """Tell which of these items were downsampled: `content` as `archived_items` gives it, `to` and `by`."""
+    return downsampled.frame(connection, storage).select(pl.col("entry").cast(pl.String).alias("content"), "to", "by")
+
+
 def expire(work: Work, plan: str) -> Outcome:
     """Apply a plan of what lies in the archive, as the only runner.
 
@@ -50,7 +60,8 @@ def expire(work: Work, plan: str) -> Outcome:
         plan: A plan of what `archived_items` lists.
 
     Returns:
-        How much was removed from the archive (`expired`), and what something needs now (`held`).
+        How much was removed from the archive (`expired`), what something needs now (`held`), and what stays because
+        its downsample is not whole (`failed`).
 
     Raises:
         Busy: Another runner is at work; nothing was done.
@@ -58,7 +69,7 @@ def expire(work: Work, plan: str) -> Outcome:
     """
     with running_as(work, plan) as running:
         recover(running)
-        first = 0
+        first, failing = 0, Failing()
         while True:
             with work.database.reading() as connection:
                 part = plans.page(connection, plan, first=first, limit=plans.ROWS_PER_PART)
@@ -66,14 +77,15 @@ def expire(work: Work, plan: str) -> Outcome:
                 return outcome(running)
             first += part.height
             for batch in part.filter(pl.col("action") == DELETE).iter_slices(work.batch_items):
-                _expire(running, batch)
+                _expire(running, batch, failing)
 
 
-def _expire(running: Running, batch: pl.DataFrame) -> None:
+def _expire(running: Running, batch: pl.DataFrame, failing: Failing) -> None:
     running.lease.renew()
     uri = running.storage.uri
     with running.work.database.reading() as connection:
         entries = _entries(connection, batch)
+    entries = _downsampled(running, entries, failing)
     back = held_back(running, entries, "archive")
     if back:
         running.count("held", [entry for entry in entries if entry.entry in back])
@@ -93,6 +105,26 @@ def _expire(running: Running, batch: pl.DataFrame) -> None:
         by, told = running.work.by, objects(going, files)
         audit.append(connection, EXPIRED, at=at, who=by, run=running.run, storage=uri, objects=told)
     running.count(EXPIRED, going)
+
+
+def _downsampled(running: Running, entries: Sequence[Entered], failing: Failing) -> list[Entered]:
+    """Leave out what is kept because its downsample was lost, or cannot be read."""
+    lost = lost_downsamples(running, entries, failing)
+    if lost:
+        first = next(iter(lost.values()))
+        number = f"{len(lost)} items cannot be removed from the archive. The first: " if len(lost) > 1 else ""
+        alert(because(f"{number}{first} {WAY_OUT}", first), storage=running.storage.uri, run=running.run)
+        reasons = {entry: f"{error} {WAY_OUT}" for entry, error in lost.items()}
+        by_reason(entries, reasons, lambda some, why: _keep(running, some, why))
+    return [entry for entry in entries if entry.entry not in lost]
+
+
+def _keep(running: Running, entries: Sequence[Entered], why: str) -> None:
+    at, by, uri = running.work.clock(), running.work.by, running.storage.uri
+    with running.lease.writing() as connection:
+        told = objects(entries, archived.of_entries(connection, entries))
+        audit.append(connection, NOT_EXPIRED, at=at, who=by, run=running.run, storage=uri, objects=told, said=why)
+    running.count("failed", entries)
 
 
 def _entries(connection: Connection, batch: pl.DataFrame) -> list[Entered]:

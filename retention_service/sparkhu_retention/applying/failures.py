@@ -94,6 +94,13 @@ def as_error(error: OSError) -> SparkhuError:
     return wrapped
 
 
+def because(said: str, error: SparkhuError) -> SparkhuError:
+    """Say in other words what an error is the reason of."""
+    told = SparkhuError(said)
+    told.__cause__ = error
+    return told
+
+
 def _code(error: BaseException) -> str:
     """Find the code that an S3 endpoint gave; empty where it gave none."""
     response = getattr(error, "response", None)

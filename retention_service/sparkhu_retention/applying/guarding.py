@@ -15,7 +15,7 @@ from sparkhu_retention.database.downsampled import frame as downsamples
 from sparkhu_retention.database.journal import Entered, frame
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.planning.expiry import Tier
-from sparkhu_retention.planning.holding import holders
+from sparkhu_retention.planning.holding import UNWRITTEN, holders
 from sparkhu_retention.planning.keeping import KEPT, kept
 from sparkhu_retention.policies.matching import kinds
 from sparkhu_retention.policies.naming import with_uris
@@ -39,8 +39,7 @@ def held_back(
     Args:
         asking: Asks; a run, or a plan.
         entries: The entries.
-        tier: `archive`, where they are to be removed from the archive: no version is kept there, and what is to be
-            downsampled was so before it came there.
+        tier: `archive`, where they are to be removed from the archive: no version is kept there.
         downsampled: Whether a downsample that a policy wants must be there; else it is about to be written.
 
     Returns:
@@ -62,7 +61,7 @@ def must_stay(asking: Asking, entries: pl.DataFrame, tier: Tier = "live", *, dow
     """
     is_newest = _newest(asking, entries) if tier == "live" else pl.lit(value=False).alias(NEWEST)
     versions, needs = _in_force(asking)
-    lacking = _lacking_downsamples(asking, entries, versions if downsampled and tier == "live" else [])
+    lacking = _lacking_downsamples(asking, entries, versions if downsampled else [])
     policies, uri = [each.policy for each in versions], asking.storage.uri
     found = kinds(entries, uri, policies)
     held = holders(entries, found, uri, policies, needs)
@@ -171,8 +170,8 @@ def _lacking_downsamples(asking: Asking, entries: pl.DataFrame, versions: Sequen
     wants = [(each.policy.name, each.policy.downsample) for each in versions]
     rows = [(name, one.to, one.by) for name, one in wants if one is not None]
     wanted = pl.DataFrame(rows, schema={"policy": pl.String(), "to": pl.String(), "by": pl.String()}, orient="row")
-    asked = entries.select("entry", "id", "content", "policy").join(wanted, on="policy")
+    asked = entries.select("entry", "policy").join(wanted, on="policy")
     with asking.work.database.reading() as connection:
-        there = downsamples(connection, asking.storage.uri, asked["id"].to_list())
-    words = pl.format("its downsample to {} by {} is not yet written and verified", "to", "by")
+        there = downsamples(connection, asking.storage.uri, asked["entry"].to_list())
+    words = pl.format(UNWRITTEN, "to", "by")
     return asked.join(there, on=list(DOWNSAMPLES), how="anti").select("entry", lacking=words)

@@ -1,13 +1,17 @@
-"""Purge what is due. A tombstone is the last copy but that in the archive, which is therefore read to its end first."""
+"""Purge what is due. A tombstone is the last copy but that in the archive, which is therefore read to its end first.
+
+So is what an item was downsampled to, which of one that is removed without an archive is all that stays.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from sparkhu.errors import SparkhuError
 from sparkhu_retention.applying.archive import Damaged
-from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, alert, kind_of
+from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, alert, because, kind_of
 from sparkhu_retention.applying.grouping import batches, by_mark, by_reason, halves
 from sparkhu_retention.applying.guarding import held_back
+from sparkhu_retention.applying.reading_back import Failing, lost_downsamples, unreadable
 from sparkhu_retention.applying.running import Running
 from sparkhu_retention.applying.settling import bring_back, stays, tombstones
 from sparkhu_retention.applying.step import NOT_PURGED, State
@@ -18,8 +22,6 @@ from sparkhu_retention.planning.action import ARCHIVE
 from sparkhu_retention.storages.protocol import Changed
 
 WAY_OUT = "The live copy is kept in its tombstone; restore it."
-Failing = dict[str, SparkhuError]
-"""Archives that could not be read in this run, and why."""
 
 
 def purge_due(running: Running) -> None:
@@ -68,35 +70,16 @@ def _whole(running: Running, entries: Sequence[Entered], failing: Failing) -> li
     for file in files:
         by_archive[file.archive].append(file)
     for uri, some in by_archive.items():
-        broken |= _broken(running, uri, some, failing)
+        errors = unreadable(running, uri, some, failing)
+        broken |= {file.entry: errors[file.path] for file in some if file.path in errors}
+    broken |= lost_downsamples(running, [entry for entry in entries if entry.entry not in broken], failing)
     if broken:
         first = next(iter(broken.values()))
         number = f"{len(broken)} items cannot be purged. The first: " if len(broken) > 1 else ""
-        alert(_because(f"{number}{first} {WAY_OUT}", first), storage=running.storage.uri, run=running.run)
+        alert(because(f"{number}{first} {WAY_OUT}", first), storage=running.storage.uri, run=running.run)
         reasons = {entry: f"{error} {WAY_OUT}" for entry, error in broken.items()}
         by_reason(entries, reasons, lambda some, why: _keep(running, some, why))
     return [entry for entry in entries if entry.entry not in broken]
-
-
-def _broken(running: Running, uri: str, files: Sequence[File], failing: Failing) -> dict[int, SparkhuError]:
-    """Read files of an archive; of each entry that it does not hold whole, the reason.
-
-    An archive that cannot be reached, or refuses one file after the other, is not asked again in this run.
-    """
-    broken: dict[int, SparkhuError] = {}
-    refused = 0
-    try:
-        for file, error in running.archive_at(uri).tried(files) if uri not in failing else ():
-            if error is None or isinstance(error, Damaged):
-                refused = 0
-            elif (refused := refused + 1) == MOST_REFUSED or kind_of(error) in EVERYWHERE:
-                failing[uri] = error
-                break
-            if error is not None:
-                broken[file.entry] = error
-    except SparkhuError as error:
-        failing[uri] = error
-    return broken | dict.fromkeys((file.entry for file in files), failing[uri]) if uri in failing else broken
 
 
 def _keep(running: Running, entries: Sequence[Entered], why: str) -> None:
@@ -146,9 +129,3 @@ def _refuse(running: Running, entry: Entered, error: SparkhuError) -> None:
     running.refused += not isinstance(error, Changed)
     if running.refused == MOST_REFUSED:
         raise error
-
-
-def _because(said: str, error: SparkhuError) -> SparkhuError:
-    told = SparkhuError(said)
-    told.__cause__ = error
-    return told

@@ -33,6 +33,11 @@ class File(NamedTuple):
     buried_at: datetime | None = None
     gone_at: datetime | None = None
 
+    @property
+    def holds(self) -> str:
+        """What it holds, in words."""
+        return f"'{self.id}'"
+
 
 def open_attempt(connection: Connection, folder: str, *, archive: str, run: str, batch: int, at: datetime) -> None:
     """Write down that a run is about to write a batch to a folder of an archive."""

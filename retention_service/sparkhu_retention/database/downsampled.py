@@ -1,17 +1,22 @@
-"""Which items have had their rows brought to a longer period, which were read back from the archive since."""
+"""Which items have had their rows brought to a longer period, which were read back from the archive since.
+
+What was downsampled stands for an entry of the journal that has the same content. What came back from the archive may
+have another one in its place; so for an entry that came back that of the item counts which was written since.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select
 
+from sparkhu_retention.applying.step import State
 from sparkhu_retention.database.slices import slices
-from sparkhu_retention.database.tables import DownsampledItem
+from sparkhu_retention.database.tables import DownsampledItem, Entry
 
-DOWNSAMPLES: Final = pl.Schema({"id": pl.String(), "content": pl.String(), "to": pl.String(), "by": pl.String()})
-"""Of which content of which item, to which period, by what."""
+DOWNSAMPLES: Final = pl.Schema({"entry": pl.Int64(), "to": pl.String(), "by": pl.String()})
+"""Of which entry, to which period, by what."""
 
 
 class Downsampled(NamedTuple):
@@ -24,7 +29,15 @@ class Downsampled(NamedTuple):
     by: str
     archive: str
     path: str
+    rows: int
+    bytes: int
+    sha256: str
     written_at: datetime
+
+    @property
+    def holds(self) -> str:
+        """What the file holds, in words."""
+        return f"the downsample of '{self.id}' to {self.to} by {self.by}"
 
 
 def keep(connection: Connection, rows: Sequence[Downsampled]) -> None:
@@ -37,10 +50,26 @@ def keep(connection: Connection, rows: Sequence[Downsampled]) -> None:
         connection.execute(insert(table), [row._asdict() for row in rows])
 
 
-def frame(connection: Connection, storage: str, ids: Sequence[str] | None = None) -> pl.DataFrame:
-    """Give what was downsampled of a storage, of the schema `DOWNSAMPLES`; of these items alone, or of all."""
-    table = DownsampledItem
-    asked = select(table.id, table.content, table.to, table.by).where(table.storage == storage)
-    parts = [asked] if ids is None else [asked.where(table.id.in_(some)) for some in slices(ids)]
+def of_entries(connection: Connection, entries: Sequence[int]) -> list[tuple[int, Downsampled]]:
+    """Give what was downsampled of entries, by their numbers, each with the number."""
+    asked = _joined(*(DownsampledItem.__table__.c[name] for name in Downsampled._fields))
+    parts = (connection.execute(asked.where(Entry.entry.in_(some))) for some in slices(entries))
+    return [(row[0], Downsampled(*row[1:])) for part in parts for row in part]
+
+
+def frame(connection: Connection, storage: str, entries: Sequence[int] | None = None) -> pl.DataFrame:
+    """Tell which entries of a storage were downsampled, of the schema `DOWNSAMPLES`; of these alone, or of all."""
+    asked = _joined(DownsampledItem.to, DownsampledItem.by).where(Entry.storage == storage).distinct()
+    parts = [asked] if entries is None else [asked.where(Entry.entry.in_(some)) for some in slices(entries)]
     rows = [tuple(row) for part in parts for row in connection.execute(part)]
     return pl.DataFrame(rows, schema=DOWNSAMPLES, orient="row")
+
+
+def _joined(*columns: Any) -> Select[Any]:
+    return select(Entry.entry, *columns).join(DownsampledItem, _stands_for())
+
+
+def _stands_for() -> ColumnElement[bool]:
+    table = DownsampledItem
+    came_back = (Entry.state == State.RESTORED) & (table.written_at >= Entry.changed_at)
+    return (table.storage == Entry.storage) & (table.id == Entry.id) & ((table.content == Entry.content) | came_back)

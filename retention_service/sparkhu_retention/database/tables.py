@@ -160,7 +160,10 @@ class ArchivedFile(Base):
 
 
 class DownsampledItem(Base):
-    """A content of an item whose rows of a longer period were written and verified, to `path` in the archive."""
+    """A content of an item whose rows of a longer period were written and verified, to `path` in the archive.
+
+    `rows`, `bytes` and `sha256` are those of the file, which others of the same dataset may have rows in as well.
+    """
 
     __tablename__ = "retention_downsampled"
     storage: Mapped[str] = mapped_column(primary_key=True)
@@ -170,6 +173,9 @@ class DownsampledItem(Base):
     by: Mapped[str] = mapped_column(primary_key=True)
     archive: Mapped[str]
     path: Mapped[str]
+    rows: Mapped[int]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
     written_at: Mapped[datetime]
 
 

@@ -33,6 +33,7 @@ LAKE_FILE: Final = (
 """What a lake is made of, by its path; `sparkhu.lake.lakes` has the folders."""
 LAKE_TABLE: Final = r"^tables/([a-z][a-z0-9_]*)/data/"
 OF_LAKE: Final = "it belongs to a lake, whose files go only from a storage of the kind 'lake'"
+UNWRITTEN: Final = "its downsample to {} by {} is not yet written and verified"
 FIRST, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 

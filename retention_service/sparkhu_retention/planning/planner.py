@@ -24,13 +24,14 @@ from sparkhu_retention.items import ITEMS
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.planning.action import ACTIONS, ARCHIVE, DELETE, KEEP, WAIT
 from sparkhu_retention.planning.expiry import Tier, dated, kept_newest
-from sparkhu_retention.planning.holding import Holders, add_lists, holders
+from sparkhu_retention.planning.holding import UNWRITTEN, Holders, add_lists, holders
 from sparkhu_retention.planning.newest import ranked, versions
 from sparkhu_retention.policies.matching import kinds
 from sparkhu_retention.policies.policy import Policy, PolicyVersion
 
 BATCH: Final = 50_000
 """Items that are planned together, at the least."""
+NONE_DOWNSAMPLED: Final = pl.DataFrame(schema={"content": pl.String(), "to": pl.String(), "by": pl.String()})
 
 
 def plan(
@@ -43,6 +44,7 @@ def plan(
     holds: Sequence[Need] = (),
     tier: Tier = "live",
     earlier: pl.DataFrame | None = None,
+    downsampled: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Plan what is done to the items of a storage.
 
@@ -55,6 +57,7 @@ def plan(
         holds: Holds that people have placed, in the same form; their datasets may be patterns.
         tier: `archive`, where the items are those of the archive of `storage`.
         earlier: The items of which an earlier copy waits in its tombstone: `id`, and `by`, which says so in words.
+        downsampled: The items of the archive whose downsample was written: `content`, `to` and `by`.
 
     Returns:
         The items with what is done to each, of the schema `ACTIONS`, in the order that they came in.
@@ -62,7 +65,15 @@ def plan(
     Raises:
         InputError: Two policies are equally specific for an item, a frame has another schema, or `now` has no zone.
     """
-    parts = plan_parts(storage, items, policies, now=now, needs=needs, holds=holds, tier=tier, earlier=earlier)
+    parts = plan_parts(
+        *(storage, items, policies),
+        now=now,
+        needs=needs,
+        holds=holds,
+        tier=tier,
+        earlier=earlier,
+        downsampled=downsampled,
+    )
     return pl.concat([pl.DataFrame(schema=ACTIONS), *parts])
 
 
@@ -76,6 +87,7 @@ def plan_parts(
     holds: Sequence[Need] = (),
     tier: Tier = "live",
     earlier: pl.DataFrame | None = None,
+    downsampled: pl.DataFrame | None = None,
     met: list[pl.DataFrame] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Plan as `plan` does, and give the frame in parts, so that a plan of millions of items needs little memory.
@@ -88,12 +100,12 @@ def plan_parts(
     rules = [each.policy for each in policies]
     keep, wanted = kept_newest(rules, tier), [*needs, *holds]
     instant = now.astimezone(UTC)
+    there = None if tier == "live" else NONE_DOWNSAMPLED if downsampled is None else downsampled
 
     def finished(part: _Part, frame: pl.DataFrame, ranks: pl.DataFrame | None) -> pl.DataFrame:
         dates = dated(part.told(frame), ranks, rules, now=instant, tier=tier)
         dates = dates.with_columns(is_due=(pl.col("due") <= instant).fill_null(value=False))
-        if tier == "live":
-            _hold_what_has_no_rows(part, frame, dates["is_due"], rules)
+        _hold_what_lacks_a_downsample(part, frame, dates["is_due"], rules, there)
         if earlier is not None:
             _hold_later_copies(part, frame, dates["is_due"], earlier)
         return _planned(part, frame, dates, policies, tier)
@@ -176,13 +188,26 @@ def _batches(items: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(waiting, rechunk=True)
 
 
-def _hold_what_has_no_rows(part: _Part, items: pl.DataFrame, due: pl.Series, rules: Sequence[Policy]) -> None:
-    """Hold what is due and is no table, where its policy wants a downsample."""
+def _hold_what_lacks_a_downsample(
+    part: _Part, items: pl.DataFrame, due: pl.Series, rules: Sequence[Policy], there: pl.DataFrame | None
+) -> None:
+    """Hold what is due and has no downsample, where its policy wants one.
+
+    In a storage (`there` is null) what is a table gets one before it goes; in its archive nothing does.
+    """
+    has_rows = items["rows"].is_not_null()
     for number, rule in enumerate(rules):
-        if rule.downsample is not None:
-            lacking = due & (part.policy == number).fill_null(value=False) & items["rows"].is_null()
-            words = f"it has no rows to downsample to {rule.downsample.to}, as its policy wants"
-            part.holders.add(lacking.arg_true().cast(pl.Int64).to_numpy(), [(words,)])
+        if (wanted := rule.downsample) is None:
+            continue
+        lacking = due & (part.policy == number).fill_null(value=False)
+        if there is not None:
+            written = there.filter(to=wanted.to, by=wanted.by)["content"]
+            lacking &= ~items["content"].is_in(written.implode())
+        never = f"it has no rows to downsample to {wanted.to}, as its policy wants"
+        part.holders.add((lacking & ~has_rows).arg_true().cast(pl.Int64).to_numpy(), [(never,)])
+        if there is not None:
+            not_yet = UNWRITTEN.format(wanted.to, wanted.by)
+            part.holders.add((lacking & has_rows).arg_true().cast(pl.Int64).to_numpy(), [(not_yet,)])
 
 
 def _hold_later_copies(part: _Part, items: pl.DataFrame, due: pl.Series, earlier: pl.DataFrame) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, select
 
 from sparkhu.sources.secrets import redacted
-from sparkhu_retention.applying.step import NOT_BACK, NOT_PURGED, State
+from sparkhu_retention.applying.step import NOT_BACK, NOT_EXPIRED, NOT_PURGED, State
 from sparkhu_retention.database.opening import Database
 from sparkhu_retention.database.tables import AuditRow
 from sparkhu_retention.needs.need import Need
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sparkhu_retention.applying.running import Counts, Work
 
 MOST_FAILURES: Final = 100
-FAILED: Final = (State.FAILED.value, NOT_BACK, NOT_PURGED)
+FAILED: Final = (State.FAILED.value, NOT_BACK, NOT_EXPIRED, NOT_PURGED)
 """What the audit log has of items that a run could not deal with."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sparkhu_retention.applying.expiring import archived_items
+from sparkhu_retention.applying.expiring import archived_downsamples, archived_items
 from sparkhu_retention.applying.returning import returning
 from sparkhu_retention.applying.running import Work
 from sparkhu_retention.database import holds, plans
@@ -53,11 +53,19 @@ def make_plan(
         held = [hold.need() for hold in holds.standing(connection, place.uri)]
         earlier = earlier_copies(connection, place.uri, now=now) if tier == "live" else None
         lying = list(archived_items(connection, place.uri)) if tier == "archive" else []
+        downsampled = archived_downsamples(connection, place.uri) if tier == "archive" else None
     storage = opened_place(place) if tier == "live" else None
     there = lying if storage is None else storage.items()
     met: list[pl.DataFrame] = []
     parts = plan_parts(
-        place.uri, there, versions, now=now, needs=needs, holds=held, tier=tier, earlier=earlier, met=met
+        *(place.uri, there, versions),
+        now=now,
+        needs=needs,
+        holds=held,
+        tier=tier,
+        earlier=earlier,
+        downsampled=downsampled,
+        met=met,
     )
 
     def back() -> pl.DataFrame | None:

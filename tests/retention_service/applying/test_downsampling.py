@@ -1,5 +1,6 @@
 """Downsampling before rows go: what is kept is what resampling all of the rows at once gives."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +9,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from sparkhu_retention.database import downsampled
+from sparkhu_retention.applying.restoring import restore
+from sparkhu_retention.database import audit, downsampled, journal
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.planning.action import ARCHIVE, DELETE
 from sparkhu_retention.storages.protocol import Exported
-from tests.retention_service.applying.world import REMOVED, World, counted
+from tests.retention_service.applying.test_failures import failures
+from tests.retention_service.applying.world import GRACE, REMOVED, World, counted
 
 POLICY = {"name": "old", "archive_after": "1 year", "downsample": {"to": "6h", "by": "mean"}}
 START = datetime(2023, 1, 1, tzinfo=UTC)
@@ -82,8 +85,9 @@ def test_what_a_hold_keeps_is_not_downsampled(world: World) -> None:
     world.needs.append(Need("champion", world.storage.uri, ids=frozenset([first])))
     assert counted(world.apply(plan)) == {"held": 1, "archived": 1, "buried": 1}
     with world.database.reading() as connection:
-        written = downsampled.frame(connection, world.storage.uri)["id"].to_list()
-    assert written == sorted(world.buried())
+        (number,) = downsampled.frame(connection, world.storage.uri)["entry"].to_list()
+        (entry,) = [one for one in journal.history(connection) if one.entry == number]
+    assert [entry.id] == sorted(world.buried())
 
 
 def test_what_comes_to_be_needed_while_it_is_downsampled_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +102,63 @@ def test_what_comes_to_be_needed_while_it_is_downsampled_stays(world: World, mon
     monkeypatch.setattr(world.storage, "export", promoted)
     assert counted(world.apply(plan)) == {"held": 1}
     assert len(world.live()) == 1
+
+
+def harm(world: World, path: str, how: str) -> None:
+    file = Path(world.archive.uri) / path
+    if how == "lost":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+@pytest.mark.parametrize("policy", [REMOVED, {"name": "old", "archive_after": "1 year"}], ids=["removed", "archived"])
+def test_what_has_lost_its_downsample_since_is_not_purged(world: World, how: str, policy: dict[str, object]) -> None:
+    world.policy({**policy, "downsample": {"to": "1d", "by": "max"}})
+    day_of_rows(world, 1)
+    action = DELETE if policy is REMOVED else ARCHIVE
+    (item,) = world.live()
+    world.apply(planned(world, action))
+    (path,) = [path for path in world.archived() if path.startswith("downsampled/")]
+    harm(world, path, how)
+    world.now += GRACE
+    alerts = failures("other")
+    done = world.apply()
+    assert (counted(done), done.exit_code, failures("other")) == ({"failed": 1}, 1, alerts + 1)
+    assert world.buried() == {item}
+    place = world.archive.files.place(path)
+    assert place in world.said(item)
+    assert f"the downsample of '{item}' to 1d by max. The live copy is kept in its tombstone" in world.said(item)
+
+    restore(world.work(), [item], hold=False)
+    assert counted(world.apply(planned(world, action)))["buried"] == 1
+    world.now += GRACE
+    assert counted(world.apply()) == {"purged": 1}
+    (last,) = {path for path in world.archived() if path.startswith("downsampled/")} - {path}
+    assert pl.read_parquet(Path(world.archive.uri) / last)["y"].to_list() == [23.0]
+
+
+def test_the_downsample_of_others_is_no_matter(world: World) -> None:
+    world.policy({**REMOVED, "downsample": {"to": "1d", "by": "max"}})
+    day_of_rows(world, 1)
+    world.apply(planned(world, DELETE))
+    (path,) = world.archived()
+    day_of_rows(world, 2)
+    world.apply(planned(world, DELETE))
+    harm(world, path, "lost")
+    world.now += GRACE
+    assert counted(world.apply()) == {"failed": 1, "purged": 1}
+    assert [item.partition("/")[0] for item in world.buried()] == ["day=2023-01-02"]
+
+
+def test_the_audit_log_has_the_rows_the_bytes_and_the_checksum(world: World) -> None:
+    world.policy({**REMOVED, "downsample": {"to": "6h", "by": "max"}})
+    day_of_rows(world, 1)
+    world.apply(planned(world, DELETE))
+    (path,) = world.archived()
+    data = (Path(world.archive.uri) / path).read_bytes()
+    with world.database.reading() as connection:
+        (told,) = [row["detail"] for row in audit.read(connection) if row["what"] == "downsampled"]
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert told["files"] == [{"path": path, "rows": 4, "bytes": len(data), "sha256": sha256}]

@@ -4,16 +4,21 @@ from datetime import timedelta
 
 import pytest
 
-from sparkhu_retention.applying.expiring import archived_items, expire
+from sparkhu_retention.applying.expiring import archived_downsamples, archived_items, expire
 from sparkhu_retention.applying.restoring import restore
 from sparkhu_retention.database import audit, holds, plans, policy_versions
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.planning.planner import plan
 from sparkhu_retention.policies.policy import Policy, PolicyVersion
+from sparkhu_retention.service.applied import failures_of
+from tests.retention_service.applying.test_downsampling import day_of_rows
+from tests.retention_service.applying.test_failures import failures
 from tests.retention_service.applying.world import ARCHIVED, GRACE, World, counted
 
 A, B = "day=2023-01-01/a.csv", "day=2023-01-02/b.csv"
 POLICY = {**ARCHIVED, "delete_after": "3 years"}
+DOWNSAMPLED = {**POLICY, "downsample": {"to": "1d"}}
+NO_ROWS = "it has no rows to downsample to 1d, as its policy wants"
 
 
 def archive_plan(world: World, name: str) -> str:
@@ -21,12 +26,19 @@ def archive_plan(world: World, name: str) -> str:
     uri = world.storage.uri
     with world.database.reading() as connection:
         versions = policy_versions.in_force(connection)
-        items = list(archived_items(connection, uri))
+        items, downsampled = list(archived_items(connection, uri)), archived_downsamples(connection, uri)
     policies = [PolicyVersion(Policy.model_validate(each.document), each.version) for each in versions]
-    frame = plan(uri, items, policies, now=world.now, tier="archive")
+    frame = plan(uri, items, policies, now=world.now, tier="archive", downsampled=downsampled)
     with world.database.writing() as connection:
         plans.save(connection, name, [frame], storage=uri, kind="archive", at=world.now, by="ann")
     return name
+
+
+def planned(world: World, name: str) -> dict[str, tuple[str, list[str]]]:
+    """Give the action of each item of a plan, and what holds it."""
+    with world.database.reading() as connection:
+        frame = plans.page(connection, name, first=0, limit=100)
+    return {id_: (action, held) for id_, action, held in frame.select("id", "action", "held_by").iter_rows()}
 
 
 def buried(world: World) -> None:
@@ -85,13 +97,74 @@ def test_what_lies_in_its_tombstone_keeps_its_copy(world: World) -> None:
     assert len(files(world)) == 3
 
 
-def test_a_downsample_that_is_wanted_since_holds_no_copy(world: World) -> None:
+def test_a_downsample_that_is_wanted_since_holds_the_copy_at_the_last_moment(world: World) -> None:
     buried(world)
     world.now += GRACE
     world.apply()
-    world.policy({**POLICY, "downsample": {"to": "1d"}})
+    world.now += timedelta(days=3 * 366)
+    before = archive_plan(world, "before")
+    world.policy(DOWNSAMPLED)
+    assert counted(expire(world.work(), before)) == {"held": 2}
+    assert planned(world, archive_plan(world, "after")) == dict.fromkeys((A, B), ("held", [NO_ROWS]))
+    world.policy(POLICY)
+    assert counted(expire(world.work(), archive_plan(world, "without"))) == {"expired": 2}
+
+
+def test_a_copy_without_a_downsample_goes_when_it_was_restored_and_downsampled(world: World) -> None:
+    day_of_rows(world, 1)
+    world.policy(POLICY)
+    (item,) = world.live()
+    world.apply(world.plan(item))
+    world.now += GRACE
+    world.apply()
+    world.policy(DOWNSAMPLED)
+    restore(world.work(), [item], hold=False)
+    world.apply(world.plan(item))
+    world.now += GRACE
+    assert counted(world.apply()) == {"purged": 1}
     world.now += timedelta(days=3 * 366)
     assert counted(expire(world.work(), archive_plan(world, "late"))) == {"expired": 2}
+    (left,) = world.archived()
+    assert left.startswith("downsampled/")
+
+
+@pytest.mark.parametrize("to", ["6h", "1d"])
+def test_a_downsample_to_another_period_is_none(world: World, to: str) -> None:
+    day_of_rows(world, 1)
+    world.policy({**POLICY, "downsample": {"to": to}})
+    world.apply(world.plan(*world.live()))
+    world.now += GRACE
+    world.apply()
+    world.policy(DOWNSAMPLED)
+    world.now += timedelta(days=3 * 366)
+    assert counted(expire(world.work(), archive_plan(world, "late"))) == ({"expired": 1} if to == "1d" else {})
+
+
+def test_what_has_lost_its_downsample_since_keeps_its_copy(world: World) -> None:
+    day_of_rows(world, 1)
+    world.policy(DOWNSAMPLED)
+    (item,) = world.live()
+    world.apply(world.plan(item))
+    world.now += GRACE
+    world.apply()
+    world.now += timedelta(days=3 * 366)
+    late = archive_plan(world, "late")
+    (path,) = [path for path in world.archived() if path.startswith("downsampled/")]
+    (world.root / "archive" / path).unlink()
+    alerts = failures("other")
+    done = expire(world.work(), late)
+    assert (counted(done), done.exit_code, failures("other")) == ({"failed": 1}, 1, alerts + 1)
+    assert len(files(world)) == 2
+    with world.database.reading() as connection:
+        (told,) = failures_of(connection, done.run)
+    assert told.item == item
+    assert f"'{path}', which holds the downsample of" in told.detail.replace(f"{world.archive.uri}/", "")
+
+    restore(world.work(), [item], hold=False)
+    world.apply(world.plan(item))
+    world.now += GRACE
+    world.apply()
+    assert counted(expire(world.work(), archive_plan(world, "mended"))) == {"expired": 2}
 
 
 def test_a_plan_that_a_wrong_clock_has_made_removes_nothing_and_writes_no_line_of_it(world: World) -> None:

@@ -48,9 +48,11 @@ def test_more_is_asked_for_than_a_statement_takes(database: Database) -> None:
     (one,) = entered(database, "run", "0")
     names = [str(number) for number in range(TOO_MANY)]
     with database.writing() as connection:
-        downsampled.keep(connection, [Downsampled("/data", "0", "x", "1d", "mean", "/archive", "0.parquet", AT)])
+        file = ("/archive", "0.parquet", 1, 100, "abc")
+        downsampled.keep(connection, [Downsampled("/data", "0", one.content, "1d", "mean", *file, AT)])
     with database.reading() as connection:
-        assert downsampled.frame(connection, "/data", names)["id"].to_list() == ["0"]
+        assert downsampled.frame(connection, "/data", range(TOO_MANY)).rows() == [(one.entry, "1d", "mean")]
+        assert [number for number, _ in downsampled.of_entries(connection, range(TOO_MANY))] == [one.entry]
         assert [found.entry for found in journal.removed(connection, "/data", ids=names)] == [one.entry]
         assert archived.of_entries(connection, [one._replace(entry=number) for number in range(TOO_MANY)]) == []
 

@@ -188,6 +188,21 @@ def test_a_downsample_is_told_and_what_has_no_rows_for_it_is_held() -> None:
     assert found["held_by"].to_list()[1:] == [["it has no rows to downsample to 1h, as its policy wants"], []]
 
 
+def test_a_copy_in_the_archive_is_held_until_its_downsample_was_written() -> None:
+    policy = policy_of({"name": "p", "archive_after": "1 month", "delete_after": "1 year", "downsample": {"to": "1h"}})
+    frame = frame_of([day(0), day(1), day(2), day(3), day(400)]).with_columns(
+        rows=pl.Series([10, 10, 10, None, 10], dtype=pl.Int64), content=pl.Series(["1", "2", "3", "4", "5"])
+    )
+    there = pl.DataFrame({"content": ["1", "2", "9"], "to": ["1h", "1d", "1h"], "by": ["mean"] * 3})
+    found = planned(frame, [policy], tier="archive", downsampled=there)
+    assert found["action"].to_list() == ["delete", "held", "held", "held", "keep"]
+    lacking = "its downsample to 1h by mean is not yet written and verified"
+    never = "it has no rows to downsample to 1h, as its policy wants"
+    assert found["held_by"].to_list() == [[], [lacking], [lacking], [never], []]
+    unknown = planned(frame, [policy], tier="archive")
+    assert unknown["action"].to_list() == ["held", "held", "held", "held", "keep"]
+
+
 @pytest.mark.parametrize(
     ("needed", "held"),
     [

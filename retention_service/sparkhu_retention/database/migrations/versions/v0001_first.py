@@ -163,7 +163,8 @@ def _archive() -> None:
     _table(
         "retention_downsampled",
         *[_has("storage", TEXT), _has("id", TEXT), _has("content", TEXT), _has("to", TEXT), _has("by", TEXT)],
-        *[_has("archive", TEXT), _has("path", TEXT), _has("written_at", MOMENT)],
+        *[_has("archive", TEXT), _has("path", TEXT), _has("rows", NUMBER), _has("bytes", NUMBER)],
+        *[_has("sha256", TEXT), _has("written_at", MOMENT)],
         sa.PrimaryKeyConstraint("storage", "id", "content", "to", "by"),
     )
 
