@@ -162,3 +162,21 @@ def test_the_audit_log_has_the_rows_the_bytes_and_the_checksum(world: World) -> 
         (told,) = [row["detail"] for row in audit.read(connection) if row["what"] == "downsampled"]
     sha256 = hashlib.sha256(data).hexdigest()
     assert told["files"] == [{"path": path, "rows": 4, "bytes": len(data), "sha256": sha256}]
+
+
+@pytest.mark.parametrize("by", ["mean", "sum"])
+def test_a_bucket_that_went_in_two_batches_is_read_together(world: World, by: str) -> None:
+    world.policy({**POLICY, "downsample": {"to": "1w", "by": by}})
+    days = [day_of_rows(world, day) for day in (1, 2, 3)]  # from a Monday
+    first, *others = sorted(world.live())
+    world.apply(world.plan(first))
+    world.apply(world.plan(*others))
+    paths = sorted(path for path in world.archived() if path.startswith("downsampled/"))
+    rows = pl.concat(pl.read_parquet(Path(world.archive.uri) / path) for path in paths)
+    assert (rows["count"].to_list(), rows["ds"].n_unique()) == ([24, 48], 1)
+    weighted = (pl.col("y") * pl.col("values")).sum() / pl.col("values").sum()
+    together = rows.select(weighted if by == "mean" else pl.col("y").sum()).item()
+    whole = pl.concat(days)["y"]
+    assert together == pytest.approx(whole.mean() if by == "mean" else whole.sum())
+    assert rows["unmarked"].to_list() == [6 * 24, 5 * 24], "those of the other file, and of days that there are none of"
+    assert rows["y_raw"].is_null().all() == (by == "sum")

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sparkhu.errors import SparkhuError
+from sparkhu.lake import Replace, create_lake
 from sparkhu_retention.database.opening import Database
 from sparkhu_retention.places import Place
 from sparkhu_retention.service.answers import HoldRequest, RestoreRequest, RunAnswer
 from sparkhu_retention.service.embedded import Embedded
+from tests.sparkhu.lake.made_rows import DAY, START, observed
 
 POLICY = {"name": "logs", "match": {"dataset": "logs/**"}, "archive_after": "1 month", "delete_after": "2 years"}
 PART = "logs/day=2023-01-02/part.txt"
@@ -99,3 +102,37 @@ def test_files_that_a_killed_run_removed_are_written_down_by_the_next(
     assert files(tmp_path / "archive").count("part.txt") == 0
     assert applied(operations, "archive").done["expired"].items == 30
     assert files(tmp_path / "archive") == []
+
+
+def test_copies_of_a_lake_that_lack_a_downsample_are_held_until_they_were_restored_and_have_one(
+    database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    lake = create_lake(str(tmp_path / "lake"))
+    rows, read = observed(hours=48), lake.version().number
+    lake.commit({"clean": Replace(rows, START, START + 2 * DAY, read, "p", None)}, run="a", based_on=lake.version())
+    (tmp_path / "cold").mkdir()
+    place = Place(name="plant", uri=lake.uri, kind="lake", archive=str(tmp_path / "cold"))
+    operations = Embedded(database, {place.name: place}, clock)
+    policy = {"name": "rows", "match": {"dataset": "clean"}, "archive_after": "1 month", "delete_after": "2 years"}
+    operations.set_policy(policy, by="test")
+    clock.at = datetime(2024, 6, 1, tzinfo=UTC)
+    count = applied(operations).done["buried"].items
+    clock.at += timedelta(days=8)
+    assert applied(operations).done["purged"].items == count
+
+    operations.set_policy({**policy, "downsample": {"to": "1d"}}, by="test")
+    clock.at = datetime(2026, 6, 1, tzinfo=UTC)
+    plan = operations.make_plan("plant", by="test", tier="archive")
+    assert [(total.action, total.items) for total in plan.totals] == [("held", count)]
+    assert [held.held_by for held in plan.held] == ["its downsample to 1d by mean is not yet written and verified"]
+    assert applied(operations, "archive").done == {}
+
+    operations.restore(RestoreRequest(storage="plant", items=["tables/**"]), by="test", watch=lambda _: None)
+    for hold in operations.holds():
+        operations.release(hold.id, by="test")
+    assert applied(operations).done["buried"].items == count
+    clock.at += timedelta(days=8)
+    assert applied(operations).done["purged"].items == count
+    assert applied(operations, "archive").done["expired"].items == 2 * count
+    (left,) = [path for path in (tmp_path / "cold").rglob("*") if path.is_file()]
+    assert pl.read_parquet(left)["count"].to_list() == [24, 24]
