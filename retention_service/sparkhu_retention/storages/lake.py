@@ -219,14 +219,14 @@ class LakeFiles:
                 raise purged(item, self.uri)
 
     def _purged(self, ids: set[str], newest: Version) -> dict[str, PurgedFile]:
-        """Find what was written down of files when they were purged; those that are there as they were are left out.
+        """Find what was written down of files when they were purged last; those that are as they were are left out.
 
         Raises:
             SparkhuError: One was never purged from this lake, or is buried still.
         """
         found: dict[str, PurgedFile] = {}
         for purge in purges(newest.storage) if ids else ():
-            found |= {item: purge.files[item] for item in ids & purge.files.keys()}
+            found = {item: purge.files[item] for item in ids & purge.files.keys()} | found  # the newest come first
         for _, each in _buried(newest):
             if each.file.path in ids:
                 raise SparkhuError(f"'{each.file.path}' of '{self.uri}' is buried. Put it back from its tombstone.")

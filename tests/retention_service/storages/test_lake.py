@@ -125,6 +125,22 @@ def test_a_superseded_file_is_purged_and_put_back_for_the_versions_that_have_it(
     assert open_lake(lake.uri).version().table("clean").read()["y"].min() == 200.0
 
 
+def test_a_file_that_was_purged_once_as_current_and_then_as_superseded_comes_back_as_the_latter(
+    lake: Lake, tmp_path: Path
+) -> None:
+    (file,), scratch = paths(lake, "clean"), tmp_path / "scratch"
+    storage = LakeFiles(lake.uri)
+    archived = list(storage.export(contents(lake, [file]), scratch))
+    for generation in (3, 4):
+        bury(lake, [file])
+        storage.purge([file], MARK)
+        storage.put_back(archived, scratch)
+        publish(lake, generation)
+    assert paths(lake, "clean", "superseded").count(file) == 1
+    assert open_lake(lake.uri).version().table("clean").read()["y"].min() == 400.0
+    assert open_lake(lake.uri).version(3).table("clean").read()["y"].min() == 200.0
+
+
 def test_a_file_that_was_superseded_since_the_plan_is_refused(lake: Lake) -> None:
     planned = contents(lake, paths(lake, "clean"))
     publish(lake, 3)
