@@ -22,6 +22,9 @@ storages:
 """
 FILE: Final = "retention.yaml"
 """In Sparkhu's home folder, where no other is named."""
+ON_THIS_MACHINE: Final = re.compile(r"file://|sqlite(\+\w+)?:///")
+NOT_RELATIVE: Final = ("/", "${", ":memory:", "file:")
+"""How paths begin that are absolute, may be by what the environment has, or are none."""
 WORDS: Final = {"True": "yes", "False": "no"}
 
 
@@ -31,9 +34,14 @@ class Place(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name = Field(description="What plans, holds and the audit log call it.")
-    uri: str = Field(min_length=1, description="Its root: a folder, s3://bucket/prefix, a lake, a tracking URI.")
+    uri: str = Field(
+        min_length=1,
+        description="Its root: a folder (relative: to this file's), s3://bucket/prefix, a lake, a tracking URI.",
+    )
     kind: Kind | None = Field(default=None, description="What it is; null: found.")
-    archive: str | None = Field(default=None, description="Where what leaves it is archived: a folder or s3://….")
+    archive: str | None = Field(
+        default=None, description="Where what leaves it is archived: a folder (relative: to this file's) or s3://…."
+    )
     options: dict[str, str] = Field(default_factory=dict, description="What its kind takes beside the URI.")
 
     @field_validator("options", mode="before")
@@ -82,8 +90,24 @@ def read_places(path: Path) -> dict[str, Place]:
         found = Places.model_validate(_mapping(text, path)).storages
     except ValidationError as error:
         raise InputError(f"'{path}': {all_explained(Places, error)}") from error
+    folder = path.parent.resolve()
+    found = [each.model_copy(update=_absolute(each, folder)) for each in found]
     _check_apart(found, path)
     return {place.name: place for place in found}
+
+
+def _absolute(place: Place, folder: Path) -> dict[str, str]:
+    """Give the addresses of a storage from the folder of its file, so that they mean one place wherever it is read."""
+    given = {"uri": place.uri, "archive": place.archive}
+    return {field: _from(folder, uri) for field, uri in given.items() if uri}
+
+
+def _from(folder: Path, uri: str) -> str:
+    begin = ON_THIS_MACHINE.match(uri)
+    path = uri[begin.end() :] if begin else uri
+    if not path or "://" in path or path.startswith(NOT_RELATIVE):
+        return uri
+    return f"{uri.removesuffix(path)}{folder / path}"
 
 
 def _mapping(text: str, path: Path) -> Mapping[str, Any]:

@@ -72,6 +72,38 @@ def test_only_the_file_in_the_home_folder_may_be_missing(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("cold", "{folder}/cold"),
+        ("./cold/", "{folder}/cold"),
+        ("../cold", "{folder}/../cold"),
+        ("file://cold", "file://{folder}/cold"),
+        ("sqlite:///m.db", "sqlite:///{folder}/m.db"),
+        ("sqlite+pysqlite:///m.db?timeout=9", "sqlite+pysqlite:///{folder}/m.db?timeout=9"),
+        ("/cold/", "/cold/"),
+        ("file:///cold", "file:///cold"),
+        ("sqlite:////m.db", "sqlite:////m.db"),
+        ("sqlite:///${FOLDER}/m.db", "sqlite:///${FOLDER}/m.db"),
+        ("s3://cold/plant", "s3://cold/plant"),
+        ("postgresql://ann:${PASSWORD}@db/mlflow", "postgresql://ann:${PASSWORD}@db/mlflow"),
+        ("http://mlflow:5000", "http://mlflow:5000"),
+    ],
+)
+def test_relative_addresses_start_at_the_folder_of_their_file_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    folder = tmp_path / "there"
+    (folder / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(folder)
+    meant = meant.replace("{folder}", str(folder))
+    for field, other in (("uri", ""), ("archive", ", uri: /a")):
+        (folder / "retention.yaml").write_text(f"storages:\n- {{name: a, {field}: '{written}'{other}}}\n")
+        for started, named in ((tmp_path, "there"), (tmp_path, "link"), (folder, "."), (folder / "below", "..")):
+            monkeypatch.chdir(started)
+            assert getattr(read_places(Path(named) / "retention.yaml")["a"], field) == meant
+
+
+@pytest.mark.parametrize(
     ("uri", "within"),
     [
         ("/data", "/data/b"),
