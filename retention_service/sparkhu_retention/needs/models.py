@@ -11,6 +11,7 @@ from sparkhu.registry.ancestry import read_ancestry
 from sparkhu.registry.reigns import champion_before, reigns_of
 from sparkhu.registry.store import is_empty, registry, tracking_uri
 from sparkhu.registry.versions import CHAMPION, registered_models, versions_of
+from sparkhu_retention.needs.model_files import places_of_version
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.needs.places import EVERYWHERE
 
@@ -23,8 +24,8 @@ WILD: Final = re.compile(r"[^/]*[*?\[].*", re.DOTALL)
 def model_needs() -> list[Need]:
     """List what the versions in use need: the champion, the one that a roll back leads to, all that have an alias.
 
-    Each needs what it was trained on, and to be in the registry. What a version of another program was trained on is
-    told nowhere, so it needs only itself. Where the registry cannot be asked, or
+    Each needs what it was trained on, its own files and those of its run, and to be in the registry. What a version of
+    another program was trained on is told nowhere, so it needs only itself. Where the registry cannot be asked, or
     what a version was trained on cannot be read, everything is needed, everywhere: nothing is removed on a guess.
 
     Example:
@@ -59,14 +60,32 @@ def _used(client: Any, model: Any) -> list[tuple[str, Any, str]]:
 def _needs(name: str, version: Any, words: str) -> list[Need]:
     number = str(version.version)
     kept = Need(f"{words.rstrip(',')} is in use", EVERYWHERE, ids=frozenset({f"versions/{name}/{number}"}))
-    if FLAVOR not in version.tags:
-        return [kept]
-    by = f"{words} was trained on it"
+    return [kept, *_files(name, version, words), *_trained_on(name, version, words)]
+
+
+def _files(name: str, version: Any, words: str) -> list[Need]:
+    """Give the model's own files, and those of its run, which says what it was trained on."""
     try:
-        sources = _sources(tracking_uri(), name, number, str(version.run_id))
-        return [kept, *(_of_source(source, by) for source in sources)]
+        places = _places(tracking_uri(), name, str(version.version), str(version.run_id), str(version.source))
+    except SparkhuError as error:
+        return [Need(f"where the files of {words.rstrip(',')} lie cannot be asked: {error}", EVERYWHERE)]
+    return [Need(f"{words} has it among its files", place) for place in places]
+
+
+def _trained_on(name: str, version: Any, words: str) -> list[Need]:
+    if FLAVOR not in version.tags:
+        return []
+    try:
+        sources = _sources(tracking_uri(), name, str(version.version), str(version.run_id))
+        return [_of_source(source, f"{words} was trained on it") for source in sources]
     except (SparkhuError, KeyError, TypeError, ValueError) as error:
-        return [kept, Need(f"what {words.rstrip(',')} was trained on cannot be read: {error}", EVERYWHERE)]
+        return [Need(f"what {words.rstrip(',')} was trained on cannot be read: {error}", EVERYWHERE)]
+
+
+@lru_cache(KEPT_SOURCES)
+def _places(registry_uri: str, name: str, number: str, run: str, source: str) -> tuple[str, ...]:  # noqa: ARG001 - tell versions of one number apart
+    """Find where the files of a version lie, which never changes."""
+    return places_of_version(name, number)
 
 
 @lru_cache(KEPT_SOURCES)

@@ -2,21 +2,24 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import polars as pl
 import pytest
 
 from sparkhu.lake import Append, Lake, create_lake
 from sparkhu.registry import Candidate, Comparison, log_model, promote
 from sparkhu.registry.reigns import roll_back
-from sparkhu.registry.store import registry
+from sparkhu.registry.store import registry, tracking_uri
 from sparkhu_retention.items import items
 from sparkhu_retention.needs.gathering import gathered_needs
 from sparkhu_retention.needs.models import model_needs
 from sparkhu_retention.needs.need import Need
 from sparkhu_retention.planning.planner import plan
 from sparkhu_retention.policies.policy import PolicyVersion, policy_of
+from sparkhu_retention.storages.opening import open_retained
 from tests.retention_service.needs.test_lakes import publish
 from tests.sparkhu.lake.made_rows import DAY, START, observed
 from tests.sparkhu.registry.conftest import bundle
@@ -43,7 +46,7 @@ def trained(bundle: Make, sources: tuple[dict[str, object], ...], score: float) 
 
 
 def spans(needs: list[Need]) -> dict[str, tuple[str, str | None, datetime | None, datetime | None]]:
-    return {need.by: (need.storage, need.dataset, need.start, need.end) for need in needs if not need.ids}
+    return {need.by: (need.storage, need.dataset, need.start, need.end) for need in needs if need.dataset}
 
 
 def test_without_a_registry_nothing_is_needed_and_none_is_made(home: Path) -> None:
@@ -101,8 +104,11 @@ def test_an_alias_on_a_model_of_another_program_holds_the_model_alone(bundle: Ma
         client.create_model_version("theirs", str(tmp_path), None)
         assert not any("theirs" in need.by for need in model_needs())
         client.set_registered_model_alias("theirs", "production", "1")
-    (need,) = [need for need in model_needs() if "theirs" in need.by]
-    assert need == Need("'theirs' version 1, alias 'production' is in use", "", ids=frozenset({"versions/theirs/1"}))
+    words = "'theirs' version 1, alias 'production'"
+    assert [need for need in model_needs() if "theirs" in need.by] == [
+        Need(f"{words} is in use", "", ids=frozenset({"versions/theirs/1"})),
+        Need(f"{words}, has it among its files", str(tmp_path)),
+    ]
 
 
 def test_a_file_that_a_champion_was_trained_on_stays(bundle: Make, tmp_path: Path) -> None:
@@ -113,6 +119,52 @@ def test_a_file_that_a_champion_was_trained_on_stays(bundle: Make, tmp_path: Pat
     found = plan(str(tmp_path / "data"), [there], [rule], now=START + 9 * DAY, needs=gathered_needs([]))
     assert found["action"].to_list() == ["held", "archive", "held"]
     assert found["held_by"][0].to_list() == [f"champion '{NAME}' version 1 was trained on it"]
+
+
+def test_the_files_of_models_in_use_and_of_their_runs_stay_and_those_of_others_go(bundle: Make, home: Path) -> None:
+    for number in range(3):
+        trained(bundle, (), 1 / (number + 1))
+    with registry() as (client, _):
+        versions = [client.get_model_version(NAME, str(number)) for number in (1, 2, 3)]
+        models = [urlsplit(each.source).path for each in versions]
+        runs = [urlsplit(client.get_run(each.run_id).info.artifact_uri).path for each in versions]
+    rule = PolicyVersion(policy_of({"name": "p", "archive_after": "1 year"}))
+    later, files = datetime.now(UTC) + timedelta(days=800), open_retained(str(home), "folder")
+    found = plan(str(home), files.items(), [rule], now=later, needs=gathered_needs([]))
+    held = {str(home / each) for each in found.filter(pl.col("action") == "held")["id"]}
+    in_use = [*models[1:], *runs[1:]]
+    assert held == {str(path) for place in in_use for path in Path(place).rglob("*") if path.is_file()}
+    assert {f"{models[2]}/MLmodel", f"{runs[2]}/lineage.json"} <= held
+    gone = {str(home / each) for each in found.filter(pl.col("action") == "archive")["id"]}
+    assert {f"{models[0]}/MLmodel", f"{runs[0]}/lineage.json"} <= gone
+    said = found.filter(pl.col("id").str.ends_with("lineage.json"), pl.col("action") == "held")["held_by"].to_list()
+    assert [f"champion '{NAME}' version 3 has it among its files"] in said
+
+
+@pytest.mark.parametrize("source", ["run", "logged model", "bucket"])
+def test_files_are_found_however_a_version_names_them(
+    bundle: Make, home: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    trained(bundle, (), 1.0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
+    with registry() as (client, _):
+        made = client.get_model_version(NAME, "1")
+        model, run = Path(urlsplit(made.source).path), client.get_run(made.run_id).info.artifact_uri
+        named, place = {
+            "run": (f"runs:/{made.run_id}/theirs", f"{urlsplit(run).path}/theirs"),
+            "logged model": (f"models:/{model.parent.name}", str(model)),
+            "bucket": ("s3://plant/mlflow/models/m-1/artifacts", "s3://plant/mlflow/models/m-1/artifacts"),
+        }[source]
+        client.create_registered_model("theirs")
+        client.create_model_version("theirs", named)
+        client.set_registered_model_alias("theirs", "production", "1")
+    root = "s3://plant" if source == "bucket" else str(home)
+    file = f"{place}/model.pkl".removeprefix(f"{root}/")
+    rule = PolicyVersion(policy_of({"name": "p", "archive_after": "1 day"}))
+    there = items({"id": [file, "other.pkl"], "end": [START] * 2})
+    needs = [need for need in gathered_needs([]) if "theirs" in need.by]
+    found = plan(root, [there], [rule], now=START + 9 * DAY, needs=needs)
+    assert found["action"].to_list() == ["held", "archive"]
 
 
 @pytest.mark.parametrize("how", ["gone", "away"])
