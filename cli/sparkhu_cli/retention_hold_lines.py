@@ -23,7 +23,7 @@ def place_hold(operations: "Operations", wanted: Mapping[str, Any], terminal: Te
     placed = operations.hold(request_of(HoldRequest, wanted), by=by)
     terminal.marked(OK, f"hold {placed.id} on {_held(placed)}")
     if placed.items_now is not None:
-        terminal.line(_items_now(placed.items_now))
+        terminal.line(_items_now(placed.items_now, len(placed.items or ())))
     terminal.aside(f"undo: sparkhu retention hold release {placed.id}")
 
 
@@ -54,10 +54,11 @@ def _items(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{len(items):,} items"
 
 
-def _items_now(count: int) -> str:
+def _items_now(count: int, named: int) -> str:
     if not count:
         return "nothing falls under it now; what comes later will"
-    return f"{count:,} items fall under it now" if count > 1 else "1 item falls under it now"
+    others = f"; {named - count:,} of those named will when there" if count < named else ""
+    return f"{count:,} items fall under it now{others}" if count > 1 else f"1 item falls under it now{others}"
 
 
 def show_holds(holds: Sequence["HoldAnswer"], terminal: Terminal, *, as_json: bool) -> None:

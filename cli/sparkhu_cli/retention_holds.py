@@ -30,8 +30,10 @@ def hold() -> None:
 )
 @STORAGES
 @click.option("--storage", metavar="NAME", help="Storage whose items are held.  [all]")
-@click.option("--dataset", metavar="NAME", help="Dataset that is held.  [all]")
-@click.option("--item", "items", multiple=True, metavar="ID", help="Item that is held; may be given often.  [all]")
+@click.option("--dataset", metavar="NAME", help="Dataset that is held, or a pattern.  [all]")
+@click.option(
+    "--item", "items", multiple=True, metavar="ID", help="Item that is held, no pattern; may be given often.  [all]"
+)
 @click.option("--start", metavar="TIME", help="First instant that is held.  [from the first]")
 @click.option("--end", metavar="TIME", help="First instant that is no longer held.  [to the last]")
 @ZONE

@@ -102,6 +102,13 @@ def test_a_hold_that_ends_before_it_begins_is_refused_in_words(folder: Path) -> 
     )
 
 
+def test_a_hold_of_items_by_a_pattern_is_refused_with_the_way_out(folder: Path) -> None:
+    refused = invoke("hold", "add", "--storage", "plant", "--reason", "x", "--item", PART, "--item", "logs/*")
+    assert refused.exit_code == 2
+    assert "option 'items.1' cannot be 'logs/*': it must be the id of one item, not a pattern" in refused.stderr
+    assert invoke("hold", "list").stdout == "nothing is held\n"
+
+
 def test_a_hold_says_what_it_is_on_and_how_much_falls_under_it(folder: Path) -> None:
     def added(*arguments: str) -> list[str]:
         done = invoke("hold", "add", "--reason", "audit", *arguments)
@@ -116,7 +123,10 @@ def test_a_hold_says_what_it_is_on_and_how_much_falls_under_it(folder: Path) -> 
         "item typo of plant",
         "nothing falls under it now; what comes later will",
     ]
-    assert added(*plant, "--item", PART, "--item", "typo") == ["2 items of plant", "1 item falls under it now"]
+    assert added(*plant, "--item", PART, "--item", "typo") == [
+        "2 items of plant",
+        "1 item falls under it now; 1 of those named will when there",
+    ]
     assert added(*plant, "--dataset", "logs", "--start", "2023-01-03") == [
         "dataset 'logs' of plant, from 2023-01-03 00:00:00 UTC",
         "2 items fall under it now",

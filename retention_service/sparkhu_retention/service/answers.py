@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sparkhu_retention.names import ItemId, Line, Name
+from sparkhu_retention.names import ItemId, Line, Name, OneItemId
 from sparkhu_retention.spans import Instant, check_interval
 
 T = TypeVar("T")
@@ -249,9 +249,14 @@ class HoldRequest(Said):
     """What must stay until it is released, whatever policies say."""
 
     storage: Name | None = Field(default=None, description="Name of the storage; null: all.", examples=["plant"])
-    dataset: Line | None = Field(default=None, description="The dataset; null: all.", examples=["observations"])
-    items: list[ItemId] | None = Field(
-        default=None, min_length=1, max_length=1_000, description="Items of the storage; null: all that overlap."
+    dataset: Line | None = Field(
+        default=None, description="The dataset, or a pattern of some; null: all.", examples=["observations"]
+    )
+    items: list[OneItemId] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Items of the storage by their ids, no patterns; null: all that overlap.",
     )
     start: Instant | None = Field(default=None, description="First instant that is held; null: from the first.")
     end: Instant | None = Field(default=None, description="First instant no longer held; null: to the last.")
