@@ -5,10 +5,14 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sparkhu.registry.store import registry
+from sparkhu_retention.needs.places import ANYWHERE
 
 OF_RUN: Final = re.compile(r"runs:/+(?P<run>[^/]+)(?P<rest>/.*)?", re.DOTALL)
 OF_LOGGED: Final = re.compile(r"models:/+(?P<model>m-[0-9a-f]{32})(?P<rest>/.*)?", re.DOTALL)
-BEHIND_A_SERVER: Final = ("mlflow-artifacts", "http", "https", "runs", "models")
+OF_MLFLOW: Final = ("runs", "models")
+BEHIND_A_SERVER: Final = ("mlflow-artifacts", "http", "https")
+OWN: Final = re.compile(r"(?:^|/)((?:m-)?[0-9a-f]{32}(?:/.*)?)$", re.DOTALL)
+"""The id of a run or of a logged model in a path, with what follows: no other place has it."""
 GONE: Final = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -20,8 +24,8 @@ def places_of_version(name: str, number: str) -> tuple[str, ...]:
         number: The version's.
 
     Returns:
-        Folders of this machine, or URIs. A place that MLflow's server alone knows the way to is left out, and so is
-        what is no longer there.
+        Folders of this machine, or URIs; of places that MLflow's server alone knows the way to, what their path ends
+        with, behind `ANYWHERE`. What is no longer there is left out.
 
     Raises:
         SparkhuError: The registry fails.
@@ -54,6 +58,11 @@ def _resolved(client: Any, place: str) -> str:
 def _reached(place: str) -> str:
     """Write a place as storages are named; empty where no storage can have it."""
     parts = urlsplit(place)
-    if parts.scheme in BEHIND_A_SERVER:
+    path = unquote(parts.path)
+    if parts.scheme in OF_MLFLOW:
         return ""
-    return unquote(parts.path) if parts.scheme == "file" else place
+    if parts.scheme in BEHIND_A_SERVER:
+        own = OWN.search(path.rstrip("/"))
+        end = own[1] if own else path.strip("/")
+        return f"{ANYWHERE}{end}" if end else ""
+    return path if parts.scheme == "file" else place

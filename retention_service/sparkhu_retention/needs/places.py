@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 EVERYWHERE: Final = ""
 """As the storage of a need: all storages."""
+ANYWHERE: Final = "**/"
+"""How the storage of a need begins that is known by the end of its path alone, wherever its root is."""
 
 
 def place_of(uri: str) -> str:
@@ -15,6 +17,8 @@ def place_of(uri: str) -> str:
         >>> place_of("s3://plant/lake/")
         's3://plant/lake'
     """
+    if uri.startswith(ANYWHERE):
+        return uri.rstrip("/")
     scheme, separator, rest = uri.partition("://")
     if separator and scheme.lower() != "file":
         return f"{scheme.lower()}://{rest}".rstrip("/")

@@ -13,7 +13,7 @@ import polars as pl
 
 from sparkhu_retention.items import INSTANT
 from sparkhu_retention.needs.need import Need
-from sparkhu_retention.needs.places import EVERYWHERE, path_within, place_of
+from sparkhu_retention.needs.places import ANYWHERE, EVERYWHERE, path_within, place_of
 from sparkhu_retention.policies.matching import Kinds
 from sparkhu_retention.policies.patterns import expression
 from sparkhu_retention.policies.policy import Policy
@@ -75,7 +75,8 @@ def holders(
     """Find who holds items back.
 
     A need counts for the storage that it names and for any that lies in its place or around it, where what is needed is
-    told by the path alone. An item without a start or an end meets all spans on that side; one whose start is its end
+    told by the path alone; one that begins with `ANYWHERE` counts wherever the rest of it is found in a path. An item
+    without a start or an end meets all spans on that side; one whose start is its end
     covers that instant.
 
     Args:
@@ -96,6 +97,7 @@ def holders(
     places = {each: root if each == EVERYWHERE else place_of(each) for each in named}
     own = [need for need in needs if places[need.storage] == root]
     _by_place(held, items, root, [(places[need.storage], need.by) for need in needs if places[need.storage] != root])
+    _by_end(held, items, root, [need for need in needs if need.storage.startswith(ANYWHERE)])
     _by_id(held, items, [need for need in own if need.ids])
     _by_span(held, items, found, [need for need in own if not need.ids])
     return held
@@ -124,6 +126,22 @@ def _by_place(held: Holders, items: pl.DataFrame, root: str, needs: Sequence[tup
             within.setdefault(path, []).append(by)
     for path, rows in _below(items["id"], list(within)).items():
         held.add(rows, [_cut(within[path])])
+
+
+def _by_end(held: Holders, items: pl.DataFrame, root: str, needs: Sequence[Need]) -> None:
+    """Add needs of places whose root nobody here knows: what has the end of their path in its own is theirs."""
+    ends: dict[str, list[str]] = {}
+    for need in needs:
+        ends.setdefault(f"/{need.storage.removeprefix(ANYWHERE).rstrip('/')}/", []).append(need.by)
+    if not ends:
+        return
+    paths = items.select(pl.lit(f"{root}/") + pl.col("id") + "/").to_series()
+    met = _rows(paths.str.contains_any(list(ends)))
+    there = paths.gather(met)
+    for end, by in ends.items():
+        rows = met[there.str.contains(end, literal=True).to_numpy()]
+        if len(rows):
+            held.add(rows, [_cut(by)])
 
 
 def _below(ids: pl.Series, paths: Sequence[str]) -> dict[str, Integers]:

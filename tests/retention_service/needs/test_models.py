@@ -29,6 +29,7 @@ __all__ = ["bundle"]
 Make = Callable[..., Path]
 pytestmark = pytest.mark.xdist_group("registry")
 NAME = "needing"
+LOGGED = f"m-{'0a' * 16}"
 
 
 def source(uri: str, first: int, days: int) -> dict[str, object]:
@@ -141,7 +142,7 @@ def test_the_files_of_models_in_use_and_of_their_runs_stay_and_those_of_others_g
     assert [f"champion '{NAME}' version 3 has it among its files"] in said
 
 
-@pytest.mark.parametrize("source", ["run", "logged model", "bucket"])
+@pytest.mark.parametrize("source", ["run", "logged model", "bucket", "server", "address of a server"])
 def test_files_are_found_however_a_version_names_them(
     bundle: Make, home: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
@@ -154,11 +155,19 @@ def test_files_are_found_however_a_version_names_them(
             "run": (f"runs:/{made.run_id}/theirs", f"{urlsplit(run).path}/theirs"),
             "logged model": (f"models:/{model.parent.name}", str(model)),
             "bucket": ("s3://plant/mlflow/models/m-1/artifacts", "s3://plant/mlflow/models/m-1/artifacts"),
+            "server": (
+                f"mlflow-artifacts:/1/models/{LOGGED}/artifacts",
+                f"s3://plant/mlflow/1/models/{LOGGED}/artifacts",
+            ),
+            "address of a server": (
+                f"http://mlflow:5000/api/2.0/mlflow-artifacts/artifacts/1/models/{LOGGED}/artifacts/",
+                f"s3://plant/1/models/{LOGGED}/artifacts",
+            ),
         }[source]
         client.create_registered_model("theirs")
         client.create_model_version("theirs", named)
         client.set_registered_model_alias("theirs", "production", "1")
-    root = "s3://plant" if source == "bucket" else str(home)
+    root = "s3://plant" if place.startswith("s3://plant") else str(home)
     file = f"{place}/model.pkl".removeprefix(f"{root}/")
     rule = PolicyVersion(policy_of({"name": "p", "archive_after": "1 day"}))
     there = items({"id": [file, "other.pkl"], "end": [START] * 2})
