@@ -76,8 +76,7 @@ def holders(
 
     A need counts for the storage that it names and for any that lies in its place or around it, where what is needed is
     told by the path alone; one that begins with `ANYWHERE` counts wherever the rest of it is found in a path. An item
-    without a start or an end meets all spans on that side; one whose start is its end
-    covers that instant.
+    without a start or an end meets all spans on that side; one whose start is its end covers that instant.
 
     Args:
         items: Of the schema `ITEMS`.
