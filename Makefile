@@ -34,7 +34,7 @@ test: $(VENV)/.installed-dev ## Run the tests; more than 90 % of the library mus
 
 .PHONY: test-full
 test-full: $(VENV)/.installed-dev ## Run the slow proofs that `make test` leaves out
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "slow and not containers"
+	@$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadgroup -m "slow and not containers" # they often wait
 
 .PHONY: test-containers
 test-containers: $(VENV)/.installed-dev ## Run the tests of the images and in them (make images builds them)
