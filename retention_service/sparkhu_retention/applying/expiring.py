@@ -11,10 +11,9 @@ import polars as pl
 from sqlalchemy import Connection, func, select
 
 from sparkhu_retention.applying.executor import Outcome, outcome
-from sparkhu_retention.applying.failures import alert, because
 from sparkhu_retention.applying.grouping import by_reason
 from sparkhu_retention.applying.guarding import held_back
-from sparkhu_retention.applying.reading_back import Failing, lost_downsamples
+from sparkhu_retention.applying.reading_back import Failing, lost_downsamples, warn_of_kept
 from sparkhu_retention.applying.running import Running, Work, objects, running_as
 from sparkhu_retention.applying.settling import recover
 from sparkhu_retention.applying.step import NOT_EXPIRED, State
@@ -111,10 +110,7 @@ def _downsampled(running: Running, entries: Sequence[Entered], failing: Failing)
     """Leave out what is kept because its downsample was lost, or cannot be read."""
     lost = lost_downsamples(running, entries, failing)
     if lost:
-        first = next(iter(lost.values()))
-        number = f"{len(lost)} items cannot be removed from the archive. The first: " if len(lost) > 1 else ""
-        alert(because(f"{number}{first} {WAY_OUT}", first), storage=running.storage.uri, run=running.run)
-        reasons = {entry: f"{error} {WAY_OUT}" for entry, error in lost.items()}
+        reasons = warn_of_kept(running, lost, "removed from the archive", WAY_OUT)
         by_reason(entries, reasons, lambda some, why: _keep(running, some, why))
     return [entry for entry in entries if entry.entry not in lost]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from sparkhu.errors import SparkhuError
 from sparkhu_retention.applying.archive import Damaged
-from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, alert, because, kind_of
+from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, alert, kind_of
 from sparkhu_retention.applying.grouping import batches, by_mark, by_reason, halves
 from sparkhu_retention.applying.guarding import held_back
-from sparkhu_retention.applying.reading_back import Failing, lost_downsamples, unreadable
+from sparkhu_retention.applying.reading_back import Failing, lost_downsamples, unreadable, warn_of_kept
 from sparkhu_retention.applying.running import Running
 from sparkhu_retention.applying.settling import bring_back, stays, tombstones
 from sparkhu_retention.applying.step import NOT_PURGED, State
@@ -74,10 +74,7 @@ def _whole(running: Running, entries: Sequence[Entered], failing: Failing) -> li
         broken |= {file.entry: errors[file.path] for file in some if file.path in errors}
     broken |= lost_downsamples(running, [entry for entry in entries if entry.entry not in broken], failing)
     if broken:
-        first = next(iter(broken.values()))
-        number = f"{len(broken)} items cannot be purged. The first: " if len(broken) > 1 else ""
-        alert(because(f"{number}{first} {WAY_OUT}", first), storage=running.storage.uri, run=running.run)
-        reasons = {entry: f"{error} {WAY_OUT}" for entry, error in broken.items()}
+        reasons = warn_of_kept(running, broken, "purged", WAY_OUT)
         by_reason(entries, reasons, lambda some, why: _keep(running, some, why))
     return [entry for entry in entries if entry.entry not in broken]
 

@@ -1,11 +1,11 @@
 """Read again what the archive has before the last other copy goes: files of items, and their downsamples."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparkhu.errors import SparkhuError
 from sparkhu_retention.applying.archive import Damaged, Kept
-from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, kind_of
+from sparkhu_retention.applying.failures import EVERYWHERE, MOST_REFUSED, alert, because, kind_of
 from sparkhu_retention.applying.running import Running
 from sparkhu_retention.database import downsampled, policy_versions
 from sparkhu_retention.database.downsampled import Downsampled
@@ -67,3 +67,11 @@ def not_whole(running: Running, rows: Iterable[tuple[int, Downsampled]], failing
         for number, some in of_entry.items()
         if all((row.archive, row.path) in broken for row in some)
     }
+
+
+def warn_of_kept(running: Running, broken: Mapping[int, SparkhuError], what: str, way_out: str) -> dict[int, str]:
+    """Raise one alert for entries that are kept because a copy is not whole; give what each of them is told."""
+    first = next(iter(broken.values()))
+    number = f"{len(broken)} items cannot be {what}. The first: " if len(broken) > 1 else ""
+    alert(because(f"{number}{first} {way_out}", first), storage=running.storage.uri, run=running.run)
+    return {entry: f"{error} {way_out}" for entry, error in broken.items()}
